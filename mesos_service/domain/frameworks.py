@@ -1,0 +1,49 @@
+"""Frameworks: who schedules, in which roles, with which capabilities (Mesos: ``FrameworkInfo``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from mesos_service.domain.ids import FrameworkId, Role
+
+DEFAULT_ROLE: Final = Role("*")
+
+REVOCABLE_RESOURCES: Final = "REVOCABLE_RESOURCES"
+TASK_KILLING_STATE: Final = "TASK_KILLING_STATE"
+GPU_RESOURCES: Final = "GPU_RESOURCES"
+SHARED_RESOURCES: Final = "SHARED_RESOURCES"
+PARTITION_AWARE: Final = "PARTITION_AWARE"
+MULTI_ROLE: Final = "MULTI_ROLE"
+RESERVATION_REFINEMENT: Final = "RESERVATION_REFINEMENT"
+REGION_AWARE: Final = "REGION_AWARE"
+
+Quantities = Mapping[str, int]
+"""Scalar amounts by resource name, in thousandths (X40)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameworkInfo:
+    """What a framework says of itself when it subscribes.
+
+    ``carried`` is the wire message this was read from: the core hands it on and never looks inside.
+    """
+
+    name: str
+    user: str
+    framework_id: FrameworkId | None = None
+    """``None`` until the master has given one (M-SC-01)."""
+    roles: tuple[Role, ...] = (DEFAULT_ROLE,)
+    """Without MULTI_ROLE exactly one; with it possibly none at all."""
+    capabilities: frozenset[str] = frozenset()
+    failover_timeout_seconds: float = 0.0
+    checkpoint: bool = False
+    principal: str | None = None
+    hostname: str = ""
+    min_allocatable: Mapping[Role, tuple[Quantities, ...]] = field(default_factory=dict)
+    """Per role, alternatives of which one must be covered by an offer (``offer_filters``; M-AL-13)."""
+    carried: object = field(default=None, compare=False, repr=False)
+
+    def has(self, capability: str) -> bool:
+        return capability in self.capabilities

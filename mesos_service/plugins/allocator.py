@@ -1,0 +1,199 @@
+"""The allocator: who is offered which resources, and how much (M-AL-01..26; Mesos ``allocator.hpp``).
+
+An allocator is pure like the core: no clock, no randomness of its own, no I/O. The core tells it what happened in
+calls that only change its books, and asks :meth:`Allocator.allocate` for grants, either for some agents (something
+happened there) or for all (every ``--allocation_interval``). It returns grants; the core turns them into offers.
+
+The books it keeps: per agent the total and what is offered or allocated to whom; per framework its roles, which of
+them are suppressed, and whether it is connected. Two facts hold at all times, and the core checks the first after
+each pass: what is granted on an agent fits into what is free there (no resource is offered twice, E60a), and offered
+resources count as used (A39).
+
+Resources in these calls carry their allocation role where they belong to a framework, and none where they are an
+agent's total (X48).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from mesos_service.domain.attributes import Attribute
+from mesos_service.domain.frameworks import Quantities
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.randomness import RandomSource
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.verdict import Veto
+
+API_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocatorOptions:
+    """What the operator said once, at the start."""
+
+    allocation_interval_seconds: float = 1.0
+    min_allocatable: tuple[Quantities, ...] = ({"cpus": 10}, {"mem": 32_000})
+    """Alternatives, thousandths: an offer must cover one of them (M-AL-13; the default is ``cpus:0.01|mem:32``)."""
+    fair_sharing_excluded: frozenset[str] = frozenset()
+    weights: Mapping[Role, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameworkView:
+    """What an allocator may know of a framework."""
+
+    framework_id: FrameworkId
+    roles: frozenset[Role]
+    suppressed: frozenset[Role] = frozenset()
+    capabilities: frozenset[str] = frozenset()
+    min_allocatable: Mapping[Role, tuple[Quantities, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentView:
+    """What an allocator may know of an agent. ``total`` includes reserved and revocable resources."""
+
+    agent_id: AgentId
+    hostname: str
+    total: Resources
+    attributes: tuple[Attribute, ...] = ()
+    region: str | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Offer ``resources`` (with allocation role ``role``) of ``agent_id`` to ``framework_id``."""
+
+    framework_id: FrameworkId
+    role: Role
+    agent_id: AgentId
+    resources: Resources
+
+
+class Observer(Protocol):
+    """Listens to a pass while it decides; every "no" is told as it falls (DESIGN section 2.6)."""
+
+    def refused(self, framework_id: FrameworkId, role: Role, agent_id: AgentId | None, veto: Veto) -> None: ...
+
+
+class Allocator(ABC):
+    """Base of every allocator module; one file, one class (``docs/writing_modules.md``).
+
+    Unknown ids are programming errors of the core, except in :meth:`recover`, which must tolerate a framework or
+    agent that has just gone.
+    """
+
+    name: ClassVar[str]
+    api_version: ClassVar[int] = API_VERSION
+    Config: ClassVar[type[Any] | None] = None  # Any: a pydantic model of the module author's choosing
+
+    def __init__(self, options: AllocatorOptions, config: Any = None) -> None:
+        self.options = options
+        self.config = config
+
+    # -- frameworks ------------------------------------------------------------------------------------------
+    @abstractmethod
+    def add_framework(
+        self, framework: FrameworkView, used: Mapping[AgentId, Resources], active: bool
+    ) -> None:
+        """Track a framework. ``used`` is what it holds on agents already known; later agents bring their own."""
+
+    @abstractmethod
+    def update_framework(self, framework: FrameworkView) -> None:
+        """Roles, suppression or capabilities changed; filters of dropped and un-suppressed roles go (X29)."""
+
+    @abstractmethod
+    def remove_framework(self, framework_id: FrameworkId) -> None: ...
+
+    @abstractmethod
+    def set_framework_active(self, framework_id: FrameworkId, active: bool) -> None:
+        """Connected or not. Going inactive drops its filters (X18g); its holdings stay in the books (X35)."""
+
+    @abstractmethod
+    def suppress(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
+        """No offers for these roles; an empty collection means all (M-SC-06)."""
+
+    @abstractmethod
+    def revive(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
+        """Un-suppress and drop the refusal filters of these roles; empty means all (M-SC-05)."""
+
+    @abstractmethod
+    def request_resources(self, framework_id: FrameworkId, requests: Sequence[Quantities]) -> None:
+        """A REQUEST call; the stock allocator ignores it (M-SC-12)."""
+
+    # -- agents ----------------------------------------------------------------------------------------------
+    @abstractmethod
+    def add_agent(self, agent: AgentView, used: Mapping[FrameworkId, Resources]) -> None: ...
+
+    @abstractmethod
+    def update_agent(self, agent: AgentView) -> None:
+        """Total or attributes changed; filters for it go only when attributes changed (X29)."""
+
+    @abstractmethod
+    def remove_agent(self, agent_id: AgentId) -> None: ...
+
+    @abstractmethod
+    def set_agent_active(self, agent_id: AgentId, active: bool) -> None:
+        """Inactive agents are offered to nobody but stay in the totals (X30)."""
+
+    @abstractmethod
+    def update_whitelist(self, hostnames: Collection[str] | None) -> None:
+        """``None``: every host; empty: nobody (M-AL-15)."""
+
+    # -- resources -------------------------------------------------------------------------------------------
+    @abstractmethod
+    def offered_to_allocated(
+        self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources
+    ) -> None:
+        """A launch was accepted: these offered resources are now allocated."""
+
+    @abstractmethod
+    def recover(
+        self,
+        framework_id: FrameworkId,
+        agent_id: AgentId,
+        resources: Resources,
+        *,
+        refuse_seconds: float | None,
+        allocated: bool,
+        now: float,
+    ) -> None:
+        """Give back offered (or, with ``allocated``, allocated) resources.
+
+        ``refuse_seconds`` is ``None`` after a rescind or a task's end: no filter. Otherwise it is the refusal
+        filter's length with X28's rules already applied by the core, save that 0 asks for no filter: then the same
+        framework and role see this agent again at the next full pass, not in one that an event caused, so that a
+        framework which declines everything with 0 cannot spin the master.
+        """
+
+    @abstractmethod
+    def update_allocation(
+        self, framework_id: FrameworkId, agent_id: AgentId, before: Resources, after: Resources
+    ) -> None:
+        """Operations changed the shape of offered resources (reserve, create, ...); quantities are kept."""
+
+    # -- policy ----------------------------------------------------------------------------------------------
+    @abstractmethod
+    def update_weights(self, weights: Mapping[Role, float]) -> None:
+        """Takes effect with the next pass; nothing is rebalanced (X33)."""
+
+    # -- deciding --------------------------------------------------------------------------------------------
+    @abstractmethod
+    def allocate(
+        self,
+        now: float,
+        random: RandomSource,
+        *,
+        agents: Collection[AgentId] | None,
+        limit: int | None = None,
+        observer: Observer | None = None,
+    ) -> Sequence[Grant]:
+        """Decide, and book what was granted as offered.
+
+        ``agents`` are those touched since the last pass, or ``None`` for a full pass. ``limit`` bounds the number of
+        grants, so that a cold start cannot bury the master; agents left out stay candidates of the next pass.
+        """
