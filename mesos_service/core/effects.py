@@ -1,0 +1,176 @@
+"""All that can go out, in order. A driver performs effects and feeds what comes of them back as messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mesos_service.core.events import ExecutorEvent, SchedulerEvent
+from mesos_service.core.link import Downlink, Uplink
+from mesos_service.core.registry.operations import Operation
+from mesos_service.core.trace import TraceParent
+from mesos_service.domain.executors import ExecutorInfo
+from mesos_service.domain.frameworks import FrameworkInfo
+from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, LinkId, StreamId
+from mesos_service.domain.resources import Resources
+from mesos_service.domain.tasks import TaskInfo
+
+Attributes = Mapping[str, str | int | float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer the call ``request``: an HTTP status, and text where there is something to say."""
+
+    request: int
+    status: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A fact worth counting, logging or telling in a story. ``fact`` is ``noun.past_participle``."""
+
+    fact: str
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of an offer's life, complete when it is told. Times are unix seconds; only made while tracing is on."""
+
+    name: str
+    trace: TraceParent
+    parent: TraceParent | None
+    start: float
+    end: float
+    attributes: Attributes = field(default_factory=dict)
+    link: TraceParent | None = None
+    """Another trace that this one touches, such as the caller's own."""
+    error: str | None = None
+
+
+# -- the master's --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """Answer a SUBSCRIBE with 200 and a stream; events follow by ``SendScheduler``."""
+
+    request: int
+    framework_id: FrameworkId | None
+    stream_id: StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class SendScheduler:
+    stream_id: StreamId
+    event: SchedulerEvent
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStream:
+    """End the stream after what was sent on it before."""
+
+    stream_id: StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgent:
+    link_id: LinkId
+    agent_id: AgentId
+    message: Downlink
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Store ``operation``; ``Persisted(number)`` says that it is durable, in the order of the numbers."""
+
+    number: int
+    operation: Operation
+
+
+MasterEffect = Reply | OpenStream | SendScheduler | CloseStream | SendAgent | Persist | Note | Span
+
+# -- the agent's ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SendMaster:
+    link_id: LinkId
+    agent_id: AgentId | None
+    message: Uplink
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExecutorStream:
+    request: int
+    framework_id: FrameworkId
+    executor_id: ExecutorId
+    stream_id: StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class SendExecutor:
+    stream_id: StreamId
+    event: ExecutorEvent
+
+
+@dataclass(frozen=True, slots=True)
+class CloseExecutorStream:
+    stream_id: StreamId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchContainer:
+    """Start a container; ``ContainerLaunched`` or ``ContainerLaunchFailed`` answers.
+
+    For a custom executor ``task`` is ``None`` and the executor's command is run with the executor API's environment;
+    for a built-in executor ``task`` is the command to run. ``parent`` nests the container in an executor's own.
+    """
+
+    container_id: ContainerId
+    framework: FrameworkInfo
+    executor: ExecutorInfo
+    task: TaskInfo | None
+    resources: Resources
+    parent: ContainerId | None = None
+    trace: TraceParent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalContainer:
+    """Send a signal to the container's whole tree (X56)."""
+
+    container_id: ContainerId
+    signal: int
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyContainer:
+    """Kill whatever is left and clean up, in whatever phase it is (X51); ``ContainerDestroyed`` answers."""
+
+    container_id: ContainerId
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The agent's work is over: end the process with this status and message."""
+
+    status: int
+    message: str
+
+
+AgentEffect = (
+    Reply
+    | SendMaster
+    | OpenExecutorStream
+    | SendExecutor
+    | CloseExecutorStream
+    | LaunchContainer
+    | SignalContainer
+    | DestroyContainer
+    | Exit
+    | Note
+    | Span
+)

@@ -1,0 +1,128 @@
+"""What the streams say: events to schedulers and to executors (FEATURES M-SE, M-EX; Mesos scheduler and executor API).
+
+``wire`` turns these into JSON; nothing here knows how they travel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.executors import ExecutorInfo
+from mesos_service.domain.frameworks import FrameworkInfo
+from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, TaskId
+from mesos_service.domain.offers import Offer
+from mesos_service.domain.tasks import TaskInfo, TaskStatus
+
+# -- to schedulers -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """First on every stream; the adapter adds the master's own description."""
+
+    framework_id: FrameworkId
+    heartbeat_interval_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rescind:
+    offer_id: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    status: TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Opaque bytes from an executor (M-SE-04)."""
+
+    agent_id: AgentId
+    executor_id: ExecutorId
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An agent went (``executor_id`` is ``None``), or an executor ended; ``status`` is the raw wait status."""
+
+    agent_id: AgentId
+    executor_id: ExecutorId | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The last event of a stream (M-SE-06)."""
+
+    message: str
+
+
+SchedulerEvent = Subscribed | Heartbeat | Offers | Rescind | Update | Message | Failure | Error
+
+# -- to executors --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSubscribed:
+    executor: ExecutorInfo
+    framework: FrameworkInfo
+    agent: AgentInfo
+    container_id: ContainerId
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    task: TaskInfo
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchGroup:
+    tasks: tuple[TaskInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    task_id: TaskId
+    grace_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    task_id: TaskId
+    uuid: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MessageToExecutor:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    pass
+
+
+ExecutorEvent = (
+    ExecutorSubscribed
+    | Launch
+    | LaunchGroup
+    | Kill
+    | Acknowledged
+    | MessageToExecutor
+    | Shutdown
+    | Error
+    | Heartbeat
+)

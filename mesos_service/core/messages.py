@@ -1,0 +1,358 @@
+"""All that can come in: calls, facts about connections, and the passing of time.
+
+Calls carry ``request``, the number by which the driver knows who waits for the answer; every other field is said in
+domain words. ``caller_trace`` is the ``traceparent`` header of the call, where there was one. ``stimulus`` names what
+set a chain of effects off and is repeated in every note about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesos_service.core.link import Downlink, Uplink
+from mesos_service.core.trace import TraceParent
+from mesos_service.domain.executors import ExecutorInfo
+from mesos_service.domain.frameworks import FrameworkInfo, Quantities
+from mesos_service.domain.ids import (
+    AgentId,
+    ContainerId,
+    ExecutorId,
+    FrameworkId,
+    LinkId,
+    OfferId,
+    Role,
+    StreamId,
+    TaskId,
+)
+from mesos_service.domain.offers import Filters
+from mesos_service.domain.tasks import TaskInfo, TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: run what is due. Sent at ``next_deadline(state)``, and at any other time without harm."""
+
+
+# -- to the master, from schedulers (FEATURES 2.1) -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerCall:
+    """Common to all calls but SUBSCRIBE. ``stream_id`` is the header as sent, ``None`` when it was absent (X18a)."""
+
+    request: int
+    framework_id: FrameworkId
+    stream_id: str | None
+    principal: str | None = None
+    stimulus: str = ""
+    caller_trace: TraceParent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe:
+    request: int
+    framework: FrameworkInfo
+    suppressed_roles: tuple[Role, ...] = ()
+    force: bool = False
+    principal: str | None = None
+    stimulus: str = ""
+    caller_trace: TraceParent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teardown(SchedulerCall):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOperation:
+    tasks: tuple[TaskInfo, ...]
+    operation_id: str | None = None
+    """Naming a launch is itself an error (X14d)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchGroupOperation:
+    executor: ExecutorInfo
+    tasks: tuple[TaskInfo, ...]
+    operation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnsupportedOperation:
+    """An operation of Mesos that this master cannot do; it fails alone, the others of the call go on (X14c)."""
+
+    type: str
+    operation_id: str | None = None
+    carried: object = None
+
+
+AcceptOperation = LaunchOperation | LaunchGroupOperation | UnsupportedOperation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept(SchedulerCall):
+    offer_ids: tuple[OfferId, ...]
+    operations: tuple[AcceptOperation, ...] = ()
+    filters: Filters = Filters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decline(SchedulerCall):
+    offer_ids: tuple[OfferId, ...]
+    filters: Filters = Filters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revive(SchedulerCall):
+    roles: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppress(SchedulerCall):
+    roles: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill(SchedulerCall):
+    task_id: TaskId
+    agent_id: AgentId | None = None
+    grace_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shutdown(SchedulerCall):
+    executor_id: ExecutorId
+    agent_id: AgentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledge(SchedulerCall):
+    agent_id: AgentId
+    task_id: TaskId
+    uuid: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconcile(SchedulerCall):
+    """An empty list asks for all (X15g)."""
+
+    tasks: tuple[tuple[TaskId, AgentId | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageCall(SchedulerCall):
+    agent_id: AgentId
+    executor_id: ExecutorId
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(SchedulerCall):
+    requests: tuple[Quantities, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateFramework(SchedulerCall):
+    """Answered 200 when done, 400 with the reason when refused: all or nothing (X18h)."""
+
+    framework: FrameworkInfo
+    suppressed_roles: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unhandled(SchedulerCall):
+    """A lawful call about things this master does not have (inverse offers, operation feedback): accepted, no effect."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerDisconnected:
+    """The stream is gone; older streams of the framework that were replaced are ignored."""
+
+    framework_id: FrameworkId
+    stream_id: StreamId
+    reason: str = ""
+
+
+# -- to the master, from agents ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromAgent:
+    """One uplink message. ``agent_id`` is ``None`` only in a first registration."""
+
+    link_id: LinkId
+    agent_id: AgentId | None
+    message: Uplink
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """The connection is gone, and with it every agent it carried is disconnected (X23)."""
+
+    link_id: LinkId
+
+
+# -- to the master, from operators and its own adapters ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorTeardown:
+    request: int
+    framework_id: FrameworkId
+    principal: str | None = None
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Persisted:
+    """The registrar has stored the operation; what presumed it may now be said."""
+
+    operation: int
+
+
+SchedulerMessage = (
+    Subscribe
+    | Teardown
+    | Accept
+    | Decline
+    | Revive
+    | Suppress
+    | Kill
+    | Shutdown
+    | Acknowledge
+    | Reconcile
+    | MessageCall
+    | Request
+    | UpdateFramework
+    | Unhandled
+)
+MasterMessage = SchedulerMessage | SchedulerDisconnected | FromAgent | LinkLost | OperatorTeardown | Persisted | Tick
+
+# -- to the agent, from its master ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MasterConnected:
+    """A link to the leading master is open; the agent registers on it."""
+
+    link_id: LinkId
+
+
+@dataclass(frozen=True, slots=True)
+class MasterLost:
+    link_id: LinkId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromMaster:
+    link_id: LinkId
+    message: Downlink
+    stimulus: str = ""
+
+
+# -- to the agent, from executors (FEATURES 2.2) -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorCall:
+    request: int
+    framework_id: FrameworkId
+    executor_id: ExecutorId
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorSubscribe(ExecutorCall):
+    """Repeats what the executor has not seen acknowledged (X10)."""
+
+    unacknowledged_tasks: tuple[TaskInfo, ...] = ()
+    unacknowledged_updates: tuple[TaskStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorUpdate(ExecutorCall):
+    status: TaskStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorMessage(ExecutorCall):
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorHeartbeat(ExecutorCall):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorDisconnected:
+    framework_id: FrameworkId
+    executor_id: ExecutorId
+    stream_id: StreamId
+
+
+# -- to the agent, from its containerizer --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLaunched:
+    container_id: ContainerId
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLaunchFailed:
+    """Nothing runs and nothing is left over. ``reason`` is a Mesos task status reason."""
+
+    container_id: ContainerId
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerExited:
+    """The container's first process ended with this raw wait status."""
+
+    container_id: ContainerId
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLimited:
+    """An isolator reports a breach (memory, disk, ports); the container is to be destroyed."""
+
+    container_id: ContainerId
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDestroyed:
+    """No process of the container is left."""
+
+    container_id: ContainerId
+
+
+@dataclass(frozen=True, slots=True)
+class ShutDown:
+    """The agent itself is asked to end (SIGTERM): unregister and take the tasks along."""
+
+
+ExecutorMessages = ExecutorSubscribe | ExecutorUpdate | ExecutorMessage | ExecutorHeartbeat
+ContainerMessage = (
+    ContainerLaunched | ContainerLaunchFailed | ContainerExited | ContainerLimited | ContainerDestroyed
+)
+AgentMessage = (
+    MasterConnected
+    | MasterLost
+    | FromMaster
+    | ExecutorMessages
+    | ExecutorDisconnected
+    | ContainerMessage
+    | ShutDown
+    | Tick
+)
