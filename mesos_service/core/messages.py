@@ -230,7 +230,9 @@ SchedulerMessage = (
     | UpdateFramework
     | Unhandled
 )
-MasterMessage = SchedulerMessage | SchedulerDisconnected | FromAgent | LinkLost | OperatorTeardown | Persisted | Tick
+MasterMessage = (
+    SchedulerMessage | SchedulerDisconnected | FromAgent | LinkLost | OperatorTeardown | Persisted | Tick
+)
 
 # -- to the agent, from its master ---------------------------------------------------------------------------
 

@@ -37,6 +37,9 @@ def refuse_id(value: str) -> str | None:
         return f"ID must not be greater than {ID_BYTES_MAX} characters"
     if value in (".", ".."):
         return f"'{value}' is disallowed"
-    if any(character == "/" or character == "\\" or ord(character) < 32 or ord(character) == 127 for character in value):
+    if any(
+        character == "/" or character == "\\" or ord(character) < 32 or ord(character) == 127
+        for character in value
+    ):
         return f"'{value}' contains invalid characters"
     return None
