@@ -12,7 +12,9 @@ class RandomSource(Protocol):
     def random(self) -> float: ...
     def getrandbits(self, k: int, /) -> int: ...
     def randrange(self, stop: int, /) -> int: ...
-    def shuffle(self, x: MutableSequence[Any], /) -> None: ...  # Any: a shuffle does not care what it shuffles
+    def shuffle(
+        self, x: MutableSequence[Any], /
+    ) -> None: ...  # Any: a shuffle does not care what it shuffles
 
 
 def random_uuid(source: RandomSource) -> bytes:

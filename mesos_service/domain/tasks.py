@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from mesos_service.domain.executors import ExecutorInfo
-from mesos_service.domain.ids import AgentId, ExecutorId, TaskId
+from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, TaskId
 from mesos_service.domain.resources import Resources
 
 
@@ -69,6 +69,16 @@ class TaskInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerStatus:
+    """Where a task runs, as its agent reports it (Mesos: ``ContainerStatus``)."""
+
+    container_id: ContainerId
+    parent_id: ContainerId | None = None
+    executor_pid: int | None = None
+    ip_addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStatus:
     """One report on one task. ``uuid`` is 16 bytes, or ``None`` when nobody waits for an acknowledgement (X09)."""
 
@@ -85,8 +95,10 @@ class TaskStatus:
     healthy: bool | None = None
     data: bytes | None = None
     unreachable_at: float | None = None
+    container: ContainerStatus | None = None
+    """Filled in by the agent for what its executors report."""
     carried: object = field(default=None, repr=False)
-    """Wire fields the core only hands on: container and check status, labels, limitation."""
+    """Wire fields the core only hands on: check status, labels, limitation, whatever an executor said of its container."""
 
     @property
     def is_terminal(self) -> bool:
