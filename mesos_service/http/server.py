@@ -1,0 +1,91 @@
+"""Running uvicorn inside a loop that is ours: several servers in one process, no signal handlers taken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from mesos_service.domain.errors import OperatingFault
+from mesos_service.http.asgi import Application
+
+KEEP_ALIVE_SECONDS = 3600
+"""A client that keeps one idle connection and never retries loses its subscription when we close it first."""
+
+
+class AddressInUse(OperatingFault):
+    """Somebody else listens there."""
+
+
+def bind(ip: str, port: int) -> socket.socket:
+    """A listening socket; port 0 asks for any free one.
+
+    Raises:
+        AddressInUse: naming the address.
+    """
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((ip, port))
+    except OSError as error:
+        listener.close()
+        raise AddressInUse(f"cannot listen on {ip}:{port}: {error.strerror}") from error
+    listener.listen(4096)
+    listener.setblocking(False)
+    return listener
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn takes over SIGINT and SIGTERM by default; a process with several servers must not."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """One application on one listening socket."""
+
+    def __init__(self, application: Application, listener: socket.socket) -> None:
+        self._listener = listener
+        self._server = _Quiet(
+            uvicorn.Config(
+                application,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=1,
+                backlog=4096,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    async def start(self) -> None:
+        """Returns when connections are accepted."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+        while not self._server.started:
+            if self._task.done():
+                self._task.result()
+                raise OperatingFault("the HTTP server ended while it was starting")
+            await asyncio.sleep(0.001)
+
+    async def stop(self) -> None:
+        """Close the listening socket and what is still open; returns when all handlers have ended."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+            self._task = None
