@@ -13,10 +13,23 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+
+class HeaderName(bytes):
+    """A header name that keeps its case on its way out.
+
+    uvicorn (seen in 0.54) lower-cases every name; HTTP does not care, but some schedulers look for
+    ``Mesos-Stream-Id`` by the letter.
+    """
+
+    def lower(self) -> bytes:
+        return self
+
+
 BODY_BYTES_MAX = 256 * 1024 * 1024
 """Far above any lawful call (a re-registration with 50,000 tasks is some 50 MB), far below what would hurt."""
 
-TEXT = (b"content-type", b"text/plain; charset=utf-8")
+CONTENT_LENGTH = b"content-length"
+TEXT = (HeaderName(b"Content-Type"), b"text/plain; charset=utf-8")
 
 
 class BodyTooLarge(Exception):

@@ -1,0 +1,99 @@
+"""Drives the agent's core: performs what it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from mesos_service.core.agent.state import AgentState
+from mesos_service.core.agent.step import next_deadline, step
+from mesos_service.core.effects import (
+    AgentEffect,
+    CloseExecutorStream,
+    DestroyContainer,
+    Exit,
+    LaunchContainer,
+    Note,
+    OpenExecutorStream,
+    Reply,
+    SendExecutor,
+    SendMaster,
+    SignalContainer,
+    Span,
+)
+from mesos_service.core.events import ExecutorEvent
+from mesos_service.core.link import Uplink
+from mesos_service.core.messages import AgentMessage, Tick
+from mesos_service.domain.ids import AgentId, ContainerId, LinkId, StreamId
+from mesos_service.driver import Driver
+
+
+class Outlets(Protocol):
+    """Where effects go that leave the core; given by ``app``."""
+
+    def send_master(self, link_id: LinkId, agent_id: AgentId | None, message: Uplink) -> None: ...
+    def send_executor(self, stream_id: StreamId, event: ExecutorEvent) -> None: ...
+    def close_executor(self, stream_id: StreamId) -> None: ...
+    def exit(self, status: int, message: str) -> None: ...
+
+
+class Containers(Protocol):
+    """Runs containers; each call is answered by a message later and never waits."""
+
+    def launch(self, effect: LaunchContainer) -> None: ...
+    def signal(self, container_id: ContainerId, signal: int) -> None: ...
+    def destroy(self, container_id: ContainerId) -> None: ...
+
+
+class Observers(Protocol):
+    """Who is told facts and spans; given by ``telemetry``."""
+
+    def note(self, note: Note) -> None: ...
+    def span(self, span: Span) -> None: ...
+
+
+class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream]):
+    """One agent's loop side."""
+
+    def __init__(
+        self,
+        state: AgentState,
+        outlets: Outlets,
+        make_containers: Callable[[Callable[[AgentMessage], None]], Containers],
+        observers: Observers,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(Tick(), clock)
+        self.state = state
+        self._outlets = outlets
+        self._containers = make_containers(self.submit)
+        self._observers = observers
+
+    def _step(self, message: AgentMessage, now: float) -> Sequence[AgentEffect]:
+        return step(self.state, message, now)
+
+    def _next_deadline(self) -> float | None:
+        return next_deadline(self.state)
+
+    def _perform(self, effect: AgentEffect) -> None:
+        match effect:
+            case Reply() | OpenExecutorStream():
+                self._resolve(effect.request, effect)
+            case SendMaster(link_id, agent_id, message):
+                self._outlets.send_master(link_id, agent_id, message)
+            case SendExecutor(stream_id, event):
+                self._outlets.send_executor(stream_id, event)
+            case CloseExecutorStream(stream_id):
+                self._outlets.close_executor(stream_id)
+            case LaunchContainer():
+                self._containers.launch(effect)
+            case SignalContainer(container_id, signal):
+                self._containers.signal(container_id, signal)
+            case DestroyContainer(container_id):
+                self._containers.destroy(container_id)
+            case Exit(status, message):
+                self._outlets.exit(status, message)
+            case Note():
+                self._observers.note(effect)
+            case Span():
+                self._observers.span(effect)

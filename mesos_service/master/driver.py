@@ -1,0 +1,92 @@
+"""Drives the master's core: performs what it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from mesos_service.core.effects import (
+    CloseStream,
+    MasterEffect,
+    Note,
+    OpenStream,
+    Persist,
+    Reply,
+    SendAgent,
+    SendScheduler,
+    Span,
+)
+from mesos_service.core.events import SchedulerEvent
+from mesos_service.core.link import Downlink
+from mesos_service.core.master.state import MasterState
+from mesos_service.core.master.step import next_deadline, step
+from mesos_service.core.messages import MasterMessage, Persisted, Tick
+from mesos_service.core.registry.operations import Operation
+from mesos_service.domain.ids import AgentId, LinkId, StreamId
+from mesos_service.driver import Driver
+
+
+class Outlets(Protocol):
+    """Where effects go that leave the process; given by ``app``."""
+
+    def send_scheduler(self, stream_id: StreamId, event: SchedulerEvent) -> None: ...
+    def close_stream(self, stream_id: StreamId) -> None: ...
+    def send_agent(self, link_id: LinkId, agent_id: AgentId, message: Downlink) -> None: ...
+
+
+class Observers(Protocol):
+    """Who is told facts and spans; given by ``telemetry``."""
+
+    def note(self, note: Note) -> None: ...
+    def span(self, span: Span) -> None: ...
+
+
+class Registrar(Protocol):
+    """Stores operations in order and answers each through :meth:`MasterDriver.persisted`."""
+
+    def persist(self, number: int, operation: Operation) -> None: ...
+
+
+class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
+    """One master's loop side."""
+
+    def __init__(
+        self,
+        state: MasterState,
+        outlets: Outlets,
+        observers: Observers,
+        make_registrar: Callable[[Callable[[int], object]], Registrar],
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(Tick(), clock)
+        self.state = state
+        self._outlets = outlets
+        self._observers = observers
+        self._registrar = make_registrar(self.persisted)
+
+    def persisted(self, number: int) -> None:
+        """The registrar's word that an operation is durable."""
+        self.submit(Persisted(number))
+
+    def _step(self, message: MasterMessage, now: float) -> Sequence[MasterEffect]:
+        return step(self.state, message, now)
+
+    def _next_deadline(self) -> float | None:
+        return next_deadline(self.state)
+
+    def _perform(self, effect: MasterEffect) -> None:
+        match effect:
+            case Reply() | OpenStream():
+                self._resolve(effect.request, effect)
+            case SendScheduler(stream_id, event):
+                self._outlets.send_scheduler(stream_id, event)
+            case SendAgent(link_id, agent_id, message):
+                self._outlets.send_agent(link_id, agent_id, message)
+            case Note():
+                self._observers.note(effect)
+            case Span():
+                self._observers.span(effect)
+            case CloseStream(stream_id):
+                self._outlets.close_stream(stream_id)
+            case Persist(number, operation):
+                self._registrar.persist(number, operation)
