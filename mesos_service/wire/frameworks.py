@@ -1,0 +1,57 @@
+"""What a framework says of itself when it subscribes (mesos.proto)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from mesos_service.wire.base import Message, printed
+from mesos_service.wire.common import FrameworkID, Labels
+from mesos_service.wire.resources import ValueScalar
+
+FrameworkInfoCapabilityType = Literal[
+    "UNKNOWN",
+    "REVOCABLE_RESOURCES",
+    "TASK_KILLING_STATE",
+    "GPU_RESOURCES",
+    "SHARED_RESOURCES",
+    "PARTITION_AWARE",
+    "MULTI_ROLE",
+    "RESERVATION_REFINEMENT",
+    "REGION_AWARE",
+]
+
+
+class FrameworkInfo(Message, kw_only=True):
+    """``role`` is the old spelling for frameworks without MULTI_ROLE; ``failover_timeout`` is in seconds."""
+
+    user: str
+    name: str
+    id: FrameworkID | None = None
+    failover_timeout: float = printed(0.0)
+    checkpoint: bool = printed(False)
+    role: str | None = None
+    roles: tuple[str, ...] = ()
+    hostname: str | None = None
+    principal: str | None = None
+    webui_url: str | None = None
+    capabilities: tuple[FrameworkInfoCapability, ...] = ()
+    labels: Labels | None = None
+    offer_filters: dict[str, OfferFilters] = msgspec.field(default_factory=dict)
+
+
+class FrameworkInfoCapability(Message, kw_only=True):
+    type: FrameworkInfoCapabilityType | None = None
+
+
+class OfferFilters(Message, kw_only=True):
+    min_allocatable_resources: OfferFiltersMinAllocatableResources | None = None
+
+
+class OfferFiltersResourceQuantities(Message, kw_only=True):
+    quantities: dict[str, ValueScalar] = msgspec.field(default_factory=dict)
+
+
+class OfferFiltersMinAllocatableResources(Message, kw_only=True):
+    quantities: tuple[OfferFiltersResourceQuantities, ...] = ()

@@ -1,0 +1,230 @@
+"""The scheduler API: one ``Call`` upward, a stream of ``Event`` downward (Mesos: scheduler.proto).
+
+As in Mesos a call is one message with a ``type`` and a sub-message for most types; a call that carries further
+sub-messages is lawful and they are ignored. Which sub-message a type needs is said in ``validate``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mesos_service.wire.agents import MasterInfo
+from mesos_service.wire.base import Int32, Message
+from mesos_service.wire.common import AgentID, ExecutorID, FrameworkID, OfferID, OperationID, ResourceProviderID, TaskID
+from mesos_service.wire.constraints import OfferConstraints
+from mesos_service.wire.frameworks import FrameworkInfo
+from mesos_service.wire.offers import Filters, InverseOffer, Offer, OfferOperation, OperationStatus
+from mesos_service.wire.tasks import KillPolicy, TaskStatus
+
+EventType = Literal[
+    "UNKNOWN",
+    "SUBSCRIBED",
+    "OFFERS",
+    "INVERSE_OFFERS",
+    "RESCIND",
+    "RESCIND_INVERSE_OFFER",
+    "UPDATE",
+    "UPDATE_OPERATION_STATUS",
+    "MESSAGE",
+    "FAILURE",
+    "ERROR",
+    "HEARTBEAT",
+]
+CallType = Literal[
+    "UNKNOWN",
+    "SUBSCRIBE",
+    "TEARDOWN",
+    "ACCEPT",
+    "DECLINE",
+    "ACCEPT_INVERSE_OFFERS",
+    "DECLINE_INVERSE_OFFERS",
+    "REVIVE",
+    "KILL",
+    "SHUTDOWN",
+    "ACKNOWLEDGE",
+    "ACKNOWLEDGE_OPERATION_STATUS",
+    "RECONCILE",
+    "RECONCILE_OPERATIONS",
+    "MESSAGE",
+    "REQUEST",
+    "SUPPRESS",
+    "UPDATE_FRAMEWORK",
+]
+
+
+class Event(Message, kw_only=True):
+    """What the master sends to a scheduler."""
+
+    type: EventType | None = None
+    subscribed: EventSubscribed | None = None
+    offers: EventOffers | None = None
+    inverse_offers: EventInverseOffers | None = None
+    rescind: EventRescind | None = None
+    rescind_inverse_offer: EventRescindInverseOffer | None = None
+    update: EventUpdate | None = None
+    update_operation_status: EventUpdateOperationStatus | None = None
+    message: EventMessage | None = None
+    failure: EventFailure | None = None
+    error: EventError | None = None
+
+
+class EventSubscribed(Message, kw_only=True):
+    framework_id: FrameworkID
+    heartbeat_interval_seconds: float | None = None
+    master_info: MasterInfo | None = None
+
+
+class EventOffers(Message, kw_only=True):
+    offers: tuple[Offer, ...] = ()
+
+
+class EventInverseOffers(Message, kw_only=True):
+    inverse_offers: tuple[InverseOffer, ...] = ()
+
+
+class EventRescind(Message, kw_only=True):
+    offer_id: OfferID
+
+
+class EventRescindInverseOffer(Message, kw_only=True):
+    inverse_offer_id: OfferID
+
+
+class EventUpdate(Message, kw_only=True):
+    status: TaskStatus
+
+
+class EventUpdateOperationStatus(Message, kw_only=True):
+    status: OperationStatus
+
+
+class EventMessage(Message, kw_only=True):
+    agent_id: AgentID
+    executor_id: ExecutorID
+    data: bytes
+
+
+class EventFailure(Message, kw_only=True):
+    agent_id: AgentID | None = None
+    executor_id: ExecutorID | None = None
+    status: Int32 | None = None
+
+
+class EventError(Message, kw_only=True):
+    message: str
+
+
+class Call(Message, kw_only=True):
+    """What a scheduler sends. ``framework_id`` is required by every type but SUBSCRIBE."""
+
+    framework_id: FrameworkID | None = None
+    type: CallType | None = None
+    subscribe: CallSubscribe | None = None
+    accept: CallAccept | None = None
+    decline: CallDecline | None = None
+    accept_inverse_offers: CallAcceptInverseOffers | None = None
+    decline_inverse_offers: CallDeclineInverseOffers | None = None
+    revive: CallRevive | None = None
+    kill: CallKill | None = None
+    shutdown: CallShutdown | None = None
+    acknowledge: CallAcknowledge | None = None
+    acknowledge_operation_status: CallAcknowledgeOperationStatus | None = None
+    reconcile: CallReconcile | None = None
+    reconcile_operations: CallReconcileOperations | None = None
+    message: CallMessage | None = None
+    request: CallRequest | None = None
+    suppress: CallSuppress | None = None
+    update_framework: CallUpdateFramework | None = None
+
+
+class CallSubscribe(Message, kw_only=True):
+    framework_info: FrameworkInfo
+    suppressed_roles: tuple[str, ...] = ()
+    offer_constraints: OfferConstraints | None = None
+
+
+class CallAccept(Message, kw_only=True):
+    offer_ids: tuple[OfferID, ...] = ()
+    operations: tuple[OfferOperation, ...] = ()
+    filters: Filters | None = None
+
+
+class CallDecline(Message, kw_only=True):
+    offer_ids: tuple[OfferID, ...] = ()
+    filters: Filters | None = None
+
+
+class CallAcceptInverseOffers(Message, kw_only=True):
+    inverse_offer_ids: tuple[OfferID, ...] = ()
+    filters: Filters | None = None
+
+
+class CallDeclineInverseOffers(Message, kw_only=True):
+    inverse_offer_ids: tuple[OfferID, ...] = ()
+    filters: Filters | None = None
+
+
+class CallRevive(Message, kw_only=True):
+    roles: tuple[str, ...] = ()
+
+
+class CallKill(Message, kw_only=True):
+    task_id: TaskID
+    agent_id: AgentID | None = None
+    kill_policy: KillPolicy | None = None
+
+
+class CallShutdown(Message, kw_only=True):
+    executor_id: ExecutorID
+    agent_id: AgentID
+
+
+class CallAcknowledge(Message, kw_only=True):
+    agent_id: AgentID
+    task_id: TaskID
+    uuid: bytes
+
+
+class CallAcknowledgeOperationStatus(Message, kw_only=True):
+    agent_id: AgentID | None = None
+    resource_provider_id: ResourceProviderID | None = None
+    uuid: bytes
+    operation_id: OperationID
+
+
+class CallReconcile(Message, kw_only=True):
+    tasks: tuple[CallReconcileTask, ...] = ()
+
+
+class CallReconcileTask(Message, kw_only=True):
+    task_id: TaskID
+    agent_id: AgentID | None = None
+
+
+class CallReconcileOperations(Message, kw_only=True):
+    operations: tuple[CallReconcileOperationsOperation, ...] = ()
+
+
+class CallReconcileOperationsOperation(Message, kw_only=True):
+    operation_id: OperationID
+    agent_id: AgentID | None = None
+    resource_provider_id: ResourceProviderID | None = None
+
+
+class CallMessage(Message, kw_only=True):
+    agent_id: AgentID
+    executor_id: ExecutorID
+    data: bytes
+
+
+class CallRequest(Message, kw_only=True):
+    requests: tuple[CallRequest, ...] = ()
+
+
+class CallSuppress(Message, kw_only=True):
+    roles: tuple[str, ...] = ()
+
+
+class CallUpdateFramework(Message, kw_only=True):
+    framework_info: FrameworkInfo
+    suppressed_roles: tuple[str, ...] = ()
+    offer_constraints: OfferConstraints | None = None
