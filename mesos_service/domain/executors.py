@@ -31,4 +31,6 @@ class ExecutorInfo:
     command: object = field(default=None, repr=False)
     """The wire ``CommandInfo``, carried; ``None`` for built-in executors."""
     shutdown_grace_seconds: float | None = None
+    refusal: str | None = None
+    """Why the resources, as they were sent, may not be used; validation answers with it (X14d)."""
     carried: object = field(default=None, repr=False)

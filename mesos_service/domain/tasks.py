@@ -63,6 +63,8 @@ class TaskInfo:
     executor: ExecutorInfo | None = None
     command: object = field(default=None, repr=False)
     """The wire ``CommandInfo``, carried. Exactly one of ``executor`` and ``command``, save in task groups."""
+    refusal: str | None = None
+    """Why the resources, as they were sent, may not be used; validation answers with it (X14d)."""
     kill_grace_seconds: float | None = None
     max_completion_seconds: float | None = None
     carried: object = field(default=None, repr=False)
@@ -98,7 +100,7 @@ class TaskStatus:
     container: ContainerStatus | None = None
     """Filled in by the agent for what its executors report."""
     carried: object = field(default=None, repr=False)
-    """Wire fields the core only hands on: check status, labels, limitation, whatever an executor said of its container."""
+    """Wire fields the core only hands on: check status, labels, limitation, an executor's own container status."""
 
     @property
     def is_terminal(self) -> bool:
