@@ -1,0 +1,333 @@
+"""The scheduler API between the wire and the core: calls inward, events outward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from mesos_service.core import events, messages
+from mesos_service.core.trace import TraceParent
+from mesos_service.domain.frameworks import RESERVATION_REFINEMENT, FrameworkInfo, Quantities
+from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId
+from mesos_service.domain.offers import Filters, Offer
+from mesos_service.domain.resources import Resources
+from mesos_service.wire import common
+from mesos_service.wire import offers as wire_offers
+from mesos_service.wire import scheduler as wire
+from mesos_service.wire.convert.infos import executor_from_wire, framework_from_wire, status_to_wire, task_from_wire
+from mesos_service.wire.convert.values import duration_from_wire, resources_from_wire, resources_to_wire
+
+# -- calls ---------------------------------------------------------------------------------------------------
+
+
+class CallContext:
+    """What a call brings beside its body."""
+
+    __slots__ = ("caller_trace", "principal", "request", "stimulus", "stream_id")
+
+    def __init__(
+        self,
+        request: int,
+        stream_id: str | None,
+        principal: str | None = None,
+        stimulus: str = "",
+        caller_trace: TraceParent | None = None,
+    ) -> None:
+        self.request = request
+        self.stream_id = stream_id
+        self.principal = principal
+        self.stimulus = stimulus
+        self.caller_trace = caller_trace
+
+
+def call_from_wire(call: wire.Call, context: CallContext) -> messages.SchedulerMessage:
+    """A call that ``wire.validate`` has passed, in the core's words."""
+    if call.type == "SUBSCRIBE":
+        assert call.subscribe is not None, "validation saw to it"
+        return messages.Subscribe(
+            request=context.request,
+            framework=framework_from_wire(call.subscribe.framework_info),
+            suppressed_roles=tuple(Role(role) for role in call.subscribe.suppressed_roles),
+            principal=context.principal,
+            stimulus=context.stimulus,
+            caller_trace=context.caller_trace,
+        )
+    assert call.framework_id is not None and call.type is not None, "validation saw to it"
+    convert = _CALLS.get(call.type)
+    if convert is None:
+        return messages.Unhandled(
+            request=context.request,
+            framework_id=FrameworkId(call.framework_id.value),
+            stream_id=context.stream_id,
+            principal=context.principal,
+            stimulus=context.stimulus,
+            caller_trace=context.caller_trace,
+            type=call.type,
+        )
+    return convert(call, FrameworkId(call.framework_id.value), context)
+
+
+def _accept(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    accept = call.accept
+    assert accept is not None
+    return messages.Accept(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        caller_trace=context.caller_trace,
+        offer_ids=tuple(OfferId(one.value) for one in accept.offer_ids),
+        operations=tuple(_operation(one) for one in accept.operations),
+        filters=_filters(accept.filters),
+    )
+
+
+def _operation(operation: wire_offers.OfferOperation) -> messages.AcceptOperation:
+    operation_id = operation.id.value if operation.id is not None else None
+    if operation.type == "LAUNCH" and operation.launch is not None:
+        return messages.LaunchOperation(
+            tuple(task_from_wire(task) for task in operation.launch.task_infos), operation_id
+        )
+    if operation.type == "LAUNCH_GROUP" and operation.launch_group is not None:
+        return messages.LaunchGroupOperation(
+            executor_from_wire(operation.launch_group.executor),
+            tuple(task_from_wire(task) for task in operation.launch_group.task_group.tasks),
+            operation_id,
+        )
+    return messages.UnsupportedOperation(operation.type or "UNKNOWN", operation_id, operation)
+
+
+def _filters(filters: wire_offers.Filters | None) -> Filters:
+    return _DEFAULT_FILTERS if filters is None else Filters(filters.refuse_seconds)
+
+
+_DEFAULT_FILTERS = Filters()
+
+
+def _decline(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    decline = call.decline
+    assert decline is not None
+    return messages.Decline(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        caller_trace=context.caller_trace,
+        offer_ids=tuple(OfferId(one.value) for one in decline.offer_ids),
+        filters=_filters(decline.filters),
+    )
+
+
+def _acknowledge(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    acknowledge = call.acknowledge
+    assert acknowledge is not None
+    return messages.Acknowledge(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        caller_trace=context.caller_trace,
+        agent_id=AgentId(acknowledge.agent_id.value),
+        task_id=TaskId(acknowledge.task_id.value),
+        uuid=acknowledge.uuid,
+    )
+
+
+def _revive(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    return messages.Revive(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        roles=tuple(Role(role) for role in call.revive.roles) if call.revive is not None else (),
+    )
+
+
+def _suppress(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    return messages.Suppress(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        roles=tuple(Role(role) for role in call.suppress.roles) if call.suppress is not None else (),
+    )
+
+
+def _teardown(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    return messages.Teardown(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+    )
+
+
+def _kill(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    kill = call.kill
+    assert kill is not None
+    return messages.Kill(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        caller_trace=context.caller_trace,
+        task_id=TaskId(kill.task_id.value),
+        agent_id=AgentId(kill.agent_id.value) if kill.agent_id is not None else None,
+        grace_seconds=duration_from_wire(kill.kill_policy.grace_period) if kill.kill_policy is not None else None,
+    )
+
+
+def _shutdown(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    shutdown = call.shutdown
+    assert shutdown is not None
+    return messages.Shutdown(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        executor_id=ExecutorId(shutdown.executor_id.value),
+        agent_id=AgentId(shutdown.agent_id.value),
+    )
+
+
+def _reconcile(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    reconcile = call.reconcile
+    assert reconcile is not None
+    return messages.Reconcile(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        tasks=tuple(
+            (TaskId(one.task_id.value), AgentId(one.agent_id.value) if one.agent_id is not None else None)
+            for one in reconcile.tasks
+        ),
+    )
+
+
+def _message(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    message = call.message
+    assert message is not None
+    return messages.MessageCall(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        agent_id=AgentId(message.agent_id.value),
+        executor_id=ExecutorId(message.executor_id.value),
+        data=message.data,
+    )
+
+
+def _request(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    asked: list[Quantities] = []
+    for one in call.request.requests if call.request is not None else ():
+        resources, refusal = resources_from_wire(one.resources)
+        if refusal is None:
+            asked.append(resources.quantities())
+    return messages.Request(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        requests=tuple(asked),
+    )
+
+
+def _update_framework(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    update = call.update_framework
+    assert update is not None
+    return messages.UpdateFramework(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        framework=framework_from_wire(update.framework_info),
+        suppressed_roles=tuple(Role(role) for role in update.suppressed_roles),
+    )
+
+
+_CALLS: Mapping[str, Callable[[wire.Call, FrameworkId, CallContext], messages.SchedulerMessage]] = {
+    "ACCEPT": _accept,
+    "DECLINE": _decline,
+    "ACKNOWLEDGE": _acknowledge,
+    "REVIVE": _revive,
+    "SUPPRESS": _suppress,
+    "TEARDOWN": _teardown,
+    "KILL": _kill,
+    "SHUTDOWN": _shutdown,
+    "RECONCILE": _reconcile,
+    "MESSAGE": _message,
+    "REQUEST": _request,
+    "UPDATE_FRAMEWORK": _update_framework,
+}
+
+# -- events --------------------------------------------------------------------------------------------------
+
+Described = Callable[[Offer], wire_offers.Offer]
+"""Makes the wire form of an offer; the master knows the agent's address and how the framework wants resources."""
+
+
+def offered_resources(resources: Resources, framework: FrameworkInfo) -> tuple[wire_offers.Resource, ...]:
+    """As the framework's capabilities ask: the reservation's spelling, and whom each resource is allocated to."""
+    return resources_to_wire(
+        resources, refined=framework.has(RESERVATION_REFINEMENT), allocation=framework.has("MULTI_ROLE")
+    )
+
+
+def event_to_wire(event: events.SchedulerEvent, subscribed: wire.EventSubscribed, describe: Described) -> wire.Event:
+    """``subscribed`` is this master's own description, used for that event alone."""
+    match event:
+        case events.Update():
+            return wire.Event(type="UPDATE", update=wire.EventUpdate(status=status_to_wire(event.status)))
+        case events.Offers():
+            offers = tuple(describe(offer) for offer in event.offers)
+            return wire.Event(type="OFFERS", offers=wire.EventOffers(offers=offers))
+        case events.Heartbeat():
+            return wire.Event(type="HEARTBEAT")
+        case events.Rescind():
+            offer_id = common.OfferID(value=event.offer_id)
+            return wire.Event(type="RESCIND", rescind=wire.EventRescind(offer_id=offer_id))
+        case events.Subscribed():
+            return wire.Event(
+                type="SUBSCRIBED",
+                subscribed=wire.EventSubscribed(
+                    framework_id=common.FrameworkID(value=event.framework_id),
+                    heartbeat_interval_seconds=event.heartbeat_interval_seconds,
+                    master_info=subscribed.master_info,
+                ),
+            )
+        case events.Message():
+            return wire.Event(
+                type="MESSAGE",
+                message=wire.EventMessage(
+                    agent_id=common.AgentID(value=event.agent_id),
+                    executor_id=common.ExecutorID(value=event.executor_id),
+                    data=event.data,
+                ),
+            )
+        case events.Failure():
+            return wire.Event(
+                type="FAILURE",
+                failure=wire.EventFailure(
+                    agent_id=common.AgentID(value=event.agent_id),
+                    executor_id=None if event.executor_id is None else common.ExecutorID(value=event.executor_id),
+                    status=event.status,
+                ),
+            )
+        case events.Error():
+            return wire.Event(type="ERROR", error=wire.EventError(message=event.message))
+        case _:
+            assert_never(event)
