@@ -261,16 +261,17 @@ def validate(resources: Iterable[Resource]) -> str | None:
     Give it the list as sent: a :class:`~mesos_service.domain.resources.Resources` has already dropped the empty
     ones, and cannot hold one key with amounts of two types.
     """
-    types: dict[str, ValueType] = {}
+    first_values: dict[str, Value] = {}
     for resource in resources:
         key, value = resource
         # Equal disks may differ in their volume, so that only keys without a disk have one cached answer each.
-        refusal = (_refuse_key_cached if key.disk is None else _refuse_key)(key) or _refuse_value(key.name, value)
+        refuse_key = _refuse_key_cached if key.disk is None else _refuse_key
+        refusal = refuse_key(key) or _refuse_value(key.name, value)
         if refusal is not None:
             return f"Resource '{resource}' is invalid: {refusal}"
-        known = types.setdefault(key.name, value_type(value))
-        if known is not value_type(value):
-            return f"Resources named '{key.name}' have different types: {known} and {value_type(value)}"
+        known = first_values.setdefault(key.name, value)
+        if type(known) is not type(value):
+            return f"Resources named '{key.name}' have different types: {value_type(known)} and {value_type(value)}"
     return None
 
 

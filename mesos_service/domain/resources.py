@@ -259,9 +259,9 @@ class Resources:
         for key, value in self._amounts.items():
             if key.name == name and type(value) is int:
                 total += value
-        for item in self._counted:
+        for item, copies in self._counted.items():
             if item.key.name == name and isinstance(item.value, int):
-                total += item.value
+                total += item.value if item.key.shared else item.value * copies
         return total
 
     def quantities(self) -> dict[str, Milli]:
@@ -270,9 +270,10 @@ class Resources:
         for key, value in self._amounts.items():
             if type(value) is int:
                 totals[key.name] = totals.get(key.name, 0) + value
-        for item in self._counted:
+        for item, copies in self._counted.items():
             if isinstance(item.value, int):
-                totals[item.key.name] = totals.get(item.key.name, 0) + item.value
+                amount = item.value if item.key.shared else item.value * copies
+                totals[item.key.name] = totals.get(item.key.name, 0) + amount
         return totals
 
     def ranges(self, name: str) -> Ranges:

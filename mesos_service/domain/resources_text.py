@@ -102,6 +102,11 @@ def _parse_json(text: str, default_role: str) -> list[Resource]:
         raise ResourcesParseError(f"not JSON: {error}") from error
     except RecursionError as error:
         raise ResourcesParseError("not JSON that we read: nested too deeply") from error
+    try:
+        # JSON can escape half a character, which could never be sent or stored again.
+        json.dumps(decoded, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ResourcesParseError(f"not lawful Unicode: {error.reason}") from error
     if not isinstance(decoded, list):
         raise ResourcesParseError("the JSON form is an array of resources")
     return [_read_resource(_Reader(item, f"[{index}]"), default_role) for index, item in enumerate(decoded)]
