@@ -13,6 +13,7 @@ from mesos_service.wire.common import AgentID, ExecutorID, FrameworkID, OfferID,
 from mesos_service.wire.constraints import OfferConstraints
 from mesos_service.wire.frameworks import FrameworkInfo
 from mesos_service.wire.offers import Filters, InverseOffer, Offer, OfferOperation, OperationStatus
+from mesos_service.wire.resources import Resource
 from mesos_service.wire.tasks import KillPolicy, TaskStatus
 
 EventType = Literal[
@@ -217,7 +218,14 @@ class CallMessage(Message, kw_only=True):
 
 
 class CallRequest(Message, kw_only=True):
-    requests: tuple[CallRequest, ...] = ()
+    requests: tuple[Request, ...] = ()
+
+
+class Request(Message, kw_only=True):
+    """Resources that a framework would like to be offered, on any agent or on one."""
+
+    agent_id: AgentID | None = None
+    resources: tuple[Resource, ...] = ()
 
 
 class CallSuppress(Message, kw_only=True):

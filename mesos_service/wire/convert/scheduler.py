@@ -7,7 +7,7 @@ from typing import assert_never
 
 from mesos_service.core import events, messages
 from mesos_service.core.trace import TraceParent
-from mesos_service.domain.frameworks import RESERVATION_REFINEMENT, FrameworkInfo, Quantities
+from mesos_service.domain.frameworks import MULTI_ROLE, RESERVATION_REFINEMENT, FrameworkInfo, Quantities
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId
 from mesos_service.domain.offers import Filters, Offer
 from mesos_service.domain.resources import Resources
@@ -16,6 +16,7 @@ from mesos_service.wire import offers as wire_offers
 from mesos_service.wire import scheduler as wire
 from mesos_service.wire.convert.infos import executor_from_wire, framework_from_wire, status_to_wire, task_from_wire
 from mesos_service.wire.convert.values import duration_from_wire, resources_from_wire, resources_to_wire
+from mesos_service.wire.resources import Resource
 
 # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -280,10 +281,10 @@ Described = Callable[[Offer], wire_offers.Offer]
 """Makes the wire form of an offer; the master knows the agent's address and how the framework wants resources."""
 
 
-def offered_resources(resources: Resources, framework: FrameworkInfo) -> tuple[wire_offers.Resource, ...]:
+def offered_resources(resources: Resources, framework: FrameworkInfo) -> tuple[Resource, ...]:
     """As the framework's capabilities ask: the reservation's spelling, and whom each resource is allocated to."""
     return resources_to_wire(
-        resources, refined=framework.has(RESERVATION_REFINEMENT), allocation=framework.has("MULTI_ROLE")
+        resources, refined=framework.has(RESERVATION_REFINEMENT), allocation=framework.has(MULTI_ROLE)
     )
 
 
