@@ -66,9 +66,9 @@ def validate_scheduler_call(call: scheduler.Call, principal: str | None = None) 
         if reason is None and call.acknowledge_operation_status.agent_id is None:
             reason = "Expecting 'agent_id' to be present"
         return reason
-    if kind == "UPDATE_FRAMEWORK" and call.update_framework is not None:
-        if _differ(call.framework_id, call.update_framework.framework_info.id):
-            return "'framework_id' differs from 'update_framework.framework_info.id'"
+    updated = call.update_framework if kind == "UPDATE_FRAMEWORK" else None
+    if updated is not None and _differ(call.framework_id, updated.framework_info.id):
+        return "'framework_id' differs from 'update_framework.framework_info.id'"
     return None
 
 
