@@ -29,6 +29,7 @@ from mesos_service.driver import Driver
 class Outlets(Protocol):
     """Where effects go that leave the process; given by ``app``."""
 
+    def open_stream(self, request: int, stream_id: StreamId) -> None: ...
     def send_scheduler(self, stream_id: StreamId, event: SchedulerEvent) -> None: ...
     def close_stream(self, stream_id: StreamId) -> None: ...
     def send_agent(self, link_id: LinkId, agent_id: AgentId, message: Downlink) -> None: ...
@@ -76,7 +77,7 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
 
     def _perform(self, effect: MasterEffect) -> None:
         match effect:
-            case Reply() | OpenStream():
+            case Reply():
                 self._resolve(effect.request, effect)
             case SendScheduler(stream_id, event):
                 self._outlets.send_scheduler(stream_id, event)
@@ -86,6 +87,9 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
                 self._observers.note(effect)
             case Span():
                 self._observers.span(effect)
+            case OpenStream():
+                self._outlets.open_stream(effect.request, effect.stream_id)
+                self._resolve(effect.request, effect)
             case CloseStream(stream_id):
                 self._outlets.close_stream(stream_id)
             case Persist(number, operation):

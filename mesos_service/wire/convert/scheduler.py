@@ -7,16 +7,15 @@ from typing import assert_never
 
 from mesos_service.core import events, messages
 from mesos_service.core.trace import TraceParent
-from mesos_service.domain.frameworks import MULTI_ROLE, RESERVATION_REFINEMENT, FrameworkInfo, Quantities
+from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId
-from mesos_service.domain.offers import Filters, Offer
-from mesos_service.domain.resources import Resources
+from mesos_service.domain.offers import Filters
 from mesos_service.wire import common
 from mesos_service.wire import offers as wire_offers
 from mesos_service.wire import scheduler as wire
+from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.convert.infos import executor_from_wire, framework_from_wire, status_to_wire, task_from_wire
-from mesos_service.wire.convert.values import duration_from_wire, resources_from_wire, resources_to_wire
-from mesos_service.wire.resources import Resource
+from mesos_service.wire.convert.values import duration_from_wire, resources_from_wire
 
 # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -277,25 +276,22 @@ _CALLS: Mapping[str, Callable[[wire.Call, FrameworkId, CallContext], messages.Sc
 
 # -- events --------------------------------------------------------------------------------------------------
 
-Described = Callable[[Offer], wire_offers.Offer]
-"""Makes the wire form of an offer; the master knows the agent's address and how the framework wants resources."""
+Event = (
+    events.Subscribed
+    | events.Heartbeat
+    | events.Rescind
+    | events.Update
+    | events.Message
+    | events.Failure
+    | events.Error
+)
 
 
-def offered_resources(resources: Resources, framework: FrameworkInfo) -> tuple[Resource, ...]:
-    """As the framework's capabilities ask: the reservation's spelling, and whom each resource is allocated to."""
-    return resources_to_wire(
-        resources, refined=framework.has(RESERVATION_REFINEMENT), allocation=framework.has(MULTI_ROLE)
-    )
-
-
-def event_to_wire(event: events.SchedulerEvent, subscribed: wire.EventSubscribed, describe: Described) -> wire.Event:
-    """``subscribed`` is this master's own description, used for that event alone."""
+def event_to_wire(event: Event, master: MasterInfo | None) -> wire.Event:
+    """Every event but OFFERS, which takes what only a master knows of its agents; ``master`` is for SUBSCRIBED."""
     match event:
         case events.Update():
             return wire.Event(type="UPDATE", update=wire.EventUpdate(status=status_to_wire(event.status)))
-        case events.Offers():
-            offers = tuple(describe(offer) for offer in event.offers)
-            return wire.Event(type="OFFERS", offers=wire.EventOffers(offers=offers))
         case events.Heartbeat():
             return wire.Event(type="HEARTBEAT")
         case events.Rescind():
@@ -307,7 +303,7 @@ def event_to_wire(event: events.SchedulerEvent, subscribed: wire.EventSubscribed
                 subscribed=wire.EventSubscribed(
                     framework_id=common.FrameworkID(value=event.framework_id),
                     heartbeat_interval_seconds=event.heartbeat_interval_seconds,
-                    master_info=subscribed.master_info,
+                    master_info=master,
                 ),
             )
         case events.Message():

@@ -1,0 +1,64 @@
+"""What every v1 endpoint demands of a POST before its body is read, with Mesos' status codes and texts (X18a)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from mesos_service.http.asgi import (
+    TEXT,
+    BodyTooLarge,
+    CallHeaders,
+    ClientGone,
+    HeaderName,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    respond,
+    respond_text,
+)
+
+JSON: Final = "application/json"
+
+_ALLOW_POST: Final = (HeaderName(b"Allow"), b"POST")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A POST with a JSON body, not yet decoded."""
+
+    headers: CallHeaders
+    body: bytes
+
+
+async def receive_call(scope: Scope, receive: Receive, send: Send) -> Call | None:
+    """The call, or ``None`` when it was answered here: wrong method, wrong content type, too large, or gone."""
+    if scope["method"] != "POST":
+        text = f"Expecting one of {{ 'POST' }}, but received '{scope['method']}'."
+        await respond(send, 405, f"405 Method Not Allowed. {text}".encode(), (_ALLOW_POST, TEXT))
+        return None
+    headers = CallHeaders.of(scope)
+    if headers.content_type != JSON:
+        if headers.content_type is None:
+            await respond_text(send, 400, "Expecting 'Content-Type' to be present")
+        else:
+            await respond_text(send, 415, "Expecting 'Content-Type' of application/json or application/x-protobuf")
+        return None
+    try:
+        body = await read_body(receive)
+    except BodyTooLarge:
+        await respond(send, 413, b"The request body is too large.", (TEXT, (b"connection", b"close")))
+        return None
+    except ClientGone:
+        return None
+    return Call(headers, body)
+
+
+async def respond_broken(send: Send, what: str) -> None:
+    """We failed, not the client: a short answer without a trace of why; the log has all of it."""
+    log.exception("%s failed; this is a defect of ours, please report it with the lines above", what)
+    await respond_text(send, 500, "Internal error: the request was well-formed, but handling it failed.")

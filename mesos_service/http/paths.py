@@ -1,0 +1,40 @@
+"""Mesos' way with paths: an optional component prefix, no trailing slash, ``/api/v1`` takes what is below it.
+
+libprocess routes by the longest registered prefix within a component (``master`` or ``slave(1)``); clients use every
+spelling that this allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from mesos_service.http.asgi import Application, Receive, Scope, Send
+
+
+class MesosPaths:
+    """Brings a request's path into the one spelling that the application's routes use.
+
+    ``prefix`` is the component (``/master``, ``/slave(1)``); ``own`` are paths below ``/api/v1`` that are routes of
+    their own and are therefore not taken for ``/api/v1`` itself.
+    """
+
+    def __init__(self, application: Application, prefix: str, own: Collection[str]) -> None:
+        self._application = application
+        self._prefix = prefix
+        self._own = tuple(own)
+
+    def normalise(self, path: str) -> str:
+        if path.startswith(self._prefix + "/"):
+            path = path[len(self._prefix) :]
+        if len(path) > 1:
+            path = path.rstrip("/") or "/"
+        if path.startswith("/api/v1/") and not path.startswith(self._own):
+            return "/api/v1"
+        return path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = self.normalise(scope["path"])
+            if path != scope["path"]:
+                scope = {**scope, "path": path, "raw_path": path.encode()}
+        await self._application(scope, receive, send)

@@ -1,0 +1,85 @@
+"""``POST /api/v1/agent``: the agent link. One stream down, batched calls up, several agents to a link if they like."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from mesos_service.core.messages import FromAgent, LinkLost
+from mesos_service.domain.ids import AgentId, LinkId
+from mesos_service.http.asgi import HeaderName, Receive, Scope, Send, respond_accepted, respond_text
+from mesos_service.http.calls import receive_call, respond_broken
+from mesos_service.http.held_stream import HeldStream
+from mesos_service.master.driver import MasterDriver
+from mesos_service.master.outlets import MasterOutlets
+from mesos_service.wire.agent_link import LinkMessages, SubscribeLink, decode_link_call
+from mesos_service.wire.convert.link import uplink_from_wire
+from mesos_service.wire.errors import WireError
+from mesos_service.wire.streams import negotiate
+
+CONTENT_TYPE: Final = HeaderName(b"Content-Type")
+
+log = logging.getLogger(__name__)
+
+
+class AgentApi:
+    """The endpoint as an ASGI application."""
+
+    def __init__(self, driver: MasterDriver, outlets: MasterOutlets) -> None:
+        self._driver = driver
+        self._outlets = outlets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        posted = await receive_call(scope, receive, send)
+        if posted is None:
+            return
+        try:
+            call = decode_link_call(posted.body)
+        except WireError as error:
+            await respond_text(send, error.status, error.text)
+            return
+        if isinstance(call, SubscribeLink):
+            await self._subscribe(LinkId(call.link_id), posted.headers.accept, receive, send)
+        else:
+            await self._messages(call, send)
+
+    async def _messages(self, call: LinkMessages, send: Send) -> None:
+        link_id = LinkId(call.link_id)
+        if link_id not in self._outlets.links:
+            await respond_text(send, 404, f"No stream of link '{link_id}' is open here; open one first.")
+            return
+        submit = self._driver.submit
+        for batch in call.batches:
+            agent_id = None if batch.agent_id is None else AgentId(batch.agent_id)
+            for message in batch.messages:
+                try:
+                    converted = uplink_from_wire(message)
+                except ValueError as error:
+                    await respond_text(send, 400, f"Agent '{agent_id}' sent what cannot be used: {error}")
+                    return
+                try:
+                    submit(FromAgent(link_id=link_id, agent_id=agent_id, message=converted))
+                except Exception:  # noqa: BLE001 - one defect of ours must not take the other agents' links along.
+                    await respond_broken(send, f"{type(message).__name__} of agent {agent_id}")
+                    return
+        await respond_accepted(send)
+
+    async def _subscribe(self, link_id: LinkId, accept: str | None, receive: Receive, send: Send) -> None:
+        links = self._outlets.links
+        if not link_id or link_id in links:
+            await respond_text(send, 400, f"A link needs a new id of its own; '{link_id}' is in use or empty.")
+            return
+        encoding = negotiate(accept)
+        if encoding is None:
+            await respond_text(send, 406, "Expecting 'Accept' to allow 'application/json'")
+            return
+        stream = links[link_id] = HeldStream(encoding.framer())
+        reason = "this master failed"
+        try:
+            reason = await stream.serve(receive, send, 200, [(CONTENT_TYPE, encoding.content_type.encode())])
+        finally:
+            del links[link_id]
+            if stream.overrun:
+                self._outlets.overruns += 1
+            log.info("Agent link %s ended: %s", link_id, reason)
+            self._driver.submit(LinkLost(link_id))

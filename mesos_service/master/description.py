@@ -1,0 +1,31 @@
+"""How a master describes itself to others (Mesos: ``MasterInfo``)."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from mesos_service.domain.ids import MasterId
+from mesos_service.version import MESOS_VERSION
+from mesos_service.wire.agents import MasterInfo, MasterInfoCapability
+from mesos_service.wire.common import Address
+
+
+def describe_master(master_id: MasterId, ip: str, port: int, hostname: str) -> MasterInfo:
+    """``ip`` is repeated as a little-endian integer for old clients; an IPv6 address has no such form and gives 0."""
+    address = ipaddress.ip_address(ip)
+    number = int.from_bytes(address.packed, "little") if address.version == 4 else 0
+    host = f"[{ip}]" if address.version == 6 else ip
+    return MasterInfo(
+        id=master_id,
+        ip=number,
+        port=port,
+        pid=f"master@{host}:{port}",
+        hostname=hostname,
+        version=MESOS_VERSION,
+        address=Address(hostname=hostname, ip=ip, port=port),
+        capabilities=(
+            MasterInfoCapability(type="AGENT_UPDATE"),
+            MasterInfoCapability(type="AGENT_DRAINING"),
+            MasterInfoCapability(type="QUOTA_V2"),
+        ),
+    )

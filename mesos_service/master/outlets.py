@@ -1,0 +1,182 @@
+"""Where the master's effects leave the process: streams to schedulers and links to agents.
+
+Events are encoded here, once, and handed to streams that never make the core wait. What many messages repeat, an
+agent's address and attributes, a framework's description, resources that come back unchanged, is encoded once and
+kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from mesos_service.core import link
+from mesos_service.core.events import Offers, SchedulerEvent
+from mesos_service.core.link import Downlink
+from mesos_service.core.master.state import Agent, MasterState
+from mesos_service.domain.frameworks import MULTI_ROLE, RESERVATION_REFINEMENT, FrameworkInfo
+from mesos_service.domain.ids import AgentId, LinkId, StreamId
+from mesos_service.domain.offers import Offer
+from mesos_service.domain.resources import Resources
+from mesos_service.http.held_stream import HeldStream
+from mesos_service.wire import agent_link, common, scheduler
+from mesos_service.wire import offers as wire_offers
+from mesos_service.wire.agents import MasterInfo
+from mesos_service.wire.convert.infos import framework_to_wire, task_to_wire
+from mesos_service.wire.convert.link import downlink_to_wire
+from mesos_service.wire.convert.scheduler import event_to_wire
+from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire
+from mesos_service.wire.encode import encode_event
+from mesos_service.wire.resources import Resource
+
+FRAGMENTS_MAX: Final = 65_536
+"""Encoded resource lists kept; a cluster shows far fewer shapes than agents, and past this the oldest half goes."""
+
+
+class OfferEncoder:
+    """Turns offers into wire offers, keeping what repeats."""
+
+    def __init__(self, state: MasterState) -> None:
+        self._state = state
+        self._resources: dict[tuple[Resources, bool, bool], tuple[Resource, ...]] = {}
+        self._agents: dict[AgentId, tuple[object, wire_offers.Offer]] = {}
+
+    def forget(self, agent_id: AgentId) -> None:
+        self._agents.pop(agent_id, None)
+
+    def describe(self, offer: Offer, framework: FrameworkInfo) -> wire_offers.Offer:
+        agent = self._state.agents[offer.agent_id]
+        template = self._template(agent)
+        multi_role = framework.has(MULTI_ROLE)
+        return wire_offers.Offer(
+            id=common.OfferID(value=offer.offer_id),
+            framework_id=common.FrameworkID(value=offer.framework_id),
+            agent_id=template.agent_id,
+            hostname=template.hostname,
+            url=template.url,
+            domain=template.domain,
+            resources=self._list(offer.resources, framework.has(RESERVATION_REFINEMENT), multi_role),
+            attributes=template.attributes,
+            executor_ids=tuple(
+                common.ExecutorID(value=executor_id) for executor_id in agent.executors.get(offer.framework_id, ())
+            ),
+            allocation_info=allocation_to_wire(offer.role) if multi_role else None,
+        )
+
+    def _list(self, resources: Resources, refined: bool, allocation: bool) -> tuple[Resource, ...]:
+        key = (resources, refined, allocation)
+        known = self._resources.get(key)
+        if known is None:
+            if len(self._resources) >= FRAGMENTS_MAX:
+                for old in list(self._resources)[: FRAGMENTS_MAX // 2]:
+                    del self._resources[old]
+            known = resources_to_wire(resources, refined=refined, allocation=allocation)
+            self._resources[key] = known
+        return known
+
+    def _template(self, agent: Agent) -> wire_offers.Offer:
+        known = self._agents.get(agent.agent_id)
+        if known is not None and known[0] is agent.info:
+            return known[1]
+        info = agent.info
+        template = wire_offers.Offer(
+            id=common.OfferID(value=""),
+            framework_id=common.FrameworkID(value=""),
+            agent_id=common.AgentID(value=agent.agent_id),
+            hostname=info.hostname,
+            url=common.URL(
+                scheme="http",
+                address=common.Address(hostname=info.hostname, ip=info.ip, port=info.port),
+                path="/slave(1)",
+            ),
+            attributes=attributes_to_wire(info.attributes),
+        )
+        self._agents[agent.agent_id] = (info, template)
+        return template
+
+
+class MasterOutlets:
+    """Performs the sending effects of one master."""
+
+    def __init__(self, state: MasterState, description: MasterInfo) -> None:
+        self._state = state
+        self._description = description
+        self._offers = OfferEncoder(state)
+        self._frameworks: dict[int, tuple[FrameworkInfo, msgspec.Raw]] = {}
+        self._expected: dict[int, HeldStream] = {}
+        self.scheduler_streams: dict[StreamId, HeldStream] = {}
+        self.links: dict[LinkId, HeldStream] = {}
+        self.sent: Callable[[StreamId, SchedulerEvent], None] | None = None
+        """Told of every event that goes out, for the counters."""
+        self.overruns = 0
+        """Streams given up because their reader was too slow (N17)."""
+
+    # -- schedulers ------------------------------------------------------------------------------------------
+    def expect_stream(self, request: int, stream: HeldStream | None) -> None:
+        """The stream that is to be opened if ``request`` is granted; ``None`` takes the wish back."""
+        if stream is None:
+            self._expected.pop(request, None)
+        else:
+            self._expected[request] = stream
+
+    def open_stream(self, request: int, stream_id: StreamId) -> None:
+        """Events may be written from here on; they leave once the answer's head has been sent."""
+        self.scheduler_streams[stream_id] = self._expected.pop(request)
+
+    def drop_stream(self, stream_id: StreamId) -> None:
+        stream = self.scheduler_streams.pop(stream_id, None)
+        if stream is not None and stream.overrun:
+            self.overruns += 1
+
+    def send_scheduler(self, stream_id: StreamId, event: SchedulerEvent) -> None:
+        stream = self.scheduler_streams.get(stream_id)
+        if stream is None:
+            return
+        stream.write(encode_event(self._to_wire(stream_id, event)))
+        if self.sent is not None:
+            self.sent(stream_id, event)
+
+    def _to_wire(self, stream_id: StreamId, event: SchedulerEvent) -> scheduler.Event:
+        if isinstance(event, Offers):
+            framework = self._state.frameworks[self._state.streams[stream_id]].info
+            offers = tuple(self._offers.describe(offer, framework) for offer in event.offers)
+            return scheduler.Event(type="OFFERS", offers=scheduler.EventOffers(offers=offers))
+        return event_to_wire(event, self._description)
+
+    def close_stream(self, stream_id: StreamId) -> None:
+        stream = self.scheduler_streams.get(stream_id)
+        if stream is not None:
+            stream.close()
+
+    # -- agents ----------------------------------------------------------------------------------------------
+    def send_agent(self, link_id: LinkId, agent_id: AgentId, message: Downlink) -> None:
+        stream = self.links.get(link_id)
+        if stream is None:
+            return
+        # The answer to a first registration goes to an agent that does not know its id yet.
+        addressee = None if isinstance(message, link.Registered) else agent_id
+        stream.write(agent_link.encode_downlink(addressee, (self._encode(message),)))
+        if isinstance(message, link.ShutdownAgent):
+            self._offers.forget(agent_id)
+
+    def _encode(self, message: Downlink) -> agent_link.Downlink | agent_link.EncodedRunTask:
+        if isinstance(message, link.RunTask):
+            return agent_link.EncodedRunTask(
+                framework=self._framework(message.framework),
+                task=task_to_wire(message.task),
+                traceparent=message.trace,
+            )
+        return downlink_to_wire(message)
+
+    def _framework(self, info: FrameworkInfo) -> msgspec.Raw:
+        """Encoded once per description, not once per task; kept by identity, as descriptions are immutable."""
+        known = self._frameworks.get(id(info))
+        if known is not None and known[0] is info:
+            return known[1]
+        if len(self._frameworks) > 4 * max(64, len(self._state.frameworks)):
+            self._frameworks.clear()
+        raw = msgspec.Raw(msgspec.json.encode(framework_to_wire(info)))
+        self._frameworks[id(info)] = (info, raw)
+        return raw

@@ -1,0 +1,108 @@
+"""``POST /api/v1/scheduler``: the hot path. Bytes in, one step of the core, 202 out.
+
+What the body alone can be refused for is ``wire``'s matter, what needs the master's memory the core's. SUBSCRIBE holds
+its answer open; every other call is answered at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from mesos_service.core.effects import Reply
+from mesos_service.core.messages import SchedulerDisconnected
+from mesos_service.http.asgi import HeaderName, Receive, Scope, Send, respond_accepted, respond_text
+from mesos_service.http.calls import Call, receive_call, respond_broken
+from mesos_service.http.held_stream import HeldStream
+from mesos_service.master.driver import MasterDriver
+from mesos_service.master.outlets import MasterOutlets
+from mesos_service.telemetry.traces import parse_traceparent
+from mesos_service.wire import scheduler
+from mesos_service.wire.convert.scheduler import CallContext, call_from_wire
+from mesos_service.wire.decode import read_scheduler_call
+from mesos_service.wire.errors import WireError
+from mesos_service.wire.streams import negotiate
+
+STREAM_ID: Final = HeaderName(b"Mesos-Stream-Id")
+CONTENT_TYPE: Final = HeaderName(b"Content-Type")
+NOT_ACCEPTABLE: Final = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'"
+SUBSCRIBE_WITH_STREAM_ID: Final = "Subscribe calls should not include the 'Mesos-Stream-Id' header"
+
+
+class SchedulerApi:
+    """The endpoint as an ASGI application; ``called`` is told the type of each call that was understood."""
+
+    def __init__(self, driver: MasterDriver, outlets: MasterOutlets, called: Callable[[scheduler.Call], None]) -> None:
+        self._driver = driver
+        self._outlets = outlets
+        self._called = called
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        posted = await receive_call(scope, receive, send)
+        if posted is None:
+            return
+        try:
+            call = read_scheduler_call(posted.body)
+        except WireError as error:
+            await respond_text(send, error.status, error.text)
+            return
+        self._called(call)
+        if call.type == "SUBSCRIBE":
+            await self._subscribe(call, posted, receive, send)
+            return
+        headers = posted.headers
+        driver = self._driver
+        request = driver.new_request()
+        context = CallContext(
+            request,
+            headers.stream_id,
+            stimulus=f"call-{request}",
+            caller_trace=None if headers.traceparent is None else parse_traceparent(headers.traceparent),
+        )
+        try:
+            answer = driver.call(request, call_from_wire(call, context))
+        except Exception:  # noqa: BLE001 - one defect of ours must not take the other clients' streams along.
+            await respond_broken(send, f"a {call.type} call")
+            return
+        if answer is None:
+            answer = await driver.answer(request)
+        assert isinstance(answer, Reply), "only SUBSCRIBE opens a stream"
+        if answer.status == 202:
+            await respond_accepted(send)
+        else:
+            await respond_text(send, answer.status, answer.text)
+
+    async def _subscribe(self, call: scheduler.Call, posted: Call, receive: Receive, send: Send) -> None:
+        if posted.headers.stream_id is not None:
+            await respond_text(send, 400, SUBSCRIBE_WITH_STREAM_ID)
+            return
+        encoding = negotiate(posted.headers.accept)
+        if encoding is None:
+            await respond_text(send, 406, NOT_ACCEPTABLE)
+            return
+        driver, outlets = self._driver, self._outlets
+        request = driver.new_request()
+        stream = HeldStream(encoding.framer())
+        outlets.expect_stream(request, stream)
+        context = CallContext(request, None, stimulus=f"call-{request}")
+        try:
+            answer = driver.call(request, call_from_wire(call, context))
+        except Exception:  # noqa: BLE001 - see above.
+            await respond_broken(send, "a SUBSCRIBE call")
+            return
+        finally:
+            outlets.expect_stream(request, None)
+        assert answer is not None, "SUBSCRIBE waits for nothing durable"
+        if isinstance(answer, Reply):
+            await respond_text(send, answer.status, answer.text)
+            return
+        stream_id = answer.stream_id
+        headers = [(STREAM_ID, stream_id.encode()), (CONTENT_TYPE, encoding.content_type.encode())]
+        reason = "this master failed"
+        try:
+            reason = await stream.serve(receive, send, 200, headers)
+        finally:
+            outlets.drop_stream(stream_id)
+            framework_id = driver.state.streams.get(stream_id)
+            if framework_id is not None:
+                driver.submit(SchedulerDisconnected(framework_id=framework_id, stream_id=stream_id, reason=reason))

@@ -1,0 +1,120 @@
+"""One master, put together: its state, its driver, its doors."""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+import uuid
+from collections.abc import Mapping
+
+from mesos_service.core.events import SchedulerEvent
+from mesos_service.core.master.state import MasterState
+from mesos_service.domain.ids import MasterId, StreamId
+from mesos_service.driver import Clock
+from mesos_service.http.server import HttpServer, bind
+from mesos_service.master.agent_api import AgentApi
+from mesos_service.master.app import build_application
+from mesos_service.master.config import MasterConfig
+from mesos_service.master.description import describe_master
+from mesos_service.master.driver import MasterDriver
+from mesos_service.master.observers import MasterObservers
+from mesos_service.master.outlets import MasterOutlets
+from mesos_service.master.scheduler_api import SchedulerApi
+from mesos_service.plugins.allocator import Allocator, AllocatorOptions
+from mesos_service.plugins.loader import ALLOCATORS, load
+from mesos_service.registrar.memory import MemoryRegistrar
+from mesos_service.telemetry.metrics import MasterMetrics
+from mesos_service.telemetry.traces import open_exporter
+from mesos_service.wire.scheduler import Call
+
+log = logging.getLogger(__name__)
+
+
+def make_allocator(config: MasterConfig) -> Allocator:
+    """The allocator that ``--allocator`` names.
+
+    Raises:
+        ConfigurationError: it is not there, or is not what an allocator has to be.
+    """
+    options = config.options()
+    kind = load(ALLOCATORS, config.allocator, config.modules_dirs())
+    return kind(
+        AllocatorOptions(
+            allocation_interval_seconds=options.allocation_interval_seconds,
+            min_allocatable=config.min_allocatable(),
+            fair_sharing_excluded=config.fair_sharing_excluded(),
+            weights=config.role_weights(),
+        )
+    )
+
+
+class MasterService:
+    """A master that listens from :meth:`start` to :meth:`stop`. Standalone, it leads from the first moment."""
+
+    def __init__(self, config: MasterConfig) -> None:
+        self.config = config
+        self.clock = Clock()
+        self.started_at = self.clock()
+        self._listener = bind(config.ip, config.port)
+        self.port: int = self._listener.getsockname()[1]
+        self.hostname = config.hostname or (config.ip if config.ip != "0.0.0.0" else socket.gethostname())
+        self._spans = open_exporter("mesos-master")
+        self.metrics = MasterMetrics()
+        self.state = MasterState(
+            master_id=MasterId(str(uuid.uuid4())),
+            options=config.options(tracing=self._spans is not None),
+            allocator=make_allocator(config),
+            random=random.SystemRandom(),
+            started_at=self.started_at,
+            elected_at=self.started_at,
+            weights=config.role_weights(),
+        )
+        self.description = describe_master(self.state.master_id, config.ip, self.port, self.hostname)
+        self.outlets = MasterOutlets(self.state, self.description)
+        self.outlets.sent = self._count_event
+        self.driver = MasterDriver(
+            self.state,
+            self.outlets,
+            MasterObservers(self.metrics, self._spans),
+            MemoryRegistrar,
+            self.clock,
+        )
+        self._server = HttpServer(
+            build_application(
+                self,
+                SchedulerApi(self.driver, self.outlets, self._count_call),
+                AgentApi(self.driver, self.outlets),
+            ),
+            self._listener,
+        )
+
+    @property
+    def flags(self) -> Mapping[str, str]:
+        return self.config.as_flags()
+
+    @property
+    def spans(self) -> Mapping[str, int]:
+        """Spans by what became of them; empty while tracing is off."""
+        return self._spans.counts() if self._spans is not None else {}
+
+    def _count_call(self, call: Call) -> None:
+        self.metrics.call(call.type or "UNKNOWN")
+
+    def _count_event(self, stream_id: StreamId, event: SchedulerEvent) -> None:
+        del stream_id
+        self.metrics.event(type(event).__name__)
+
+    async def start(self) -> None:
+        """Returns when connections are accepted."""
+        await self._server.start()
+        log.info("Master %s leads at %s:%d", self.state.master_id, self.config.ip, self.port)
+
+    async def stop(self) -> None:
+        """Close every stream and the doors; agents and frameworks will look for a new master."""
+        self.driver.stop()
+        for stream in [*self.outlets.scheduler_streams.values(), *self.outlets.links.values()]:
+            stream.close()
+        await self._server.stop()
+        if self._spans is not None:
+            self._spans.shutdown()
