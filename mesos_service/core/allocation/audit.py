@@ -1,0 +1,61 @@
+"""Do the books add up? Slow and thorough: for tests, simulation and post-mortems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mesos_service.core.allocation.books import by_role
+from mesos_service.core.allocation.drf import Amounts
+from mesos_service.core.allocation.ledger import Ledger
+from mesos_service.domain.ids import FrameworkId, Role
+from mesos_service.domain.resources import Resources
+
+
+def contradictions(ledger: Ledger) -> list[str]:
+    """Sentences on what in the books does not add up; empty when all is well."""
+    return [*_agents(ledger), *_accounts(ledger), *ledger.sorter.contradictions()]
+
+
+def _agents(ledger: Ledger) -> Iterator[str]:
+    for agent_id, agent in ledger.agents.items():
+        held = agent.held()
+        if not agent.overbooked and agent.free + held != agent.total:
+            yield f"agent {agent_id}: free {agent.free} and held {held} do not make {agent.total}"
+        if not agent.total.contains(agent.free):
+            yield f"agent {agent_id}: free {agent.free} exceeds {agent.total}"
+        if agent.is_open is not (agent.serial in ledger.open):
+            yield f"agent {agent_id}: wrongly among the candidates, or wrongly not"
+        if agent.free_quantities is not None and agent.free_quantities != agent.free.quantities():
+            yield f"agent {agent_id}: remembers {agent.free_quantities} of {agent.free}"
+    for serial, agent in ledger.open.items():
+        if ledger.agents.get(agent.view.agent_id) is not agent or agent.serial != serial:
+            yield f"agent {agent.view.agent_id} has gone but is a candidate"
+
+
+def _accounts(ledger: Ledger) -> Iterator[str]:
+    sums: dict[tuple[FrameworkId, Role], Resources] = {}
+    totals: dict[str, int] = {}
+    for agent in ledger.agents.values():
+        for holdings in (agent.offered, agent.allocated):
+            for framework_id, resources in holdings.items():
+                for role, part in by_role(resources):
+                    sums[framework_id, role] = sums.get((framework_id, role), Resources.EMPTY) + part
+        for name, amount in agent.total.quantities().items():
+            totals[name] = totals.get(name, 0) + amount
+    for framework_id, framework in ledger.frameworks.items():
+        for role, client in framework.clients.items():
+            wanted = sums.pop((framework_id, role), Resources.EMPTY).quantities()
+            if _named(ledger, client.amounts) != wanted:
+                yield f"{framework_id} in {role} holds {wanted}, its account says {client.amounts}"
+            if client.standing is not framework.wants_offers(role):
+                yield f"{framework_id} in {role}: wrongly in the order, or wrongly not"
+    for (framework_id, role), rest in sums.items():
+        if framework_id in ledger.frameworks and rest.quantities():
+            yield f"{framework_id} holds {rest} in {role} without an account"
+    for name, total in _named(ledger, ledger.scale.totals).items():
+        if totals.get(name, 0) != total:
+            yield f"the cluster has {totals.get(name, 0)} {name}, not {total}"
+
+
+def _named(ledger: Ledger, amounts: Amounts) -> dict[str, int]:
+    return {name: amount for name, amount in zip(ledger.scale.names(), amounts, strict=True) if amount}

@@ -1,0 +1,138 @@
+"""One book per framework, client and agent; :class:`~mesos_service.core.allocation.ledger.Ledger` writes in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mesos_service.core.allocation.sorter import Leaf
+from mesos_service.domain.frameworks import Quantities
+from mesos_service.domain.ids import FrameworkId, Role
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.allocator import AgentView, FrameworkView
+
+Minimum = tuple[tuple[tuple[str, int], ...], ...]
+"""Alternatives of (resource name, thousandths); see ``AllocatorOptions.min_allocatable``."""
+
+Holdings = dict[FrameworkId, Resources]
+"""Resources with allocation roles, never empty ones."""
+
+
+class Client(Leaf):
+    """One framework in one role. ``serial`` is never given twice, unlike the bit of the sorter."""
+
+    __slots__ = ("capabilities", "framework_id", "minimum", "role", "serial")
+
+    def __init__(self, framework_id: FrameworkId, role: Role, serial: int) -> None:
+        super().__init__(framework_id)
+        self.framework_id = framework_id
+        self.role = role
+        self.serial = serial
+        self.capabilities: frozenset[str] = frozenset()
+        self.minimum: Minimum = ()
+
+
+class FrameworkBook:
+    """``clients`` has every role of the framework, and those it dropped but still holds something in."""
+
+    __slots__ = ("active", "clients", "suppressed", "view")
+
+    def __init__(self, view: FrameworkView, active: bool) -> None:
+        self.view = view
+        self.active = active
+        self.suppressed = view.suppressed
+        self.clients: dict[Role, Client] = {}
+
+    def wants_offers(self, role: Role) -> bool:
+        """X35: connected, in the role, and not suppressed there."""
+        return self.active and role in self.view.roles and role not in self.suppressed
+
+
+class AgentBook:
+    """``serial`` grows in the order agents were added; it is never given twice."""
+
+    __slots__ = (
+        "active",
+        "allocated",
+        "free",
+        "free_quantities",
+        "has_gpus",
+        "has_reserved",
+        "has_special",
+        "offered",
+        "overbooked",
+        "serial",
+        "total",
+        "vetoed",
+        "vetoed_free",
+        "view",
+        "whitelisted",
+    )
+
+    def __init__(self, view: AgentView, serial: int) -> None:
+        self.view = view
+        self.serial = serial
+        self.active = True
+        self.whitelisted = True
+        self.offered: Holdings = {}
+        self.allocated: Holdings = {}
+        self.overbooked = False
+        """Whether more is held than there is, as after an agent came back smaller than what runs on it."""
+        self.vetoed = 0
+        """Bits of the clients that a gate refused, and would refuse any offer contained in ``vetoed_free``."""
+        self.vetoed_free = Resources.EMPTY
+        self.set_total(view.total)
+
+    def set_total(self, total: Resources) -> None:
+        self.total = total
+        self.vetoed = 0
+        self.has_gpus = total.scalar("gpus") > 0
+        keys = [resource.key for resource in total]
+        self.has_reserved = any(key.reservations for key in keys)
+        self.has_special = any(key.revocable or key.shared or len(key.reservations) > 1 for key in keys)
+        self.count_free()
+
+    def count_free(self) -> None:
+        """Work out ``free`` from scratch. Of a kind that is overbooked, nothing is."""
+        held = self.held()
+        short = self.total.shortage(held)
+        self.overbooked = bool(short)
+        self.set_free(self.total - (held - short))
+
+    def set_free(self, free: Resources) -> None:
+        """Something else is free. When that is more than what vetoes were spoken of, they no longer hold.
+
+        An offer that is declined by one after the other is the case to think of: it is the same each time it comes
+        back, and those who refused it before need not be asked again.
+        """
+        self.free = free
+        self.free_quantities: Quantities | None = None
+        if self.vetoed and not self.vetoed_free.contains(free):
+            self.vetoed = 0
+
+    def remember_veto(self, bit: int) -> None:
+        """The client of ``bit`` was refused what is free now."""
+        self.vetoed |= bit
+        self.vetoed_free = self.free
+
+    def held(self) -> Resources:
+        """All that is offered and allocated, to be compared with the total (X48)."""
+        total = Resources.EMPTY
+        for holdings in (self.offered, self.allocated):
+            for resources in holdings.values():
+                total = total + resources.unallocated()
+        return total
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can be offered here at all."""
+        return self.active and self.whitelisted and bool(self.free)
+
+
+def by_role(resources: Resources) -> Iterable[tuple[Role, Resources]]:
+    """The parts of ``resources`` by allocation role."""
+    for role, part in resources.allocations().items():
+        yield Role(role), part
+
+
+def minimum_of(alternatives: Sequence[Quantities]) -> Minimum:
+    return tuple(tuple(quantities.items()) for quantities in alternatives)

@@ -1,0 +1,91 @@
+"""Dominant shares (DRF paper, section 4; X30).
+
+A dominant share is the largest fraction that someone holds of any one scalar resource of the whole cluster.
+Amounts are kept as one list of thousandths per holder, all lists in the same order of resource names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from mesos_service.domain.frameworks import Quantities
+from mesos_service.domain.resources import Resources
+
+Amounts = list[int]
+"""Thousandths, by index of the resource's name in :class:`Scale`."""
+
+Vector = Sequence[tuple[int, int]]
+"""Thousandths of a few resources: pairs of index and amount."""
+
+
+def dominant_share(amounts: Sequence[int], totals: Sequence[int], weight: float) -> float:
+    """The dominant share of ``amounts`` out of ``totals``, over ``weight``; resources with total 0 never count.
+
+    Each quotient is rounded once only, and the product ``total * weight`` is exact for whole weights. Shares that
+    are equal on paper are then equal here, so that the tie rule (X31) decides and not the noise of a float.
+    """
+    share = 0.0
+    if weight == 1.0:
+        for amount, total in zip(amounts, totals, strict=True):
+            if amount and total:
+                fraction = amount / total
+                if fraction > share:
+                    share = fraction
+        return share
+    for amount, total in zip(amounts, totals, strict=True):
+        if amount and total:
+            fraction = amount / (total * weight)
+            if fraction > share:
+                share = fraction
+    return share
+
+
+class Scale:
+    """What the whole cluster has: the denominators of every share.
+
+    All agents count with their scalars, reserved and revocable ones too, and whether the agent is active or not
+    (X30). Resources excluded from fair sharing (M-AL-18) have an index but stay at total 0: they never count.
+    """
+
+    __slots__ = ("_excluded", "_index", "totals")
+
+    def __init__(self, excluded: Collection[str] = ()) -> None:
+        self._excluded = frozenset(excluded)
+        self._index: dict[str, int] = {}
+        self.totals: Amounts = []
+
+    def __len__(self) -> int:
+        return len(self.totals)
+
+    def vector(self, resources: Resources) -> list[tuple[int, int]]:
+        """The scalars of ``resources`` by index. New names get an index; holders' lists must then be widened."""
+        return self.vector_of(resources.quantities())
+
+    def vector_of(self, quantities: Quantities) -> list[tuple[int, int]]:
+        index = self._index
+        pairs: list[tuple[int, int]] = []
+        for name, amount in quantities.items():
+            position = index.get(name)
+            if position is None:
+                position = index[name] = len(self.totals)
+                self.totals.append(0)
+            pairs.append((position, amount))
+        return pairs
+
+    def names(self) -> list[str]:
+        """Resource names, by index."""
+        return list(self._index)
+
+    def grow(self, vector: Vector) -> None:
+        """An agent's scalars are there from now on."""
+        self._move(vector, 1)
+
+    def shrink(self, vector: Vector) -> None:
+        """An agent's scalars are gone."""
+        self._move(vector, -1)
+
+    def _move(self, vector: Vector, sign: int) -> None:
+        names = self.names() if self._excluded else ()
+        for position, amount in vector:
+            if not names or names[position] not in self._excluded:
+                self.totals[position] += sign * amount

@@ -1,0 +1,391 @@
+"""The books: who holds what on which agent, and what is free there.
+
+Two equations hold between any two calls (:mod:`~mesos_service.core.allocation.audit` checks them, and tests ask it
+after each call):
+
+- on each agent, ``free`` + all that is held there = ``total``. Only when an agent came back smaller than what runs on
+  it do holdings exceed the total; nothing of a kind that is short counts as free then;
+- what a client's account in the :class:`~mesos_service.core.allocation.sorter.Sorter` says is the sum of what it
+  holds on all agents, and a role's account is the sum of its clients'.
+
+Offered counts as held (A39), so that nothing is offered twice (E60a). Holdings of a framework that is not known (it
+was removed, or has not come back yet) are not free either, but count for no role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from mesos_service.core.allocation.books import (
+    AgentBook,
+    Client,
+    FrameworkBook,
+    Holdings,
+    Minimum,
+    by_role,
+    minimum_of,
+)
+from mesos_service.core.allocation.drf import Scale
+from mesos_service.core.allocation.filters import RefusalFilters
+from mesos_service.core.allocation.sorter import Sorter
+from mesos_service.domain.errors import InvariantBroken
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.resources import Resources, ResourcesError
+from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Grant
+
+
+class Ledger:
+    """All books of one allocator. Unknown ids raise :class:`InvariantBroken`, save where said otherwise."""
+
+    def __init__(self, options: AllocatorOptions) -> None:
+        self.scale = Scale(options.fair_sharing_excluded)
+        self.sorter: Sorter[Client] = Sorter(self.scale, options.weights)
+        self.filters = RefusalFilters()
+        self.agents: dict[AgentId, AgentBook] = {}
+        self.frameworks: dict[FrameworkId, FrameworkBook] = {}
+        self.open: dict[int, AgentBook] = {}
+        """Agents with something to offer, by serial: what a full pass looks at."""
+        self._default_minimum: Minimum = minimum_of(options.min_allocatable)
+        self._whitelist: frozenset[str] | None = None
+        self._holdings: dict[FrameworkId, dict[AgentId, None]] = {}
+        self._clients: dict[int, Client] = {}
+        self._by_serial: dict[int, AgentBook] = {}
+        self._serials = 0
+
+    # -- frameworks ------------------------------------------------------------------------------------------
+    def add_framework(self, view: FrameworkView, used: Mapping[AgentId, Resources], active: bool) -> None:
+        """What agents brought with them before the framework came is replaced by ``used`` or else kept."""
+        if view.framework_id in self.frameworks:
+            raise InvariantBroken(f"framework {view.framework_id} is in the allocator already")
+        framework = self.frameworks[view.framework_id] = FrameworkBook(view, active)
+        for agent_id, resources in used.items():
+            agent = self.agents.get(agent_id)
+            if agent is not None:
+                self._book(agent, agent.allocated, view.framework_id, resources)
+                agent.count_free()
+                self._sort_in(agent)
+        for agent_id in self._holdings.get(view.framework_id, ()):
+            agent = self.agents[agent_id]
+            for holdings in (agent.offered, agent.allocated):
+                if view.framework_id in holdings:
+                    self._charge(view.framework_id, holdings[view.framework_id])
+        self._refresh_clients(framework)
+
+    def update_framework(self, view: FrameworkView) -> None:
+        framework = self._framework(view.framework_id)
+        was = framework.view
+        released = (was.roles - view.roles) | (framework.suppressed - view.suppressed)
+        framework.view = view
+        framework.suppressed = view.suppressed
+        for role, client in framework.clients.items():
+            if role in released:
+                self.filters.drop_client(client.serial)
+        self._refresh_clients(framework)
+
+    def remove_framework(self, framework_id: FrameworkId) -> None:
+        """What it holds stays taken on the agents until it is recovered."""
+        framework = self._framework(framework_id)
+        for client in list(framework.clients.values()):
+            self._remove_client(framework, client)
+        del self.frameworks[framework_id]
+
+    def set_framework_active(self, framework_id: FrameworkId, active: bool) -> None:
+        framework = self._framework(framework_id)
+        framework.active = active
+        if not active:
+            for client in framework.clients.values():
+                self.filters.drop_client(client.serial)
+        self._refresh_clients(framework)
+
+    def suppress(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
+        framework = self._framework(framework_id)
+        framework.suppressed |= frozenset(roles) or framework.view.roles
+        self._refresh_clients(framework)
+
+    def revive(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
+        framework = self._framework(framework_id)
+        revived = frozenset(roles) or framework.view.roles
+        framework.suppressed -= revived
+        for role, client in framework.clients.items():
+            if role in revived:
+                self.filters.drop_client(client.serial)
+        self._refresh_clients(framework)
+
+    # -- agents ----------------------------------------------------------------------------------------------
+    def add_agent(self, view: AgentView, used: Mapping[FrameworkId, Resources]) -> None:
+        if view.agent_id in self.agents:
+            raise InvariantBroken(f"agent {view.agent_id} is in the allocator already")
+        self._serials += 1
+        agent = AgentBook(view, self._serials)
+        self.agents[view.agent_id] = self._by_serial[agent.serial] = agent
+        self._rescale(view.total, 1)
+        for framework_id, resources in used.items():
+            self._book(agent, agent.allocated, framework_id, resources)
+            if framework_id in self.frameworks:
+                self._charge(framework_id, resources)
+        agent.whitelisted = self._is_whitelisted(agent)
+        agent.count_free()
+        self._sort_in(agent)
+
+    def update_agent(self, view: AgentView) -> None:
+        agent = self._agent(view.agent_id)
+        if agent.view.attributes != view.attributes:
+            self.filters.drop_agent(agent.serial)
+        agent.view = view
+        agent.whitelisted = self._is_whitelisted(agent)
+        self._rescale(agent.total, -1)
+        self._rescale(view.total, 1)
+        agent.set_total(view.total)
+        self._sort_in(agent)
+
+    def remove_agent(self, agent_id: AgentId) -> None:
+        """All that was held there is gone with it; recovering it later does nothing."""
+        agent = self._agent(agent_id)
+        for holdings in (agent.offered, agent.allocated):
+            for framework_id, resources in holdings.items():
+                if framework_id in self.frameworks:
+                    self._discharge(framework_id, resources)
+        for framework_id in agent.offered.keys() | agent.allocated.keys():
+            self._forget_holding(framework_id, agent_id)
+        self._rescale(agent.total, -1)
+        self.filters.drop_agent(agent.serial)
+        self.open.pop(agent.serial, None)
+        del self._by_serial[agent.serial]
+        del self.agents[agent_id]
+
+    def set_agent_active(self, agent_id: AgentId, active: bool) -> None:
+        agent = self._agent(agent_id)
+        agent.active = active
+        self._sort_in(agent)
+
+    def update_whitelist(self, hostnames: Collection[str] | None) -> None:
+        self._whitelist = None if hostnames is None else frozenset(hostnames)
+        for agent in self.agents.values():
+            agent.whitelisted = self._is_whitelisted(agent)
+            self._sort_in(agent)
+
+    # -- resources -------------------------------------------------------------------------------------------
+    def give(self, agent: AgentBook, client: Client, offer: Resources) -> Grant:
+        """Book ``offer``, a part of what is free on ``agent`` and without allocation role, as offered."""
+        granted = offer.allocated_to(client.role)
+        if offer is agent.free:
+            quantities = agent.free_quantities or offer.quantities()
+            agent.free = Resources.EMPTY
+            del self.open[agent.serial]
+        else:
+            quantities = offer.quantities()
+            agent.free = agent.free - offer
+            if not agent.free:
+                del self.open[agent.serial]
+        # Remembered vetoes stay: a gate that refused more refuses less as well (see ``gates``).
+        agent.free_quantities = None
+        framework_id = client.framework_id
+        offered = agent.offered.get(framework_id)
+        if offered is None:
+            self._holdings.setdefault(framework_id, {})[agent.view.agent_id] = None
+            agent.offered[framework_id] = granted
+        else:
+            agent.offered[framework_id] = offered + granted
+        self.sorter.charge(client, self.scale.vector_of(quantities))
+        return Grant(framework_id, client.role, agent.view.agent_id, granted)
+
+    def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
+        """What was merely offered is now used; it counts the same for shares, but not for quota (X36)."""
+        agent = self._agent(agent_id)
+        offered = self._take(agent, agent.offered, framework_id, resources)
+        allocated = agent.allocated.get(framework_id, Resources.EMPTY)
+        self._book(agent, agent.allocated, framework_id, allocated + resources)
+        self._book(agent, agent.offered, framework_id, offered)
+
+    def recover(
+        self,
+        framework_id: FrameworkId,
+        agent_id: AgentId,
+        resources: Resources,
+        *,
+        refuse_seconds: float | None,
+        allocated: bool,
+        now: float,
+    ) -> None:
+        """Tolerates a framework or agent that has gone; giving back what is not held is a contradiction."""
+        agent = self.agents.get(agent_id)
+        if agent is None or not resources:
+            return
+        framework = self.frameworks.get(framework_id)
+        holdings = agent.allocated if allocated else agent.offered
+        if framework is None and framework_id not in holdings:
+            return
+        self._book(agent, holdings, framework_id, self._take(agent, holdings, framework_id, resources))
+        if agent.overbooked:
+            agent.count_free()
+        else:
+            agent.set_free(agent.free + resources.unallocated())
+        self._sort_in(agent)
+        if framework is None:
+            return
+        if refuse_seconds is not None and framework.active:
+            expires = now + refuse_seconds if refuse_seconds > 0 else None
+            for role, part in by_role(resources):
+                client = framework.clients.get(role)
+                if client is not None:
+                    self.filters.install(client.serial, agent.serial, part.unallocated(), expires)
+        self._discharge(framework_id, resources)
+
+    def update_allocation(
+        self, framework_id: FrameworkId, agent_id: AgentId, before: Resources, after: Resources
+    ) -> None:
+        """The agent's total changes along: a reservation or volume made from an offer is there to stay."""
+        agent = self._agent(agent_id)
+        framework = self._framework(framework_id)
+        rest = self._take(agent, agent.offered, framework_id, before)
+        try:
+            total = agent.total - before.unallocated() + after.unallocated()
+        except ResourcesError as short:
+            raise InvariantBroken(f"the total of {agent_id} cannot change with its offer: {short}") from short
+        if before.quantities() != after.quantities():
+            self._rescale(agent.total, -1)
+            self._rescale(total, 1)
+            for part, sign in ((before, 1), (after, -1)):
+                for role, share in by_role(part):
+                    vector = [(position, sign * amount) for position, amount in self._vector(share)]
+                    self.sorter.discharge(framework.clients[role], vector)
+        self._book(agent, agent.offered, framework_id, rest + after)
+        agent.set_total(total)
+        self._sort_in(agent)
+
+    # -- policy ----------------------------------------------------------------------------------------------
+    def update_weights(self, weights: Mapping[Role, float]) -> None:
+        self.sorter.update_weights(weights)
+
+    # -- filters ---------------------------------------------------------------------------------------------
+    def lapse_filters(self, now: float) -> None:
+        self._forget_vetoes(self.filters.lapse(now))
+
+    def release_holds(self) -> None:
+        self._forget_vetoes(self.filters.release_holds())
+
+    def serials_of(self, agent_ids: Iterable[AgentId]) -> list[int]:
+        """In the order agents were added, whatever order they are named in; those that have gone are left out."""
+        return sorted(self.agents[agent_id].serial for agent_id in agent_ids if agent_id in self.agents)
+
+    def agent_of(self, serial: int) -> AgentBook:
+        return self._by_serial[serial]
+
+    # -- within ----------------------------------------------------------------------------------------------
+    def _agent(self, agent_id: AgentId) -> AgentBook:
+        agent = self.agents.get(agent_id)
+        if agent is None:
+            raise InvariantBroken(f"the allocator does not know agent {agent_id}")
+        return agent
+
+    def _framework(self, framework_id: FrameworkId) -> FrameworkBook:
+        framework = self.frameworks.get(framework_id)
+        if framework is None:
+            raise InvariantBroken(f"the allocator does not know framework {framework_id}")
+        return framework
+
+    def _is_whitelisted(self, agent: AgentBook) -> bool:
+        return self._whitelist is None or agent.view.hostname in self._whitelist
+
+    def _sort_in(self, agent: AgentBook) -> None:
+        if agent.is_open:
+            self.open[agent.serial] = agent
+        else:
+            self.open.pop(agent.serial, None)
+
+    def _take(self, agent: AgentBook, holdings: Holdings, framework_id: FrameworkId, resources: Resources) -> Resources:
+        """What is left in ``holdings`` without ``resources``; nothing is booked yet."""
+        try:
+            return holdings.get(framework_id, Resources.EMPTY) - resources
+        except ResourcesError as short:
+            kind = "allocated" if holdings is agent.allocated else "offered"
+            raise InvariantBroken(f"{kind} to {framework_id} on {agent.view.agent_id}: {short}") from short
+
+    def _book(self, agent: AgentBook, holdings: Holdings, framework_id: FrameworkId, resources: Resources) -> None:
+        agent_id = agent.view.agent_id
+        if resources:
+            holdings[framework_id] = resources
+            self._holdings.setdefault(framework_id, {})[agent_id] = None
+        elif holdings.pop(framework_id, None) is not None and not (
+            framework_id in agent.offered or framework_id in agent.allocated
+        ):
+            self._forget_holding(framework_id, agent_id)
+
+    def _forget_holding(self, framework_id: FrameworkId, agent_id: AgentId) -> None:
+        agents = self._holdings[framework_id]
+        del agents[agent_id]
+        if not agents:
+            del self._holdings[framework_id]
+
+    def _vector(self, resources: Resources) -> list[tuple[int, int]]:
+        known = len(self.scale)
+        vector = self.scale.vector(resources)
+        if len(self.scale) != known:
+            self.sorter.widen()
+        return vector
+
+    def _rescale(self, total: Resources, sign: int) -> None:
+        vector = self._vector(total)
+        if sign > 0:
+            self.scale.grow(vector)
+        else:
+            self.scale.shrink(vector)
+        self.sorter.rescale()
+
+    def _charge(self, framework_id: FrameworkId, resources: Resources) -> None:
+        """Account for what a framework already uses."""
+        framework = self.frameworks[framework_id]
+        for role, part in by_role(resources):
+            client = framework.clients.get(role) or self._add_client(framework, role)
+            self.sorter.charge(client, self._vector(part))
+
+    def _discharge(self, framework_id: FrameworkId, resources: Resources) -> None:
+        framework = self.frameworks[framework_id]
+        for role, part in by_role(resources):
+            client = framework.clients.get(role)
+            if client is None:
+                continue
+            self.sorter.discharge(client, self._vector(part))
+            if role not in framework.view.roles and not any(client.amounts):
+                self._remove_client(framework, client)
+
+    def _add_client(self, framework: FrameworkBook, role: Role) -> Client:
+        self._serials += 1
+        client = Client(framework.view.framework_id, role, self._serials)
+        self._clients[client.serial] = client
+        framework.clients[role] = client
+        self.sorter.add(role, client)
+        return client
+
+    def _remove_client(self, framework: FrameworkBook, client: Client) -> None:
+        self.filters.drop_client(client.serial)
+        self.sorter.remove(client)
+        del framework.clients[client.role]
+        del self._clients[client.serial]
+
+    def _refresh_clients(self, framework: FrameworkBook) -> None:
+        """Make the sorter's clients what the framework's roles, suppression and connection say."""
+        view = framework.view
+        for role in sorted(view.roles):
+            if role not in framework.clients:
+                self._add_client(framework, role)
+        for role, client in list(framework.clients.items()):
+            if role not in view.roles and not any(client.amounts):
+                self._remove_client(framework, client)
+                continue
+            client.capabilities = view.capabilities
+            own_minimum = view.min_allocatable.get(role)
+            client.minimum = self._default_minimum if own_minimum is None else minimum_of(own_minimum)
+            if framework.wants_offers(role):
+                self.sorter.activate(client)
+            else:
+                self.sorter.deactivate(client)
+            self.sorter.renumber(client)  # any of its vetoes may have become wrong
+        if self.sorter.retired.bit_count() > len(self._clients) + 64:
+            keep = ~self.sorter.reclaim()
+            for agent in self.agents.values():
+                agent.vetoed &= keep
+
+    def _forget_vetoes(self, pairs: Iterable[tuple[int, int]]) -> None:
+        for client, agent in pairs:
+            self._by_serial[agent].vetoed &= ~self._clients[client].bit

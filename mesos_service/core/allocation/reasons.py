@@ -1,0 +1,128 @@
+"""The reasons why a framework is not offered an agent's resources, each said in one place (N01).
+
+Codes are stable: operators filter and count by them. ``wakes_on`` names the calls and events that could change the
+verdict: ``revive``, ``subscribe``, ``agent_updated`` and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from mesos_service.domain.frameworks import Quantities
+from mesos_service.domain.resources import Resources, from_milli
+from mesos_service.plugins.verdict import Veto
+
+FRAMEWORK_INACTIVE: Final = "framework_inactive"
+ROLE_SUPPRESSED: Final = "role_suppressed"
+AGENT_INACTIVE: Final = "agent_inactive"
+AGENT_NOT_WHITELISTED: Final = "agent_not_whitelisted"
+NOTHING_FREE: Final = "nothing_free"
+BELOW_MINIMUM: Final = "below_min_allocatable"
+CAPABILITY_MISSING: Final = "capability_missing"
+NOTHING_FOR_ROLE: Final = "nothing_for_role"
+REFUSAL_FILTER: Final = "refusal_filter"
+OTHERS_FIRST: Final = "others_first"
+
+ALLOCATOR: Final = "allocator"
+
+
+def framework_inactive() -> Veto:
+    return Veto(
+        reason=FRAMEWORK_INACTIVE,
+        culprit="framework",
+        detail="The framework is not connected.",
+        lasting=True,
+        wakes_on=frozenset({"subscribe"}),
+    )
+
+
+def role_suppressed() -> Veto:
+    return Veto(
+        reason=ROLE_SUPPRESSED,
+        culprit="framework",
+        detail="The framework suppressed offers for this role.",
+        lasting=True,
+        wakes_on=frozenset({"revive", "subscribe", "update_framework"}),
+    )
+
+
+def agent_inactive() -> Veto:
+    return Veto(
+        reason=AGENT_INACTIVE,
+        culprit="agent",
+        detail="The agent is disconnected or deactivated.",
+        wakes_on=frozenset({"agent_reregistered", "agent_reactivated"}),
+    )
+
+
+def agent_not_whitelisted() -> Veto:
+    return Veto(
+        reason=AGENT_NOT_WHITELISTED,
+        culprit="operator",
+        detail="The agent's host is not on the whitelist.",
+        lasting=True,
+        wakes_on=frozenset({"whitelist_updated"}),
+    )
+
+
+def nothing_free() -> Veto:
+    return Veto(
+        reason=NOTHING_FREE,
+        culprit=ALLOCATOR,
+        detail="All of the agent's resources are offered or allocated.",
+        wakes_on=frozenset({"resources_recovered"}),
+    )
+
+
+def below_minimum(quantities: Quantities, minimum: Sequence[Quantities]) -> Veto:
+    wanted = " or ".join(_text(alternative) for alternative in minimum)
+    return Veto(
+        reason=BELOW_MINIMUM,
+        culprit="min_allocatable_resources",
+        detail=f"What could be offered, {_text(quantities) or 'no scalars'}, does not reach {wanted}.",
+        wakes_on=frozenset({"resources_recovered", "agent_updated", "update_framework"}),
+    )
+
+
+def capability_missing(capability: str, what: str) -> Veto:
+    return Veto(
+        reason=CAPABILITY_MISSING,
+        culprit=capability,
+        detail=f"{what} only offered to frameworks with the capability {capability}.",
+        lasting=True,
+        wakes_on=frozenset({"subscribe", "update_framework"}),
+    )
+
+
+def nothing_for_role() -> Veto:
+    return Veto(
+        reason=NOTHING_FOR_ROLE,
+        culprit=ALLOCATOR,
+        detail="What is free is reserved to other roles, or of kinds the framework does not take.",
+        wakes_on=frozenset({"resources_recovered", "agent_updated", "update_framework"}),
+    )
+
+
+def refusal_filter(refused: Resources, expires: float | None) -> Veto:
+    end = "the next full pass" if expires is None else "its time is over"
+    return Veto(
+        reason=REFUSAL_FILTER,
+        culprit="framework",
+        detail=f"The framework refused {refused} on this agent; no part of it is offered again until {end}.",
+        wakes_on=frozenset({"revive", "resources_recovered", "filter_expired"}),
+        until=expires,
+    )
+
+
+def others_first(culprit: str) -> Veto:
+    return Veto(
+        reason=OTHERS_FIRST,
+        culprit=culprit,
+        detail=f"It was another's turn: {culprit} holds less and was offered what was free.",
+        wakes_on=frozenset({"resources_recovered"}),
+    )
+
+
+def _text(quantities: Quantities) -> str:
+    return ";".join(f"{name}:{from_milli(amount):g}" for name, amount in quantities.items())

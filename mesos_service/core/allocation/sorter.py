@@ -1,0 +1,441 @@
+"""Whose turn it is: the tree of roles and frameworks in the order of their shares (X30-X35).
+
+Inner nodes are roles; a role's own frameworks hang below its *virtual leaf*, a child called ``.`` that competes with
+the role's sub-roles (X34); the leaves of the whole tree are clients: one framework in one role. What a client holds
+is charged to every node above it. Siblings stand in order of (weighted dominant share, times served, name); the order
+of clients is the order in which a walk of the tree, siblings in order, meets them.
+
+**Cost.** A grant changes the keys of one path only. Nodes whose key may have changed are noted as stale, and
+:meth:`Sorter.settle` moves just these within their parent's sorted list, so that a pass pays for what changed and
+never re-sorts everyone for every agent. Two more savings: a node without siblings in the order needs no key, and each
+client has a bit, so that a walk can leave out all clients that need not be asked, and every branch without others.
+
+Only active clients are in the order (X35). The rest cost nothing, but what they hold still counts in the accounts of
+their roles.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping
+from math import inf
+from typing import Final, Generic, TypeVar
+
+from mesos_service.core.allocation.drf import Amounts, Scale, Vector, dominant_share
+from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.ids import Role
+
+VIRTUAL_LEAF: Final = "."
+
+FEW: Final = 16
+"""When less than one in this many clients is to be asked, sorting those beats walking past the others."""
+
+Entry = tuple[float, int, str, "Node"]
+"""Share, times served, name; the name is unique among siblings, so that nodes are never compared."""
+
+
+class Node:
+    """A role, a virtual leaf, or (as :class:`Leaf`) a client."""
+
+    __slots__ = (
+        "amounts",
+        "children",
+        "entry",
+        "mask",
+        "name",
+        "order",
+        "parent",
+        "served",
+        "stale",
+        "stale_children",
+        "standing",
+        "standing_children",
+        "unsettled",
+        "weight",
+    )
+
+    def __init__(self, name: str, parent: Node | None, width: int, weight: float = 1.0) -> None:
+        self.name = name
+        self.parent = parent
+        self.weight = weight
+        self.amounts: Amounts = [0] * width
+        self.served = 0
+        """How many times something was allocated here; it never falls (X31)."""
+        self.children: dict[str, Node] = {}
+        self.mask = 0
+        """Bits of the active clients at or below this node."""
+        self.standing = False
+        """Whether there is any such client, and this node hence takes part in its parent's order."""
+        self.standing_children = 0
+        self.order: list[Entry] = []
+        """Standing children as of the last settling."""
+        self.entry: Entry | None = None
+        """As what this node stands in its parent's order now."""
+        self.stale = False
+        """Whether this node is in its parent's ``stale_children``: its entry is to be renewed."""
+        self.stale_children: list[Node] = []
+        self.unsettled = False
+        """Whether the sorter has this node on its list of parents to settle."""
+
+
+class Leaf(Node):
+    """A client: one framework in one role. ``bit`` is its bit in masks, for as long as it does not change."""
+
+    __slots__ = ("bit",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, None, 0)
+        self.bit = 0
+
+
+L = TypeVar("L", bound=Leaf)
+
+
+class Sorter(Generic[L]):
+    """The tree. ``scale`` is shared with whoever counts the agents; tell :meth:`rescale` when it changed."""
+
+    def __init__(self, scale: Scale, weights: Mapping[Role, float]) -> None:
+        self._scale = scale
+        self._weights: dict[str, float] = {}
+        self._set_weights(weights)
+        self._root = Node("", None, len(scale))
+        self._unsettled: list[Node] = []
+        self._rescaled = False
+        self._by_bit: list[L | None] = []
+        self._retired = 0
+        self._blank_bits: list[int] = []
+
+    # -- clients ---------------------------------------------------------------------------------------------
+    def add(self, role: Role, client: L) -> None:
+        """Put ``client`` below ``role``, inactive and holding nothing."""
+        leaf = self._child(self._role(role), VIRTUAL_LEAF)
+        client.parent = leaf
+        client.amounts = [0] * len(self._scale)
+        leaf.children[client.name] = client
+        self.renumber(client)
+
+    def remove(self, client: L) -> None:
+        """Take ``client`` out; what it held no longer counts for its role. Roles left empty go with it."""
+        self.deactivate(client)
+        held = [(position, amount) for position, amount in enumerate(client.amounts) if amount]
+        if held:
+            self.discharge(client, held)
+        self._retire(client)
+        node: Node = client
+        while node.parent is not None and not node.children:
+            del node.parent.children[node.name]
+            node = node.parent
+
+    def activate(self, client: L) -> None:
+        if not client.standing:
+            self._set_bit(client, client.bit)
+
+    def deactivate(self, client: L) -> None:
+        if client.standing:
+            self._clear_bit(client, client.bit)
+
+    def renumber(self, client: L) -> None:
+        """Give ``client`` a bit that nobody remembers: what was remembered by the old one is void everywhere."""
+        old = client.bit
+        self._retire(client)
+        if self._blank_bits:
+            number = self._blank_bits.pop()
+            self._by_bit[number] = client
+        else:
+            number = len(self._by_bit)
+            self._by_bit.append(client)
+        client.bit = 1 << number
+        if client.standing:
+            node: Node | None = client
+            while node is not None:
+                node.mask = node.mask & ~old | client.bit
+                node = node.parent
+
+    @property
+    def retired(self) -> int:
+        """Bits that mean nobody any more, but that somebody may still remember."""
+        return self._retired
+
+    def reclaim(self) -> int:
+        """Use the retired bits again, which are returned: the caller sees to it that nobody remembers them."""
+        retired = rest = self._retired
+        while rest:
+            bit = rest & -rest
+            self._blank_bits.append(bit.bit_length() - 1)
+            rest ^= bit
+        self._retired = 0
+        return retired
+
+    def _retire(self, client: L) -> None:
+        if client.bit:
+            self._by_bit[client.bit.bit_length() - 1] = None
+            self._retired |= client.bit
+
+    # -- accounts --------------------------------------------------------------------------------------------
+    def charge(self, client: L, vector: Vector) -> None:
+        """``client`` was given something: it and all above it hold more, and were served once more (X31)."""
+        node: Node = client
+        while (parent := node.parent) is not None:
+            amounts = node.amounts
+            for position, amount in vector:
+                amounts[position] += amount
+            node.served += 1
+            if not node.stale:
+                self._note_stale(node, parent)
+            node = parent
+
+    def discharge(self, client: L, vector: Vector) -> None:
+        """``client`` gave something back."""
+        node: Node = client
+        while (parent := node.parent) is not None:
+            amounts = node.amounts
+            for position, amount in vector:
+                amounts[position] -= amount
+            if not node.stale:
+                self._note_stale(node, parent)
+            node = parent
+
+    def widen(self) -> None:
+        """The scale knows more resource names than before."""
+        width = len(self._scale)
+        for node in self._nodes():
+            node.amounts.extend([0] * (width - len(node.amounts)))
+
+    def rescale(self) -> None:
+        """The cluster's totals changed, and every share with them."""
+        self._rescaled = True
+
+    def update_weights(self, weights: Mapping[Role, float]) -> None:
+        """Weights belong to paths and outlive their clients (X33). A virtual leaf's weight is always 1.
+
+        Raises :class:`ConfigurationError` for a weight that is no positive number; then nothing changes.
+        """
+        self._set_weights(weights)
+        for path, weight in weights.items():
+            node = self._find(path)
+            if node is not None and node.parent is not None:
+                node.weight = weight
+                if not node.stale:
+                    self._note_stale(node, node.parent)
+
+    def weight(self, role: Role) -> float:
+        return self._weights.get(role, 1.0)
+
+    def share(self, client: L) -> float:
+        """The client's own dominant share of the cluster, whatever its role weighs."""
+        return dominant_share(client.amounts, self._scale.totals, client.weight)
+
+    def role_share(self, role: Role) -> float:
+        """The weighted share of ``role`` and all below it; 0 for a role that nobody is in."""
+        node = self._find(role)
+        return 0.0 if node is None else dominant_share(node.amounts, self._scale.totals, node.weight)
+
+    # -- order -----------------------------------------------------------------------------------------------
+    @property
+    def active(self) -> int:
+        """Bits of all active clients."""
+        return self._root.mask
+
+    def settle(self) -> None:
+        """Bring the order up to date with the accounts. Walks are valid until the next settling."""
+        if self._rescaled:
+            self._rescaled = False
+            for parent in self._nodes():
+                for child in parent.children.values():
+                    if child.standing and not child.stale:
+                        self._note_stale(child, parent)
+        if self._unsettled:
+            for parent in self._unsettled:
+                parent.unsettled = False
+                self._settle_children(parent)
+            self._unsettled.clear()
+
+    def walk(self, wanted: int) -> Iterator[L]:
+        """Clients whose bit is in ``wanted``, in order. All of them must be active."""
+        if wanted.bit_count() * FEW < self._root.mask.bit_count():
+            return iter(self._sorted(wanted))
+        return self._walk(self._root, wanted)
+
+    def _walk(self, node: Node, wanted: int) -> Iterator[L]:
+        for entry in node.order:
+            child = entry[3]
+            below = child.mask & wanted
+            if below:
+                if below & (below - 1):
+                    yield from self._walk(child, below)
+                else:
+                    yield self._client(below)
+
+    def _sorted(self, wanted: int) -> list[L]:
+        clients: list[L] = []
+        while wanted:
+            bit = wanted & -wanted
+            clients.append(self._client(bit))
+            wanted ^= bit
+        if len(clients) > 1:
+            clients.sort(key=_path)
+        return clients
+
+    def _client(self, bit: int) -> L:
+        client = self._by_bit[bit.bit_length() - 1]
+        assert client is not None, "a standing client has its bit"
+        return client
+
+    def contradictions(self) -> list[str]:
+        """Role accounts that are not the sums of what is below them, and settled orders that are out of order."""
+        self.settle()
+        found: list[str] = []
+        for node in self._nodes():
+            below = list(node.children.values())
+            if below and node.parent is not None:
+                sums = [sum(column) for column in zip(*(child.amounts for child in below), strict=True)]
+                if sums != node.amounts:
+                    found.append(f"the account of node {node.name!r} says {node.amounts}, its children's {sums}")
+            standing = [child for child in below if child.standing]
+            if len(standing) > 1:
+                fresh = sorted(_entry(child, self._scale.totals) for child in standing)
+                if fresh != node.order:
+                    found.append(f"the order below node {node.name!r} is not that of the shares")
+            elif [entry[3] for entry in node.order] != standing:
+                found.append(f"the order below node {node.name!r} is not who stands there")
+            mask = node.mask if not below else 0
+            for child in below:
+                mask |= child.mask
+            if mask != node.mask:
+                found.append(f"node {node.name!r} has the wrong mask")
+        return found
+
+    def _settle_children(self, parent: Node) -> None:
+        stale = parent.stale_children
+        if parent.standing_children < 2:
+            # Nobody to compare with: the key is left for when a sibling comes, and so is the note that it is stale.
+            parent.order = []
+            kept: list[Node] = []
+            for child in stale:
+                child.entry = None
+                if child.standing:
+                    kept.append(child)
+                else:
+                    child.stale = False
+            if parent.standing_children:
+                only = kept[0] if kept else next(node for node in parent.children.values() if node.standing)
+                if not only.stale:
+                    only.stale = True
+                    kept.append(only)
+                only.entry = (0.0, 0, only.name, only)
+                parent.order.append(only.entry)
+            parent.stale_children = kept
+            return
+        order = parent.order
+        totals = self._scale.totals
+        if len(stale) * 4 > len(order):
+            for child in stale:
+                child.stale = False
+                child.entry = _entry(child, totals) if child.standing else None
+            parent.order = sorted(
+                child.entry for child in parent.children.values() if child.standing and child.entry is not None
+            )
+        else:
+            for child in stale:
+                child.stale = False
+                if child.entry is not None:
+                    del order[bisect_left(order, child.entry)]
+                    child.entry = None
+                if child.standing:
+                    child.entry = _entry(child, totals)
+                    insort(order, child.entry)
+        stale.clear()
+
+    # -- the tree --------------------------------------------------------------------------------------------
+    def _note_stale(self, node: Node, parent: Node) -> None:
+        node.stale = True
+        parent.stale_children.append(node)
+        if not parent.unsettled:
+            parent.unsettled = True
+            self._unsettled.append(parent)
+
+    def _set_bit(self, client: L, bit: int) -> None:
+        node: Node = client
+        node.mask |= bit
+        while (parent := node.parent) is not None:
+            stood = parent.mask
+            parent.mask |= bit
+            self._stand(node, parent, True)
+            if stood:
+                # Everyone above stands already; only the bit is missing there.
+                above = parent.parent
+                while above is not None:
+                    above.mask |= bit
+                    above = above.parent
+                return
+            node = parent
+
+    def _clear_bit(self, client: L, bit: int) -> None:
+        node: Node | None = client
+        while node is not None:
+            node.mask &= ~bit
+            if not node.mask and node.parent is not None:
+                self._stand(node, node.parent, False)
+            node = node.parent
+
+    def _stand(self, node: Node, parent: Node, standing: bool) -> None:
+        node.standing = standing
+        parent.standing_children += 1 if standing else -1
+        if not node.stale:
+            self._note_stale(node, parent)
+        elif not parent.unsettled:
+            parent.unsettled = True
+            self._unsettled.append(parent)
+
+    def _set_weights(self, weights: Mapping[Role, float]) -> None:
+        for path, weight in weights.items():
+            if not 0.0 < weight < inf:
+                raise ConfigurationError(f"The weight of role '{path}' must be a positive number, not {weight:g}.")
+        for path, weight in weights.items():
+            self._weights[path] = float(weight)
+
+    def _role(self, role: Role) -> Node:
+        node = self._root
+        path = ""
+        for segment in role.split("/"):
+            path = f"{path}/{segment}" if path else segment
+            node = self._child(node, segment, self._weights.get(path, 1.0))
+        return node
+
+    def _child(self, parent: Node, name: str, weight: float = 1.0) -> Node:
+        child = parent.children.get(name)
+        if child is None:
+            child = parent.children[name] = Node(name, parent, len(self._scale), weight)
+        return child
+
+    def _find(self, role: str) -> Node | None:
+        node = self._root
+        for segment in role.split("/"):
+            found = node.children.get(segment)
+            if found is None:
+                return None
+            node = found
+        return node
+
+    def _nodes(self) -> Iterator[Node]:
+        waiting = [self._root]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(node.children.values())
+
+
+def _entry(node: Node, totals: Amounts) -> Entry:
+    return dominant_share(node.amounts, totals, node.weight), node.served, node.name, node
+
+
+def _path(client: Leaf) -> list[Entry]:
+    """The entries from the top down to ``client``: comparing two such lists compares the clients' places."""
+    entries: list[Entry] = []
+    node: Node = client
+    while node.parent is not None:
+        assert node.entry is not None, "the order is settled"
+        entries.append(node.entry)
+        node = node.parent
+    entries.reverse()
+    return entries
