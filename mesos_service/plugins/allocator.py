@@ -77,9 +77,7 @@ class Grant:
 class Observer(Protocol):
     """Listens to a pass while it decides; every "no" is told as it falls (DESIGN section 2.6)."""
 
-    def refused(
-        self, framework_id: FrameworkId, role: Role, agent_id: AgentId | None, veto: Veto
-    ) -> None: ...
+    def refused(self, framework_id: FrameworkId, role: Role, agent_id: AgentId | None, veto: Veto) -> None: ...
 
 
 class Allocator(ABC):
@@ -99,9 +97,7 @@ class Allocator(ABC):
 
     # -- frameworks ------------------------------------------------------------------------------------------
     @abstractmethod
-    def add_framework(
-        self, framework: FrameworkView, used: Mapping[AgentId, Resources], active: bool
-    ) -> None:
+    def add_framework(self, framework: FrameworkView, used: Mapping[AgentId, Resources], active: bool) -> None:
         """Track a framework. ``used`` is what it holds on agents already known; later agents bring their own."""
 
     @abstractmethod
@@ -148,9 +144,7 @@ class Allocator(ABC):
 
     # -- resources -------------------------------------------------------------------------------------------
     @abstractmethod
-    def offered_to_allocated(
-        self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources
-    ) -> None:
+    def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
         """A launch was accepted: these offered resources are now allocated."""
 
     @abstractmethod
@@ -197,5 +191,6 @@ class Allocator(ABC):
         """Decide, and book what was granted as offered.
 
         ``agents`` are those touched since the last pass, or ``None`` for a full pass. ``limit`` bounds the number of
-        grants, so that a cold start cannot bury the master; agents left out stay candidates of the next pass.
+        grants, so that a cold start cannot bury the master; agents left out stay candidates of the next pass. An
+        agent in ``agents`` that has gone since is left out. An observer changes no decision.
         """
