@@ -7,7 +7,7 @@ kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -16,85 +16,83 @@ from mesos_service.core import link
 from mesos_service.core.events import Offers, SchedulerEvent
 from mesos_service.core.link import Downlink
 from mesos_service.core.master.state import Agent, MasterState
+from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import MULTI_ROLE, RESERVATION_REFINEMENT, FrameworkInfo
 from mesos_service.domain.ids import AgentId, LinkId, StreamId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resources import Resources
 from mesos_service.http.held_stream import HeldStream
-from mesos_service.wire import agent_link, common, scheduler
-from mesos_service.wire import offers as wire_offers
+from mesos_service.wire import agent_link, common
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.convert.infos import framework_to_wire, task_to_wire
 from mesos_service.wire.convert.link import downlink_to_wire
 from mesos_service.wire.convert.scheduler import event_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire
-from mesos_service.wire.encode import encode_event
-from mesos_service.wire.resources import Resource
+from mesos_service.wire.encode import EncodedOffer, encode_event, encode_fragment, encode_offers
 
 FRAGMENTS_MAX: Final = 65_536
 """Encoded resource lists kept; a cluster shows far fewer shapes than agents, and past this the oldest half goes."""
 
 
 class OfferEncoder:
-    """Turns offers into wire offers, keeping what repeats."""
+    """Turns offers into JSON, keeping the parts that repeat as JSON already."""
 
     def __init__(self, state: MasterState) -> None:
         self._state = state
-        self._resources: dict[tuple[Resources, bool, bool], tuple[Resource, ...]] = {}
-        self._agents: dict[AgentId, tuple[object, wire_offers.Offer]] = {}
+        self._resources: dict[tuple[Resources, bool, bool], msgspec.Raw | None] = {}
+        self._agents: dict[AgentId, tuple[AgentInfo, msgspec.Raw, msgspec.Raw | None]] = {}
 
     def forget(self, agent_id: AgentId) -> None:
+        """The agent is gone; a description that changed needs no call, as it is compared by identity."""
         self._agents.pop(agent_id, None)
 
-    def describe(self, offer: Offer, framework: FrameworkInfo) -> wire_offers.Offer:
+    def encode(self, offers: Iterable[Offer], framework: FrameworkInfo) -> bytes:
+        """One OFFERS event for ``framework``, in the spelling its capabilities ask for."""
+        refined, multi_role = framework.has(RESERVATION_REFINEMENT), framework.has(MULTI_ROLE)
+        return encode_offers([self._encode(offer, refined, multi_role) for offer in offers])
+
+    def _encode(self, offer: Offer, refined: bool, multi_role: bool) -> EncodedOffer:
         agent = self._state.agents[offer.agent_id]
-        template = self._template(agent)
-        multi_role = framework.has(MULTI_ROLE)
-        return wire_offers.Offer(
+        url, attributes = self._agent(agent)
+        return EncodedOffer(
             id=common.OfferID(value=offer.offer_id),
             framework_id=common.FrameworkID(value=offer.framework_id),
-            agent_id=template.agent_id,
-            hostname=template.hostname,
-            url=template.url,
-            domain=template.domain,
-            resources=self._list(offer.resources, framework.has(RESERVATION_REFINEMENT), multi_role),
-            attributes=template.attributes,
+            agent_id=common.AgentID(value=offer.agent_id),
+            hostname=agent.info.hostname,
+            url=url,
+            resources=self._list(offer.resources, refined, multi_role),
+            attributes=attributes,
             executor_ids=tuple(
                 common.ExecutorID(value=executor_id) for executor_id in agent.executors.get(offer.framework_id, ())
             ),
             allocation_info=allocation_to_wire(offer.role) if multi_role else None,
         )
 
-    def _list(self, resources: Resources, refined: bool, allocation: bool) -> tuple[Resource, ...]:
+    def _list(self, resources: Resources, refined: bool, allocation: bool) -> msgspec.Raw | None:
         key = (resources, refined, allocation)
-        known = self._resources.get(key)
-        if known is None:
-            if len(self._resources) >= FRAGMENTS_MAX:
-                for old in list(self._resources)[: FRAGMENTS_MAX // 2]:
-                    del self._resources[old]
-            known = resources_to_wire(resources, refined=refined, allocation=allocation)
-            self._resources[key] = known
+        if key in self._resources:
+            return self._resources[key]
+        if len(self._resources) >= FRAGMENTS_MAX:
+            for old in list(self._resources)[: FRAGMENTS_MAX // 2]:
+                del self._resources[old]
+        listed = resources_to_wire(resources, refined=refined, allocation=allocation)
+        known = self._resources[key] = encode_fragment(listed) if listed else None
         return known
 
-    def _template(self, agent: Agent) -> wire_offers.Offer:
-        known = self._agents.get(agent.agent_id)
-        if known is not None and known[0] is agent.info:
-            return known[1]
+    def _agent(self, agent: Agent) -> tuple[msgspec.Raw, msgspec.Raw | None]:
         info = agent.info
-        template = wire_offers.Offer(
-            id=common.OfferID(value=""),
-            framework_id=common.FrameworkID(value=""),
-            agent_id=common.AgentID(value=agent.agent_id),
-            hostname=info.hostname,
-            url=common.URL(
-                scheme="http",
-                address=common.Address(hostname=info.hostname, ip=info.ip, port=info.port),
-                path="/slave(1)",
-            ),
-            attributes=attributes_to_wire(info.attributes),
+        known = self._agents.get(agent.agent_id)
+        if known is not None and known[0] is info:
+            return known[1:]
+        url = common.URL(
+            scheme="http",
+            address=common.Address(hostname=info.hostname, ip=info.ip, port=info.port),
+            path="/slave(1)",
         )
-        self._agents[agent.agent_id] = (info, template)
-        return template
+        attributes = encode_fragment(attributes_to_wire(info.attributes)) if info.attributes else None
+        fragments = encode_fragment(url), attributes
+        self._agents[agent.agent_id] = (info, *fragments)
+        return fragments
 
 
 class MasterOutlets:
@@ -134,16 +132,13 @@ class MasterOutlets:
         stream = self.scheduler_streams.get(stream_id)
         if stream is None:
             return
-        stream.write(encode_event(self._to_wire(stream_id, event)))
-        if self.sent is not None:
-            self.sent(stream_id, event)
-
-    def _to_wire(self, stream_id: StreamId, event: SchedulerEvent) -> scheduler.Event:
         if isinstance(event, Offers):
             framework = self._state.frameworks[self._state.streams[stream_id]].info
-            offers = tuple(self._offers.describe(offer, framework) for offer in event.offers)
-            return scheduler.Event(type="OFFERS", offers=scheduler.EventOffers(offers=offers))
-        return event_to_wire(event, self._description)
+            stream.write(self._offers.encode(event.offers, framework))
+        else:
+            stream.write(encode_event(event_to_wire(event, self._description)))
+        if self.sent is not None:
+            self.sent(stream_id, event)
 
     def close_stream(self, stream_id: StreamId) -> None:
         stream = self.scheduler_streams.get(stream_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import socket
 import uuid
@@ -65,7 +66,7 @@ class MasterService:
             master_id=MasterId(str(uuid.uuid4())),
             options=config.options(tracing=self._spans is not None),
             allocator=make_allocator(config),
-            random=random.SystemRandom(),
+            random=random.Random(os.urandom(32)),
             started_at=self.started_at,
             elected_at=self.started_at,
             weights=config.role_weights(),
