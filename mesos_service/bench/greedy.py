@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from mesos_service.http.client import Connection
+from mesos_service.http.client import Connection, Response
 from mesos_service.wire.recordio import RecordReader
 
 JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -125,10 +125,9 @@ class GreedyFramework:
         future = self._calls.send("POST", "/api/v1/scheduler", body.encode(), self._headers)
         future.add_done_callback(self._answered)
 
-    def _answered(self, future: asyncio.Future[object]) -> None:
+    def _answered(self, future: asyncio.Future[Response]) -> None:
         if future.cancelled() or future.exception() is not None:
             return
         response = future.result()
-        status = getattr(response, "status", 0)
-        if status != 202:
-            self.refused.append(f"{status} {getattr(response, 'body', b'')!r}")
+        if response.status != 202:
+            self.refused.append(f"{response.status} {response.body!r}")
