@@ -1,0 +1,287 @@
+"""What ``/metrics/snapshot`` tells, under Mesos' names (Mesos docs, monitoring; recorded shapes in ``tests/contract``).
+
+Counters are fed by facts and by the adapters that carry calls and events; gauges are read from the state when somebody
+asks. A name is here only when it is really counted: parts that do not exist have no metrics.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+from urllib.parse import quote
+
+from mesos_service.core import link
+from mesos_service.core.agent.state import AgentState, ExecutorState
+from mesos_service.core.effects import Note
+from mesos_service.core.master.state import Framework, MasterState
+from mesos_service.domain.ids import FrameworkId
+from mesos_service.domain.tasks import TaskState
+from mesos_service.telemetry.counters import FactCounters, add_scalars, resource_gauges, short_name
+from mesos_service.telemetry.system import system_metrics
+
+Snapshot = dict[str, float]
+Source = Callable[[], Mapping[str, float]]
+"""Further metrics of an adapter, such as a span exporter's counts; asked at each snapshot."""
+
+CALL_MESSAGES: Final = {
+    "ACCEPT": "launch_tasks",
+    "ACKNOWLEDGE": "status_update_acknowledgement",
+    "ACKNOWLEDGE_OPERATION_STATUS": "operation_status_update_acknowledgement",
+    "DECLINE": "decline_offers",
+    "KILL": "kill_task",
+    "MESSAGE": "framework_to_executor",
+    "RECONCILE": "reconcile_tasks",
+    "RECONCILE_OPERATIONS": "reconcile_operations",
+    "REQUEST": "resource_request",
+    "REVIVE": "revive_offers",
+    "SUPPRESS": "suppress_offers",
+}
+"""``master/messages_*`` by scheduler call; SUBSCRIBE is two of them, by whether it names a framework id."""
+
+CALLS: Final = (
+    *CALL_MESSAGES,
+    "ACCEPT_INVERSE_OFFERS",
+    "DECLINE_INVERSE_OFFERS",
+    "SHUTDOWN",
+    "SUBSCRIBE",
+    "TEARDOWN",
+    "UPDATE_FRAMEWORK",
+)
+EVENTS: Final = ("ERROR", "FAILURE", "HEARTBEAT", "MESSAGE", "OFFERS", "RESCIND", "SUBSCRIBED", "UPDATE")
+
+UPLINK_MESSAGES: Final[Mapping[type[link.Uplink], str]] = {
+    link.Register: "register_slave",
+    link.Reregister: "reregister_slave",
+    link.Unregister: "unregister_slave",
+    link.AgentUpdated: "update_slave",
+    link.UpdateStatus: "status_update",
+    link.ExitedExecutor: "exited_executor",
+    link.MessageFromExecutor: "executor_to_framework",
+}
+"""``master/messages_*`` by agent message; PONG has none in Mesos."""
+
+MASTER_FACTS: Final = {
+    "master/slave_registrations": "agent.registered",
+    "master/slave_reregistrations": "agent.reregistered",
+    "master/slave_removals/reason_unregistered": "agent.unregistered",
+    "master/slave_removals/reason_registered": "agent.replaced",
+    "master/slave_removals/reason_unhealthy": "agent.unreachable",
+    "master/slave_unreachable_completed": "agent.unreachable",
+}
+MASTER_TERMINAL: Final = (
+    TaskState.DROPPED,
+    TaskState.ERROR,
+    TaskState.FAILED,
+    TaskState.FINISHED,
+    TaskState.GONE,
+    TaskState.GONE_BY_OPERATOR,
+    TaskState.KILLED,
+    TaskState.LOST,
+)
+ACTIVE: Final = (TaskState.KILLING, TaskState.RUNNING, TaskState.STAGING, TaskState.STARTING)
+MASTER_ACTIVE: Final = (*ACTIVE, TaskState.UNREACHABLE)
+
+
+class MasterMetrics:
+    """A master's counters, and its gauges on demand. Everything belongs to the loop's thread."""
+
+    def __init__(self, sources: Iterable[Source] = ()) -> None:
+        self._counters = FactCounters()
+        self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._events: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._uplink: defaultdict[type[link.Uplink], int] = defaultdict(int)
+        self._first_subscriptions = 0
+        self._sources = tuple(sources)
+
+    def note(self, note: Note) -> None:
+        """Count a fact of the core."""
+        self._counters.note(note)
+
+    def call(self, call_type: str, framework_id: FrameworkId | None) -> None:
+        """Count a scheduler call that was understood, by Mesos' name of its type."""
+        self._calls[framework_id or "", call_type] += 1
+
+    def event(self, event_type: str, framework_id: FrameworkId) -> None:
+        """Count an event put on a framework's stream."""
+        self._events[framework_id, event_type] += 1
+
+    def uplink(self, message: link.Uplink) -> None:
+        """Count a message of an agent."""
+        self._uplink[type(message)] += 1
+
+    def snapshot(self, state: MasterState, now: float) -> Snapshot:
+        """All metrics by name, sorted as Mesos sorts them. ``now`` is unix seconds. Linear in agents and tasks."""
+        found = {
+            **_master_gauges(state, now),
+            **self._counters.named(MASTER_FACTS),
+            **self._counters.terminal_updates("master/tasks", MASTER_TERMINAL),
+            **self._messages(),
+            **self._reasons(),
+            **system_metrics(),
+        }
+        found["master/slave_removals"] = sum(
+            found[f"master/slave_removals/reason_{reason}"] for reason in ("registered", "unhealthy", "unregistered")
+        )
+        for framework in (*state.frameworks.values(), *state.completed_frameworks.values()):
+            found.update(self._framework(framework))
+        for source in self._sources:
+            found.update(source())
+        self._forget_frameworks(state)
+        return dict(sorted(found.items()))
+
+    def _messages(self) -> Snapshot:
+        called: defaultdict[str, int] = defaultdict(int)
+        for (_, call_type), count in self._calls.items():
+            called[call_type] += count
+        messages = {f"master/messages_{name}": float(called[call]) for call, name in CALL_MESSAGES.items()}
+        first = self._calls.get(("", "SUBSCRIBE"), 0)
+        messages["master/messages_register_framework"] = float(first)
+        messages["master/messages_reregister_framework"] = float(called["SUBSCRIBE"] - first)
+        for kind, name in UPLINK_MESSAGES.items():
+            messages[f"master/messages_{name}"] = float(self._uplink[kind])
+        return messages
+
+    def _reasons(self) -> Snapshot:
+        """Such as ``master/task_error/source_master/reason_task_invalid``; there once it has happened."""
+        reasons: defaultdict[str, float] = defaultdict(float)
+        for (_, state, source, reason), count in self._counters.updates.items():
+            if source and reason and state in MASTER_TERMINAL:
+                reasons[f"master/{state}/{source}/{reason}".lower()] += count
+        return reasons
+
+    def _framework(self, framework: Framework) -> Snapshot:
+        framework_id = framework.framework_id
+        prefix = f"master/frameworks/{quote(framework.info.name, safe='')}/{framework_id}"
+        calls = {name: self._calls.get((framework_id, name), 0) for name in CALLS}
+        events = {name: self._events.get((framework_id, name), 0) for name in EVENTS}
+        found: Snapshot = {
+            f"{prefix}/subscribed": float(framework.connected),
+            f"{prefix}/calls": float(sum(calls.values())),
+            f"{prefix}/events": float(sum(events.values())),
+            f"{prefix}/offers/sent": float(framework.offers_sent),
+            f"{prefix}/offers/accepted": float(framework.offers_accepted),
+            f"{prefix}/offers/declined": float(framework.offers_declined),
+            f"{prefix}/offers/rescinded": float(framework.offers_rescinded),
+        }
+        found |= {f"{prefix}/calls/{name.lower()}": float(count) for name, count in calls.items()}
+        found |= {f"{prefix}/events/{name.lower()}": float(count) for name, count in events.items()}
+        for role in framework.info.roles:
+            found[f"{prefix}/roles/{quote(role, safe='')}/suppressed"] = float(role in framework.suppressed)
+        for state, count in _by_state([framework], MASTER_ACTIVE).items():
+            found[f"{prefix}/tasks/active/task_{short_name(state)}"] = float(count)
+        ended = dict.fromkeys(MASTER_TERMINAL, 0)
+        for (owner, told, _, _), count in self._counters.updates.items():
+            if owner == framework_id and told in ended:
+                ended[TaskState(told)] += count
+        found |= {f"{prefix}/tasks/terminal/task_{short_name(state)}": float(n) for state, n in ended.items()}
+        return found
+
+    def _forget_frameworks(self, state: MasterState) -> None:
+        """Fold what is counted for frameworks nobody remembers into the nameless sum, so that totals stay."""
+        known = state.frameworks.keys() | state.completed_frameworks.keys()
+        for counts in (self._calls, self._events):
+            for key in [key for key in counts if key[0] and key[0] not in known]:
+                # A repeated SUBSCRIBE must not turn into a first one: what has no name keeps a mark.
+                counts["-", key[1]] += counts.pop(key)
+        updates = self._counters.updates
+        for told in [told for told in updates if told[0] and told[0] not in known]:
+            updates["", told[1], told[2], told[3]] += updates.pop(told)
+
+
+def _master_gauges(state: MasterState, now: float) -> Snapshot:
+    total: dict[str, int] = {}
+    used: dict[str, int] = {}
+    offered: dict[str, int] = {}
+    for agent in state.agents.values():
+        add_scalars(total, agent.info.resources)
+        for resources in agent.used.values():
+            add_scalars(used, resources)
+    for offer in state.offers.values():
+        add_scalars(offered, offer.resources)
+    agents, frameworks = state.agents.values(), state.frameworks.values()
+    found: Snapshot = {
+        "master/elected": float(state.elected_at > 0),
+        "master/uptime_secs": now - state.started_at,
+        "master/outstanding_offers": float(len(state.offers)),
+        "master/slaves_active": float(sum(agent.active for agent in agents)),
+        "master/slaves_inactive": float(sum(not agent.active for agent in agents)),
+        "master/slaves_connected": float(sum(agent.connected for agent in agents)),
+        "master/slaves_disconnected": float(sum(not agent.connected for agent in agents)),
+        "master/slaves_unreachable": float(len(state.unreachable)),
+        "master/frameworks_active": float(sum(framework.connected for framework in frameworks)),
+        "master/frameworks_inactive": float(sum(not framework.connected for framework in frameworks)),
+        "master/frameworks_connected": float(sum(framework.connected for framework in frameworks)),
+        "master/frameworks_disconnected": float(sum(not framework.connected for framework in frameworks)),
+        "registrar/queued_operations": float(len(state.persisting)),
+    }
+    for name in ("cpus", "disk", "mem"):
+        found[f"allocator/mesos/resources/{name}/total"] = total.get(name, 0) / 1000
+        found[f"allocator/mesos/resources/{name}/offered_or_allocated"] = (
+            used.get(name, 0) + offered.get(name, 0)
+        ) / 1000
+    for task_state, count in _by_state(frameworks, MASTER_ACTIVE).items():
+        found[f"master/tasks_{short_name(task_state)}"] = float(count)
+    return found | resource_gauges("master", total, used)
+
+
+def _by_state(frameworks: Iterable[Framework], states: Iterable[TaskState]) -> dict[TaskState, int]:
+    counted = dict.fromkeys(states, 0)
+    for framework in frameworks:
+        for tasks in (framework.tasks, framework.unreachable_tasks):
+            for task in tasks.values():
+                if task.state in counted:
+                    counted[task.state] += 1
+    return counted
+
+
+AGENT_FACTS: Final = {
+    "slave/executors_terminated": "executor.terminated",
+    "slave/container_launch_errors": "container.launch_failed",
+}
+AGENT_TERMINAL: Final = (TaskState.FAILED, TaskState.FINISHED, TaskState.GONE, TaskState.KILLED, TaskState.LOST)
+
+
+class AgentMetrics:
+    """An agent's counters, and its gauges on demand. Everything belongs to the loop's thread."""
+
+    def __init__(self, sources: Iterable[Source] = ()) -> None:
+        self._counters = FactCounters()
+        self._sources = tuple(sources)
+
+    def note(self, note: Note) -> None:
+        """Count a fact of the core."""
+        self._counters.note(note)
+
+    def snapshot(self, state: AgentState, now: float) -> Snapshot:
+        """All metrics by name, sorted as Mesos sorts them. ``now`` is unix seconds. Linear in executors and tasks."""
+        total: dict[str, int] = {}
+        used: dict[str, int] = {}
+        add_scalars(total, state.info.resources)
+        executors = dict.fromkeys(ExecutorState, 0)
+        tasks = dict.fromkeys(ACTIVE, 0)
+        for framework in state.frameworks.values():
+            for executor in framework.executors.values():
+                executors[executor.state] += 1
+                if executor.state is not ExecutorState.TERMINATED:
+                    add_scalars(used, executor.resources)
+                for held in (executor.queued, executor.launched):
+                    for task in held.values():
+                        if task.state in tasks:
+                            tasks[task.state] += 1
+        found: Snapshot = {
+            "slave/registered": float(state.registered),
+            "slave/uptime_secs": now - state.started_at,
+            "slave/frameworks_active": float(len(state.frameworks)),
+            "slave/executors_registering": float(executors[ExecutorState.REGISTERING]),
+            "slave/executors_running": float(executors[ExecutorState.RUNNING]),
+            "slave/executors_terminating": float(executors[ExecutorState.TERMINATING]),
+            **{f"slave/tasks_{short_name(task_state)}": float(count) for task_state, count in tasks.items()},
+            **resource_gauges("slave", total, used),
+            **self._counters.named(AGENT_FACTS),
+            **self._counters.terminal_updates("slave/tasks", AGENT_TERMINAL),
+            **system_metrics(),
+        }
+        for source in self._sources:
+            found.update(source())
+        return dict(sorted(found.items()))

@@ -1,0 +1,205 @@
+"""Metrics carry Mesos' names, count what happened, and read their gauges from the state (M-OM-03)."""
+
+from __future__ import annotations
+
+import random
+from typing import cast
+
+from mesos_service.core import link
+from mesos_service.core.agent.state import AgentOptions, AgentState, Executor, ExecutorState
+from mesos_service.core.agent.state import Framework as AgentFramework
+from mesos_service.core.agent.state import Task as AgentTask
+from mesos_service.core.effects import Note
+from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState, Task
+from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.executors import ExecutorInfo
+from mesos_service.domain.frameworks import FrameworkInfo
+from mesos_service.domain.ids import (
+    AgentId,
+    ContainerId,
+    ExecutorId,
+    FrameworkId,
+    LinkId,
+    MasterId,
+    OfferId,
+    Role,
+    StreamId,
+    TaskId,
+)
+from mesos_service.domain.offers import Offer
+from mesos_service.domain.resources import Resources
+from mesos_service.domain.tasks import TaskInfo, TaskState
+from mesos_service.plugins.allocator import Allocator
+from mesos_service.telemetry.metrics import AgentMetrics, MasterMetrics
+
+F1, A1, T1 = FrameworkId("m-0000"), AgentId("m-S0"), TaskId("t1")
+TOTAL = Resources.parse("cpus:4;mem:4096;disk:8192;ports:[31000-32000]")
+PART = Resources.parse("cpus:1;mem:1024")
+
+
+def a_master() -> MasterState:
+    # No allocator is asked for anything here; reading a state never does.
+    state = MasterState(
+        master_id=MasterId("m"),
+        options=MasterOptions(),
+        allocator=cast(Allocator, None),
+        random=random.Random(1),
+        started_at=100.0,
+        elected_at=100.5,
+    )
+    state.agents[A1] = Agent(
+        A1, AgentInfo(hostname="h", resources=TOTAL), LinkId("l"), registered_at=101.0, used={F1: PART}
+    )
+    info = FrameworkInfo(name="my framework/1", user="u", roles=(Role("a"), Role("b")))
+    framework = Framework(
+        F1, info, StreamId("s"), registered_at=102.0, suppressed=frozenset({Role("b")}), offers_sent=7
+    )
+    task = TaskInfo(task_id=T1, agent_id=A1, resources=PART)
+    framework.tasks[T1] = Task(task, F1, A1, None, state=TaskState.RUNNING)
+    state.frameworks[F1] = framework
+    offer = Offer(
+        offer_id=OfferId("m-O1"),
+        framework_id=F1,
+        agent_id=A1,
+        role=Role("a"),
+        resources=Resources.parse("cpus:2;mem:512"),
+    )
+    state.offers[offer.offer_id] = offer
+    return state
+
+
+def test_m_om_03_gauges_are_read_from_the_state() -> None:
+    metrics = MasterMetrics().snapshot(a_master(), now=160.0)
+    expected = {
+        "master/uptime_secs": 60.0,
+        "master/elected": 1.0,
+        "master/cpus_total": 4.0,
+        "master/cpus_used": 1.0,
+        "master/cpus_percent": 0.25,
+        "master/mem_used": 1024.0,
+        "master/gpus_percent": 0.0,
+        "master/slaves_active": 1.0,
+        "master/slaves_disconnected": 0.0,
+        "master/frameworks_connected": 1.0,
+        "master/outstanding_offers": 1.0,
+        "master/tasks_running": 1.0,
+        "master/tasks_staging": 0.0,
+        "allocator/mesos/resources/cpus/total": 4.0,
+        "allocator/mesos/resources/cpus/offered_or_allocated": 3.0,
+        "master/frameworks/my%20framework%2F1/m-0000/subscribed": 1.0,
+        "master/frameworks/my%20framework%2F1/m-0000/offers/sent": 7.0,
+        "master/frameworks/my%20framework%2F1/m-0000/roles/b/suppressed": 1.0,
+        "master/frameworks/my%20framework%2F1/m-0000/roles/a/suppressed": 0.0,
+        "master/frameworks/my%20framework%2F1/m-0000/tasks/active/task_running": 1.0,
+    }
+    assert {name: metrics.get(name) for name in expected} == expected
+    assert list(metrics) == sorted(metrics)
+    assert all(type(value) is float for value in metrics.values())
+    assert metrics["system/mem_total_bytes"] > metrics["system/mem_free_bytes"] > 0
+
+
+def test_m_om_03_calls_events_and_agent_messages_are_counted() -> None:
+    metrics = MasterMetrics()
+    metrics.call("SUBSCRIBE", None)
+    metrics.call("SUBSCRIBE", F1)
+    for _ in range(3):
+        metrics.call("ACCEPT", F1)
+    metrics.event("OFFERS", F1)
+    metrics.uplink(link.Pong())
+    metrics.uplink(link.ExitedExecutor(framework_id=F1, executor_id=ExecutorId("e"), status=9))
+    found = metrics.snapshot(a_master(), now=160.0)
+    expected = {
+        "master/messages_register_framework": 1.0,
+        "master/messages_reregister_framework": 1.0,
+        "master/messages_launch_tasks": 3.0,
+        "master/messages_decline_offers": 0.0,
+        "master/messages_exited_executor": 1.0,
+        "master/messages_status_update": 0.0,
+        "master/frameworks/my%20framework%2F1/m-0000/calls": 4.0,
+        "master/frameworks/my%20framework%2F1/m-0000/calls/accept": 3.0,
+        "master/frameworks/my%20framework%2F1/m-0000/calls/kill": 0.0,
+        "master/frameworks/my%20framework%2F1/m-0000/events": 1.0,
+        "master/frameworks/my%20framework%2F1/m-0000/events/offers": 1.0,
+    }
+    assert {name: found.get(name) for name in expected} == expected
+
+
+def an_update(state: TaskState, **told: str) -> Note:
+    return Note("task.updated", {"framework_id": F1, "task_id": T1, "state": state, **told})
+
+
+def test_m_om_03_task_ends_are_counted_by_state_source_and_reason() -> None:
+    metrics = MasterMetrics()
+    metrics.note(an_update(TaskState.RUNNING, source="SOURCE_EXECUTOR"))
+    metrics.note(an_update(TaskState.FINISHED, source="SOURCE_EXECUTOR"))
+    metrics.note(an_update(TaskState.ERROR, source="SOURCE_MASTER", reason="REASON_TASK_INVALID"))
+    metrics.note(an_update(TaskState.ERROR, source="SOURCE_MASTER", reason="REASON_TASK_INVALID"))
+    metrics.note(Note("agent.registered", {"agent_id": A1}))
+    metrics.note(Note("agent.unreachable", {"agent_id": A1}))
+    found = metrics.snapshot(a_master(), now=160.0)
+    expected = {
+        "master/tasks_finished": 1.0,
+        "master/tasks_error": 2.0,
+        "master/tasks_failed": 0.0,
+        "master/task_error/source_master/reason_task_invalid": 2.0,
+        "master/frameworks/my%20framework%2F1/m-0000/tasks/terminal/task_error": 2.0,
+        "master/slave_registrations": 1.0,
+        "master/slave_removals": 1.0,
+        "master/slave_removals/reason_unhealthy": 1.0,
+    }
+    assert {name: found.get(name) for name in expected} == expected
+    assert "master/task_running/source_executor/reason_" not in found
+
+
+def test_a_forgotten_framework_takes_its_names_along_and_leaves_the_sums() -> None:
+    metrics = MasterMetrics()
+    state = a_master()
+    metrics.call("SUBSCRIBE", None)
+    metrics.call("SUBSCRIBE", F1)
+    metrics.call("ACCEPT", F1)
+    metrics.note(an_update(TaskState.FINISHED))
+    state.frameworks.clear()
+    for _ in range(2):
+        found = metrics.snapshot(state, now=160.0)
+        assert not [name for name in found if name.startswith("master/frameworks/")]
+        assert found["master/messages_launch_tasks"] == 1.0
+        assert found["master/messages_register_framework"] == 1.0
+        assert found["master/messages_reregister_framework"] == 1.0
+        assert found["master/tasks_finished"] == 1.0
+
+
+def test_adapters_may_add_what_they_count() -> None:
+    metrics = MasterMetrics(sources=[lambda: {"telemetry/spans_dropped": 3}])
+    assert metrics.snapshot(a_master(), now=160.0)["telemetry/spans_dropped"] == 3
+
+
+def test_m_om_03_an_agent_counts_its_own() -> None:
+    info = AgentInfo(hostname="h", agent_id=A1, resources=TOTAL)
+    state = AgentState(info=info, options=AgentOptions(), random=random.Random(1), started_at=100.0, registered=True)
+    executor = Executor(
+        ExecutorInfo(executor_id=ExecutorId("t1")), F1, ContainerId("c"), launched_at=1.0, state=ExecutorState.RUNNING
+    )
+    task = TaskInfo(task_id=T1, agent_id=A1, resources=PART)
+    executor.launched[T1] = AgentTask(task, F1, ExecutorId("t1"), received_at=1.0, state=TaskState.RUNNING)
+    framework = AgentFramework(F1, FrameworkInfo(name="f", user="u"))
+    framework.executors[ExecutorId("t1")] = executor
+    state.frameworks[F1] = framework
+    metrics = AgentMetrics()
+    metrics.note(an_update(TaskState.FAILED, source="SOURCE_EXECUTOR"))
+    metrics.note(Note("executor.terminated", {"executor_id": "t0"}))
+    found = metrics.snapshot(state, now=107.0)
+    expected = {
+        "slave/registered": 1.0,
+        "slave/uptime_secs": 7.0,
+        "slave/cpus_total": 4.0,
+        "slave/cpus_used": 1.0,
+        "slave/mem_percent": 0.25,
+        "slave/executors_running": 1.0,
+        "slave/executors_registering": 0.0,
+        "slave/executors_terminated": 1.0,
+        "slave/frameworks_active": 1.0,
+        "slave/tasks_running": 1.0,
+        "slave/tasks_failed": 1.0,
+        "slave/tasks_finished": 0.0,
+    }
+    assert {name: found.get(name) for name in expected} == expected
