@@ -1,0 +1,177 @@
+"""The agent's flags (Mesos docs, "Agent options"); read with ``AgentConfig.load``.
+
+Where a default differs from Mesos' on purpose, the description says so, and ``docs/differences_from_mesos.md`` why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from mesos_service.configuration import absent
+from mesos_service.configuration.flags import DurationFlag, Flags
+from mesos_service.configuration.forms import (
+    CountFlag,
+    FileTextFlag,
+    IpFlag,
+    LoggingLevelFlag,
+    PortFlag,
+    check_directory,
+    check_positive,
+    parse_environment,
+    split_host_port,
+    split_list,
+)
+from mesos_service.configuration.units import Duration
+from mesos_service.core.agent.state import AgentOptions
+from mesos_service.domain.attributes import Attribute, parse_attributes
+from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.resources_text import parse_resources
+from mesos_service.domain.roles import ANY_ROLE, refuse_role
+
+PORT: Final = 5051
+MASTER_PORT: Final = 5050
+
+
+def _check_master(text: str) -> str:
+    if text.startswith("zk://"):
+        raise ValueError("this version has no ZooKeeper; name the master itself, as in 127.0.0.1:5050")
+    split_host_port(text.removeprefix("http://"), MASTER_PORT)
+    return text
+
+
+def _check_role(text: str) -> str:
+    if refusal := refuse_role(text):
+        raise ValueError(refusal)
+    return text
+
+
+def _check_attributes(text: str) -> str:
+    # ConfigurationError is no ValueError, and only those become sentences with the flag's name.
+    try:
+        parse_attributes(text)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _check_resources(text: str) -> str:
+    try:
+        parse_resources(text)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _check_environment(text: str) -> str:
+    parse_environment(text)
+    return text
+
+
+PositiveDuration = Annotated[DurationFlag, AfterValidator(check_positive)]
+
+
+class AgentConfig(Flags):
+    """Every flag of ``mesos-service agent``."""
+
+    service: ClassVar[str] = "agent"
+    absent: ClassVar[Mapping[str, str]] = absent.AGENT
+
+    master: Annotated[str, AfterValidator(_check_master)] = Field(description="The master, as host:port.")
+    work_dir: Path = Field(description="Directory for sandboxes; made where it is missing.")
+    ip: IpFlag = Field("127.0.0.1", description="Address to listen on. Mesos' default is every address.")
+    port: PortFlag = Field(PORT, description="Port to listen on; 0 takes any free one.")
+    hostname: str | None = Field(
+        None, description="Name shown to others. Default: the advertised address, not looked up."
+    )
+    advertise_ip: IpFlag | None = Field(None, description="Address that others reach this agent at, where not --ip.")
+    advertise_port: PortFlag | None = Field(None, description="Port that others reach this agent at, where not --port.")
+
+    resources: Annotated[FileTextFlag, AfterValidator(_check_resources)] = Field(
+        "", description="What this agent offers: 'cpus:4;mem:4096;ports:[31000-32000]' or JSON. The rest is detected."
+    )
+    attributes: Annotated[str, AfterValidator(_check_attributes)] = Field(
+        "", description="What else to say of this agent: 'rack:r1;level:3'."
+    )
+    default_role: Annotated[str, AfterValidator(_check_role)] = Field(
+        ANY_ROLE, description="Role that resources are reserved to where --resources names none."
+    )
+
+    containerizers: Literal["mesos"] = Field("mesos", description="This version has only mesos.")
+    launcher: Literal["posix"] = Field("posix", description="This version has only posix.")
+    isolation: str = Field(
+        "posix/cpu,posix/mem", description="Isolator modules, in order, separated by commas ('module list' shows them)."
+    )
+    switch_user: bool = Field(True, description="Run tasks as the user they name; takes root.")
+    executor_environment_variables: Annotated[FileTextFlag, AfterValidator(_check_environment)] | None = Field(
+        None, description="Environment of executors, as a JSON object, in place of the agent's own."
+    )
+    fetcher_stall_timeout: PositiveDuration = Field(
+        Duration.parse("1mins"), description="A download that brings nothing for so long has failed."
+    )
+
+    registration_backoff_factor: PositiveDuration = Field(
+        Duration.parse("1secs"), description="The first wait between attempts to register; it doubles up to 1mins."
+    )
+    executor_registration_timeout: PositiveDuration = Field(
+        Duration.parse("1mins"), description="Time an executor has to register before it is killed."
+    )
+    executor_shutdown_grace_period: DurationFlag = Field(
+        Duration.parse("5secs"), description="Time an executor has to end when told to, before it is killed."
+    )
+    recovery_timeout: PositiveDuration = Field(
+        Duration.parse("15mins"), description="How long executors of checkpointing frameworks wait for their agent."
+    )
+    max_completed_executors_per_framework: CountFlag = Field(150, description="Completed executors kept in memory.")
+
+    modules_dir: str | None = Field(None, description="Folders with modules of your own, separated by commas.")
+    logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def shown_hostname(self) -> str:
+        """What others call this machine."""
+        return self.hostname or self.advertise_ip or self.ip
+
+    @property
+    def master_address(self) -> tuple[str, int]:
+        """Host and port of the master."""
+        return split_host_port(self.master.removeprefix("http://"), MASTER_PORT)
+
+    @property
+    def isolators(self) -> tuple[str, ...]:
+        """Names of the isolators, in order."""
+        return split_list(self.isolation)
+
+    @property
+    def modules_dirs(self) -> tuple[Path, ...]:
+        """The folders of ``--modules_dir``, in order."""
+        return tuple(map(Path, split_list(self.modules_dir or "")))
+
+    @property
+    def parsed_attributes(self) -> tuple[Attribute, ...]:
+        """The attributes, in the order written."""
+        return parse_attributes(self.attributes)
+
+    @property
+    def executor_environment(self) -> Mapping[str, str] | None:
+        """What executors find in their environment, or ``None`` for the agent's own."""
+        text = self.executor_environment_variables
+        return None if text is None else parse_environment(text)
+
+    def options(self) -> AgentOptions:
+        """What the agent's core may know of the flags."""
+        return AgentOptions(
+            registration_backoff_factor_seconds=self.registration_backoff_factor.seconds,
+            executor_registration_timeout_seconds=self.executor_registration_timeout.seconds,
+            executor_shutdown_grace_period_seconds=self.executor_shutdown_grace_period.seconds,
+            recovery_timeout_seconds=self.recovery_timeout.seconds,
+            max_completed_executors_per_framework=self.max_completed_executors_per_framework,
+            isolation=frozenset(self.isolators),
+        )
+
+    def prepare(self) -> None:
+        """See that directories are there and writable; raises ``ConfigurationError``."""
+        check_directory(self.work_dir)

@@ -1,0 +1,213 @@
+"""Flags of Mesos (1.12) that this version does not have, each with what to do instead.
+
+A flag moves from here to a configuration in the change that gives it an effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+_NO_ELECTION: Final = "This version runs one master without ZooKeeper."
+_NO_REPLICATED_LOG: Final = "There is no replicated log."
+_NO_AUTHENTICATION: Final = "Authentication and authorisation are not there yet."
+_NO_LOOKUP: Final = "Names are not looked up: give --ip and, where it differs, --hostname."
+_LOGS: Final = "Logs go to standard error; --logging_level says how much."
+_NO_CONTAINER_IMAGES: Final = "Tasks run without container images in this version."
+_NO_CGROUPS: Final = "The isolators of this version are posix/cpu and posix/mem."
+_NO_NETWORK: Final = "Tasks share the network of their agent."
+_NO_RECOVERY: Final = "An agent of this version does not recover its tasks after a restart."
+_NO_OVERSUBSCRIPTION: Final = "There is no oversubscription yet."
+_OLD_NAME: Final = "Mesos has renamed it: write 'agent' for 'slave'."
+_MODULES: Final = "Modules are Python files: name their folders with --modules_dir."
+_NO_GC: Final = "Sandboxes are kept until somebody removes them."
+_NO_CACHE: Final = "The fetcher keeps no cache yet."
+
+
+def _table(*groups: tuple[str, Iterable[str]]) -> Mapping[str, str]:
+    return {name: advice for advice, names in groups for name in names}
+
+
+_BOTH: Final = (
+    (_NO_AUTHENTICATION, ("acls", "authenticate_http_readonly", "authenticate_http_readwrite", "http_authenticators")),
+    (_NO_LOOKUP, ("hostname_lookup", "ip_discovery_command")),
+    (_LOGS, ("external_log_file", "initialize_driver_logging", "log_dir", "logbufsecs", "quiet")),
+    (_MODULES, ("hooks", "modules")),
+    (_NO_ELECTION, ("zk_session_timeout",)),
+    ("", ("domain", "firewall_rules", "memory_profiling")),
+)
+
+MASTER: Final = _table(
+    *_BOTH,
+    (
+        _NO_ELECTION,
+        ("allocator_agent_recovery_factor", "allocator_recovery_timeout", "recovery_agent_removal_limit", "zk"),
+    ),
+    (_NO_ELECTION, ("recovery_slave_removal_limit",)),
+    (_NO_REPLICATED_LOG, ("log_auto_initialize", "quorum")),
+    (
+        "The registry is kept in memory in this version.",
+        (
+            "registry_fetch_timeout",
+            "registry_gc_interval",
+            "registry_max_agent_age",
+            "registry_max_agent_count",
+            "registry_store_timeout",
+            "registry_strict",
+        ),
+    ),
+    (
+        _NO_AUTHENTICATION,
+        (
+            "authenticate",
+            "authenticate_agents",
+            "authenticate_frameworks",
+            "authenticate_http_frameworks",
+            "authenticate_slaves",
+            "authentication_v0_timeout",
+            "authenticators",
+            "authorizers",
+            "credentials",
+            "http_framework_authenticators",
+        ),
+    ),
+    (_OLD_NAME, ("max_slave_ping_timeouts", "slave_ping_timeout", "slave_reregister_timeout")),
+    ("Rate limits are not there yet.", ("agent_removal_rate_limit", "rate_limits", "slave_removal_rate_limit")),
+    ("The allocator module sorts: choose it with --allocator.", ("framework_sorter", "role_sorter", "user_sorter")),
+    (
+        "Offer constraints are not there yet.",
+        ("offer_constraints_re2_max_mem", "offer_constraints_re2_max_program_size"),
+    ),
+    ("There is no web page yet.", ("webui_dir",)),
+    (
+        "",
+        (
+            "filter_gpu_resources",
+            "max_operator_event_stream_subscribers",
+            "publish_per_framework_metrics",
+            "require_agent_domain",
+            "whitelist",
+        ),
+    ),
+)
+
+AGENT: Final = _table(
+    *_BOTH,
+    (
+        _NO_AUTHENTICATION,
+        (
+            "authenticate_http_executors",
+            "authenticatee",
+            "authentication_backoff_factor",
+            "authentication_timeout_max",
+            "authentication_timeout_min",
+            "authorizer",
+            "credential",
+            "executor_secret_key",
+            "http_credentials",
+            "jwt_secret_key",
+            "secret_resolver",
+        ),
+    ),
+    (
+        _NO_CGROUPS,
+        (
+            "agent_subsystems",
+            "bounding_capabilities",
+            "cgroups_cpu_enable_pids_and_tids_count",
+            "cgroups_destroy_timeout",
+            "cgroups_enable_cfs",
+            "cgroups_hierarchy",
+            "cgroups_limit_swap",
+            "cgroups_net_cls_primary_handle",
+            "cgroups_net_cls_secondary_handles",
+            "cgroups_root",
+            "container_disk_watch_interval",
+            "disallow_sharing_agent_ipc_namespace",
+            "disallow_sharing_agent_pid_namespace",
+            "effective_capabilities",
+            "enforce_container_disk_quota",
+            "nvidia_gpu_devices",
+            "perf_duration",
+            "perf_events",
+            "perf_interval",
+            "revocable_cpu_low_priority",
+            "systemd_enable_support",
+            "systemd_runtime_directory",
+            "volume_gid_range",
+            "xfs_kill_containers",
+            "xfs_project_range",
+        ),
+    ),
+    (
+        _NO_CONTAINER_IMAGES,
+        (
+            "appc_simple_discovery_uri_prefix",
+            "appc_store_dir",
+            "default_container_info",
+            "default_container_shm_size",
+            "docker",
+            "docker_config",
+            "docker_ignore_runtime",
+            "docker_kill_orphans",
+            "docker_mesos_image",
+            "docker_registry",
+            "docker_remove_delay",
+            "docker_socket",
+            "docker_stop_timeout",
+            "docker_store_dir",
+            "docker_volume_checkpoint_dir",
+            "docker_volume_chown",
+            "image_gc_config",
+            "image_providers",
+            "image_provisioner_backend",
+            "sandbox_directory",
+        ),
+    ),
+    (
+        _NO_NETWORK,
+        (
+            "check_agent_port_range_only",
+            "container_ports_isolated_range",
+            "container_ports_watch_interval",
+            "default_container_dns",
+            "egress_rate_limit_per_container",
+            "enforce_container_ports",
+            "ephemeral_ports_per_container",
+            "eth0_name",
+            "ip6",
+            "lo_name",
+            "network_cni_config_dir",
+            "network_cni_metrics",
+            "network_cni_plugins_dir",
+            "network_cni_root_dir_persist",
+        ),
+    ),
+    (_NO_RECOVERY, ("executor_reregistration_timeout", "reconfiguration_policy", "recover", "runtime_dir", "strict")),
+    (
+        _NO_OVERSUBSCRIPTION,
+        ("oversubscribed_resources_interval", "qos_controller", "qos_correction_interval_min", "resource_estimator"),
+    ),
+    (
+        _NO_GC,
+        ("disk_watch_interval", "gc_delay", "gc_disk_headroom", "gc_non_executor_container_sandboxes"),
+    ),
+    (_NO_CACHE, ("fetcher_cache_dir", "fetcher_cache_size")),
+    ("Built-in executors always live in the agent.", ("http_command_executor",)),
+    ("Executors speak HTTP over TCP.", ("domain_socket_location", "http_executor_domain_sockets")),
+    (
+        "",
+        (
+            "container_logger",
+            "csi_plugin_config_dir",
+            "disk_profile_adaptor",
+            "frameworks_home",
+            "hadoop_home",
+            "host_path_volume_force_creation",
+            "http_heartbeat_interval",
+            "launcher_dir",
+            "master_detector",
+            "resource_provider_config_dir",
+        ),
+    ),
+)

@@ -1,0 +1,214 @@
+"""The master's flags (Mesos docs, "Master options"); read with ``MasterConfig.load``.
+
+Where a default differs from Mesos' on purpose, the description says so, and ``docs/differences_from_mesos.md`` why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from mesos_service.configuration import absent
+from mesos_service.configuration.flags import DurationFlag, Flags
+from mesos_service.configuration.forms import (
+    CountFlag,
+    FileTextFlag,
+    IpFlag,
+    LoggingLevelFlag,
+    PortFlag,
+    check_directory,
+    check_positive,
+    split_list,
+)
+from mesos_service.configuration.units import Duration
+from mesos_service.core.master.state import MasterOptions
+from mesos_service.domain.frameworks import Quantities
+from mesos_service.domain.ids import Role
+from mesos_service.domain.roles import ANY_ROLE, refuse_role
+from mesos_service.domain.values import to_milli
+from mesos_service.plugins.allocator import AllocatorOptions
+
+PORT: Final = 5050
+
+
+def parse_weights(text: str) -> dict[Role, float]:
+    """``role=2,other/role=0.5``; a weight is a number above 0 (X33)."""
+    weights: dict[Role, float] = {}
+    for item in split_list(text):
+        role, equals, number = item.partition("=")
+        role = role.strip()
+        if not equals:
+            raise ValueError(f"'{item}' is not of the form role=weight")
+        if refusal := refuse_role(role):
+            raise ValueError(refusal)
+        if Role(role) in weights:
+            raise ValueError(f"role '{role}' has two weights")
+        try:
+            weight = float(number)
+        except ValueError:
+            raise ValueError(f"'{item}': '{number.strip()}' is not a number") from None
+        if not (math.isfinite(weight) and weight > 0):
+            raise ValueError(f"'{item}': a weight is a number above 0")
+        weights[Role(role)] = weight
+    return weights
+
+
+def parse_roles(text: str) -> frozenset[Role]:
+    """``a,b/c``; the role ``*`` is always among them."""
+    roles = split_list(text)
+    for role in roles:
+        if refusal := refuse_role(role):
+            raise ValueError(refusal)
+    return frozenset(map(Role, (ANY_ROLE, *roles)))
+
+
+def parse_quantities(text: str) -> tuple[Quantities, ...]:
+    """``cpus:0.01|mem:32``: alternatives of scalar amounts, in thousandths (M-AL-13). Nothing means no minimum."""
+    return tuple(_parse_alternative(alternative) for alternative in text.split("|") if alternative.strip())
+
+
+def _parse_alternative(text: str) -> Quantities:
+    amounts: dict[str, int] = {}
+    for piece in filter(None, (piece.strip() for piece in text.split(";"))):
+        name, colon, amount = (part.strip() for part in piece.partition(":"))
+        if not (name and colon):
+            raise ValueError(f"'{piece}' is not of the form name:amount, as in cpus:0.01|mem:32")
+        if name in amounts:
+            raise ValueError(f"'{text.strip()}' names {name} twice")
+        amounts[name] = to_milli(amount)
+    if not amounts:
+        raise ValueError(f"'{text.strip()}' names no resource")
+    return amounts
+
+
+def _check_registry(text: str) -> str:
+    if text != "in_memory":
+        raise ValueError(f"'{text}' is no registry of this version, which has only in_memory")
+    return text
+
+
+def _none_is_no_timeout(value: object) -> object:
+    return None if value == "none" else value
+
+
+def _checked(parse: object) -> AfterValidator:
+    """Keep the text, as ``/flags`` shows it, once ``parse`` has agreed with it."""
+    assert callable(parse)
+
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
+
+
+class MasterConfig(Flags):
+    """Every flag of ``mesos-service master``."""
+
+    service: ClassVar[str] = "master"
+    absent: ClassVar[Mapping[str, str]] = absent.MASTER
+
+    ip: IpFlag = Field("127.0.0.1", description="Address to listen on. Mesos' default is every address.")
+    port: PortFlag = Field(PORT, description="Port to listen on; 0 takes any free one.")
+    hostname: str | None = Field(
+        None, description="Name shown to others. Default: the advertised address, not looked up."
+    )
+    advertise_ip: IpFlag | None = Field(None, description="Address that others reach this master at, where not --ip.")
+    advertise_port: PortFlag | None = Field(
+        None, description="Port that others reach this master at, where not --port."
+    )
+    work_dir: Path | None = Field(None, description="Directory of the master's own; made where it is missing.")
+    registry: Annotated[str, AfterValidator(_check_registry)] = Field(
+        "in_memory", description="Where the registry is kept; this version has only in_memory."
+    )
+    cluster: str | None = Field(None, description="A name for the cluster, shown to people.")
+
+    allocator: str = Field("hierarchical", description="Allocator module ('mesos-service module list').")
+    allocation_interval: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
+        Duration.parse("1secs"),
+        description="Time between allocations over all agents; an agent where something changed does not wait for it.",
+    )
+    offer_timeout: Annotated[
+        DurationFlag | None, AfterValidator(check_positive), BeforeValidator(_none_is_no_timeout)
+    ] = Field(
+        Duration.parse("30secs"),
+        description="An offer unanswered for so long is rescinded; 'none' waits for ever, as Mesos does by default.",
+    )
+    min_allocatable_resources: Annotated[str, _checked(parse_quantities)] = Field(
+        "cpus:0.01|mem:32", description="An offer holds at least one of these alternatives, separated by '|'."
+    )
+    fair_sharing_excluded_resource_names: str | None = Field(
+        None, description="Resources that do not count in dominant shares, separated by commas."
+    )
+    weights: Annotated[FileTextFlag, _checked(parse_weights)] | None = Field(
+        None, description="Weights of roles: 'role=2,other=0.5'. A role not named has 1."
+    )
+    roles: Annotated[str, _checked(parse_roles)] | None = Field(
+        None, description="Roles that frameworks may use, separated by commas. Default: any."
+    )
+    root_submissions: bool = Field(True, description="Whether frameworks of the user root may register.")
+
+    agent_ping_timeout: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
+        Duration.parse("15secs"), description="Time an agent has to answer a ping."
+    )
+    max_agent_ping_timeouts: Annotated[int, Field(ge=1)] = Field(
+        5, description="An agent that leaves so many pings unanswered is unreachable."
+    )
+    agent_reregister_timeout: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
+        Duration.parse("10mins"), description="Time agents have to come back before they are unreachable."
+    )
+    max_completed_frameworks: CountFlag = Field(50, description="Completed frameworks kept in memory.")
+    max_completed_tasks_per_framework: CountFlag = Field(1000, description="Completed tasks kept per framework.")
+    max_unreachable_tasks_per_framework: CountFlag = Field(1000, description="Unreachable tasks kept per framework.")
+
+    modules_dir: str | None = Field(None, description="Folders with modules of your own, separated by commas.")
+    logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def shown_hostname(self) -> str:
+        """What others call this machine."""
+        return self.hostname or self.advertise_ip or self.ip
+
+    @property
+    def modules_dirs(self) -> tuple[Path, ...]:
+        """The folders of ``--modules_dir``, in order."""
+        return tuple(map(Path, split_list(self.modules_dir or "")))
+
+    def options(self, *, tracing: bool = False) -> MasterOptions:
+        """What the master's core may know of the flags. ``tracing`` is no flag: the OTEL_* variables say it."""
+        return MasterOptions(
+            offer_timeout_seconds=None if self.offer_timeout is None else self.offer_timeout.seconds,
+            allocation_interval_seconds=self.allocation_interval.seconds,
+            agent_ping_timeout_seconds=self.agent_ping_timeout.seconds,
+            max_agent_ping_timeouts=self.max_agent_ping_timeouts,
+            agent_reregister_timeout_seconds=self.agent_reregister_timeout.seconds,
+            max_completed_frameworks=self.max_completed_frameworks,
+            max_completed_tasks_per_framework=self.max_completed_tasks_per_framework,
+            max_unreachable_tasks_per_framework=self.max_unreachable_tasks_per_framework,
+            roles=None if self.roles is None else parse_roles(self.roles),
+            root_submissions=self.root_submissions,
+            tracing=tracing,
+        )
+
+    def allocator_options(self) -> AllocatorOptions:
+        """What the allocator module is told at the start."""
+        return AllocatorOptions(
+            allocation_interval_seconds=self.allocation_interval.seconds,
+            min_allocatable=parse_quantities(self.min_allocatable_resources),
+            fair_sharing_excluded=frozenset(split_list(self.fair_sharing_excluded_resource_names or "")),
+            weights=self.parsed_weights,
+        )
+
+    @property
+    def parsed_weights(self) -> dict[Role, float]:
+        """Weights by role; roles not named weigh 1."""
+        return parse_weights(self.weights or "")
+
+    def prepare(self) -> None:
+        """See that directories are there and writable; raises ``ConfigurationError``."""
+        if self.work_dir is not None:
+            check_directory(self.work_dir)
