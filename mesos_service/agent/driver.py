@@ -32,6 +32,7 @@ class Outlets(Protocol):
     """Where effects go that leave the core; given by ``app``."""
 
     def send_master(self, link_id: LinkId, agent_id: AgentId | None, message: Uplink) -> None: ...
+    def open_executor(self, request: int, stream_id: StreamId) -> None: ...
     def send_executor(self, stream_id: StreamId, event: ExecutorEvent) -> None: ...
     def close_executor(self, stream_id: StreamId) -> None: ...
     def exit(self, status: int, message: str) -> None: ...
@@ -77,7 +78,10 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
 
     def _perform(self, effect: AgentEffect) -> None:
         match effect:
-            case Reply() | OpenExecutorStream():
+            case Reply():
+                self._resolve(effect.request, effect)
+            case OpenExecutorStream():
+                self._outlets.open_executor(effect.request, effect.stream_id)
                 self._resolve(effect.request, effect)
             case SendMaster(link_id, agent_id, message):
                 self._outlets.send_master(link_id, agent_id, message)

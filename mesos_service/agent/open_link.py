@@ -1,0 +1,188 @@
+"""One link to the master from its opening to its end: a stream that comes down, and batched calls that go up.
+
+At most one MESSAGES call is on its way; what is said meanwhile goes into the next one. So order is kept, and a busy
+agent makes fewer calls rather than a longer queue (X62). An open link is made when the master grants it and dropped
+whole when anything breaks: nothing of it is of use to the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from mesos_service.agent.master_detector import MasterAddress, split_address
+from mesos_service.domain.errors import OperatingFault
+from mesos_service.domain.ids import AgentId, LinkId
+from mesos_service.http.client import Connection, ConnectionFault, Response
+from mesos_service.wire import agent_link
+from mesos_service.wire.recordio import RecordReader
+
+PATH: Final = "/api/v1/agent"
+REDIRECTS_MAX: Final = 5
+_HEADERS: Final = {"Content-Type": "application/json", "Accept": "application/json"}
+
+
+class LinkBroken(OperatingFault):
+    """The master does not want the link, does not answer on it, or ended it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    """The answer to SUBSCRIBE: from whom, and what comes."""
+
+    master: MasterAddress
+    path: str
+    stream: Connection
+    chunks: AsyncIterator[bytes]
+
+
+class OpenLink:
+    """One open link. Everything that it carries is said with :meth:`say` and heard from :meth:`records`."""
+
+    def __init__(self, link_id: LinkId, granted: _Granted, calls: Connection, call_seconds_max: float) -> None:
+        self.link_id = link_id
+        self.master = granted.master
+        self.calls_sent = 0
+        self.messages_sent = 0
+        self._granted = granted
+        self._calls = calls
+        self._call_seconds_max = call_seconds_max
+        self._loop = asyncio.get_running_loop()
+        self._batches: dict[tuple[Hashable, AgentId | None], list[agent_link.Uplink]] = {}
+        self._in_flight = False
+        self._planned = False
+        self._fault: LinkBroken | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, master: MasterAddress, link_id: LinkId, call_seconds_max: float) -> AsyncIterator[OpenLink]:
+        """Open a link where ``master`` says; its connections are closed at the end of the context.
+
+        ``call_seconds_max``: a master that has not answered a call for so long is frozen or gone.
+
+        Raises:
+            ConnectionFault: nobody is there.
+            LinkBroken: somebody is, and does not want the link.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(call_seconds_max):
+                    granted = await _subscribe(stack, master, link_id)
+                    calls = await Connection.open(granted.master.host, granted.master.port)
+            except TimeoutError:
+                raise LinkBroken(f"no answer within {call_seconds_max:g} s") from None
+            stack.callback(calls.close)
+            yield cls(link_id, granted, calls, call_seconds_max)
+
+    # -- down ------------------------------------------------------------------------------------------------
+    async def records(self) -> AsyncGenerator[agent_link.DownlinkBatch, None]:
+        """What the master says, until the link ends.
+
+        Raises:
+            ConnectionFault: the connection broke.
+            LinkBroken: a call went unanswered or was refused, or the master said that the link is over.
+            WireError: what the master sends cannot be read.
+        """
+        reader = RecordReader()
+        try:
+            async for chunk in self._granted.chunks:
+                for record in reader.feed(chunk):
+                    yield agent_link.decode_downlink(record)
+        except ConnectionFault:
+            raise self._fault or LinkBroken("the connection broke") from None
+        raise self._fault or LinkBroken("the master ended the stream")
+
+    # -- up --------------------------------------------------------------------------------------------------
+    def say(self, speaker: Hashable, agent_id: AgentId | None, message: agent_link.Uplink) -> None:
+        """Queue one message. ``speaker`` tells agents apart that have no id yet."""
+        self._batches.setdefault((speaker, agent_id), []).append(message)
+        self._idle.clear()
+        if not self._in_flight and not self._planned:
+            # At the end of this turn of the loop: whatever else is said in it goes along.
+            self._planned = True
+            self._loop.call_soon(self._flush)
+
+    async def idle(self) -> None:
+        """Wait until the master has answered all that was said, or the link is broken."""
+        await self._idle.wait()
+
+    def break_off(self, why: str) -> None:
+        """End the link from this side; who reads :meth:`records` learns why."""
+        if self._fault is None:
+            self._fault = LinkBroken(why)
+        self._batches.clear()
+        self._idle.set()
+        self._granted.stream.close()
+
+    def _flush(self) -> None:
+        self._planned = False
+        if self._in_flight or not self._batches:
+            return
+        batches = tuple(
+            agent_link.UplinkBatch(agent_id=agent_id, messages=tuple(messages))
+            for (_, agent_id), messages in self._batches.items()
+        )
+        self._batches.clear()
+        self.calls_sent += 1
+        self.messages_sent += sum(len(batch.messages) for batch in batches)
+        body = agent_link.encode_link_call(agent_link.LinkMessages(link_id=self.link_id, batches=batches))
+        try:
+            answer = self._calls.send("POST", self._granted.path, body, _HEADERS)
+        except ConnectionFault as fault:
+            self.break_off(str(fault))
+            return
+        self._in_flight = True
+        late = f"a call was not answered within {self._call_seconds_max:g} s"
+        watch = self._loop.call_later(self._call_seconds_max, self.break_off, late)
+        answer.add_done_callback(lambda done: self._answered(watch, done))
+
+    def _answered(self, watch: asyncio.TimerHandle, answer: asyncio.Future[Response]) -> None:
+        watch.cancel()
+        self._in_flight = False
+        error = answer.exception()
+        if error is not None:
+            self.break_off(str(error))
+        elif answer.result().status != 202:
+            self.break_off(f"a call was answered {_describe(answer.result())}")
+        elif self._batches:
+            self._flush()
+        else:
+            self._idle.set()
+
+
+async def _subscribe(stack: contextlib.AsyncExitStack, master: MasterAddress, link_id: LinkId) -> _Granted:
+    """Open the stream, where redirects lead if they must."""
+    body = agent_link.encode_link_call(agent_link.SubscribeLink(link_id=link_id))
+    path = PATH
+    for _ in range(REDIRECTS_MAX + 1):
+        connection = await Connection.open(master.host, master.port)
+        stack.callback(connection.close)
+        head, chunks = await connection.stream("POST", path, body, _HEADERS)
+        if head.status == 200:
+            return _Granted(master, path, connection, chunks)
+        if head.status != 307:
+            raise LinkBroken(f"{master} answered {_describe(head)}")
+        connection.close()
+        master, path = _redirected(head, master)
+    raise LinkBroken(f"{master} answered with one redirect too many")
+
+
+def _redirected(head: Response, master: MasterAddress) -> tuple[MasterAddress, str]:
+    """Where a 307 leads. Mesos names the leader without a scheme: ``//host:port/path``."""
+    location = head.headers.get("location", "")
+    url = urlsplit(location)
+    leader = split_address(url)
+    if leader is None or url.scheme not in ("", "http"):
+        raise LinkBroken(f"{master} answered with a redirect to '{location}', which cannot be followed")
+    return leader, url.path if url.path.endswith(PATH) else PATH
+
+
+def _describe(response: Response) -> str:
+    text = response.body.decode(errors="replace").strip()
+    return f"{response.status} {text}".strip()
