@@ -1,0 +1,208 @@
+"""A scheduler that does everything a scheduler may do, at random, and remembers what it was told."""
+
+from __future__ import annotations
+
+import random
+
+from mesos_service.core import events, messages
+from mesos_service.domain.frameworks import FrameworkInfo
+from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, StreamId, TaskId
+from mesos_service.domain.offers import Filters, Offer
+from mesos_service.domain.resources import Resources
+from mesos_service.domain.tasks import TERMINAL_STATES, TaskInfo, TaskState, TaskStatus
+from mesos_service.simulator.network import Connection, Network
+from mesos_service.simulator.nodes import MasterNode
+
+TASK = Resources.scalars(cpus="0.5", mem=128)
+
+RESOLVED = TERMINAL_STATES | {TaskState.UNKNOWN}
+"""States after which a framework need not ask about a task again."""
+
+
+class SimFramework:
+    """One scheduler with one connection. ``tasks`` is what it believes; ``heal`` makes it well-behaved."""
+
+    def __init__(self, network: Network, master: MasterNode, info: FrameworkInfo, seed: int) -> None:
+        self.info = info
+        self.connection: Connection | None = None
+        self.tasks: dict[TaskId, tuple[TaskState, AgentId]] = {}
+        self.offers_seen = 0
+        self.offered_now: dict[OfferId, Offer] = {}
+        self.refusals: list[tuple[int, str]] = []
+        self.errors: list[str] = []
+        self.healed = False
+        self.torn_down = False
+        self.framework_id: FrameworkId | None = None
+        self._network = network
+        self._master = master
+        self._source = random.Random(seed)
+        self._stream_id: StreamId | None = None
+        self._counter = 0
+
+    # -- connection ------------------------------------------------------------------------------------------
+    def subscribe(self) -> None:
+        """Open a new connection and subscribe on it."""
+        if self.torn_down:
+            return
+        if self.connection is not None and self.connection.open:
+            self.connection.cut()
+        connection = self.connection = Connection(self._network)
+        stream: list[StreamId] = []
+
+        def gone() -> None:
+            if stream:
+                self._master.lose_scheduler(stream[0])
+
+        def retry() -> None:
+            if self.connection is connection:
+                self._stream_id = None
+                self._network.clock.after(0.1 + self._source.random(), self.subscribe)
+
+        connection.on_broken(gone)
+        connection.on_broken(retry)
+        framework = FrameworkInfo(
+            name=self.info.name,
+            user=self.info.user,
+            framework_id=self.framework_id,
+            roles=self.info.roles,
+            capabilities=self.info.capabilities,
+            failover_timeout_seconds=self.info.failover_timeout_seconds,
+            checkpoint=self.info.checkpoint,
+        )
+
+        def arrive() -> None:
+            request = self._master.new_request(self)
+            self._master.take(messages.Subscribe(request=request, framework=framework))
+            newest = [known for known, whose in self._master.state.streams.items() if whose == self._known_as(known)]
+            stream[:] = newest[-1:]
+
+        connection.send(0, arrive)
+
+    def _known_as(self, stream_id: StreamId) -> FrameworkId | None:
+        framework_id = self._master.state.streams.get(stream_id)
+        framework = self._master.state.frameworks.get(framework_id) if framework_id is not None else None
+        return framework_id if framework is not None and framework.info.name == self.info.name else None
+
+    def cut(self) -> None:
+        """Break the connection as the network would."""
+        if self.connection is not None:
+            self.connection.cut()
+
+    def _call(self, make: type[messages.SchedulerCall], **fields: object) -> None:
+        stream_id, framework_id, connection = self._stream_id, self.framework_id, self.connection
+        if stream_id is None or framework_id is None or connection is None:
+            return
+
+        def arrive() -> None:
+            request = self._master.new_request(self)
+            # Every call class takes these three beside its own fields; a dictionary cannot say so to the type checker.
+            call = make(request=request, framework_id=framework_id, stream_id=stream_id, **fields)  # type: ignore[arg-type]
+            self._master.take(call)  # type: ignore[arg-type]
+
+        connection.send(0, arrive)
+
+    # -- what the master says --------------------------------------------------------------------------------
+    def opened(self, request: int, stream_id: StreamId) -> None:
+        del request
+        self._stream_id = stream_id
+        self.offered_now.clear()
+
+    def answered(self, request: int, status: int, text: str) -> None:
+        del request
+        if status >= 300:
+            self.refusals.append((status, text))
+
+    def closed(self, stream_id: StreamId) -> None:
+        if stream_id == self._stream_id and self.connection is not None:
+            self.connection.cut()
+
+    def hear(self, stream_id: StreamId, event: events.SchedulerEvent) -> None:
+        if stream_id != self._stream_id:
+            return
+        match event:
+            case events.Subscribed(framework_id):
+                self.framework_id = framework_id
+                open_tasks = [(task, agent) for task, (state, agent) in self.tasks.items() if state not in RESOLVED]
+                if open_tasks:
+                    self._call(messages.Reconcile, tasks=tuple(open_tasks))
+            case events.Offers(offers):
+                for offer in offers:
+                    self.offers_seen += 1
+                    self.offered_now[offer.offer_id] = offer
+                    self._answer(offer)
+            case events.Rescind(offer_id):
+                self.offered_now.pop(offer_id, None)
+            case events.Update(status):
+                self._on_update(status)
+            case events.Error(message):
+                self.errors.append(message)
+            case _:
+                pass
+
+    def _on_update(self, status: TaskStatus) -> None:
+        known = self.tasks.get(status.task_id)
+        if known is not None and known[0] not in TERMINAL_STATES:
+            self.tasks[status.task_id] = (status.state, known[1])
+        if status.uuid is not None and status.agent_id is not None and (self.healed or self._source.random() < 0.9):
+            self._call(messages.Acknowledge, agent_id=status.agent_id, task_id=status.task_id, uuid=status.uuid)
+
+    # -- what it does ----------------------------------------------------------------------------------------
+    def _answer(self, offer: Offer) -> None:
+        if self.healed:
+            self._call(messages.Decline, offer_ids=(offer.offer_id,), filters=Filters(3600.0))
+            return
+        choice = self._source.random()
+        if choice < 0.1:
+            return  # Sits on it until it is rescinded (A40).
+        if choice < 0.3:
+            refuse = self._source.choice([-1.0, 0.0, 0.5, 5.0, 1e12])
+            self._call(messages.Decline, offer_ids=(offer.offer_id,), filters=Filters(refuse))
+            return
+        tasks = tuple(self._new_task(offer.agent_id) for _ in range(self._source.randrange(1, 4)))
+        operations: tuple[messages.AcceptOperation, ...] = (messages.LaunchOperation(tasks),)
+        if choice < 0.35:
+            operations = (*operations, messages.UnsupportedOperation("RESERVE"))
+        filters = Filters(self._source.choice([0.0, 1.0, 5.0]))
+        self._call(messages.Accept, offer_ids=(offer.offer_id,), operations=operations, filters=filters)
+        if choice < 0.45:  # The same offer twice: the second must be refused as a whole (X14a).
+            again = (messages.LaunchOperation((self._new_task(offer.agent_id),)),)
+            self._call(messages.Accept, offer_ids=(offer.offer_id,), operations=again, filters=filters)
+
+    def _new_task(self, agent_id: AgentId) -> TaskInfo:
+        self._counter += 1
+        task_id = TaskId(f"{self.info.name}-{self._counter}")
+        self.tasks[task_id] = (TaskState.STAGING, agent_id)
+        size = self._source.random()
+        wanted = Resources.scalars(cpus=1000, mem=1) if size < 0.05 else TASK if size < 0.8 else TASK + TASK
+        return TaskInfo(task_id=task_id, agent_id=agent_id, name=task_id, resources=wanted, command="simulated")
+
+    def misbehave(self) -> None:
+        """Something a scheduler may do at any time."""
+        open_tasks = [task for task, (state, _) in self.tasks.items() if state not in RESOLVED]
+        match self._source.randrange(7):
+            case 0 if open_tasks:
+                self._call(messages.Kill, task_id=self._source.choice(open_tasks))
+            case 1:
+                self._call(messages.Suppress)
+            case 2:
+                self._call(messages.Revive)
+            case 3:
+                self._call(messages.Reconcile)
+            case 4:
+                self._call(messages.Acknowledge, agent_id=AgentId("nobody"), task_id=TaskId("none"), uuid=bytes(16))
+            case 5:
+                self._call(messages.Decline, offer_ids=(OfferId("never-made"),))
+            case _:
+                self._call(messages.Kill, task_id=TaskId("never-launched"))
+
+    def heal(self) -> None:
+        """From here on: acknowledge everything, launch nothing more, and ask about what is unresolved."""
+        self.healed = True
+        self._call(messages.Revive)
+        self.ask()
+
+    def ask(self) -> None:
+        """Explicit reconciliation of everything unresolved, as a scheduler does now and then."""
+        open_tasks = [(task, agent) for task, (state, agent) in self.tasks.items() if state not in RESOLVED]
+        if open_tasks:
+            self._call(messages.Reconcile, tasks=tuple(open_tasks))

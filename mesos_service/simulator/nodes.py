@@ -1,0 +1,290 @@
+"""The bodies: a master and agents whose effects are performed on the virtual clock and network."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol, assert_never
+
+from mesos_service.core import effects, messages
+from mesos_service.core.agent import step as agent_core
+from mesos_service.core.agent.state import AgentOptions, AgentState
+from mesos_service.core.events import SchedulerEvent
+from mesos_service.core.link import Uplink
+from mesos_service.core.master import step as master_core
+from mesos_service.core.master.state import MasterOptions, MasterState
+from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.ids import AgentId, ContainerId, LinkId, MasterId, StreamId
+from mesos_service.plugins.allocator import Allocator
+from mesos_service.simulator.clock import VirtualClock
+from mesos_service.simulator.network import Connection, Network
+
+Journal = Callable[[float, str, object], None]
+"""Is told time, place and message of everything that is stepped: the history."""
+Check = Callable[["MasterNode | AgentNode"], None]
+"""Looks at a node after each of its steps and raises what is wrong."""
+
+
+class Ear(Protocol):
+    """A scheduler's end of its connection."""
+
+    connection: Connection | None
+
+    def hear(self, stream_id: StreamId, event: SchedulerEvent) -> None: ...
+    def opened(self, request: int, stream_id: StreamId) -> None: ...
+    def answered(self, request: int, status: int, text: str) -> None: ...
+    def closed(self, stream_id: StreamId) -> None: ...
+
+
+class MasterNode:
+    """One master; standalone, as long as it lives."""
+
+    def __init__(
+        self,
+        network: Network,
+        allocator: Allocator,
+        options: MasterOptions,
+        seed: int,
+        journal: Journal,
+        check: Check,
+        persist_seconds: tuple[float, float] = (0.001, 0.03),
+    ) -> None:
+        self.clock: VirtualClock = network.clock
+        self.state = MasterState(
+            master_id=MasterId(f"master-{seed}"),
+            options=options,
+            allocator=allocator,
+            random=random.Random(seed),
+            started_at=self.clock.now,
+            elected_at=self.clock.now,
+        )
+        self._source = random.Random(seed + 1)
+        self._persist_seconds = persist_seconds
+        self._journal = journal
+        self._check = check
+        self._requests: dict[int, Ear] = {}
+        self._streams: dict[StreamId, tuple[Ear, Connection]] = {}
+        self._links: dict[LinkId, AgentNode] = {}
+        self._request_counter = 0
+        self._persisted_at = 0.0
+        self._planned = float("inf")
+        self.notes: dict[str, int] = {}
+
+    # -- doors -----------------------------------------------------------------------------------------------
+    def new_request(self, ear: Ear) -> int:
+        """A number for a call whose answer goes to ``ear``."""
+        self._request_counter += 1
+        self._requests[self._request_counter] = ear
+        return self._request_counter
+
+    def open_link(self, link_id: LinkId, agent: AgentNode) -> None:
+        self._links[link_id] = agent
+
+    def lose_link(self, link_id: LinkId) -> None:
+        if self._links.pop(link_id, None) is not None:
+            self.take(messages.LinkLost(link_id))
+
+    def hear_agent(self, link_id: LinkId, agent_id: AgentId | None, message: Uplink) -> None:
+        if link_id in self._links:
+            self.take(messages.FromAgent(link_id=link_id, agent_id=agent_id, message=message))
+
+    def lose_scheduler(self, stream_id: StreamId) -> None:
+        self._streams.pop(stream_id, None)
+        framework_id = self.state.streams.get(stream_id)
+        if framework_id is not None:
+            self.take(messages.SchedulerDisconnected(framework_id=framework_id, stream_id=stream_id))
+
+    # -- the loop --------------------------------------------------------------------------------------------
+    def take(self, message: messages.MasterMessage) -> None:
+        """Step one message, check, perform."""
+        self._journal(self.clock.now, "master", message)
+        decided = master_core.step(self.state, message, self.clock.now)
+        self._check(self)
+        self._perform(decided)
+        self._plan()
+
+    def _plan(self) -> None:
+        deadline = master_core.next_deadline(self.state)
+        if deadline is None or deadline >= self._planned:
+            return
+        self._planned = deadline
+        self.clock.at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        if self._planned <= self.clock.now:
+            self._planned = float("inf")
+            self.take(messages.Tick())
+
+    def _perform(self, decided: Sequence[effects.MasterEffect]) -> None:
+        for effect in decided:
+            match effect:
+                case effects.Reply(request, status, text):
+                    ear = self._requests.pop(request)
+                    if ear.connection is not None:
+                        ear.connection.send(1, _call(ear.answered, request, status, text))
+                case effects.OpenStream(request, _, stream_id):
+                    ear = self._requests.pop(request)
+                    if ear.connection is not None:
+                        self._streams[stream_id] = (ear, ear.connection)
+                        ear.connection.send(1, _call(ear.opened, request, stream_id))
+                case effects.SendScheduler(stream_id, event):
+                    if stream_id in self._streams:
+                        ear, connection = self._streams[stream_id]
+                        connection.send(1, _call(ear.hear, stream_id, event))
+                case effects.CloseStream(stream_id):
+                    if stream_id in self._streams:
+                        ear, connection = self._streams.pop(stream_id)
+                        connection.send(1, _call(ear.closed, stream_id))
+                case effects.SendAgent(link_id, _, downlink):
+                    agent = self._links.get(link_id)
+                    if agent is not None:
+                        agent.send_down(link_id, downlink)
+                case effects.Persist(number, _):
+                    low, high = self._persist_seconds
+                    at = self.clock.now + low + (high - low) * self._source.random()
+                    self._persisted_at = max(at, self._persisted_at)
+                    self.clock.at(self._persisted_at, _call(self.take, messages.Persisted(number)))
+                case effects.Note(fact):
+                    self.notes[fact] = self.notes.get(fact, 0) + 1
+                case effects.Span():
+                    pass
+                case _:
+                    assert_never(effect)
+
+
+class AgentNode:
+    """One agent. Its containers are timers: ``run_seconds`` says how long each first process lives."""
+
+    def __init__(
+        self,
+        network: Network,
+        info: AgentInfo,
+        options: AgentOptions,
+        seed: int,
+        journal: Journal,
+        check: Check,
+        run_seconds: tuple[float, float] = (0.1, 8.0),
+        ignores_term: float = 0.1,
+        launch_fails: float = 0.05,
+    ) -> None:
+        self.clock: VirtualClock = network.clock
+        self.name = info.hostname
+        self.state = AgentState(info=info, options=options, random=random.Random(seed), started_at=self.clock.now)
+        self.exited = False
+        self._network = network
+        self._journal = journal
+        self._check = check
+        self._source = random.Random(seed + 1)
+        self._run_seconds = run_seconds
+        self._ignores_term = ignores_term
+        self._launch_fails = launch_fails
+        self._planned = float("inf")
+        self._running: dict[ContainerId, bool] = {}
+        """Containers with a live process, and whether it ignores TERM."""
+        self._link_counter = 0
+        self._connection: Connection | None = None
+
+    # -- the link --------------------------------------------------------------------------------------------
+    def connect(self, master: MasterNode) -> None:
+        """Open a link; whenever it breaks, open another after a while."""
+        if self.exited:
+            return
+        self._link_counter += 1
+        link_id = LinkId(f"{self.name}-link-{self._link_counter}")
+        connection = self._connection = Connection(self._network)
+        self._master = master
+
+        def reconnect() -> None:
+            self.take(messages.MasterLost(link_id))
+            self.clock.after(0.05 + self._source.random(), lambda: self.connect(master))
+
+        connection.on_broken(lambda: master.lose_link(link_id))
+        connection.on_broken(reconnect)
+        connection.send(0, lambda: master.open_link(link_id, self))
+        connection.send(1, lambda: self.take(messages.MasterConnected(link_id)))
+
+    def cut(self) -> None:
+        """Break the link as the network would."""
+        if self._connection is not None:
+            self._connection.cut()
+
+    def send_down(self, link_id: LinkId, message: messages.Downlink) -> None:
+        if self._connection is not None and link_id.endswith(f"-{self._link_counter}"):
+            self._connection.send(1, _call(self.take, messages.FromMaster(link_id=link_id, message=message)))
+
+    # -- the loop --------------------------------------------------------------------------------------------
+    def take(self, message: messages.AgentMessage) -> None:
+        """Step one message, check, perform."""
+        if self.exited:
+            return
+        self._journal(self.clock.now, self.name, message)
+        decided = agent_core.step(self.state, message, self.clock.now)
+        self._check(self)
+        for effect in decided:
+            self._perform(effect)
+        self._plan()
+
+    def _plan(self) -> None:
+        deadline = agent_core.next_deadline(self.state)
+        if deadline is None or deadline >= self._planned:
+            return
+        self._planned = deadline
+        self.clock.at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        if self._planned <= self.clock.now:
+            self._planned = float("inf")
+            self.take(messages.Tick())
+
+    def _perform(self, effect: effects.AgentEffect) -> None:
+        match effect:
+            case effects.SendMaster(link_id, agent_id, message):
+                if self._connection is not None:
+                    self._connection.send(0, _call(self._master.hear_agent, link_id, agent_id, message))
+            case effects.LaunchContainer():
+                self._launch(effect.container_id)
+            case effects.SignalContainer(container_id, _):
+                if not self._running.get(container_id, True):
+                    self.clock.after(0.001 + 0.05 * self._source.random(), _call(self._exit, container_id, 15))
+            case effects.DestroyContainer(container_id):
+                self.clock.after(0.001 + 0.02 * self._source.random(), _call(self._destroy, container_id))
+            case effects.Exit():
+                self.exited = True
+                if self._connection is not None:
+                    self._connection.send(0, self._connection.cut)
+            case (
+                effects.Reply() | effects.OpenExecutorStream() | effects.SendExecutor() | effects.CloseExecutorStream()
+            ):
+                raise AssertionError(f"no custom executor runs in the simulator yet, but there is {effect}")
+            case effects.Note() | effects.Span():
+                pass
+            case _:
+                assert_never(effect)
+
+    def _launch(self, container_id: ContainerId) -> None:
+        def started() -> None:
+            if self._source.random() < self._launch_fails:
+                self.take(
+                    messages.ContainerLaunchFailed(container_id, "REASON_CONTAINER_LAUNCH_FAILED", "simulated failure")
+                )
+                return
+            self._running[container_id] = self._source.random() < self._ignores_term
+            low, high = self._run_seconds
+            status = 0 if self._source.random() < 0.8 else 256
+            self.clock.after(low + (high - low) * self._source.random(), _call(self._exit, container_id, status))
+            self.take(messages.ContainerLaunched(container_id, self._source.randrange(2, 1 << 22)))
+
+        self.clock.after(0.001 + 0.02 * self._source.random(), started)
+
+    def _exit(self, container_id: ContainerId, status: int) -> None:
+        if self._running.pop(container_id, None) is not None:
+            self.take(messages.ContainerExited(container_id, status))
+
+    def _destroy(self, container_id: ContainerId) -> None:
+        self._exit(container_id, 9)
+        self.take(messages.ContainerDestroyed(container_id))
+
+
+def _call(function: Callable[..., None], *arguments: object) -> Callable[[], None]:
+    """Bound now, called later: a plain lambda would see the loop variable's last value."""
+    return lambda: function(*arguments)
