@@ -1,0 +1,174 @@
+"""The link to the master: registering, being pinged, and what becomes of updates meanwhile (X03, X21, X26).
+
+An agent without an id registers, one that has an id re-registers, and says then all that a new master must know of
+it (X20). The first attempt waits a random moment, so that not all agents come at once to a new master; each further
+one waits up to twice as long as the one before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mesos_service.core.agent import status_updates
+from mesos_service.core.agent.state import ExecutorState, RegistrationDue, Task
+from mesos_service.core.agent.turn import Turn
+from mesos_service.core.effects import Exit
+from mesos_service.core.link import (
+    FrameworkUpdated,
+    Ping,
+    Pong,
+    ReconcileTasks,
+    Register,
+    Registered,
+    Reregister,
+    Reregistered,
+    TaskReport,
+)
+from mesos_service.core.messages import MasterConnected, MasterLost
+from mesos_service.domain.executors import ExecutorInfo, ExecutorType
+from mesos_service.domain.ids import AgentId, FrameworkId, TaskId
+
+REASON_RECONCILIATION = "REASON_RECONCILIATION"
+RETRY_SECONDS_MIN = 1.0
+"""Retries spread over at least this long, however short the first wait was set."""
+
+
+def on_master_connected(turn: Turn, message: MasterConnected) -> None:
+    """A way to the leading master is open; whoever was on the other end before is not any more."""
+    state = turn.state
+    state.link_id = message.link_id
+    _lose_registration(turn)
+    if state.ending is None:
+        _start_registration(turn)
+
+
+def on_master_lost(turn: Turn, message: MasterLost) -> None:
+    """Tasks go on; their updates wait (X03)."""
+    if message.link_id == turn.state.link_id:
+        turn.note("agent.disconnected", link_id=message.link_id)
+        _lose_registration(turn)
+        turn.state.link_id = None
+
+
+def on_registration_due(turn: Turn) -> None:
+    """(Re-)register, and plan to do so again for as long as no answer comes (X26)."""
+    state, options = turn.state, turn.state.options
+    state.registration_attempts += 1
+    if state.agent_id is None:
+        turn.tell_master(Register(agent=state.info, registration=state.registration))
+    else:
+        turn.tell_master(_reregister(turn))
+    factor = max(options.registration_backoff_factor_seconds, RETRY_SECONDS_MIN)
+    # The exponent is bounded because a float is: long before, the longest interval is reached.
+    longest = min(factor * 2.0 ** min(state.registration_attempts, 32), options.registration_retry_interval_max_seconds)
+    state.timers.set(RegistrationDue(), turn.now + state.random.random() * longest)
+
+
+def on_registered(turn: Turn, message: Registered) -> None:
+    _registered(turn, message.registration, message.agent_id)
+
+
+def on_reregistered(turn: Turn, message: Reregistered) -> None:
+    if _registered(turn, message.registration, message.agent_id):
+        _answer_for(turn, message.asked)
+
+
+def on_reconcile(turn: Turn, message: ReconcileTasks) -> None:
+    _answer_for(turn, message.tasks)
+
+
+def on_ping(turn: Turn, message: Ping) -> None:
+    """Answer; and register again when the master believes that this agent is not there (X26)."""
+    turn.tell_master(Pong())
+    if turn.state.registered and not message.connected:
+        turn.note("agent.marked_disconnected")
+        _lose_registration(turn)
+        _start_registration(turn)
+
+
+def on_framework_updated(turn: Turn, message: FrameworkUpdated) -> None:
+    framework_id = message.framework.framework_id
+    framework = turn.state.frameworks.get(framework_id) if framework_id is not None else None
+    if framework is not None:
+        framework.info = message.framework
+
+
+def _start_registration(turn: Turn) -> None:
+    state = turn.state
+    state.registration = turn.new_uuid_text()
+    state.registration_attempts = 0
+    wait = state.random.random() * state.options.registration_backoff_factor_seconds
+    state.timers.set(RegistrationDue(), turn.now + wait)
+
+
+def _lose_registration(turn: Turn) -> None:
+    turn.state.timers.cancel(RegistrationDue())
+    if turn.state.registered:
+        turn.state.registered = False
+        status_updates.pause(turn)
+
+
+def _registered(turn: Turn, registration: str, agent_id: AgentId) -> bool:
+    """Whether this answered the registration under way; an answer to an older one is an echo."""
+    state = turn.state
+    if state.registered or registration != state.registration or state.ending is not None:
+        return False
+    if state.agent_id is not None and state.agent_id != agent_id:
+        turn.do(Exit(1, f"The master calls this agent {agent_id}, but it is {state.agent_id}"))
+        state.exited = True
+        return False
+    state.timers.cancel(RegistrationDue())
+    if state.agent_id is None:
+        state.info = replace(state.info, agent_id=agent_id)
+    state.registered = True
+    state.registered_at = turn.now
+    turn.note("agent.registered", agent_id=agent_id, attempts=state.registration_attempts)
+    status_updates.resume(turn)
+    return True
+
+
+def _answer_for(turn: Turn, asked: tuple[tuple[FrameworkId, TaskId], ...]) -> None:
+    """Say of each task that was never here that it was dropped; of all others an update is under way or due (X21)."""
+    state = turn.state
+    for framework_id, task_id in asked:
+        framework = state.frameworks.get(framework_id)
+        if (framework is not None and task_id in framework.tasks) or (framework_id, task_id) in state.streams:
+            continue
+        status_updates.drop(
+            turn,
+            framework_id,
+            framework.info if framework is not None else None,
+            task_id,
+            REASON_RECONCILIATION,
+            "Reconciliation: Task is unknown to the agent",
+        )
+
+
+def _reregister(turn: Turn) -> Reregister:
+    executors: list[tuple[FrameworkId, ExecutorInfo]] = []
+    tasks: list[TaskReport] = []
+    for framework in turn.state.frameworks.values():
+        if framework.terminating:
+            continue
+        for executor in framework.executors.values():
+            if executor.info.type is not ExecutorType.COMMAND and executor.state is not ExecutorState.TERMINATED:
+                executors.append((framework.framework_id, executor.info))
+            for held in (executor.queued, executor.launched, executor.terminated):
+                tasks.extend(_task_report(task) for task in held.values())
+    return Reregister(
+        agent=turn.state.info,
+        registration=turn.state.registration,
+        executors=tuple(executors),
+        tasks=tuple(tasks),
+        frameworks=tuple(one.info for one in turn.state.frameworks.values() if not one.terminating),
+    )
+
+
+def _task_report(task: Task) -> TaskReport:
+    return TaskReport(
+        framework_id=task.framework_id,
+        info=task.info,
+        state=task.state,
+        executor_id=task.executor_id,
+        statuses=tuple(task.statuses),
+    )
