@@ -22,6 +22,7 @@ from mesos_service.configuration.forms import (
     check_directory,
     check_positive,
     parse_environment,
+    shown_hostname,
     split_host_port,
     split_list,
 )
@@ -130,32 +131,26 @@ class AgentConfig(Flags):
     modules_dir: str | None = Field(None, description="Folders with modules of your own, separated by commas.")
     logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
-    @property
     def shown_hostname(self) -> str:
-        """What others call this machine."""
-        return self.hostname or self.advertise_ip or self.ip
+        """What others call this machine: ``--hostname``, else the address they reach it at."""
+        return shown_hostname(self.hostname, self.advertise_ip or self.ip)
 
-    @property
     def master_address(self) -> tuple[str, int]:
         """Host and port of the master."""
         return split_host_port(self.master.removeprefix("http://"), MASTER_PORT)
 
-    @property
     def isolators(self) -> tuple[str, ...]:
         """Names of the isolators, in order."""
         return split_list(self.isolation)
 
-    @property
     def modules_dirs(self) -> tuple[Path, ...]:
         """The folders of ``--modules_dir``, in order."""
         return tuple(map(Path, split_list(self.modules_dir or "")))
 
-    @property
     def parsed_attributes(self) -> tuple[Attribute, ...]:
         """The attributes, in the order written."""
         return parse_attributes(self.attributes)
 
-    @property
     def executor_environment(self) -> Mapping[str, str] | None:
         """What executors find in their environment, or ``None`` for the agent's own."""
         text = self.executor_environment_variables
@@ -169,7 +164,7 @@ class AgentConfig(Flags):
             executor_shutdown_grace_period_seconds=self.executor_shutdown_grace_period.seconds,
             recovery_timeout_seconds=self.recovery_timeout.seconds,
             max_completed_executors_per_framework=self.max_completed_executors_per_framework,
-            isolation=frozenset(self.isolators),
+            isolation=frozenset(self.isolators()),
         )
 
     def prepare(self) -> None:

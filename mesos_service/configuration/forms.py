@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, cast
@@ -68,6 +69,14 @@ def split_host_port(text: str, default_port: int) -> tuple[str, int]:
 def join_host_port(host: str, port: int) -> str:
     """The inverse of :func:`split_host_port`."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def shown_hostname(hostname: str | None, ip: str) -> str:
+    """What others call a machine. Names are not looked up: without one it is the address, and where we listen on
+    every address, what the machine calls itself."""
+    if hostname:
+        return hostname
+    return socket.gethostname() if ipaddress.ip_address(ip).is_unspecified else ip
 
 
 def read_text_or_file(text: str) -> str:

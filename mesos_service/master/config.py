@@ -22,6 +22,7 @@ from mesos_service.configuration.forms import (
     PortFlag,
     check_directory,
     check_positive,
+    shown_hostname,
     split_list,
 )
 from mesos_service.configuration.units import Duration
@@ -30,7 +31,7 @@ from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import Role
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.domain.values import to_milli
-from mesos_service.plugins.allocator import AllocatorOptions
+from mesos_service.plugins.loader import ALLOCATORS, load
 
 PORT: Final = 5050
 
@@ -168,15 +169,25 @@ class MasterConfig(Flags):
     modules_dir: str | None = Field(None, description="Folders with modules of your own, separated by commas.")
     logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
-    @property
     def shown_hostname(self) -> str:
-        """What others call this machine."""
-        return self.hostname or self.advertise_ip or self.ip
+        """What others call this machine: ``--hostname``, else the address they reach it at."""
+        return shown_hostname(self.hostname, self.advertise_ip or self.ip)
 
-    @property
     def modules_dirs(self) -> tuple[Path, ...]:
         """The folders of ``--modules_dir``, in order."""
         return tuple(map(Path, split_list(self.modules_dir or "")))
+
+    def role_weights(self) -> dict[Role, float]:
+        """Weights by role; roles not named weigh 1."""
+        return parse_weights(self.weights or "")
+
+    def min_allocatable(self) -> tuple[Quantities, ...]:
+        """Alternatives of the least offer, in thousandths."""
+        return parse_quantities(self.min_allocatable_resources)
+
+    def fair_sharing_excluded(self) -> frozenset[str]:
+        """Names of the resources that do not count in dominant shares."""
+        return frozenset(split_list(self.fair_sharing_excluded_resource_names or ""))
 
     def options(self, *, tracing: bool = False) -> MasterOptions:
         """What the master's core may know of the flags. ``tracing`` is no flag: the OTEL_* variables say it."""
@@ -194,21 +205,8 @@ class MasterConfig(Flags):
             tracing=tracing,
         )
 
-    def allocator_options(self) -> AllocatorOptions:
-        """What the allocator module is told at the start."""
-        return AllocatorOptions(
-            allocation_interval_seconds=self.allocation_interval.seconds,
-            min_allocatable=parse_quantities(self.min_allocatable_resources),
-            fair_sharing_excluded=frozenset(split_list(self.fair_sharing_excluded_resource_names or "")),
-            weights=self.parsed_weights,
-        )
-
-    @property
-    def parsed_weights(self) -> dict[Role, float]:
-        """Weights by role; roles not named weigh 1."""
-        return parse_weights(self.weights or "")
-
     def prepare(self) -> None:
-        """See that directories are there and writable; raises ``ConfigurationError``."""
+        """See that what the flags name is there and can be used; raises ``ConfigurationError``."""
         if self.work_dir is not None:
             check_directory(self.work_dir)
+        load(ALLOCATORS, self.allocator, self.modules_dirs())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,7 @@ def test_an_agents_file_may_name_its_master_at_the_top(tmp_path: Path) -> None:
     file = tmp_path / "agent.toml"
     file.write_text('master = "10.0.0.1:1"\nwork_dir = "/a"\n', encoding="utf-8")
 
-    assert AgentConfig.load({}, file).master_address == ("10.0.0.1", 1)
+    assert AgentConfig.load({}, file).master_address() == ("10.0.0.1", 1)
 
 
 def test_the_file_may_be_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,11 +359,11 @@ def test_m_al_13_alternatives_of_the_least_offer() -> None:
     assert parse_quantities("") == ()
 
 
-def test_the_allocators_options_carry_weights() -> None:
+def test_what_the_allocator_is_told() -> None:
     config = MasterConfig.load({"weights": "a=2,b/c=0.5", "fair_sharing_excluded_resource_names": "gpus,disk"})
 
-    assert config.allocator_options().weights == {"a": 2.0, "b/c": 0.5}
-    assert config.allocator_options().fair_sharing_excluded == frozenset({"gpus", "disk"})
+    assert config.role_weights() == {"a": 2.0, "b/c": 0.5}
+    assert config.fair_sharing_excluded() == frozenset({"gpus", "disk"})
 
 
 def test_m_ag_24_the_timers_of_an_agent() -> None:
@@ -385,6 +386,25 @@ def test_a_work_dir_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="--work_dir: cannot make"):
         agent(work_dir=str(tmp_path / "file" / "below")).prepare()
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        ({}, "127.0.0.1"),
+        ({"hostname": "one"}, "one"),
+        ({"advertise_ip": "10.0.0.1"}, "10.0.0.1"),
+        ({"ip": "0.0.0.0"}, socket.gethostname()),
+    ],
+)
+def test_the_name_shown_to_others(flags: dict[str, object], shown: str) -> None:
+    assert MasterConfig.load(flags).shown_hostname() == shown
+    assert agent(**flags).shown_hostname() == shown
+
+
+def test_an_allocator_that_is_not_there_is_said_before_serving() -> None:
+    with pytest.raises(ConfigurationError, match="nobody"):
+        MasterConfig.load({"allocator": "nobody"}).prepare()
 
 
 @pytest.mark.parametrize(
