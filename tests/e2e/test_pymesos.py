@@ -1,0 +1,64 @@
+"""A client that we did not write: pymesos from the package index, unmodified, as scheduler and as executor."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from mesos_service.local import AgentSpec, LocalCluster
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENTS = Path(__file__).parent / "clients"
+PYTHON = ROOT / ".venv-clients" / "bin" / "python"
+
+
+@pytest.fixture
+def client_python() -> Path:
+    """The interpreter with pymesos; ``make test`` installs it, and names it as not run where it cannot."""
+    if not PYTHON.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("pymesos is not installed: scripts/install_real_parts.sh failed, and under CI it may not")
+        pytest.skip("real part not installed: pymesos (scripts/install_real_parts.sh)")
+    return PYTHON
+
+
+def test_unmodified_pymesos_runs_a_command_and_its_own_executor(client_python: Path, tmp_path: Path) -> None:
+    """M-SC-01, M-SC-03, M-SC-09, M-SC-11, M-EX-01, M-EX-02, A87: offers, both kinds of task, messages, data."""
+    executor = f"exec {client_python} {CLIENTS / 'pymesos_executor.py'}"
+
+    async def run() -> tuple[int, list[dict[str, object]]]:
+        async with LocalCluster(
+            agents=[AgentSpec(resources="cpus:4;mem:4096;ports:[31000-32000]")], work_dir=tmp_path, master_port=0
+        ) as cluster:
+            process = await asyncio.create_subprocess_exec(
+                client_python,
+                CLIENTS / "pymesos_scheduler.py",
+                cluster.master,
+                executor,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=sys.stderr.fileno(),
+            )
+            output, _ = await process.communicate()
+            assert process.returncode is not None
+            return process.returncode, [json.loads(line) for line in output.splitlines()]
+
+    status, story = asyncio.run(asyncio.wait_for(run(), 90))
+    assert status == 0, story
+    updates = [(one["task"], one["state"]) for one in story if one["what"] == "update"]
+    assert [state for task, state in updates if task == "by-command"] == [
+        "TASK_STARTING",
+        "TASK_RUNNING",
+        "TASK_FINISHED",
+    ]
+    assert [state for task, state in updates if task == "by-executor"] == ["TASK_RUNNING", "TASK_FINISHED"]
+    assert {"what": "message", "data": "pong: ping"} in story
+    assert [one["data"] for one in story if one["what"] == "update"][-1] in ("result", None)
+    offered = next(one["resources"] for one in story if one["what"] == "offer")
+    assert offered == ["cpus", "mem", "ports"]
+    stdout = next(tmp_path.rglob("by-command/runs/*/stdout"))
+    assert stdout.read_text() == "hello from a command\n"
