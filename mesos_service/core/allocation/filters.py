@@ -43,6 +43,11 @@ class RefusalFilters:
         """How many stand, holds included."""
         return sum(len(refusals) for agents in self._filters.values() for refusals in agents.values())
 
+    @property
+    def timetable_length(self) -> int:
+        """Lines in memory, those of lifted filters included."""
+        return len(self._timetable)
+
     def install(self, client: int, agent: int, refused: Resources, expires: float | None) -> None:
         """``refused`` is without allocation role (X48)."""
         refusals = self._filters.setdefault(client, {}).setdefault(agent, [])
