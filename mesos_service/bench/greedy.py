@@ -41,14 +41,16 @@ class _Update(msgspec.Struct):
     status: _Status
 
 
-class _Event(msgspec.Struct):
+class Event(msgspec.Struct):
+    """The few fields of an event that matter here."""
+
     type: str
     subscribed: _Subscribed | None = None
     offers: _Offers | None = None
     update: _Update | None = None
 
 
-_EVENT = msgspec.json.Decoder(_Event)
+_EVENT = msgspec.json.Decoder(Event)
 
 
 class GreedyFramework:
@@ -98,7 +100,7 @@ class GreedyFramework:
         if self._reader is not None:
             self._reader.cancel()
 
-    def _on_event(self, event: _Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if event.subscribed is not None:
             self._id = event.subscribed.framework_id.value
         elif event.offers is not None:

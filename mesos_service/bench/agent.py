@@ -1,0 +1,217 @@
+"""``bench agent``: real processes on one agent with posix isolation.
+
+Three questions, as they were put to the peer: how many command tasks a second one agent runs; how long from ACCEPT to
+TASK_RUNNING on an idle machine; and whether 5,000 tasks in one ACCEPT on one custom executor cost more each than
+1,000 do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mesos_service.bench.greedy import JSON_HEADERS, Event
+from mesos_service.bench.processes import Running, running
+from mesos_service.bench.report import Report, percentile
+from mesos_service.http.client import Connection
+from mesos_service.wire.recordio import RecordReader
+
+CPUS = 0.001
+MEM = 1
+TERMINAL = frozenset({"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED"})
+
+
+def _resources(cpus: float, mem: float) -> list[dict[str, object]]:
+    return [
+        {"name": "cpus", "type": "SCALAR", "scalar": {"value": cpus}},
+        {"name": "mem", "type": "SCALAR", "scalar": {"value": mem}},
+    ]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Tasks that were accepted together, and when each was heard of in which state."""
+
+    accepted_at: float
+    left: int
+    running: list[float] = field(default_factory=list)
+    states: dict[str, int] = field(default_factory=dict)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Submitter:
+    """A scheduler that launches what it is told to, on whatever is offered, and acknowledges at once."""
+
+    def __init__(self) -> None:
+        self._events = msgspec.json.Decoder(Event)
+        self._offers: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._batch: Batch | None = None
+        self._counter = 0
+        self._framework_id = ""
+        self._calls: Connection | None = None
+        self._stream: Connection | None = None
+        self._headers: dict[str, str] = {}
+        self._reader: asyncio.Task[None] | None = None
+
+    async def start(self, port: int) -> None:
+        self._calls = await Connection.open("127.0.0.1", port)
+        self._stream = await Connection.open("127.0.0.1", port)
+        info = {"user": "root", "name": "bench", "capabilities": [{"type": "PARTITION_AWARE"}]}
+        body = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}).encode()
+        head, chunks = await self._stream.stream("POST", "/api/v1/scheduler", body, JSON_HEADERS)
+        if head.status != 200:
+            raise RuntimeError(f"SUBSCRIBE was refused: {head.status} {head.body!r}")
+        self._headers = {**JSON_HEADERS, "Mesos-Stream-Id": head.headers["mesos-stream-id"]}
+
+        async def read() -> None:
+            reader = RecordReader()
+            async for chunk in chunks:
+                for record in reader.feed(chunk):
+                    self._on_event(self._events.decode(record))
+
+        self._reader = asyncio.create_task(read())
+
+    def close(self) -> None:
+        for connection in (self._calls, self._stream):
+            if connection is not None:
+                connection.close()
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def run(self, count: int, executor: str | None = None) -> Batch:
+        """Launch ``count`` tasks in one ACCEPT and wait until all have ended."""
+        assert self._calls is not None
+        offer_id, agent_id = await self._offers.get()
+        tasks = []
+        for _ in range(count):
+            self._counter += 1
+            task: dict[str, object] = {
+                "name": "bench",
+                "task_id": {"value": f"bench-{self._counter}"},
+                "agent_id": {"value": agent_id},
+                "resources": _resources(CPUS, MEM),
+            }
+            if executor is None:
+                task["command"] = {"value": "true"}
+            else:
+                task["executor"] = {
+                    "type": "CUSTOM",
+                    "executor_id": {"value": executor},
+                    "resources": _resources(0.1, 32),
+                    "command": {"value": f"exec {sys.executable} -m mesos_service.bench.executor"},
+                }
+            tasks.append(task)
+        accept = {
+            "offer_ids": [{"value": offer_id}],
+            "operations": [{"type": "LAUNCH", "launch": {"task_infos": tasks}}],
+            "filters": {"refuse_seconds": 0},
+        }
+        body = self._call("ACCEPT", "accept", accept)
+        batch = self._batch = Batch(time.perf_counter(), count)
+        response = await self._calls.send("POST", "/api/v1/scheduler", body, self._headers)
+        if response.status != 202:
+            raise RuntimeError(f"ACCEPT was refused: {response.status} {response.body!r}")
+        await batch.done.wait()
+        return batch
+
+    def _call(self, kind: str, name: str, body: object) -> bytes:
+        return json.dumps({"framework_id": {"value": self._framework_id}, "type": kind, name: body}).encode()
+
+    def _on_event(self, event: Event) -> None:
+        if event.subscribed is not None:
+            self._framework_id = event.subscribed.framework_id.value
+        elif event.offers is not None:
+            for offer in event.offers.offers:
+                self._offers.put_nowait((offer.id.value, offer.agent_id.value))
+        elif event.update is not None:
+            status, batch = event.update.status, self._batch
+            assert batch is not None and self._calls is not None
+            batch.states[status.state] = batch.states.get(status.state, 0) + 1
+            if status.state == "TASK_RUNNING":
+                batch.running.append(time.perf_counter() - batch.accepted_at)
+            elif status.state in TERMINAL:
+                batch.left -= 1
+                if batch.left == 0:
+                    batch.done.set()
+            if status.uuid is not None and status.agent_id is not None:
+                acknowledge = {
+                    "agent_id": {"value": status.agent_id.value},
+                    "task_id": {"value": status.task_id.value},
+                    "uuid": status.uuid,
+                }
+                body = self._call("ACKNOWLEDGE", "acknowledge", acknowledge)
+                self._calls.send("POST", "/api/v1/scheduler", body, self._headers)
+
+
+async def measure(singles: int = 40, bursts: int = 3, burst: int = 400, small: int = 1000, large: int = 5000) -> Report:
+    """All three; ``failed_tasks`` counts what did not finish and must be 0 for the others to mean anything."""
+    report = Report("agent")
+    with tempfile.TemporaryDirectory(prefix="mesos-service-bench-") as work:
+        async with running(
+            "master", "--registry=in_memory", "--logging_level=WARNING", "--offer_timeout=1hrs"
+        ) as master:
+            flags = (
+                f"--master=127.0.0.1:{master.port}",
+                f"--work_dir={work}",
+                "--resources=cpus:1000;mem:1000000;disk:1000000;ports:[31000-32000]",
+                "--isolation=posix/cpu,posix/mem",
+                "--logging_level=WARNING",
+            )
+            async with running("agent", *flags) as agent:
+                submitter = Submitter()
+                await submitter.start(master.port)
+                try:
+                    await _measure(report, submitter, agent, (singles, bursts, burst, small, large))
+                finally:
+                    submitter.close()
+    return report
+
+
+async def _measure(report: Report, submitter: Submitter, agent: Running, sizes: tuple[int, int, int, int, int]) -> None:
+    singles, bursts, burst, small, large = sizes
+    failed = 0
+
+    def count_failures(batch: Batch, expected: int) -> None:
+        nonlocal failed
+        failed += expected - batch.states.get("TASK_FINISHED", 0)
+
+    to_running: list[float] = []
+    to_end: list[float] = []
+    for _ in range(singles):
+        batch = await submitter.run(1)
+        to_running += batch.running
+        to_end.append(time.perf_counter() - batch.accepted_at)
+        count_failures(batch, 1)
+    rates: list[float] = []
+    cpu = agent.cpu_seconds()
+    for _ in range(bursts):
+        batch = await submitter.run(burst)
+        rates.append(burst / (time.perf_counter() - batch.accepted_at))
+        count_failures(batch, burst)
+    cpu = agent.cpu_seconds() - cpu
+    await submitter.run(1, executor="bench")  # Its start-up is not what is measured.
+    per_task: dict[int, float] = {}
+    for count in (small, large):
+        batch = await submitter.run(count, executor="bench")
+        per_task[count] = (time.perf_counter() - batch.accepted_at) / count
+        count_failures(batch, count)
+    report.figures = {
+        "launches_per_second": statistics.median(rates),
+        "accept_to_running_p50_ms": percentile(to_running, 0.5) * 1000,
+        "accept_to_running_p95_ms": percentile(to_running, 0.95) * 1000,
+        "accept_to_finished_p50_ms": percentile(to_end, 0.5) * 1000,
+        "task_cost_ratio_5000_to_1000": per_task[large] / per_task[small],
+        "executor_tasks_per_second_1000": 1 / per_task[small],
+        "executor_tasks_per_second_5000": 1 / per_task[large],
+        "agent_cpu_us_per_launch": cpu / (bursts * burst) * 1e6,
+        "agent_rss_mb": agent.rss_mb(),
+        "failed_tasks": failed,
+    }
+    report.details = {"burst": burst, "rates": rates, "small": small, "large": large}
