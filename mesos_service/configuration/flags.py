@@ -109,6 +109,10 @@ class Flags(BaseSettings):
                 flags[name] = mask_secrets(str(value))
         return flags
 
+    def prepare(self) -> None:
+        """See that what the flags name is there and can be used; raises ``ConfigurationError``."""
+        raise NotImplementedError
+
     @classmethod
     def _read_file(cls, path: Path) -> dict[str, object]:
         try:

@@ -1,0 +1,299 @@
+"""The entry point of ``mesos-service``, and the list of its commands.
+
+Exit statuses: 0 done, 1 it could not be done, 2 it was asked for wrongly; ``run`` ends with its command's own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from importlib import import_module
+from typing import Annotated, Any, Final
+
+import typer
+
+from mesos_service.cli.output import EXIT_FAULT, EXIT_USAGE, OutputFormat, complain, print_json, print_table
+from mesos_service.domain.errors import ConfigurationError, MesosServiceError
+
+FLAG_COMMANDS: Final = {
+    "master": ("mesos_service.master.config", "MasterConfig", "mesos_service.master.main"),
+    "agent": ("mesos_service.agent.config", "AgentConfig", "mesos_service.agent.main"),
+    "local": ("mesos_service.master.config", "MasterConfig", "mesos_service.local.main"),
+}
+"""Commands that take a service's flags: where the flags are, and whose ``run`` is called with them."""
+
+
+class ServiceName(StrEnum):
+    """The two services."""
+
+    MASTER = "master"
+    AGENT = "agent"
+
+
+# What commands call, imported when they run; tests/house sees that each is there.
+RUN: Final = "mesos_service.cli.run_command:run_command"
+"""Called with the command and, by name, the options of ``run`` below; returns its exit status."""
+DEMO: Final = "mesos_service.demo.main:run"
+"""``run() -> int``"""
+OPENAPI: Final = {
+    ServiceName.MASTER: "mesos_service.master.app:openapi_documents",
+    ServiceName.AGENT: "mesos_service.agent.app:openapi_documents",
+}
+"""``openapi_documents() -> wire.openapi.Documents``"""
+BENCH: Final = "mesos_service.bench.main:run"
+"""``run(name, quick=) -> Report``; raises ``ConfigurationError`` for a name it does not know."""
+SIMULATE: Final = "mesos_service.simulator.main:run"
+"""``run(seed=, seconds=) -> int``"""
+
+_HELP: Final = {
+    "master": "Run a master.",
+    "agent": "Run an agent.",
+    "local": "Run a master and agents on this machine, for as long as you like. Takes the master's flags.",
+}
+
+MasterOption = Annotated[
+    str, typer.Option("--master", envvar="MESOS_MASTER", metavar="HOST:PORT", help="The master to ask.")
+]
+OutputOption = Annotated[OutputFormat, typer.Option("-o", "--output", help="How to print it.")]
+DEFAULT_MASTER: Final = "127.0.0.1:5050"
+
+
+def build(wanted: str | None = None) -> typer.Typer:
+    """The application. Reading the flags of a service takes a while, so only the command ``wanted`` gets its own;
+    ``"*"`` stands for all of them."""
+    app = typer.Typer(
+        name="mesos-service",
+        help="A cluster manager that speaks Apache Mesos' v1 HTTP API.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in FLAG_COMMANDS:
+        _add_flag_command(app, name, with_options=wanted in (name, "*"))
+    _add_user_commands(app)
+    _add_reads(app)
+    _add_developer_commands(app)
+    modules = typer.Typer(no_args_is_help=True)
+    modules.command("list")(_module_list)
+    app.add_typer(modules, name="module", help="Modules: allocators, isolators, offer filters.")
+    return app
+
+
+def _add_flag_command(app: typer.Typer, name: str, *, with_options: bool) -> None:
+    config_module, config_name, main_module = FLAG_COMMANDS[name]
+    if not with_options:
+
+        def placeholder() -> None:
+            raise AssertionError(f"{name} was called without its options")
+
+        app.command(name, help=_HELP[name])(placeholder)
+        return
+    from mesos_service.cli.flag_options import with_flags
+
+    # Any: what import_module finds is known by its name in the table above only.
+    flags: Any = getattr(import_module(config_module), config_name)
+
+    def run(config: object, **extra: object) -> int:
+        # Any: as above.
+        main: Any = import_module(main_module)
+        status: int = main.run(config, **extra)
+        return status
+
+    extra = [_AGENTS] if name == "local" else []
+    app.command(name, help=_HELP[name])(with_flags(flags, run, *extra))
+
+
+_AGENTS: Final = inspect.Parameter(
+    "agents",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=1,
+    annotation=Annotated[int, typer.Option("--agents", min=1, max=1000, help="How many agents to run.")],
+)
+
+
+def _add_user_commands(app: typer.Typer) -> None:
+    @app.command(context_settings={"allow_interspersed_args": False})
+    def run(
+        command: Annotated[list[str], typer.Argument(help="The command and its arguments, after '--'.")],
+        master: MasterOption = DEFAULT_MASTER,
+        name: Annotated[str, typer.Option(help="Name of the framework and of its tasks.")] = "run",
+        resources: Annotated[str, typer.Option(help="What each instance needs.")] = "cpus:0.1;mem:32",
+        instances: Annotated[int, typer.Option(min=1, help="How many to run.")] = 1,
+        role: Annotated[str, typer.Option(help="Role to be offered resources in.")] = "*",
+        env: Annotated[
+            list[str] | None, typer.Option(metavar="NAME=VALUE", help="For the command's environment.")
+        ] = None,
+        uri: Annotated[list[str] | None, typer.Option(help="To fetch into the sandbox first.")] = None,
+        timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Give up after, as in 5mins.")] = None,
+    ) -> None:
+        """Run a command on the cluster, show its output, and end with its exit status."""
+        raise typer.Exit(
+            _target(RUN)(
+                command,
+                master=master,
+                name=name,
+                resources=resources,
+                instances=instances,
+                role=role,
+                environment=_environment(env or []),
+                uris=uri or [],
+                timeout_seconds=_seconds(timeout),
+            )
+        )
+
+    @app.command()
+    def demo() -> None:
+        """Start a master and three agents, walk the Mesos paper's example, and tell the story."""
+        raise typer.Exit(_target(DEMO)())
+
+
+def _environment(pairs: Sequence[str]) -> dict[str, str]:
+    environment: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            raise ConfigurationError(f"--env: '{pair}' is not of the form NAME=VALUE")
+        environment[name] = value
+    return environment
+
+
+def _seconds(duration: str | None) -> float | None:
+    from mesos_service.configuration.units import Duration
+
+    try:
+        return None if duration is None else Duration.parse(duration).seconds
+    except ValueError as error:
+        raise ConfigurationError(f"--timeout: {error}") from error
+
+
+def _add_reads(app: typer.Typer) -> None:
+    @app.command()
+    def agents(master: MasterOption = DEFAULT_MASTER, output: OutputOption = OutputFormat.TABLE) -> None:
+        """List agents."""
+        _show("agents", master, output)
+
+    @app.command()
+    def frameworks(master: MasterOption = DEFAULT_MASTER, output: OutputOption = OutputFormat.TABLE) -> None:
+        """List frameworks."""
+        _show("frameworks", master, output)
+
+    @app.command()
+    def tasks(
+        master: MasterOption = DEFAULT_MASTER,
+        output: OutputOption = OutputFormat.TABLE,
+        all_: Annotated[bool, typer.Option("--all", help="Also those that have ended or are out of reach.")] = False,
+    ) -> None:
+        """List tasks."""
+        _show("all_tasks" if all_ else "tasks", master, output)
+
+    @app.command()
+    def roles(master: MasterOption = DEFAULT_MASTER, output: OutputOption = OutputFormat.TABLE) -> None:
+        """List roles in use."""
+        _show("roles", master, output)
+
+    @app.command()
+    def offers(master: MasterOption = DEFAULT_MASTER, output: OutputOption = OutputFormat.TABLE) -> None:
+        """List offers that wait for an answer."""
+        _show("offers", master, output)
+
+
+def _show(name: str, master: str, output: OutputFormat) -> None:
+    from mesos_service.cli.reads import show
+
+    show(name, master, output)
+
+
+def _module_list(
+    modules_dir: Annotated[str, typer.Option("--modules_dir", help="Folders of your own, separated by commas.")] = "",
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """List modules that could be named in the configuration."""
+    from mesos_service.cli.modules import list_modules
+
+    found = list_modules(modules_dir)
+    if output is OutputFormat.JSON:
+        print_json([{"kind": kind, "name": name, "origin": origin} for kind, name, origin in found])
+    else:
+        print_table(("KIND", "NAME", "ORIGIN"), found)
+
+
+def _wanted(arguments: Sequence[str]) -> str | None:
+    return next((argument for argument in arguments if not argument.startswith("-")), None)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave the process with its status."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit status. Faults that we have a name for are told in one line each."""
+    wanted = _wanted(arguments)
+    given = list(arguments)
+    try:
+        if wanted in FLAG_COMMANDS:
+            from mesos_service.cli.flag_options import normalised
+
+            config_module, config_name, _ = FLAG_COMMANDS[wanted]
+            given = normalised(given, getattr(import_module(config_module), config_name))
+        app = build("*" if _completing() else wanted)
+        status = app(given, standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else EXIT_FAULT
+    except ConfigurationError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    except MesosServiceError as error:
+        complain(str(error))
+        return EXIT_FAULT
+    return status if isinstance(status, int) else 0
+
+
+def _completing() -> bool:
+    return "_MESOS_SERVICE_COMPLETE" in os.environ
+
+
+def _add_developer_commands(app: typer.Typer) -> None:
+    @app.command()
+    def openapi(
+        service: Annotated[ServiceName, typer.Argument(help="Whose document.")] = ServiceName.MASTER,
+        streaming: Annotated[
+            bool, typer.Option("--streaming", help="OpenAPI 3.2, which can describe streams; otherwise 3.1.")
+        ] = False,
+    ) -> None:
+        """Print the OpenAPI document of a service."""
+        documents = _target(OPENAPI[service])()
+        print_json(documents.streaming if streaming else documents.plain)
+
+    @app.command()
+    def bench(
+        name: Annotated[str, typer.Argument(help="Which one: 'hotpath', 'launch' or 'agent'.")],
+        output: OutputOption = OutputFormat.TABLE,
+        quick: Annotated[bool, typer.Option("--quick", help="Take at most 40 seconds.")] = False,
+    ) -> None:
+        """Measure this machine. Figures are measured here and now, and asserted nowhere."""
+        report: dict[str, Any] = _target(BENCH)(name, quick=quick).as_json()
+        if output is OutputFormat.JSON:
+            print_json(report)
+        else:
+            print_table(("FIGURE", "VALUE"), [(key, f"{value:g}") for key, value in report["figures"].items()])
+
+    @app.command()
+    def simulate(
+        seed: Annotated[int, typer.Option(min=0, help="One seed is one history.")] = 1,
+        seconds: Annotated[float, typer.Option(min=1, help="How long the history lasts, in simulated time.")] = 600,
+    ) -> None:
+        """Run masters, agents and frameworks on a simulated network and clock; 1 when an invariant was broken."""
+        raise typer.Exit(_target(SIMULATE)(seed=seed, seconds=seconds))
+
+
+def _target(name: str) -> Any:  # Any: what it is called with and returns stands beside its name above.
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)
+
+
+if __name__ == "__main__":
+    main()
