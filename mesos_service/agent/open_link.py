@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from mesos_service.agent.master_detector import MasterAddress, split_address
+from mesos_service.agent.master_detector import MasterAddress
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.http.client import Connection, ConnectionFault, Response
@@ -23,6 +23,7 @@ from mesos_service.wire.recordio import RecordReader
 
 PATH: Final = "/api/v1/agent"
 REDIRECTS_MAX: Final = 5
+HTTP_PORT: Final = 80
 _HEADERS: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
@@ -176,11 +177,15 @@ async def _subscribe(stack: contextlib.AsyncExitStack, master: MasterAddress, li
 def _redirected(head: Response, master: MasterAddress) -> tuple[MasterAddress, str]:
     """Where a 307 leads. Mesos names the leader without a scheme: ``//host:port/path``."""
     location = head.headers.get("location", "")
+    unusable = LinkBroken(f"{master} answered with a redirect to '{location}', which cannot be followed")
     url = urlsplit(location)
-    leader = split_address(url)
-    if leader is None or url.scheme not in ("", "http"):
-        raise LinkBroken(f"{master} answered with a redirect to '{location}', which cannot be followed")
-    return leader, url.path if url.path.endswith(PATH) else PATH
+    try:
+        port = url.port or HTTP_PORT
+    except ValueError:
+        raise unusable from None
+    if not url.hostname or url.scheme not in ("", "http"):
+        raise unusable
+    return MasterAddress(url.hostname, port), url.path if url.path.endswith(PATH) else PATH
 
 
 def _describe(response: Response) -> str:

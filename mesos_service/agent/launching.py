@@ -1,0 +1,203 @@
+"""From what the core wants launched to what the containerizer needs to know: environment, user, files, directories.
+
+Sources: Mesos docs, "Executor HTTP API" and "Sandbox"; FEATURES M-EX-03. Whatever a container asks for that this agent
+does not have (images, volumes, networks of its own, secrets) is refused here, in words, rather than left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from mesos_service.configuration.units import Duration
+from mesos_service.containers.command import Invocation, invocation, refuse_command
+from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan, UriSpec
+from mesos_service.core.effects import LaunchContainer
+from mesos_service.domain.executors import ExecutorInfo
+from mesos_service.domain.ids import AgentId
+from mesos_service.domain.resources import Resources
+from mesos_service.wire import tasks
+from mesos_service.wire.containers import CommandInfo, ContainerInfo, Environment, EnvironmentVariable
+from mesos_service.wire.convert.infos import carried_task, command_of
+
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""The one variable that does not come from Mesos, unless ``--executor_environment_variables`` says otherwise."""
+
+SUBSCRIPTION_BACKOFF_MAX: Final = "2secs"
+"""How long an executor may take between attempts to subscribe again (Mesos: executor re-registration timeout)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchSettings:
+    """What of the agent's own configuration its containers see. Times are in seconds."""
+
+    ip: str
+    """The address that executors reach the agent at, and that they are to use themselves."""
+    port: int
+    switch_user: bool
+    """Run containers as the user they name; takes root."""
+    executor_environment: Mapping[str, str] | None = None
+    """In place of :data:`PATH`."""
+    executor_shutdown_grace_seconds: float = 5.0
+    recovery_timeout_seconds: float = 900.0
+
+    @property
+    def endpoint(self) -> str:
+        """``ip:port``."""
+        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
+
+
+def plan_launch(
+    effect: LaunchContainer, agent_id: AgentId, settings: LaunchSettings, sandbox: Path, executor_sandbox: Path
+) -> LaunchPlan:
+    """What to run and how. ``sandbox`` is the container's own, within ``executor_sandbox`` when it is nested.
+
+    Raises:
+        LaunchFailed: it asks for something that cannot be had here.
+    """
+    command = command_of(effect.executor.command if effect.task is None else effect.task.command)
+    container = _container(effect)
+    if command is None:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, "There is no command to run")
+    reason = _refuse(command, container)
+    if reason is not None:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, reason)
+    invoked = _invocation(command)
+    return LaunchPlan(
+        container_id=effect.container_id,
+        argv=invoked.argv,
+        program=invoked.program,
+        missing_program_status=invoked.missing_program_status,
+        environment=environment(effect, agent_id, settings, sandbox, executor_sandbox),
+        sandbox=sandbox,
+        resources=effect.resources,
+        limits=_limits(effect),
+        user=user_of(effect, settings),
+        uris=tuple(
+            UriSpec(value=uri.value, executable=bool(uri.executable), extract=uri.extract, output_file=uri.output_file)
+            for uri in command.uris
+        ),
+        parent=effect.parent,
+    )
+
+
+def environment(
+    effect: LaunchContainer, agent_id: AgentId, settings: LaunchSettings, sandbox: Path, executor_sandbox: Path
+) -> dict[str, str]:
+    """The process's whole environment (recorded: ``executor``); what the framework sets wins, as in Mesos."""
+    executor, framework = effect.executor, effect.framework
+    assert executor.framework_id is not None, "an executor that runs belongs to a framework"
+    grace = executor.shutdown_grace_seconds
+    found = dict(settings.executor_environment) if settings.executor_environment is not None else {}
+    found.setdefault("PATH", PATH)
+    found.setdefault("LIBPROCESS_IP", settings.ip)
+    found |= {
+        "LIBPROCESS_PORT": "0",
+        "MESOS_AGENT_ENDPOINT": settings.endpoint,
+        "MESOS_CHECKPOINT": "1" if framework.checkpoint else "0",
+        "MESOS_DIRECTORY": str(executor_sandbox),
+        "MESOS_EXECUTOR_ID": executor.executor_id,
+        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": _duration(
+            settings.executor_shutdown_grace_seconds if grace is None else grace
+        ),
+        "MESOS_FRAMEWORK_ID": executor.framework_id,
+        "MESOS_HTTP_COMMAND_EXECUTOR": "0",
+        "MESOS_SANDBOX": str(sandbox),
+        "MESOS_SLAVE_ID": agent_id,
+        "MESOS_SLAVE_PID": f"slave(1)@{settings.endpoint}",
+    }
+    if framework.checkpoint:
+        found["MESOS_RECOVERY_TIMEOUT"] = _duration(settings.recovery_timeout_seconds)
+        found["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = SUBSCRIPTION_BACKOFF_MAX
+    if effect.trace is not None:
+        found["TRACEPARENT"] = effect.trace
+    executor_command = command_of(executor.command)
+    if executor_command is not None:
+        found |= _variables(executor_command.environment)
+    if effect.task is not None:
+        role = _allocation_role(effect.task.resources)
+        if role is not None:
+            found["MESOS_ALLOCATION_ROLE"] = role
+        task_command = command_of(effect.task.command)
+        if task_command is not None:
+            found |= _variables(task_command.environment)
+    return found
+
+
+def user_of(effect: LaunchContainer, settings: LaunchSettings) -> str | None:
+    """Whom it runs as: the task's command says, else the executor's, else the framework; ``None`` for ourselves."""
+    if not settings.switch_user:
+        return None
+    for command in (effect.task.command if effect.task is not None else None, effect.executor.command):
+        named = command_of(command)
+        if named is not None and named.user:
+            return named.user
+    return effect.framework.user or None
+
+
+def _container(effect: LaunchContainer) -> ContainerInfo | None:
+    if effect.task is not None:
+        task = carried_task(effect.task)
+        return None if task is None else task.container
+    executor = _carried_executor(effect.executor)
+    return None if executor is None else executor.container
+
+
+def _carried_executor(info: ExecutorInfo) -> tasks.ExecutorInfo | None:
+    # The core hands on what the wire put there and never looks at it, so its type is lost on the way.
+    return cast("tasks.ExecutorInfo | None", info.carried)
+
+
+def _refuse(command: CommandInfo, container: ContainerInfo | None) -> str | None:
+    """The first thing that this agent cannot give."""
+    for variable in _listed(command.environment):
+        if variable.type == "SECRET" or variable.secret is not None:
+            return f"Environment variable '{variable.name}' is a secret, and this agent has no secret resolver"
+        if not variable.name or "=" in variable.name or "\0" in variable.name + (variable.value or ""):
+            return f"No process can have an environment variable '{variable.name}' with this name and value"
+    if container is not None:
+        if container.type != "MESOS" or container.docker is not None or (container.mesos and container.mesos.image):
+            return (
+                "None of the enabled containerizers (mesos) could create a container"
+                " for the provided TaskInfo/ExecutorInfo message"
+            )
+        absent = {
+            "volumes": container.volumes,
+            "network_infos": any(info.name for info in container.network_infos),
+            "linux_info": container.linux_info,
+            "rlimit_info": container.rlimit_info,
+            "tty_info": container.tty_info,
+        }
+        for name, asked in absent.items():
+            if asked:
+                return f"The container asks for '{name}', and none of this agent's isolators can give it"
+    return refuse_command(shell=command.shell, value=command.value, arguments=command.arguments)
+
+
+def _invocation(command: CommandInfo) -> Invocation:
+    assert command.value is not None, "refuse_command saw to it"
+    return invocation(shell=command.shell, value=command.value, arguments=command.arguments)
+
+
+def _limits(effect: LaunchContainer) -> dict[str, int]:
+    # No limit at all is what an infinite one means to an isolator.
+    limits = effect.task.limits if effect.task is not None else {}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _variables(given: Environment | None) -> dict[str, str]:
+    return {variable.name: variable.value or "" for variable in _listed(given)}
+
+
+def _listed(given: Environment | None) -> tuple[EnvironmentVariable, ...]:
+    return () if given is None else given.variables
+
+
+def _allocation_role(resources: Resources) -> str | None:
+    return next((one.key.allocation_role for one in resources if one.key.allocation_role is not None), None)
+
+
+def _duration(seconds: float) -> str:
+    return str(Duration(round(seconds * 1_000_000_000)))

@@ -1,0 +1,246 @@
+"""What a container is started with (FEATURES M-EX-03; recorded from Mesos: the variables of an executor and a task)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mesos_service.agent.launching import PATH, LaunchSettings, plan_launch, user_of
+from mesos_service.containers.plan import LaunchFailed, UriSpec
+from mesos_service.core.effects import LaunchContainer
+from mesos_service.core.trace import TraceParent
+from mesos_service.domain.executors import ExecutorInfo, ExecutorType
+from mesos_service.domain.frameworks import FrameworkInfo
+from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, TaskId
+from mesos_service.domain.resources import Resources
+from mesos_service.domain.tasks import TaskInfo
+from mesos_service.wire import containers, tasks
+from mesos_service.wire.common import AgentID, ExecutorID, TaskID
+from mesos_service.wire.convert.infos import executor_from_wire, task_from_wire
+from mesos_service.wire.resources import Resource, ResourceAllocationInfo, ValueScalar
+
+SETTINGS = LaunchSettings(ip="127.0.0.1", port=5051, switch_user=True)
+SANDBOX = Path("/w/runs/c1")
+AGENT = AgentId("S1")
+
+
+def framework(checkpoint: bool = True) -> FrameworkInfo:
+    return FrameworkInfo(name="f", user="fred", framework_id=FrameworkId("F"), checkpoint=checkpoint)
+
+
+def command(**fields: object) -> containers.CommandInfo:
+    return containers.CommandInfo(**{"value": "exit 0", **fields})  # type: ignore[arg-type]  # Each test names its own.
+
+
+def variables(**values: str) -> containers.Environment:
+    return containers.Environment(
+        variables=tuple(containers.EnvironmentVariable(name=name, value=value) for name, value in values.items())
+    )
+
+
+def command_task(
+    own: containers.CommandInfo, container: containers.ContainerInfo | None = None, checkpoint: bool = True
+) -> LaunchContainer:
+    """What the core asks for when a framework launches a task of its own command in role ``blue``."""
+    task = task_from_wire(
+        tasks.TaskInfo(
+            name="t",
+            task_id=TaskID(value="t1"),
+            agent_id=AgentID(value=AGENT),
+            resources=(
+                Resource(
+                    name="cpus",
+                    type="SCALAR",
+                    scalar=ValueScalar(value=0.1),
+                    allocation_info=ResourceAllocationInfo(role="blue"),
+                ),
+            ),
+            command=own,
+            container=container,
+        )
+    )
+    executor = ExecutorInfo(
+        executor_id=ExecutorId("t1"), type=ExecutorType.COMMAND, framework_id=FrameworkId("F"), source="t1"
+    )
+    return LaunchContainer(
+        container_id=ContainerId("c1"),
+        framework=framework(checkpoint),
+        executor=executor,
+        task=task,
+        resources=task.resources,
+        trace=TraceParent("00-" + "a" * 32 + "-" + "b" * 16 + "-01"),
+    )
+
+
+def custom_executor(own: containers.CommandInfo, grace_seconds: float | None = None) -> LaunchContainer:
+    info = executor_from_wire(tasks.ExecutorInfo(type="CUSTOM", executor_id=ExecutorID(value="e1"), command=own))
+    executor = ExecutorInfo(
+        executor_id=info.executor_id,
+        framework_id=FrameworkId("F"),
+        command=info.command,
+        shutdown_grace_seconds=grace_seconds,
+        carried=info.carried,
+    )
+    return LaunchContainer(
+        container_id=ContainerId("c1"),
+        framework=framework(),
+        executor=executor,
+        task=None,
+        resources=Resources.EMPTY,
+    )
+
+
+def test_m_ex_03_environment_of_a_custom_executor() -> None:
+    plan = plan_launch(custom_executor(command(environment=variables(FOO="bar"))), AGENT, SETTINGS, SANDBOX, SANDBOX)
+    assert plan.environment == {
+        "FOO": "bar",
+        "LIBPROCESS_IP": "127.0.0.1",
+        "LIBPROCESS_PORT": "0",
+        "MESOS_AGENT_ENDPOINT": "127.0.0.1:5051",
+        "MESOS_CHECKPOINT": "1",
+        "MESOS_DIRECTORY": "/w/runs/c1",
+        "MESOS_EXECUTOR_ID": "e1",
+        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": "5secs",
+        "MESOS_FRAMEWORK_ID": "F",
+        "MESOS_HTTP_COMMAND_EXECUTOR": "0",
+        "MESOS_RECOVERY_TIMEOUT": "15mins",
+        "MESOS_SANDBOX": "/w/runs/c1",
+        "MESOS_SLAVE_ID": "S1",
+        "MESOS_SLAVE_PID": "slave(1)@127.0.0.1:5051",
+        "MESOS_SUBSCRIPTION_BACKOFF_MAX": "2secs",
+        "PATH": PATH,
+    }
+
+
+def test_m_ex_03_environment_of_a_command_task() -> None:
+    effect = command_task(command(environment=variables(GREETING="hello", MESOS_SANDBOX="mine")), checkpoint=False)
+    environment = plan_launch(effect, AGENT, SETTINGS, SANDBOX, SANDBOX).environment
+    assert environment["MESOS_ALLOCATION_ROLE"] == "blue"
+    assert environment["MESOS_EXECUTOR_ID"] == "t1"
+    assert environment["MESOS_CHECKPOINT"] == "0"
+    assert "MESOS_RECOVERY_TIMEOUT" not in environment
+    assert "MESOS_SUBSCRIPTION_BACKOFF_MAX" not in environment
+    assert environment["TRACEPARENT"] == effect.trace
+    assert environment["GREETING"] == "hello"
+    assert environment["MESOS_SANDBOX"] == "mine", "what the framework sets wins"
+
+
+def test_m_ex_03_the_executors_own_grace_and_the_agents_flags() -> None:
+    settings = LaunchSettings(
+        ip="::1", port=7000, switch_user=False, executor_environment={"PATH": "/opt/bin", "LIBPROCESS_IP": "10.0.0.1"}
+    )
+    effect = custom_executor(command(), grace_seconds=90)
+    environment = plan_launch(effect, AGENT, settings, SANDBOX, SANDBOX).environment
+    assert environment["MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD"] == "90secs"
+    assert environment["PATH"] == "/opt/bin"
+    assert environment["LIBPROCESS_IP"] == "10.0.0.1"
+    assert environment["MESOS_AGENT_ENDPOINT"] == "[::1]:7000"
+
+
+def test_a_nested_container_knows_its_own_sandbox_and_its_executors() -> None:
+    nested = SANDBOX / "containers" / "c2"
+    environment = plan_launch(command_task(command()), AGENT, SETTINGS, nested, SANDBOX).environment
+    assert environment["MESOS_SANDBOX"] == "/w/runs/c1/containers/c2"
+    assert environment["MESOS_DIRECTORY"] == "/w/runs/c1"
+
+
+def test_user_of_the_command_before_that_of_the_framework() -> None:
+    assert user_of(command_task(command(user="tina")), SETTINGS) == "tina"
+    assert user_of(custom_executor(command(user="ella")), SETTINGS) == "ella"
+    assert user_of(command_task(command()), SETTINGS) == "fred"
+    as_we_are = LaunchSettings(ip="127.0.0.1", port=5051, switch_user=False)
+    assert user_of(command_task(command(user="tina")), as_we_are) is None
+
+
+def test_command_and_uris() -> None:
+    line = plan_launch(command_task(command(value="echo $A", arguments=("x",))), AGENT, SETTINGS, SANDBOX, SANDBOX)
+    assert line.argv == ("/bin/sh", "-c", "echo $A")
+    program = command(
+        shell=False,
+        value="/bin/ls",
+        arguments=("ls", "-l"),
+        uris=(
+            containers.CommandInfoURI(value="http://h/a.tar"),
+            containers.CommandInfoURI(value="/b", executable=True, extract=False, output_file="c"),
+        ),
+    )
+    plan = plan_launch(command_task(program), AGENT, SETTINGS, SANDBOX, SANDBOX)
+    assert (plan.argv, plan.program) == (("ls", "-l"), "/bin/ls")
+    assert plan.uris == (
+        UriSpec(value="http://h/a.tar"),
+        UriSpec(value="/b", executable=True, extract=False, output_file="c"),
+    )
+
+
+def test_limits_are_handed_on_and_infinite_ones_are_none() -> None:
+    effect = command_task(command())
+    assert effect.task is not None
+    limited = TaskInfo(
+        task_id=TaskId("t1"), agent_id=AGENT, command=effect.task.command, limits={"cpus": 2000, "mem": None}
+    )
+    plan = plan_launch(
+        LaunchContainer(
+            container_id=effect.container_id,
+            framework=effect.framework,
+            executor=effect.executor,
+            task=limited,
+            resources=effect.resources,
+        ),
+        AGENT,
+        SETTINGS,
+        SANDBOX,
+        SANDBOX,
+    )
+    assert plan.limits == {"cpus": 2000}
+
+
+@pytest.mark.parametrize(
+    ("container", "text"),
+    [
+        (
+            containers.ContainerInfo(type="DOCKER", docker=containers.ContainerInfoDockerInfo(image="busybox")),
+            "None of the enabled containerizers",
+        ),
+        (
+            containers.ContainerInfo(
+                type="MESOS", volumes=(containers.Volume(mode="RW", container_path="data", host_path="/data"),)
+            ),
+            "'volumes'",
+        ),
+        (containers.ContainerInfo(type="MESOS", rlimit_info=containers.RLimitInfo()), "'rlimit_info'"),
+        (
+            containers.ContainerInfo(type="MESOS", network_infos=(containers.NetworkInfo(name="overlay"),)),
+            "'network_infos'",
+        ),
+    ],
+)
+def test_what_this_agent_cannot_give_is_refused_in_words(container: containers.ContainerInfo, text: str) -> None:
+    with pytest.raises(LaunchFailed, match=text):
+        plan_launch(command_task(command(), container), AGENT, SETTINGS, SANDBOX, SANDBOX)
+
+
+def test_a_plain_mesos_container_is_no_demand() -> None:
+    container = containers.ContainerInfo(type="MESOS", network_infos=(containers.NetworkInfo(),))
+    assert plan_launch(command_task(command(), container), AGENT, SETTINGS, SANDBOX, SANDBOX).argv
+
+
+@pytest.mark.parametrize(
+    ("own", "text"),
+    [
+        (command(value=None), "needs a value"),
+        (command(environment=variables(**{"A=B": "x"})), "'A=B'"),
+        (command(environment=variables(A="x\0y")), "'A'"),
+        (
+            command(
+                environment=containers.Environment(
+                    variables=(containers.EnvironmentVariable(name="KEY", type="SECRET"),)
+                )
+            ),
+            "'KEY' is a secret",
+        ),
+    ],
+)
+def test_commands_that_cannot_be_run_are_refused_in_words(own: containers.CommandInfo, text: str) -> None:
+    with pytest.raises(LaunchFailed, match=text):
+        plan_launch(command_task(own), AGENT, SETTINGS, SANDBOX, SANDBOX)
