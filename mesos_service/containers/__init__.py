@@ -1,0 +1,1 @@
+"""Runs containers: sandbox, fetching, isolators, processes. It does and does not decide: the agent's core says when."""

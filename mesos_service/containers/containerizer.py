@@ -1,0 +1,403 @@
+"""Takes containers through their lives: prepare, fetch, fork, isolate, run, destroy (X50, X51).
+
+The containerizer does and does not decide: the agent's core says when to launch, signal and destroy. For every launch
+that succeeded, ``on_exit`` is called exactly once; somebody must destroy the container then, which kills what its
+first process left behind, cleans up and reaps. A launch that fails has destroyed already what it had begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from signal import SIGKILL
+from typing import TypeVar
+
+from mesos_service.containers.fetcher import Fetcher, FetchFailed
+from mesos_service.containers.launcher import Child, Launch, Launcher, open_log
+from mesos_service.containers.plan import (
+    CONTAINER_ID_VARIABLE,
+    REASON_KILLED_DURING_LAUNCH,
+    REASON_LAUNCH_FAILED,
+    DestroyFailed,
+    LaunchFailed,
+    LaunchPlan,
+)
+from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
+from mesos_service.domain.ids import ContainerId
+from mesos_service.domain.resources import Resources, from_milli
+from mesos_service.plugins.isolator import ContainerConfig, Host, Isolator, LaunchInfo, Limitation, Usage
+
+_MEGABYTE = 1024 * 1024
+
+Answer = TypeVar("Answer")
+
+
+class Phase(StrEnum):
+    """How far a container has come; the words are used in messages."""
+
+    PREPARING = "PREPARING"
+    FETCHING = "FETCHING"
+    ISOLATING = "ISOLATING"
+    RUNNING = "RUNNING"
+    DESTROYING = "DESTROYING"
+
+
+@dataclass(slots=True, eq=False)
+class _Container:
+    plan: LaunchPlan
+    isolators: tuple[Isolator, ...]
+    phase: Phase = Phase.PREPARING
+    prepared: list[Isolator] = field(default_factory=list)
+    """Those whose ``prepare`` was called, in that order."""
+    resources: Resources = Resources.EMPTY
+    limits: Mapping[str, int] = field(default_factory=dict)
+    child: Child | None = None
+    reporting: bool = False
+    """Whether an exit is to be reported as it happens: from the moment that ``launch`` gives out the process id."""
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when ``launch`` will do nothing more to the container."""
+    fetching: asyncio.Task[None] | None = None
+    watching: list[asyncio.Task[None]] = field(default_factory=list)
+    destroying: asyncio.Task[None] | None = None
+
+
+class Members(Host):
+    """Tells isolators who belongs to a container. Made before the isolators, and bound to the containerizer later."""
+
+    def __init__(self) -> None:
+        self._find: Callable[[ContainerId], Sequence[int]] = lambda container_id: ()
+
+    def bind(self, find: Callable[[ContainerId], Sequence[int]]) -> None:
+        """From now on, ask ``find``."""
+        self._find = find
+
+    def processes(self, container_id: ContainerId) -> Sequence[int]:
+        """The process ids of the container."""
+        return self._find(container_id)
+
+
+def _ignore_exit(container_id: ContainerId, status: int) -> None:
+    """Nobody listens."""
+
+
+def _ignore_limitation(container_id: ContainerId, limitation: Limitation) -> None:
+    """Nobody listens."""
+
+
+class Containerizer:
+    """All containers of one agent. Every method belongs in the thread of the event loop.
+
+    ``isolators`` are asked in the order given, and cleaned up in reverse. ``host`` is what they were made with.
+    """
+
+    def __init__(
+        self,
+        isolators: Sequence[Isolator],
+        launcher: Launcher,
+        *,
+        host: Members | None = None,
+        fetcher: Fetcher | None = None,
+        on_exit: Callable[[ContainerId, int], None] = _ignore_exit,
+        on_limitation: Callable[[ContainerId, Limitation], None] = _ignore_limitation,
+    ) -> None:
+        self._isolators = tuple(isolators)
+        self._launcher = launcher
+        self._fetcher = fetcher or Fetcher()
+        self._containers: dict[ContainerId, _Container] = {}
+        self.on_exit = on_exit
+        """Told the raw wait status of a container's first process."""
+        self.on_limitation = on_limitation
+        if host is not None:
+            host.bind(self.processes)
+
+    # -- asking ----------------------------------------------------------------------------------------------
+
+    def containers(self) -> Collection[ContainerId]:
+        """Those that were begun and are not destroyed yet."""
+        return tuple(self._containers)
+
+    def phase(self, container_id: ContainerId) -> Phase | None:
+        """How far it has come; ``None`` when it is unknown."""
+        container = self._containers.get(container_id)
+        return container.phase if container else None
+
+    def processes(self, container_id: ContainerId) -> Sequence[int]:
+        """Process ids of a container, at most a second old; empty when there is none."""
+        container = self._containers.get(container_id)
+        return self._launcher.processes(container.child) if container and container.child else ()
+
+    async def usage(self, container_id: ContainerId) -> Usage:
+        """What all isolators measured, and what was promised; only a timestamp for an unknown container."""
+        usage = Usage(timestamp=time.time())
+        container = self._containers.get(container_id)
+        if container is None:
+            return usage
+        usage = usage.merged(_promised(container.resources, container.limits))
+        for isolator in container.isolators:
+            usage = usage.merged(await isolator.usage(container_id))
+        return usage
+
+    async def status(self, container_id: ContainerId) -> dict[str, object]:
+        """What all isolators say of it, and the process id of the first process as ``executor_pid``."""
+        container = self._containers.get(container_id)
+        status: dict[str, object] = {}
+        if container is None:
+            return status
+        if container.child is not None:
+            status["executor_pid"] = container.child.pid
+        for isolator in container.isolators:
+            status.update(await isolator.status(container_id))
+        return status
+
+    # -- launching -------------------------------------------------------------------------------------------
+
+    async def launch(self, plan: LaunchPlan) -> int:
+        """Bring a container up; returns the process id of its first process, which is executing the command.
+
+        Raises :class:`LaunchFailed` when nothing of it is left, :class:`DestroyFailed` when something may be.
+        """
+        if plan.container_id in self._containers:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{plan.container_id}' exists already")
+        isolators = self._isolators if plan.parent is None else tuple(i for i in self._isolators if i.nesting)
+        container = _Container(plan, isolators, resources=plan.resources, limits=plan.limits)
+        self._containers[plan.container_id] = container
+        try:
+            child = await self._bring_up(container)
+        except BaseException:
+            container.settled.set()
+            await self.destroy(plan.container_id)
+            raise
+        container.settled.set()
+        if child.exited.done():
+            # Two turns later, whoever waits for this launch has heard of it, even through a task of its own.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._report_exit, container, child)
+        else:
+            container.reporting = True
+        return child.pid
+
+    async def _bring_up(self, container: _Container) -> Child:
+        plan = container.plan
+        if plan.parent is not None and plan.parent not in self._containers:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"There is no container '{plan.parent}' to nest in")
+        if not plan.sandbox.is_absolute() or not plan.sandbox.is_dir():
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"There is no sandbox directory '{plan.sandbox}'")
+        try:
+            user = user_to_switch_to(plan.user)
+        except (NoSuchUser, CannotSwitchUser) as error:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Failed to launch container: {error}") from error
+        logs: list[int] = []
+        try:
+            logs.append(open_log(plan.sandbox, "stdout", user))
+            logs.append(open_log(plan.sandbox, "stderr", user))
+            infos = await self._prepare(container)
+            await self._fetch(container, user, logs[1])
+            return await self._fork(container, user, infos, logs[0], logs[1])
+        finally:
+            for log in logs:
+                os.close(log)
+
+    async def _prepare(self, container: _Container) -> list[LaunchInfo]:
+        plan = container.plan
+        config = ContainerConfig(
+            sandbox=str(plan.sandbox),
+            resources=plan.resources,
+            limits=plan.limits,
+            user=plan.user,
+            parent=plan.parent,
+        )
+        infos: list[LaunchInfo] = []
+        for isolator in container.isolators:
+            container.prepared.append(isolator)
+            info = await _asked(isolator, "prepare", isolator.prepare(plan.container_id, config))
+            if info is not None:
+                infos.append(info)
+            _go_on(container)
+        return infos
+
+    async def _fetch(self, container: _Container, user: User | None, log: int) -> None:
+        plan = container.plan
+        if not plan.uris:
+            return
+        container.phase = Phase.FETCHING
+        container.fetching = asyncio.create_task(self._fetcher.fetch(plan.uris, plan.sandbox, user))
+        try:
+            await asyncio.wait({container.fetching})
+            if container.fetching.cancelled():
+                _go_on(container)
+            container.fetching.result()
+        except FetchFailed as error:
+            os.write(log, f"{error}\n".encode())
+            raise LaunchFailed(
+                REASON_LAUNCH_FAILED, f"Failed to launch container '{plan.container_id}': {error}"
+            ) from error
+        finally:
+            container.fetching.cancel()
+            await asyncio.wait({container.fetching})
+            container.fetching = None
+        _go_on(container)
+
+    async def _fork(
+        self, container: _Container, user: User | None, infos: Sequence[LaunchInfo], stdout: int, stderr: int
+    ) -> Child:
+        plan = container.plan
+        container.phase = Phase.ISOLATING
+        environment = dict(plan.environment)
+        for info in infos:
+            environment.update(info.environment)
+        environment[CONTAINER_ID_VARIABLE] = plan.container_id
+        gating = [isolator for isolator in container.isolators if isolator.isolates_before_exec]
+        try:
+            child = container.child = self._launcher.fork(
+                Launch(
+                    argv=plan.argv,
+                    program=plan.program,
+                    missing_program_status=plan.missing_program_status,
+                    environment=environment,
+                    sandbox=plan.sandbox,
+                    stdout=stdout,
+                    stderr=stderr,
+                    user=user,
+                    command_prefix=[part for info in infos for part in info.command_prefix],
+                    gated=bool(gating),
+                    mark=f"{CONTAINER_ID_VARIABLE}={plan.container_id}",
+                )
+            )
+        except CannotSwitchUser as error:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Failed to launch container: {error}") from error
+        child.exited.add_done_callback(lambda _: self._report_exit(container, child) if container.reporting else None)
+        for isolator in container.isolators:
+            if not isolator.isolates_before_exec:
+                await _asked(isolator, "isolate", isolator.isolate(plan.container_id, child.pid))
+        if gating:
+            await _side_by_side(
+                _asked(isolator, "isolate", isolator.isolate(plan.container_id, child.pid)) for isolator in gating
+            )
+        _go_on(container)
+        for isolator in container.isolators:
+            if type(isolator).watch is not Isolator.watch:
+                container.watching.append(asyncio.create_task(self._watch(container, isolator)))
+        container.phase = Phase.RUNNING
+        child.release()
+        return child
+
+    def _report_exit(self, container: _Container, child: Child) -> None:
+        self.on_exit(container.plan.container_id, child.exited.result())
+
+    async def _watch(self, container: _Container, isolator: Isolator) -> None:
+        limitation: Limitation | None
+        try:
+            limitation = await isolator.watch(container.plan.container_id)
+        except Exception as error:  # noqa: BLE001 - what is not watched any more must not go on running (Mesos)
+            limitation = Limitation(
+                resources=Resources.EMPTY,
+                message=f"Isolator '{isolator.name}' failed to watch: {error or repr(error)}",
+                reason="REASON_CONTAINER_LIMITATION",
+            )
+        if limitation is not None and container.destroying is None:
+            self.on_limitation(container.plan.container_id, limitation)
+
+    # -- changing --------------------------------------------------------------------------------------------
+
+    async def update(self, container_id: ContainerId, resources: Resources, limits: Mapping[str, int]) -> None:
+        """New totals; does nothing for an unknown container. Raises what an isolator raises."""
+        container = self._containers.get(container_id)
+        if container is None or container.destroying is not None:
+            return
+        container.resources, container.limits = resources, limits
+        for isolator in container.isolators:
+            await isolator.update(container_id, resources, limits)
+
+    def signal(self, container_id: ContainerId, signum: int) -> None:
+        """Send to every process of the container; does nothing where there is none (X56)."""
+        container = self._containers.get(container_id)
+        if container is not None and container.child is not None:
+            self._launcher.signal(container.child, signum)
+
+    async def destroy(self, container_id: ContainerId) -> None:
+        """Kill everything, wait until no process is left, clean up. In any phase, any number of times (X51).
+
+        A launch under way fails with ``REASON_TASK_KILLED_DURING_LAUNCH``. Containers nested in this one go first.
+        Raises :class:`DestroyFailed` when a process or an isolator's cleanup resisted; the container is gone from
+        the books even then.
+        """
+        container = self._containers.get(container_id)
+        if container is None:
+            return
+        if container.destroying is None:
+            container.destroying = asyncio.create_task(self._tear_down(container))
+        await asyncio.shield(container.destroying)
+
+    async def _tear_down(self, container: _Container) -> None:
+        container_id = container.plan.container_id
+        failures: list[str] = []
+        nested = [other for other, its in self._containers.items() if its.plan.parent == container_id]
+        outcomes = await asyncio.gather(*map(self.destroy, nested), return_exceptions=True)
+        failures += [str(outcome) for outcome in outcomes if isinstance(outcome, BaseException)]
+        if container.fetching is not None:
+            container.fetching.cancel()
+        if container.child is not None:
+            self._launcher.signal(container.child, SIGKILL)
+        await container.settled.wait()
+        container.phase = Phase.DESTROYING
+        if container.child is not None:
+            failures += await _outcome(self._launcher.destroy(container.child))
+        for task in container.watching:
+            task.cancel()
+        await asyncio.gather(*container.watching, return_exceptions=True)
+        for isolator in reversed(container.prepared):
+            failures += await _outcome(isolator.cleanup(container_id), f"Isolator '{isolator.name}' failed to clean up")
+        del self._containers[container_id]
+        if failures:
+            raise DestroyFailed(f"Failed to destroy container '{container_id}': {'; '.join(failures)}")
+
+
+async def _asked(isolator: Isolator, verb: str, answer: Coroutine[object, object, Answer]) -> Answer:
+    """Whatever goes wrong inside an isolator fails the launch by the isolator's name."""
+    try:
+        return await answer
+    except Exception as error:
+        raise LaunchFailed(
+            REASON_LAUNCH_FAILED, f"Isolator '{isolator.name}' failed to {verb}: {error or repr(error)}"
+        ) from error
+
+
+async def _side_by_side(work: Iterable[Coroutine[object, object, None]]) -> None:
+    """Do all at once and wait for all; raises the first failure only then, so that nothing goes on behind our back."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _outcome(work: Coroutine[object, object, None], words: str = "") -> list[str]:
+    """Do it, and give back the failure as text, so that what comes after is still done."""
+    [failure] = await asyncio.gather(work, return_exceptions=True)
+    if failure is None:
+        return []
+    return [f"{words}: {failure}" if words else str(failure)]
+
+
+def _go_on(container: _Container) -> None:
+    if container.destroying is not None:
+        raise LaunchFailed(
+            REASON_KILLED_DURING_LAUNCH,
+            f"Container '{container.plan.container_id}' was destroyed during launch, while {container.phase}",
+        )
+
+
+def _promised(resources: Resources, limits: Mapping[str, int]) -> Usage:
+    """Limits as statistics: the request is the soft one, and the hard one of memory where none was given."""
+    names = resources.quantities()
+    cpus, memory = names.get("cpus"), names.get("mem")
+    memory_limit = limits.get("mem", memory)
+    cpus_limit = limits.get("cpus")
+    return Usage(
+        cpus_soft_limit=None if cpus is None else from_milli(cpus),
+        cpus_limit=None if cpus_limit is None else from_milli(cpus_limit),
+        mem_soft_limit_bytes=None if memory is None else memory * _MEGABYTE // 1000,
+        mem_limit_bytes=None if memory_limit is None else memory_limit * _MEGABYTE // 1000,
+    )

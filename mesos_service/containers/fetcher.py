@@ -1,0 +1,244 @@
+"""Fetches what a command needs into its sandbox, one URI after another (M-AG-14; Mesos docs, fetcher).
+
+Understood are absolute paths, ``file://``, ``http://`` and ``https://``. An archive is unpacked beside itself when its
+URI says so, by the ending of its name. There is no cache yet: ``cache`` of a URI asks for speed and not for another
+outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat as file_modes
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from mesos_service.containers.archive import ArchiveLimits, ArchiveRefused, extract, is_archive
+from mesos_service.containers.plan import UriSpec
+from mesos_service.containers.users import User
+from mesos_service.domain.errors import OperatingFault
+
+_CHUNK_BYTES = 256 * 1024
+_EXECUTABLE_BITS = 0o111
+
+
+class FetchFailed(OperatingFault):
+    """The text names the URI, without any password in it, and the reason."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(f"Failed to fetch '{_without_password(uri)}': {reason}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """Bounds on one URI."""
+
+    connect_seconds_max: float = 20.0
+    stall_seconds_max: float = 60.0
+    """No byte for this long is a failure (Mesos: ``--fetcher_stall_timeout``)."""
+    redirects_max: int = 10
+    download_bytes_max: int = 8 * 1024**3
+    archive: ArchiveLimits = field(default_factory=ArchiveLimits)
+
+
+class Fetcher:
+    """Stateless; one may serve all containers of an agent. ``frameworks_home`` is where relative paths begin."""
+
+    def __init__(self, limits: FetchLimits | None = None, frameworks_home: Path | None = None) -> None:
+        self._limits = limits or FetchLimits()
+        self._frameworks_home = frameworks_home
+
+    async def fetch(self, uris: Sequence[UriSpec], sandbox: Path, user: User | None = None) -> None:
+        """Fetch all into ``sandbox``, in order. Raises :class:`FetchFailed` at the first that cannot be had.
+
+        ``user`` gets to own the files; a local file that ``user`` may not read is refused. When cancelled, nothing is
+        written any more once this has come back.
+        """
+        for uri in uris:
+            try:
+                await self._fetch_one(uri, sandbox, user)
+            except (_Refused, ArchiveRefused) as error:
+                raise FetchFailed(uri.value, str(error)) from error
+            except OSError as error:
+                raise FetchFailed(uri.value, error.strerror or repr(error)) from error
+
+    async def _fetch_one(self, uri: UriSpec, sandbox: Path, user: User | None) -> None:
+        scheme, separator, _ = uri.value.partition("://")
+        scheme = scheme.lower() if separator else ""
+        if "\0" in uri.value:
+            raise _Refused("it holds a NUL character")
+        if scheme in ("http", "https"):
+            path = urlsplit(uri.value).path
+            place = _place(sandbox, uri, path, user)
+            await self._download(uri.value, place, user)
+        elif scheme in ("", "file"):
+            source = self._local(uri.value)
+            place = _place(sandbox, uri, str(source), user)
+            await _in_thread(lambda stop: self._copy(source, place, user, stop))
+        else:
+            raise _Refused(f"the scheme '{scheme}' is not supported (file, http and https are)")
+        if uri.executable:
+            place.chmod(place.stat().st_mode | _EXECUTABLE_BITS)
+        elif uri.extract and is_archive(place.name):
+            await _in_thread(lambda stop: self._unpack(place, sandbox, user, stop))
+
+    def _local(self, value: str) -> Path:
+        if value.lower().startswith("file://"):
+            parts = urlsplit(value)
+            if parts.netloc not in ("", "localhost"):
+                raise _Refused(f"'{parts.netloc}' is not this machine; a file URI reads file:///path")
+            path = Path(unquote(parts.path))
+        else:
+            path = Path(value)
+        if not path.is_absolute():
+            if self._frameworks_home is None:
+                raise _Refused("a relative path needs the agent's --frameworks_home to begin at")
+            path = self._frameworks_home / path
+        return path
+
+    def _copy(self, source: Path, place: Path, user: User | None, stop: threading.Event) -> None:
+        handle = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as content:
+            status = os.fstat(handle)
+            if not file_modes.S_ISREG(status.st_mode):
+                raise _Refused("it is not a regular file")
+            if user is not None and not _may_read(user, status, source):
+                raise _Refused(f"user '{user.name}' may not read it")
+            if status.st_size > self._limits.download_bytes_max:
+                raise _Refused(f"it is bigger than {self._limits.download_bytes_max} bytes")
+            with _create(place, user) as target:
+                while chunk := content.read(_CHUNK_BYTES):
+                    if stop.is_set():
+                        raise _Refused("fetching was stopped")
+                    target.write(chunk)
+            place.chmod(0o755 if status.st_mode & _EXECUTABLE_BITS else 0o644)
+
+    async def _download(self, url: str, place: Path, user: User | None) -> None:
+        limits = self._limits
+        try:
+            async with _client(limits) as client, client.stream("GET", url) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise _Refused(f"the server answered {response.status_code} {response.reason_phrase}".rstrip())
+                received = 0
+                with _create(place, user) as target:
+                    async for chunk in response.aiter_raw(_CHUNK_BYTES):
+                        received += len(chunk)
+                        if received > limits.download_bytes_max:
+                            raise _Refused(f"it is bigger than {limits.download_bytes_max} bytes")
+                        target.write(chunk)
+        except httpx.TimeoutException as error:
+            seconds = (
+                limits.connect_seconds_max if isinstance(error, httpx.ConnectTimeout) else limits.stall_seconds_max
+            )
+            raise _Refused(f"the server was silent for {seconds:g} s") from error
+        except httpx.TooManyRedirects as error:
+            raise _Refused(f"it was redirected more than {limits.redirects_max} times") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _Refused(str(error) or repr(error)) from error
+
+    def _unpack(self, archive: Path, sandbox: Path, user: User | None, stop: threading.Event) -> None:
+        before = _names(sandbox) if user else set()
+        extract(archive, sandbox, self._limits.archive, stop)
+        if user:
+            for name in _names(sandbox) - before:
+                os.chown(sandbox / name, user.uid, user.gid, follow_symlinks=False)
+
+
+class _Refused(Exception):
+    """Why a URI cannot be had; becomes a :class:`FetchFailed` that names the URI as well."""
+
+
+@asynccontextmanager
+async def _client(limits: FetchLimits) -> AsyncIterator[httpx.AsyncClient]:
+    timeout = httpx.Timeout(limits.stall_seconds_max, connect=limits.connect_seconds_max)
+    async with httpx.AsyncClient(
+        timeout=timeout,
+        follow_redirects=True,
+        max_redirects=limits.redirects_max,
+        headers={"Accept-Encoding": "identity"},  # Bytes are kept as they are sent.
+    ) as client:
+        yield client
+
+
+def _place(sandbox: Path, uri: UriSpec, path: str, user: User | None) -> Path:
+    """Where the file goes; directories that ``output_file`` names are made."""
+    if uri.output_file is None:
+        name = PurePosixPath(path).name
+        if not name:
+            raise _Refused("it does not name a file; give an output_file")
+        return sandbox / name
+    parts = PurePosixPath(uri.output_file).parts
+    if uri.output_file.startswith("/") or ".." in parts or not parts or "\0" in uri.output_file:
+        raise _Refused(f"output_file '{uri.output_file}' is not a path inside the sandbox")
+    directory = sandbox
+    for part in parts[:-1]:
+        directory = directory / part
+        if directory.is_symlink():
+            raise _Refused(f"output_file '{uri.output_file}' leads through a symbolic link")
+        if not directory.is_dir():
+            directory.mkdir(mode=0o755)
+            if user is not None:
+                os.chown(directory, user.uid, user.gid, follow_symlinks=False)
+    return directory / parts[-1]
+
+
+def _create(place: Path, user: User | None) -> IO[bytes]:
+    """Open a new file in place of whatever file or link has the name."""
+    place.unlink(missing_ok=True)
+    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    if user is not None:
+        os.fchown(handle, user.uid, user.gid)
+    return os.fdopen(handle, "wb")
+
+
+def _may_read(user: User, status: os.stat_result, source: Path) -> bool:
+    """Whether ``user`` may read this file, by the bits of the file and of the directories on the way to it."""
+    groups = os.getgrouplist(user.name, user.gid)
+
+    def allowed(of: os.stat_result, bit: int) -> bool:
+        if of.st_uid == user.uid:
+            return bool(of.st_mode & (bit << 6))
+        return bool(of.st_mode & (bit << 3 if of.st_gid in groups else bit))
+
+    real = source.resolve()
+    return allowed(status, 4) and all(allowed(directory.stat(), 1) for directory in real.parents)
+
+
+def _names(root: Path) -> set[str]:
+    """All paths below ``root``; symbolic links are named and not followed."""
+    names: set[str] = set()
+    for directory, directories, files in os.walk(root):
+        names.update(os.path.relpath(os.path.join(directory, name), root) for name in (*directories, *files))  # noqa: PTH118
+    return names
+
+
+async def _in_thread(work: Callable[[threading.Event], None]) -> None:
+    """Do blocking work in a thread; a cancellation tells it to stop, and waits until it has."""
+    stop = threading.Event()
+    working = asyncio.ensure_future(asyncio.to_thread(work, stop))
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait({working})
+        if not working.cancelled():
+            working.exception()  # It was told to stop; that it did so is no news.
+        raise
+
+
+def _without_password(uri: str) -> str:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return uri
+    if "@" not in parts.netloc:
+        return uri
+    return parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]).geturl()

@@ -1,0 +1,344 @@
+"""Starts, signals and kills the processes of a container.
+
+The agent is a big process, so it never forks: it has the kernel spawn a small shell that leads a session of its own,
+waits at a gate where isolators ask for it, changes into the sandbox and executes the command in its place
+(``posix_spawn`` can do none of the three). Every text reaches that shell as an argument, never as code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import stat as file_modes
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed
+from mesos_service.containers.processes import Census, Lineage, ProcessStat, forks_since_boot, still
+from mesos_service.containers.users import User, command_prefix
+from mesos_service.domain.errors import ConfigurationError
+
+_SHELL: Final = "/bin/sh"
+_GATE: Final = 3
+"""The file descriptor at which the shell waits; the first one that is not standard."""
+_TERMINATING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+_SCANS_MAX: Final = 8
+"""How often a signal looks for processes that were born while it was being sent."""
+
+_WAIT_AT_GATE: Final = f"read -r _ <&{_GATE} || exit 1; exec {_GATE}<&-; "
+_ENTER_SANDBOX: Final = 'cd -- "$1" || exit 1; shift; '
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What to execute, and how; see :class:`~mesos_service.containers.plan.LaunchPlan`."""
+
+    argv: Sequence[str]
+    program: str | None
+    missing_program_status: int | None
+    environment: Mapping[str, str]
+    sandbox: Path
+    stdout: int
+    stderr: int
+    """Open file descriptors; they stay the caller's."""
+    user: User | None
+    command_prefix: Sequence[str]
+    gated: bool
+    """Wait for :meth:`Child.release` before changing into the sandbox."""
+    mark: str
+    """``NAME=value`` of the environment, by which lost descendants are found again."""
+
+
+class Child:
+    """The first process of a container, alive or a zombie, until the launcher destroys it."""
+
+    def __init__(self, pid: int, handle: int, gate: int | None, lineage: Lineage) -> None:
+        self.pid = pid
+        self.handle = handle
+        self.lineage = lineage
+        self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """The raw wait status, when the process has ended."""
+        self._gate = gate
+
+    def release(self) -> None:
+        """Let it execute the command."""
+        if self._gate is None:
+            return
+        with suppress(BrokenPipeError):  # It was killed at the gate; its wait status tells the rest.
+            os.write(self._gate, b"\n")
+        self.close_gate()
+
+    def close_gate(self) -> None:
+        """Whoever waits at a closed gate gives up."""
+        if self._gate is not None:
+            os.close(self._gate)
+            self._gate = None
+
+
+class Launcher(Protocol):
+    """How processes are started and ended; ``posix`` here, ``linux`` (namespaces, cgroups) beside it one day."""
+
+    name: str
+
+    def fork(self, launch: Launch) -> Child:
+        """Start it. Raises :class:`LaunchFailed`; then nothing was started."""
+
+    def processes(self, child: Child) -> Sequence[int]:
+        """Process ids now, or at most a second ago."""
+
+    def signal(self, child: Child, signum: int) -> None:
+        """Send to every process of the container that can be found."""
+
+    async def destroy(self, child: Child) -> None:
+        """Kill every process and wait until none is left. Call once. Raises :class:`DestroyFailed`."""
+
+
+class PosixLauncher:
+    """Sessions and ``/proc``; needs no privilege (M-AG-02).
+
+    Children are watched through process descriptors, in the event loop: no thread, no SIGCHLD handler, no polling,
+    and no interference with other children of this process. Raises :class:`ConfigurationError` on a kernel without
+    them (Linux before 5.4) and where SIGCHLD is ignored, which would lose wait statuses.
+    """
+
+    name = "posix"
+
+    def __init__(self) -> None:
+        _require_process_descriptors()
+        _seal_descriptors()
+        self._census = Census()
+        self._shell_survives_exec = "bash" in Path(_SHELL).resolve().name
+
+    def fork(self, launch: Launch) -> Child:
+        """Start a container's first process; raises :class:`LaunchFailed`."""
+        argv = self._command_line(launch)
+        descriptors: list[int] = []
+        gate: int | None = None
+        actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, launch.stdout, 1),
+            (os.POSIX_SPAWN_DUP2, launch.stderr, 2),
+        ]
+        try:
+            if launch.gated:
+                entrance, gate = os.pipe2(os.O_CLOEXEC)
+                descriptors.append(entrance)
+                entrance = fcntl.fcntl(entrance, fcntl.F_DUPFD_CLOEXEC, _GATE + 1)
+                descriptors.append(entrance)
+                actions.append((os.POSIX_SPAWN_DUP2, entrance, _GATE))
+            forks_before = forks_since_boot()
+            pid = os.posix_spawn(
+                argv[0],
+                argv,
+                launch.environment,
+                file_actions=actions,
+                setsid=True,
+                setsigmask=(),
+                # Python ignores these two; an ignored signal would stay ignored in the task.
+                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+            )
+        except (OSError, ValueError) as error:
+            if gate is not None:
+                os.close(gate)
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Failed to start a process: {error}") from error
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        child = Child(pid, os.pidfd_open(pid), gate, Lineage(pid, launch.mark, forks_before))
+        asyncio.get_running_loop().add_reader(child.handle, self._on_exit, child)
+        return child
+
+    def _command_line(self, launch: Launch) -> list[str]:
+        execute = 'exec "$@"'
+        shell = _SHELL
+        shell_survives_exec = self._shell_survives_exec
+        operands = list(launch.argv)
+        if launch.program is not None:
+            bash = shutil.which("bash")
+            if bash is None:
+                # The plainest of shells cannot give a program another name; then it sees its own.
+                operands[0] = launch.program
+            else:
+                shell, shell_survives_exec = bash, True
+                execute = 'program=$1; shift; exec -a "$1" -- "$program" "${@:2}"'
+                operands.insert(0, launch.program)
+        if launch.missing_program_status is not None:
+            execute = f"trap 'exit {launch.missing_program_status:d}' EXIT; {execute}"
+            if shell_survives_exec:
+                execute = f"shopt -s execfail; {execute}; exit"
+        script = (_WAIT_AT_GATE if launch.gated else "") + _ENTER_SANDBOX + execute
+        prefix = [*launch.command_prefix, *(command_prefix(launch.user) if launch.user else ())]
+        return [*prefix, shell, "-c", script, "sh", str(launch.sandbox), *operands]
+
+    def _on_exit(self, child: Child) -> None:
+        asyncio.get_running_loop().remove_reader(child.handle)
+        child.close_gate()
+        # It stays a zombie, so that its number keeps its meaning until everybody of its session is dead.
+        child.exited.set_result(_wait_status(child, os.WEXITED | os.WNOWAIT))
+
+    def processes(self, child: Child) -> Sequence[int]:
+        """Process ids now, or at most a second ago."""
+        return self._census.processes(child.lineage)
+
+    def signal(self, child: Child, signum: int) -> None:
+        """Send to the first process, its session and its group, its descendants, and to what carries its mark.
+
+        A stopped process is woken by a signal that asks it to end, which it could not follow otherwise.
+        """
+        _send(child.handle, signum)
+        told: set[int] = set()
+        for _ in range(_SCANS_MAX):
+            untold = [stat for stat in child.lineage.members() if stat.pid not in told]
+            if not untold:
+                return
+            for stat in untold:
+                told.add(stat.pid)
+                handle = _open_process(stat)
+                if handle is None:
+                    continue
+                try:
+                    _send(handle, signum)
+                    if stat.state == "T" and signum in _TERMINATING:
+                        _send(handle, signal.SIGCONT)
+                except PermissionError:
+                    pass  # It became another user (a set-user-id program); destroy reports it if it stays.
+                finally:
+                    os.close(handle)
+
+    async def destroy(self, child: Child) -> None:
+        """Kill, wait, and look again until a look finds nobody; then reap the first process."""
+        child.close_gate()
+        beyond_reach: dict[int, ProcessStat] = {}
+        try:
+            while True:
+                victims = [stat for stat in child.lineage.members() if stat.pid not in beyond_reach]
+                if not victims and child.exited.done():
+                    break
+                _send(child.handle, signal.SIGKILL)
+                deaths: list[asyncio.Future[int] | asyncio.Future[None]] = [asyncio.shield(child.exited)]
+                handles: list[int] = []
+                try:
+                    for stat in victims:
+                        handle = _open_process(stat)
+                        if handle is None:
+                            continue
+                        handles.append(handle)
+                        try:
+                            _send(handle, signal.SIGKILL)
+                        except PermissionError:
+                            beyond_reach[stat.pid] = stat
+                            continue
+                        deaths.append(_readable(handle))
+                    await asyncio.gather(*deaths)
+                finally:
+                    for handle in handles:
+                        asyncio.get_running_loop().remove_reader(handle)
+                        os.close(handle)
+        finally:
+            if child.exited.done():
+                self._reap(child)
+        left = [stat.pid for stat in beyond_reach.values() if still(stat)]
+        if left:
+            raise DestroyFailed(f"Processes {left} belong to another user now and could not be killed")
+
+    def _reap(self, child: Child) -> None:
+        _wait_status(child, os.WEXITED)
+        os.close(child.handle)
+        self._census.forget(child.lineage)
+
+
+def _require_process_descriptors() -> None:
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        raise ConfigurationError("SIGCHLD is ignored in this process, so exit statuses would be lost; do not ignore it")
+    try:
+        handle = os.pidfd_open(os.getpid())
+    except (AttributeError, OSError) as error:
+        raise ConfigurationError(
+            f"The posix launcher needs process descriptors (Linux 5.4 or newer): {error}"
+        ) from error
+    os.close(handle)
+
+
+def _seal_descriptors() -> None:
+    """Keep what we were born with from our children: Python's own descriptors are sealed, inherited ones are not."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
+        if int(name) > 2:
+            try:
+                os.set_inheritable(int(name), False)
+            except OSError as error:
+                if error.errno != errno.EBADF:  # The listing's own descriptor is closed by now.
+                    raise
+
+
+def _wait_status(child: Child, options: int) -> int:
+    """Wait status of an ended child, put together as ``wait`` would have given it."""
+    result = os.waitid(os.P_PIDFD, child.handle, options)
+    assert result is not None, "waited without WNOHANG"
+    if result.si_code == os.CLD_EXITED:
+        return result.si_status << 8
+    return result.si_status | (0x80 if result.si_code == os.CLD_DUMPED else 0)
+
+
+def _open_process(stat: ProcessStat) -> int | None:
+    """A descriptor of that very process, or ``None`` when it is gone."""
+    try:
+        handle = os.pidfd_open(stat.pid)
+    except OSError as error:
+        if error.errno in (errno.ESRCH, errno.EINVAL):
+            return None
+        raise
+    if still(stat):
+        return handle
+    os.close(handle)
+    return None
+
+
+def _send(handle: int, signum: int) -> None:
+    with suppress(ProcessLookupError):  # It was faster.
+        signal.pidfd_send_signal(handle, signum)
+
+
+def _readable(handle: int) -> asyncio.Future[None]:
+    """Done when the process has ended."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def on_end() -> None:
+        loop.remove_reader(handle)
+        if not ended.done():
+            ended.set_result(None)
+
+    loop.add_reader(handle, on_end)
+    return ended
+
+
+def open_log(directory: Path, name: str, user: User | None) -> int:
+    """Open a container's ``stdout`` or ``stderr`` for appending; the caller closes it.
+
+    Raises :class:`LaunchFailed` when the name is taken by something else, a symbolic link above all.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(directory / name, flags, 0o644)
+    except OSError as error:
+        raise LaunchFailed(
+            REASON_LAUNCH_FAILED, f"Failed to open '{directory / name}' for output: {error.strerror}"
+        ) from error
+    if not file_modes.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise LaunchFailed(REASON_LAUNCH_FAILED, f"'{directory / name}' is not a regular file")
+    if user is not None:
+        os.fchown(handle, user.uid, user.gid)
+    if handle <= _GATE:
+        # The numbers up to the gate are handed out anew in the child.
+        low, handle = handle, fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _GATE + 1)
+        os.close(low)
+    os.set_blocking(handle, True)
+    return handle

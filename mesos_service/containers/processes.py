@@ -1,0 +1,179 @@
+"""Which processes belong to a container, as ``/proc`` tells it.
+
+A posix container has no fence around it: only signs say who belongs to it. A process does when
+
+1. its parent, its session or its process group belongs to the container (the first process leads a session of its
+   own, so this holds for everything that never tried to get away), or
+2. its environment carries the container's id. This finds the daemon that forked twice and called ``setsid``, when its
+   parents are gone. We do not make the agent a "child subreaper" for that: the adopted strangers would mix with the
+   children of whatever else lives in the agent's process, and nobody could tell who should reap them.
+
+A process that leaves its parents and its session and empties its environment as well escapes; a fence that holds
+against that needs the kernel's help (cgroups, pid namespaces). What was seen once is remembered, so a process cannot
+get away between a SIGTERM and the SIGKILL that follows.
+
+The signs are only true while the number of the first process cannot be given to a stranger. So the launcher leaves it
+a zombie until the container is destroyed, and destroys before it reaps.
+
+Looking at every process on each end of a short task would cost more than the task. All descendants were created after
+the first process, and the kernel hands out process numbers in order, so only numbers between the first process's and
+the last one given out can be meant. ``/proc/stat`` counts forks, which tells when numbers may have wrapped around; then
+everything is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+_PROBES_MAX = 64
+"""Up to this many candidate numbers are tried one by one; beyond, listing ``/proc`` is cheaper."""
+
+
+class ProcessStat(NamedTuple):
+    """Identity and kinship of a process. ``pid`` with ``start_ticks`` never names another process."""
+
+    pid: int
+    state: str
+    ppid: int
+    group: int
+    session: int
+    start_ticks: int
+
+    @property
+    def dead(self) -> bool:
+        """Whether it is a zombie or gone: it can neither run nor be killed."""
+        return self.state in "ZX"
+
+
+def read_stat(pid: int) -> ProcessStat | None:
+    """Read ``/proc/PID/stat``; ``None`` when there is no such process (a number of a mere thread is none)."""
+    try:
+        handle = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    try:
+        text = os.read(handle, 4096)
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(handle)
+    # The program's name stands in brackets and may hold spaces and brackets itself.
+    columns = text[text.rindex(b")") + 2 :].split()
+    if columns[35] == b"-1":  # Threads other than the first have no exit signal.
+        return None
+    return ProcessStat(pid, columns[0].decode(), int(columns[1]), int(columns[2]), int(columns[3]), int(columns[19]))
+
+
+def forks_since_boot() -> int:
+    """How many processes and threads were ever created."""
+    text = Path("/proc/stat").read_bytes()
+    start = text.rindex(b"processes ") + len(b"processes ")
+    return int(text[start : text.index(b"\n", start)])
+
+
+def _last_pid() -> int:
+    return int(Path("/proc/loadavg").read_bytes().rsplit(b" ", 1)[1])
+
+
+def _pid_max() -> int:
+    return int(Path("/proc/sys/kernel/pid_max").read_bytes())
+
+
+def _all_pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - names, not paths
+
+
+class Lineage:
+    """The processes that descend from one first process, which must stay unreaped while this is asked."""
+
+    def __init__(self, leader: int, mark: str, forks_before: int) -> None:
+        """``mark`` is ``NAME=value`` in the environment; ``forks_before`` was counted before the leader was made."""
+        self.leader = leader
+        self._mark = b"\0" + os.fsencode(mark) + b"\0"
+        self._forks_before = forks_before
+        self._seen: dict[int, ProcessStat] = {}
+
+    def members(self) -> list[ProcessStat]:
+        """The living processes of the container, its first one left out."""
+        strangers = {stat.pid: stat for stat in map(read_stat, self._candidates()) if stat is not None}
+        members = [strangers.pop(pid) for pid, stat in self._seen.items() if _same(strangers.get(pid), stat)]
+        kin = {self.leader, *(stat.pid for stat in members)}
+        members += _adopt(strangers, kin)
+        while marked := [stat for stat in strangers.values() if not stat.dead and self._is_marked(stat.pid)]:
+            for stat in marked:
+                kin.add(stat.pid)
+                members.append(strangers.pop(stat.pid))
+            members += _adopt(strangers, kin)
+        living = [stat for stat in members if not stat.dead and stat.pid != self.leader]
+        self._seen = {stat.pid: stat for stat in living}
+        return living
+
+    def _candidates(self) -> Collection[int]:
+        forks = forks_since_boot() - self._forks_before
+        pid_max = _pid_max()
+        if forks > pid_max // 2:
+            return {*_all_pids()}
+        span = (_last_pid() - self.leader) % pid_max
+        if span <= _PROBES_MAX:
+            window: Iterable[int] = ((self.leader + step) % pid_max for step in range(1, span + 1))
+        else:
+            window = (pid for pid in _all_pids() if 0 < (pid - self.leader) % pid_max <= span)
+        return {*window, *self._seen}
+
+    def _is_marked(self, pid: int) -> bool:
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            return False  # It is gone, or another user's, whom we could not signal either.
+        return self._mark in b"\0" + environment
+
+
+def _same(now: ProcessStat | None, then: ProcessStat) -> bool:
+    return now is not None and now.start_ticks == then.start_ticks and not now.dead
+
+
+def _adopt(strangers: dict[int, ProcessStat], kin: set[int]) -> list[ProcessStat]:
+    """Move out of ``strangers`` whoever is related to ``kin``, and their relations in turn."""
+    adopted: list[ProcessStat] = []
+    while related := [
+        stat
+        for stat in strangers.values()
+        if stat.pid in kin or stat.ppid in kin or stat.session in kin or stat.group in kin
+    ]:
+        for stat in related:
+            kin.add(stat.pid)
+            adopted.append(strangers.pop(stat.pid))
+    return adopted
+
+
+class Census:
+    """Answers "which processes does each container have" for measuring, where a second's delay does no harm."""
+
+    def __init__(self, seconds_max: float = 1.0) -> None:
+        self._seconds_max = seconds_max
+        self._taken: dict[int, tuple[float, tuple[int, ...]]] = {}
+
+    def processes(self, lineage: Lineage) -> tuple[int, ...]:
+        """All living processes of the container, its first one included."""
+        now = time.monotonic()
+        taken = self._taken.get(lineage.leader)
+        if taken is None or now - taken[0] > self._seconds_max:
+            taken = (now, (lineage.leader, *(stat.pid for stat in lineage.members())))
+            self._taken[lineage.leader] = taken
+        return taken[1]
+
+    def forget(self, lineage: Lineage) -> None:
+        """The container is gone."""
+        self._taken.pop(lineage.leader, None)
+
+
+def still(stat: ProcessStat) -> bool:
+    """Whether that very process still lives."""
+    return _same(read_stat(stat.pid), stat)
+
+
+__all__ = ["Census", "Lineage", "ProcessStat", "forks_since_boot", "read_stat", "still"]

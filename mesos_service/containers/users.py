@@ -1,0 +1,57 @@
+"""Whose name a container runs under."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of this machine."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+class NoSuchUser(LookupError):
+    """The text names the user."""
+
+
+class CannotSwitchUser(PermissionError):
+    """Only root can; the text says what to do."""
+
+
+def find_user(name: str) -> User:
+    """Look a user up by name. Raises :class:`NoSuchUser`."""
+    try:
+        entry = pwd.getpwnam(name)
+    except (KeyError, ValueError):
+        raise NoSuchUser(f"No such user '{name}'") from None
+    return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def user_to_switch_to(name: str | None) -> User | None:
+    """Say whom to become to run as ``name``, or ``None`` when we are that user already.
+
+    Raises :class:`NoSuchUser`, and :class:`CannotSwitchUser` when we are not root.
+    """
+    if name is None:
+        return None
+    user = find_user(name)
+    if user.uid == os.geteuid():
+        return None
+    if os.geteuid() != 0:
+        raise CannotSwitchUser(f"Only root can run a container as '{name}'; start the agent with --no-switch_user")
+    return user
+
+
+def command_prefix(user: User) -> tuple[str, ...]:
+    """The program that becomes ``user``, with all of its groups, and executes what follows."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise CannotSwitchUser(f"Running a container as '{user.name}' needs the program 'setpriv' (util-linux)")
+    return (setpriv, f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups", "--")
