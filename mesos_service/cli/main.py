@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from mesos_service import __version__
 from mesos_service.cli.output import EXIT_FAULT, EXIT_USAGE, OutputFormat, complain, print_json, print_table
 from mesos_service.domain.errors import ConfigurationError, MesosServiceError
 
@@ -67,10 +68,20 @@ def build(wanted: str | None = None) -> typer.Typer:
     app = typer.Typer(
         name="mesos-service",
         help="A cluster manager that speaks Apache Mesos' v1 HTTP API.",
+        invoke_without_command=True,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+    @app.callback()
+    def about(
+        version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version, and end.")] = False,
+    ) -> None:
+        if version:
+            print(f"mesos-service {__version__}")
+            raise typer.Exit
+
     for name in FLAG_COMMANDS:
         _add_flag_command(app, name, with_options=wanted in (name, "*"))
     _add_user_commands(app)
@@ -130,6 +141,7 @@ def _add_user_commands(app: typer.Typer) -> None:
         timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Give up after, as in 5mins.")] = None,
     ) -> None:
         """Run a command on the cluster, show its output, and end with its exit status."""
+        environment, timeout_seconds = _environment(env or []), _seconds(timeout)
         raise typer.Exit(
             _target(RUN)(
                 command,
@@ -138,9 +150,9 @@ def _add_user_commands(app: typer.Typer) -> None:
                 resources=resources,
                 instances=instances,
                 role=role,
-                environment=_environment(env or []),
+                environment=environment,
                 uris=uri or [],
-                timeout_seconds=_seconds(timeout),
+                timeout_seconds=timeout_seconds,
             )
         )
 
