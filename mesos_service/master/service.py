@@ -81,13 +81,9 @@ class MasterService:
             MemoryRegistrar,
             self.clock,
         )
+        self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call)
         self._server = HttpServer(
-            build_application(
-                self,
-                SchedulerApi(self.driver, self.outlets, self._count_call),
-                AgentApi(self.driver, self.outlets),
-            ),
-            self._listener,
+            build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets)), self._listener
         )
 
     @property
@@ -117,5 +113,11 @@ class MasterService:
         for stream in [*self.outlets.scheduler_streams.values(), *self.outlets.links.values()]:
             stream.close()
         await self._server.stop()
+        await self.close()
+
+    async def close(self) -> None:
+        """Give back what a master holds from its making on, whether or not it was started."""
+        self.driver.stop()
+        self._listener.close()
         if self._spans is not None:
             self._spans.shutdown()
