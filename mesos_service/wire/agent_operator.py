@@ -1,6 +1,7 @@
 """The operator API of the agent: calls and answers (Mesos: agent.proto).
 
-The calls that configure storage resource providers and prune images are known by name only."""
+The calls that configure storage resource providers and prune images are known by name only.
+"""
 
 from __future__ import annotations
 

@@ -39,6 +39,8 @@ class Event(Message, kw_only=True):
 
 
 class EventSubscribed(Message, kw_only=True):
+    """The first event: who the executor is, for whom and where."""
+
     executor_info: ExecutorInfo
     framework_info: FrameworkInfo
     agent_info: AgentInfo
@@ -46,28 +48,40 @@ class EventSubscribed(Message, kw_only=True):
 
 
 class EventLaunch(Message, kw_only=True):
+    """Run a task."""
+
     task: TaskInfo
 
 
 class EventLaunchGroup(Message, kw_only=True):
+    """Run tasks together; one that fails takes the others with it."""
+
     task_group: TaskGroupInfo
 
 
 class EventKill(Message, kw_only=True):
+    """End a task; ``kill_policy`` takes the place of the task's own."""
+
     task_id: TaskID
     kill_policy: KillPolicy | None = None
 
 
 class EventAcknowledged(Message, kw_only=True):
+    """The update with this ``uuid`` need not be sent again."""
+
     task_id: TaskID
     uuid: bytes
 
 
 class EventMessage(Message, kw_only=True):
+    """Opaque bytes from the scheduler."""
+
     data: bytes
 
 
 class EventError(Message, kw_only=True):
+    """Why the agent closes the stream."""
+
     message: str
 
 
@@ -83,13 +97,19 @@ class Call(Message, kw_only=True):
 
 
 class CallSubscribe(Message, kw_only=True):
+    """Open the stream. After a lost connection it repeats what has not been acknowledged."""
+
     unacknowledged_tasks: tuple[TaskInfo, ...] = ()
     unacknowledged_updates: tuple[CallUpdate, ...] = ()
 
 
 class CallUpdate(Message, kw_only=True):
+    """A task's state. ``source`` is SOURCE_EXECUTOR and ``uuid`` 16 bytes of the executor's choosing."""
+
     status: TaskStatus
 
 
 class CallMessage(Message, kw_only=True):
+    """Opaque bytes for the scheduler."""
+
     data: bytes

@@ -94,9 +94,9 @@ def _read_fields(cls: type[msgspec.Struct], value: dict[str, Json]) -> dict[str,
         if field is None or value[name] is None:
             continue
         if field.label is _Label.REPEATED:
-            result[name] = [one for one in _each(field, value[name]) if one is not _Dropped]
+            result[name] = _collect(field, value[name], [])
         elif field.label is _Label.MAP:
-            result[name] = dict(_entries(field, value[name]))
+            result[name] = _collect_entries(field, value[name], {})
         elif isinstance(value[name], list):
             raise RefusedJsonError(f"Not expecting a JSON array for field '{name}'")
         else:
@@ -106,27 +106,31 @@ def _read_fields(cls: type[msgspec.Struct], value: dict[str, Json]) -> dict[str,
     return result
 
 
-def _each(field: _Field, value: Json) -> Iterator[Json]:
-    if value is None:
-        return
+def _collect(field: _Field, value: Json, into: list[Json]) -> list[Json]:
+    """Append what ``value``, one or many, holds for a repeated field."""
     if isinstance(value, list):
         for one in value:
-            yield from _each(field, one)
-    else:
-        yield _read_one(field, value)
+            _collect(field, one, into)
+    elif value is not None:
+        read = _read_one(field, value)
+        if read is not _Dropped:
+            into.append(read)
+    return into
 
 
-def _entries(field: _Field, value: Json) -> Iterator[tuple[str, Json]]:
+def _collect_entries(field: _Field, value: Json, into: dict[str, Json]) -> dict[str, Json]:
+    """Add the entries that ``value`` holds for a map."""
     if isinstance(value, list):
         for one in value:
-            yield from _entries(field, one)
+            _collect_entries(field, one, into)
     elif isinstance(value, dict):
         for key, one in value.items():
             if isinstance(one, list):
                 raise RefusedJsonError("Not expecting a JSON array for field 'value'")
-            yield key, _read_one(field, {} if one is None else one)
+            into[key] = _read_one(field, {} if one is None else one)
     elif value is not None:
         raise RefusedJsonError(f"Not expecting a JSON {_json_kind(value)} for field '{field.name}'")
+    return into
 
 
 def _read_one(field: _Field, value: Json) -> Json:

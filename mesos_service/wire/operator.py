@@ -1,6 +1,7 @@
 """The operator API of the master: calls, answers and the event stream (Mesos: master.proto).
 
-Answers with lists of tasks, executors, frameworks or agents print them even when they are empty (recorded so)."""
+Answers with lists of tasks, executors, frameworks or agents print them even when they are empty (recorded so).
+"""
 
 from __future__ import annotations
 

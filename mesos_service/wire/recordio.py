@@ -17,7 +17,9 @@ _LENGTH_DIGITS_MAX: Final = len(str(RECORD_BYTES_MAX))
 
 
 def record(payload: bytes) -> bytes:
-    """Frame one payload."""
+    """Frame one payload; an empty one is a mistake of the caller's, as no JSON is empty (X60)."""
+    if not payload:
+        raise ValueError("A record is never empty")
     return b"%d\n%b" % (len(payload), payload)
 
 
@@ -44,8 +46,8 @@ class RecordReader:
         """Take what has arrived and give the records it completes.
 
         Raises:
-            WireError: 502, when a length is not a number or beyond ``RECORD_BYTES_MAX``; records that were whole
-                before the damage in the same ``data`` are dropped with it.
+            WireError: 502, when a length is no number, zero, or beyond ``RECORD_BYTES_MAX``; records that were
+                whole before the damage in the same ``data`` are dropped with it.
         """
         if self._failed:
             raise WireError(502, "The record stream is damaged")
@@ -73,7 +75,7 @@ class RecordReader:
 
     def _length(self, digits: bytes) -> int:
         # bytes.isdigit() is about ASCII digits only, unlike int(), which takes signs, spaces and underscores too.
-        if not digits.isdigit() or int(digits) > RECORD_BYTES_MAX:
+        if not digits.isdigit() or not 0 < int(digits) <= RECORD_BYTES_MAX:
             self._fail(digits)
         return int(digits)
 

@@ -1,6 +1,7 @@
 """Values, resources and attributes as Mesos v1 spells them (mesos.proto).
 
-Scalars are doubles here; what they are worth in thousandths is decided in ``domain.resources`` (X40)."""
+Scalars are doubles here; what they are worth in thousandths is decided in ``domain.resources`` (X40).
+"""
 
 from __future__ import annotations
 

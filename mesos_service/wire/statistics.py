@@ -1,6 +1,7 @@
 """What isolators measure in a container.
 
-Mesos' block device, perf event, traffic control and SNMP statistics have no source here and are left out."""
+Mesos' block device, perf event, traffic control and SNMP statistics have no source here and are left out.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def refuse_uuid(uuid: bytes) -> str | None:
 
 
 def validate_scheduler_call(call: scheduler.Call, principal: str | None = None) -> str | None:
-    """The first reason against a scheduler's call (X18b). ``principal`` is who the caller proved to be, if anybody."""
+    """The first reason against a scheduler's call (X18a). ``principal`` is who the caller proved to be, if anybody."""
     kind = call.type
     if kind is None:
         return _NO_TYPE
@@ -91,7 +91,7 @@ def _differ(one: FrameworkID | None, other: FrameworkID | None) -> bool:
 
 
 def validate_executor_call(call: executor.Call) -> str | None:
-    """The first reason against an executor's call (M-EX-02)."""
+    """The first reason against an executor's call (M-EX-01)."""
     if call.type is None:
         return _NO_TYPE
     wanted = EXECUTOR_SUB_MESSAGES.get(call.type)

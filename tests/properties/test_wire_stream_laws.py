@@ -15,7 +15,9 @@ from mesos_service.wire.recordio import RecordReader, record
 from mesos_service.wire.streams import Encoding, negotiate
 
 
-@given(payloads=st.lists(st.binary(max_size=30), max_size=8), cuts=st.lists(st.integers(0, 300), max_size=20))
+@given(
+    payloads=st.lists(st.binary(min_size=1, max_size=30), max_size=8), cuts=st.lists(st.integers(0, 300), max_size=20)
+)
 def test_records_survive_any_cutting(payloads: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(map(record, payloads))
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]

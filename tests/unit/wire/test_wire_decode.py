@@ -1,4 +1,4 @@
-"""Reading calls: what is understood, what is refused, and in which words (X18b, X18c, WIRE rules of Mesos' JSON)."""
+"""Reading calls: what is understood, what is refused, and in which words (X18a)."""
 
 from __future__ import annotations
 

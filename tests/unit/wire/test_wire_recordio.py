@@ -11,11 +11,12 @@ from mesos_service.wire.recordio import RECORD_BYTES_MAX, RecordReader, record
 def test_the_length_counts_bytes() -> None:
     assert record(b'{"type":"HEARTBEAT"}') == b'20\n{"type":"HEARTBEAT"}'
     assert record("é".encode()) == b"2\n\xc3\xa9"
-    assert record(b"") == b"0\n"
+    with pytest.raises(ValueError, match="never empty"):
+        record(b"")
 
 
 def test_records_come_out_as_they_went_in_however_they_are_cut() -> None:
-    payloads = [b"{}", b"", b"12\n34", b"x" * 1000]
+    payloads = [b"{}", b"\n", b"12\n34", b"x" * 1000]
     stream = b"".join(map(record, payloads))
     for size in (1, 2, 3, 7, len(stream)):
         reader = RecordReader()
@@ -33,7 +34,19 @@ def test_a_stream_that_ends_within_a_record_is_noticed() -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"x\n", b"-1\n", b"+1\n", b" 1\n", b"1_0\n", b"\n", b"1.0\n", "１\n".encode(), b"9" * 30, b'{"type":"ERROR"}'],
+    [
+        b"x\n",
+        b"0\n",
+        b"-1\n",
+        b"+1\n",
+        b" 1\n",
+        b"1_0\n",
+        b"\n",
+        b"1.0\n",
+        "１\n".encode(),
+        b"9" * 30,
+        b'{"type":"ERROR"}',
+    ],
 )
 def test_a_length_is_digits_and_nothing_else(garbage: bytes) -> None:
     reader = RecordReader()

@@ -1,4 +1,4 @@
-"""Validation that needs no state: first reason, Mesos' words, Mesos' order (X18b, M-SC-01, M-EX-02)."""
+"""Validation that needs no state: first reason, Mesos' words, Mesos' order (X18a, M-SC-01, M-EX-01)."""
 
 from __future__ import annotations
 
