@@ -21,7 +21,6 @@ from typing import Final
 import msgspec
 
 from mesos_service.configuration.units import Duration
-from mesos_service.domain.tasks import TERMINAL_STATES
 from mesos_service.http.client import ConnectionFault
 from mesos_service.sdk.errors import CallRefused, NotConnected, SubscriptionEnded, Unreachable
 from mesos_service.sdk.subscription import Address, Backoff, Subscription
@@ -268,14 +267,25 @@ class Executor:
         self._unacknowledged_updates[status.uuid] = status
         self._all_acknowledged.clear()
         try:
-            await self._send(self._call("UPDATE", update=wire.CallUpdate(status=status)))
-        except NotConnected as fault:
-            log.info("update of task %s is told with the next subscription: %s", task_id, fault)
+            await self._tell(self._call("UPDATE", update=wire.CallUpdate(status=status)))
         except CallRefused:
             self._unacknowledged_updates.pop(status.uuid, None)
             if not self._unacknowledged_updates:
                 self._all_acknowledged.set()
             raise
+
+    async def _tell(self, call: wire.Call) -> None:
+        """Send an update; where that fails the next subscription tells it."""
+        try:
+            await self._send(call)
+        except NotConnected:
+            # Perhaps only the connection for calls broke: the agent knows a repeated update by its uuid (X06).
+            try:
+                await self._send(call)
+            except NotConnected as fault:
+                log.info("an update is told with the next subscription: %s", fault)
+                if self._subscription is not None:
+                    self._subscription.close()
 
     async def send(self, data: bytes) -> None:
         """Send bytes to the scheduler; they may be lost.
@@ -307,11 +317,6 @@ class Executor:
             update=update,
             message=message,
         )
-
-
-def is_terminal(state: str) -> bool:
-    """Whether a task in this state is over (X13)."""
-    return state in TERMINAL_STATES
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: str) -> float:

@@ -82,8 +82,9 @@ class FakeServer:
         self.calls.append((headers, call))
         self._changed.set()
         if streams:
-            stream_id = f"stream-{len(self.streams)}".encode()
-            await stream.serve(receive, send, 200, [(HeaderName(b"Mesos-Stream-Id"), stream_id)])
+            stream_id = (HeaderName(b"Mesos-Stream-Id"), f"stream-{len(self.streams)}".encode())
+            # Executor streams carry none (WIRE rule 6).
+            await stream.serve(receive, send, 200, [stream_id] if "scheduler" in self.path else [])
             return
         answer = answer or Answer()
         extra = tuple((name.encode(), value.encode()) for name, value in answer.headers.items())
