@@ -30,6 +30,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 NEAR_CHARACTERS_MAX: Final = 80
 """How much of a malformed body is repeated in the answer."""
 
+REFUSAL_CHARACTERS_MAX: Final = 8192
+"""No refusal is longer, whatever of the body it repeats."""
+
 _UNCONVERTED: Final = "Failed to convert JSON into Call protobuf: "
 
 _SCHEDULER: Final = msgspec.json.Decoder(scheduler.Call)
@@ -85,7 +88,7 @@ def read_agent_call(body: bytes) -> agent_operator.Call:
 
 def _demand(what: str, refusal: str | None) -> None:
     if refusal is not None:
-        raise WireError(400, f"Failed to validate {what}: {refusal}")
+        raise WireError(400, f"Failed to validate {what}: {refusal}"[:REFUSAL_CHARACTERS_MAX])
 
 
 def _decode(decoder: msgspec.json.Decoder[S], cls: type[S], body: bytes, preface: str) -> S:
@@ -105,7 +108,7 @@ def decode_leniently(cls: type[S], body: bytes, preface: str) -> S:
     try:
         return read_message(cls, value)
     except RefusedJsonError as refusal:
-        raise WireError(400, f"{preface}{refusal}") from None
+        raise WireError(400, f"{preface}{refusal}"[:REFUSAL_CHARACTERS_MAX]) from None
     except RecursionError:
         raise WireError(400, f"{preface}Nested too deeply") from None
 

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -32,6 +33,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 # JSON as it comes out of a decoder without a type: nobody has looked at it yet.
 Json = Any
+
+MISSING_NAMED_MAX: Final = 100
+"""Mesos names them all, which lets a small call ask for an answer many times its size."""
 
 _BASE64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _SPACE: Final = frozenset(" \t\n\v\f\r")
@@ -79,7 +83,7 @@ def read_message(cls: type[S], value: Json) -> S:
     if not isinstance(value, dict):
         raise RefusedJsonError("Expecting a JSON object")
     fields = _read_fields(cls, value)
-    missing = list(_missing(cls, fields, ""))
+    missing = list(islice(_missing(cls, fields, ""), MISSING_NAMED_MAX))
     if missing:
         raise RefusedJsonError("Missing required fields: " + ", ".join(missing))
     # Nothing is left to refuse; converting by the strict rules proves it, and builds the structs.

@@ -12,6 +12,7 @@ import pytest
 from mesos_service.wire import scheduler
 from mesos_service.wire.decode import (
     NEAR_CHARACTERS_MAX,
+    REFUSAL_CHARACTERS_MAX,
     decode_agent_call,
     decode_executor_call,
     decode_leniently,
@@ -19,6 +20,7 @@ from mesos_service.wire.decode import (
     decode_scheduler_call,
 )
 from mesos_service.wire.errors import WireError
+from mesos_service.wire.lenient import MISSING_NAMED_MAX
 from mesos_service.wire.resources import Resource, ValueScalar
 
 UNCONVERTED = "Failed to convert JSON into Call protobuf: "
@@ -221,6 +223,14 @@ class TestRefusals:
 
     def test_a_malformed_body_is_repeated_in_part_only(self) -> None:
         assert len(refusal(b'{"type": x' + b"y" * 1_000_000)) < 2 * NEAR_CHARACTERS_MAX
+
+    def test_many_missing_fields_are_not_all_named(self) -> None:
+        text = refusal(accept(offer_ids=[{}] * 10_000))
+        assert text.count("value") == MISSING_NAMED_MAX
+
+    def test_a_long_value_is_not_repeated_whole(self) -> None:
+        text = refusal(accept({"max_completion_time": {"nanoseconds": "x" * 100_000}}))
+        assert len(text) == REFUSAL_CHARACTERS_MAX
 
     @pytest.mark.parametrize("depth", [1_000, 100_000])
     def test_deep_nesting(self, depth: int) -> None:
