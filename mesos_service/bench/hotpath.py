@@ -58,12 +58,13 @@ class _Bench:
     """A master that is called in process, one registered agent, one subscribed framework."""
 
     def __init__(self) -> None:
-        self._service = MasterService(MasterConfig(port=0, registry="in_memory"))
+        self._service = MasterService(MasterConfig.load({"port": 0}))
         self._driver = self._service.driver
         self._random = self._service.state.random
         self._scope: Scope = {}
         self._agent_id = AgentId("")
         self._framework_id = ""
+        self._offered = asyncio.Event()
         self._offer = ""
         self._task_id = TaskId("")
         self._counter = 0
@@ -75,8 +76,7 @@ class _Bench:
         info = AgentInfo(hostname="bench", resources=TOTAL)
         register = link.Register(agent=info, registration="bench")
         self._driver.submit(messages.FromAgent(link_id=LINK, agent_id=None, message=register))
-        while not self._service.state.agents:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # The registrar answers on a later turn of the loop.
         (self._agent_id,) = self._service.state.agents
         info_json = {
             "user": "root",
@@ -122,11 +122,12 @@ class _Bench:
             self._framework_id = event.subscribed.framework_id.value
         elif event.offers is not None:
             self._offer = event.offers.offers[-1].id.value
+            self._offered.set()
 
     async def accept_body(self) -> bytes:
         """Waits, untimed, until the agent has been offered again."""
-        while not self._offer:
-            await asyncio.sleep(0)
+        await self._offered.wait()
+        self._offered.clear()
         self._counter += 1
         self._task_id = TaskId(f"task-{self._counter}")
         body = (
@@ -137,7 +138,6 @@ class _Bench:
             '"value":"1"}]}},"labels":{"labels":[{"key":"tier","value":"batch"}]}}]}}],'
             '"filters":{"refuse_seconds":0}}}' % (self._framework_id, self._offer, self._task_id, self._agent_id)
         ).encode()
-        self._offer = ""
         return body
 
     def update(self, state: str) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
+from mesos_service.core.link import Uplink
 from mesos_service.core.messages import FromAgent, LinkLost
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.http.asgi import HeaderName, Receive, Scope, Send, respond_accepted, respond_text
@@ -23,11 +25,12 @@ log = logging.getLogger(__name__)
 
 
 class AgentApi:
-    """The endpoint as an ASGI application."""
+    """The endpoint as an ASGI application; ``count`` is told each message that was understood."""
 
-    def __init__(self, driver: MasterDriver, outlets: MasterOutlets) -> None:
+    def __init__(self, driver: MasterDriver, outlets: MasterOutlets, count: Callable[[Uplink], None]) -> None:
         self._driver = driver
         self._outlets = outlets
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         posted = await receive_call(scope, receive, send)
@@ -57,6 +60,7 @@ class AgentApi:
                 except ValueError as error:
                     await respond_text(send, 400, f"Agent '{agent_id}' sent what cannot be used: {error}")
                     return
+                self._count(converted)
                 try:
                     submit(FromAgent(link_id=link_id, agent_id=agent_id, message=converted))
                 except Exception:  # noqa: BLE001 - one defect of ours must not take the other agents' links along.

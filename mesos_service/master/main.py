@@ -5,12 +5,14 @@ from __future__ import annotations
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.service import MasterService
 from mesos_service.runner import run_service, serve_until_signalled
-from mesos_service.telemetry.logs import configure_logging
+from mesos_service.telemetry.logs import set_up_logging
 
 
 def run(config: MasterConfig) -> int:
     """Serve until a signal comes; the exit status."""
-    configure_logging(config.logging_level)
+    set_up_logging(config.logging_level)
+
+    config.prepare()
 
     async def main() -> int:
         return await serve_until_signalled(MasterService(config))

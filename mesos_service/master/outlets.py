@@ -18,7 +18,7 @@ from mesos_service.core.link import Downlink
 from mesos_service.core.master.state import Agent, MasterState
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import MULTI_ROLE, RESERVATION_REFINEMENT, FrameworkInfo
-from mesos_service.domain.ids import AgentId, LinkId, StreamId
+from mesos_service.domain.ids import AgentId, FrameworkId, LinkId, StreamId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resources import Resources
 from mesos_service.http.held_stream import HeldStream
@@ -96,18 +96,17 @@ class OfferEncoder:
 
 
 class MasterOutlets:
-    """Performs the sending effects of one master."""
+    """Performs the sending effects of one master; ``count`` is told the type of each event and whose it is."""
 
-    def __init__(self, state: MasterState, description: MasterInfo) -> None:
+    def __init__(self, state: MasterState, description: MasterInfo, count: Callable[[str, FrameworkId], None]) -> None:
         self._state = state
         self._description = description
+        self._count = count
         self._offers = OfferEncoder(state)
         self._frameworks: dict[int, tuple[FrameworkInfo, msgspec.Raw]] = {}
         self._expected: dict[int, HeldStream] = {}
         self.scheduler_streams: dict[StreamId, HeldStream] = {}
         self.links: dict[LinkId, HeldStream] = {}
-        self.sent: Callable[[StreamId, SchedulerEvent], None] | None = None
-        """Told of every event that goes out, for the counters."""
         self.overruns = 0
         """Streams given up because their reader was too slow (N17)."""
 
@@ -132,13 +131,17 @@ class MasterOutlets:
         stream = self.scheduler_streams.get(stream_id)
         if stream is None:
             return
+        framework_id = self._state.streams.get(stream_id)
         if isinstance(event, Offers):
-            framework = self._state.frameworks[self._state.streams[stream_id]].info
-            stream.write(self._offers.encode(event.offers, framework))
+            assert framework_id is not None, "offers are made to subscribed frameworks"
+            kind = "OFFERS"
+            stream.write(self._offers.encode(event.offers, self._state.frameworks[framework_id].info))
         else:
-            stream.write(encode_event(event_to_wire(event, self._description)))
-        if self.sent is not None:
-            self.sent(stream_id, event)
+            message = event_to_wire(event, self._description)
+            kind = message.type or "UNKNOWN"
+            stream.write(encode_event(message))
+        if framework_id is not None:
+            self._count(kind, framework_id)
 
     def close_stream(self, stream_id: StreamId) -> None:
         stream = self.scheduler_streams.get(stream_id)

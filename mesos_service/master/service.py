@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import random
-import socket
 import uuid
 from collections.abc import Mapping
 
-from mesos_service.core.events import SchedulerEvent
 from mesos_service.core.master.state import MasterState
-from mesos_service.domain.ids import MasterId, StreamId
+from mesos_service.domain.ids import FrameworkId, MasterId
 from mesos_service.driver import Clock
 from mesos_service.http.server import HttpServer, bind
 from mesos_service.master.agent_api import AgentApi
@@ -59,7 +57,7 @@ class MasterService:
         self.started_at = self.clock()
         self._listener = bind(config.ip, config.port)
         self.port: int = self._listener.getsockname()[1]
-        self.hostname = config.hostname or (config.ip if config.ip != "0.0.0.0" else socket.gethostname())
+        self.hostname = config.shown_hostname()
         self._spans = open_exporter("mesos-master")
         self.metrics = MasterMetrics()
         self.state = MasterState(
@@ -71,9 +69,10 @@ class MasterService:
             elected_at=self.started_at,
             weights=config.role_weights(),
         )
-        self.description = describe_master(self.state.master_id, config.ip, self.port, self.hostname)
-        self.outlets = MasterOutlets(self.state, self.description)
-        self.outlets.sent = self._count_event
+        self.description = describe_master(
+            self.state.master_id, config.advertise_ip or config.ip, config.advertise_port or self.port, self.hostname
+        )
+        self.outlets = MasterOutlets(self.state, self.description, self.metrics.event)
         self.driver = MasterDriver(
             self.state,
             self.outlets,
@@ -83,7 +82,8 @@ class MasterService:
         )
         self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call)
         self._server = HttpServer(
-            build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets)), self._listener
+            build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets, self.metrics.uplink)),
+            self._listener,
         )
 
     @property
@@ -96,11 +96,8 @@ class MasterService:
         return self._spans.counts() if self._spans is not None else {}
 
     def _count_call(self, call: Call) -> None:
-        self.metrics.call(call.type or "UNKNOWN")
-
-    def _count_event(self, stream_id: StreamId, event: SchedulerEvent) -> None:
-        del stream_id
-        self.metrics.event(type(event).__name__)
+        framework_id = FrameworkId(call.framework_id.value) if call.framework_id is not None else None
+        self.metrics.call(call.type or "UNKNOWN", framework_id)
 
     async def start(self) -> None:
         """Returns when connections are accepted."""
