@@ -128,6 +128,7 @@ def task_launched(turn: Turn, executor: Executor, task: Task) -> None:
         "task.launched",
         framework_id=task.framework_id,
         task_id=task.info.task_id,
+        agent_id=task.info.agent_id,
         executor_id=task.executor_id,
         seconds=turn.now - task.received_at,
     )

@@ -45,7 +45,7 @@ def on_master_connected(turn: Turn, message: MasterConnected) -> None:
 def on_master_lost(turn: Turn, message: MasterLost) -> None:
     """Tasks go on; their updates wait (X03)."""
     if message.link_id == turn.state.link_id:
-        turn.note("agent.disconnected", link_id=message.link_id)
+        turn.note("agent.disconnected", agent_id=turn.state.agent_id or "", link_id=message.link_id)
         _lose_registration(turn)
         turn.state.link_id = None
 
@@ -81,7 +81,7 @@ def on_ping(turn: Turn, message: Ping) -> None:
     """Answer; and register again when the master believes that this agent is not there (X26)."""
     turn.tell_master(Pong())
     if turn.state.registered and not message.connected:
-        turn.note("agent.marked_disconnected")
+        turn.note("agent.marked_disconnected", agent_id=turn.state.agent_id or "")
         _lose_registration(turn)
         _start_registration(turn)
 
@@ -118,11 +118,12 @@ def _registered(turn: Turn, registration: str, agent_id: AgentId) -> bool:
         state.exited = True
         return False
     state.timers.cancel(RegistrationDue())
+    fact = "agent.registered" if state.agent_id is None else "agent.reregistered"
     if state.agent_id is None:
         state.info = replace(state.info, agent_id=agent_id)
     state.registered = True
     state.registered_at = turn.now
-    turn.note("agent.registered", agent_id=agent_id, attempts=state.registration_attempts)
+    turn.note(fact, agent_id=agent_id, attempts=state.registration_attempts)
     status_updates.resume(turn)
     return True
 
