@@ -130,7 +130,7 @@ class _Bench:
         self._offered.clear()
         self._counter += 1
         self._task_id = TaskId(f"task-{self._counter}")
-        body = (
+        return (
             '{"framework_id":{"value":"%s"},"type":"ACCEPT","accept":{"offer_ids":[{"value":"%s"}],"operations":['
             '{"type":"LAUNCH","launch":{"task_infos":[{"name":"bench","task_id":{"value":"%s"},"agent_id":{"value":'
             '"%s"},"resources":[{"name":"cpus","type":"SCALAR","scalar":{"value":1}},{"name":"mem","type":"SCALAR",'
@@ -138,7 +138,6 @@ class _Bench:
             '"value":"1"}]}},"labels":{"labels":[{"key":"tier","value":"batch"}]}}]}}],'
             '"filters":{"refuse_seconds":0}}}' % (self._framework_id, self._offer, self._task_id, self._agent_id)
         ).encode()
-        return body
 
     def update(self, state: str) -> bytes:
         """The agent tells, untimed, that the task is in ``state``; the body that acknowledges it."""

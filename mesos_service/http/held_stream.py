@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mesos_service.http.asgi import Receive, Send
 
@@ -79,7 +79,7 @@ class HeldStream:
         receive: Receive,
         send: Send,
         status: int,
-        headers: list[tuple[bytes, bytes]],
+        headers: Sequence[tuple[bytes, bytes]],
     ) -> str:
         """Send the head and then records until either side ends; returns why it ended.
 
@@ -87,7 +87,7 @@ class HeldStream:
         """
         self._task = asyncio.current_task()
         try:
-            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.start", "status": status, "headers": list(headers)})
         except OSError:
             self._closing = True
             return "the connection was lost"

@@ -7,6 +7,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from mesos_service.core.agent import invariants as agent_invariants
 from mesos_service.core.agent.state import AgentOptions
@@ -104,7 +105,7 @@ class Cluster:
 
     def _run(self) -> Outcome:
         for agent in self.agents:
-            self.clock.after(self._source.random(), lambda agent=agent: agent.connect(self.master))
+            self.clock.after(self._source.random(), partial(agent.connect, self.master))
         for framework in self.frameworks:
             self.clock.after(self._source.random(), framework.subscribe)
             self._plan_mischief(framework)
@@ -148,8 +149,9 @@ class Cluster:
         def strike() -> None:
             if self._healing():
                 return
-            victim = self._source.choice([*self.agents, *self.frameworks])
-            self._journal(self.clock.now, "fault", f"cut {getattr(victim, 'name', None) or victim.info.name}")  # type: ignore[union-attr]
+            victims: list[AgentNode | SimFramework] = [*self.agents, *self.frameworks]
+            victim = self._source.choice(victims)
+            self._journal(self.clock.now, "fault", f"cut {victim.name}")
             victim.cut()
             self._plan_fault()
 

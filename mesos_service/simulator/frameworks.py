@@ -24,6 +24,7 @@ class SimFramework:
 
     def __init__(self, network: Network, master: MasterNode, info: FrameworkInfo, seed: int) -> None:
         self.info = info
+        self.name = info.name
         self.connection: Connection | None = None
         self.tasks: dict[TaskId, tuple[TaskState, AgentId]] = {}
         self.offers_seen = 0

@@ -10,7 +10,7 @@ from mesos_service.core import effects, messages
 from mesos_service.core.agent import step as agent_core
 from mesos_service.core.agent.state import AgentOptions, AgentState
 from mesos_service.core.events import SchedulerEvent
-from mesos_service.core.link import Uplink
+from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.master import step as master_core
 from mesos_service.core.master.state import MasterOptions, MasterState
 from mesos_service.domain.agents import AgentInfo
@@ -208,7 +208,7 @@ class AgentNode:
         if self._connection is not None:
             self._connection.cut()
 
-    def send_down(self, link_id: LinkId, message: messages.Downlink) -> None:
+    def send_down(self, link_id: LinkId, message: Downlink) -> None:
         if self._connection is not None and link_id.endswith(f"-{self._link_counter}"):
             self._connection.send(1, _call(self.take, messages.FromMaster(link_id=link_id, message=message)))
 
