@@ -1,0 +1,185 @@
+"""Dependencies point inward, and the inner rooms are pure.
+
+``domain`` <- ``plugins`` <- ``core`` <- adapters <- services. An adapter may use another only where the table says
+so; the master and the agent know nothing of each other. What is decided in the inner rooms depends on arguments alone:
+no clock, no randomness, no I/O, no logging, no await, so that one seed is one history.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house.source import PACKAGE, ROOT, place, python_files, tree
+
+INNER = frozenset({"domain", "plugins", "core"})
+SERVICE_PARTS = INNER | {
+    "configuration",
+    "containers",
+    "driver",
+    "http",
+    "registrar",
+    "runner",
+    "telemetry",
+    "version",
+    "wire",
+}
+
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    # The brain, from the inside outwards.
+    "domain": frozenset(),
+    "plugins": frozenset({"domain"}),
+    "core": frozenset({"domain", "plugins"}),
+    "simulator": INNER,
+    # Adapters.
+    "configuration": INNER,
+    "containers": INNER,
+    "driver": INNER,
+    "http": INNER,
+    "registrar": INNER,
+    "runner": INNER,
+    "telemetry": INNER,
+    "version": frozenset(),
+    "wire": INNER,
+    # A client of the wire, for frameworks.
+    "sdk": INNER | {"configuration", "http", "version", "wire"},
+    # The services, and what runs them.
+    "master": SERVICE_PARTS,
+    "agent": SERVICE_PARTS,
+    "local": SERVICE_PARTS | {"master", "agent"},
+    "demo": SERVICE_PARTS | {"local", "sdk"},
+    "bench": SERVICE_PARTS | {"local", "sdk", "master", "agent"},
+    "cli": SERVICE_PARTS | {"local", "sdk", "demo", "bench", "master", "agent", "simulator"},
+    "documentation": SERVICE_PARTS | {"cli", "master", "agent"},
+}
+"""By room, the rooms it may import; anything may import the package itself (its version)."""
+
+_PURE_STDLIB = """
+    __future__ abc base64 binascii bisect collections contextlib copy dataclasses decimal enum fractions functools
+    heapq hashlib ipaddress itertools json math operator re signal string struct types typing
+"""
+PURE_STDLIB = frozenset(_PURE_STDLIB.split())
+"""What the inner rooms may use of the standard library. ``signal`` is there for the names of signals."""
+
+LOADER_STDLIB = frozenset({"ast", "importlib", "inspect", "pathlib", "sys"})
+"""``plugins/loader.py`` finds files and imports them, which is its one purpose."""
+
+PURE_THIRD_PARTY = {"domain": frozenset[str](), "plugins": frozenset({"pydantic"}), "core": frozenset[str]()}
+"""Modules declare their configuration as pydantic models; nothing else from outside comes this far in."""
+
+IMPURE_CALLS = frozenset({"open", "print", "input", "breakpoint", "exec", "eval"})
+
+
+def room_of(file: Path) -> str:
+    parts = file.relative_to(ROOT / PACKAGE).parts
+    return parts[0] if len(parts) > 1 else file.stem
+
+
+def imports(file: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{place(file)}:{node.lineno} is a relative import; write the whole path"
+            module = node.module or ""
+            if module == PACKAGE:
+                # "from mesos_service import x": x is a room, or a name of the package itself.
+                rooms = (ROOT / PACKAGE).iterdir()
+                known = {path.stem for path in rooms}
+                yield from ((node.lineno, f"{module}.{a.name}" if a.name in known else module) for a in node.names)
+            else:
+                yield node.lineno, module
+
+
+def own_imports(file: Path) -> Iterator[tuple[int, str]]:
+    for line, module in imports(file):
+        if module.startswith(f"{PACKAGE}."):
+            yield line, module.removeprefix(f"{PACKAGE}.")
+
+
+def test_every_room_is_in_the_table() -> None:
+    rooms = {room_of(file) for file in python_files(PACKAGE)} - {"__init__", "__main__"}
+    assert rooms <= set(MAY_IMPORT), "say in MAY_IMPORT which rooms the new room may import"
+
+
+def test_dependencies_point_inward() -> None:
+    wrong = [
+        f"{place(file)}:{line} imports {module}; {room_of(file)} may import {sorted(MAY_IMPORT[room_of(file)])}"
+        for file in python_files(PACKAGE)
+        if room_of(file) in MAY_IMPORT
+        for line, module in own_imports(file)
+        if module.split(".")[0] not in MAY_IMPORT[room_of(file)] | {room_of(file)}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_modules_use_domain_plugins_and_allocation_only() -> None:
+    wrong = [
+        f"{place(file)}:{line} imports {module}; modules use domain, plugins and core.allocation, as a user's would"
+        for file in python_files("modules")
+        for line, module in own_imports(file)
+        if module.split(".")[0] not in {"domain", "plugins"} and not f"{module}.".startswith("core.allocation.")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_allocators_and_offer_filters_are_pure() -> None:
+    files = (file for file in python_files("modules") if file.parent.name in {"allocators", "offer_filters"})
+    wrong = [
+        f"{place(file)}:{line} imports {module}; an allocator decides from its arguments alone"
+        for file in files
+        for line, module in imports(file)
+        if module.split(".")[0] in sys.stdlib_module_names - PURE_STDLIB
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("room", sorted(INNER))
+def test_inner_rooms_import_nothing_that_knows_the_world(room: str) -> None:
+    wrong = []
+    for file in python_files(f"{PACKAGE}/{room}"):
+        allowed = PURE_STDLIB | PURE_THIRD_PARTY[room] | {PACKAGE}
+        if place(file) == f"{PACKAGE}/plugins/loader.py":
+            allowed |= LOADER_STDLIB
+        wrong += [
+            f"{place(file)}:{line} imports {module}; time, chance and I/O are handed in as arguments"
+            for line, module in imports(file)
+            if module.split(".")[0] not in allowed
+        ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_core_never_waits() -> None:
+    waiting = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.AsyncFunctionDef)
+    wrong = [
+        f"{place(file)}:{node.lineno} waits; the core returns an effect, and is told the outcome in a message"
+        for file in python_files(f"{PACKAGE}/domain", f"{PACKAGE}/core")
+        for node in ast.walk(tree(file))
+        if isinstance(node, waiting)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_inner_rooms_neither_print_nor_open() -> None:
+    wrong = [
+        f"{place(file)}:{node.lineno} calls {node.func.id}; return a Note, and an adapter will log it"
+        for file in python_files(*(f"{PACKAGE}/{room}" for room in INNER))
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_simulator_has_no_real_clock_and_no_real_network() -> None:
+    real = {"asyncio", "time", "datetime", "socket", "threading", "subprocess", "selectors", "secrets"}
+    wrong = [
+        f"{place(file)}:{line} imports {module}; the simulator's clock and network are its own"
+        for file in python_files(f"{PACKAGE}/simulator")
+        for line, module in imports(file)
+        if module.split(".")[0] in real
+    ]
+    assert not wrong, "\n".join(wrong)
