@@ -15,7 +15,7 @@ from mesos_service.configuration.units import Duration
 from mesos_service.containers.command import Invocation, invocation, refuse_command
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan, UriSpec
 from mesos_service.core.effects import LaunchContainer
-from mesos_service.domain.executors import ExecutorInfo
+from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.resources import Resources
 from mesos_service.wire import tasks
@@ -49,6 +49,11 @@ class LaunchSettings:
         return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
 
 
+def command_to_run(effect: LaunchContainer) -> CommandInfo | None:
+    """The task's command for the built-in executors, the executor's own for a custom one."""
+    return command_of(effect.executor.command if effect.task is None else effect.task.command)
+
+
 def plan_launch(
     effect: LaunchContainer, agent_id: AgentId, settings: LaunchSettings, sandbox: Path, executor_sandbox: Path
 ) -> LaunchPlan:
@@ -57,7 +62,7 @@ def plan_launch(
     Raises:
         LaunchFailed: it asks for something that cannot be had here.
     """
-    command = command_of(effect.executor.command if effect.task is None else effect.task.command)
+    command = command_to_run(effect)
     container = _container(effect)
     if command is None:
         raise LaunchFailed(REASON_LAUNCH_FAILED, "There is no command to run")
@@ -65,6 +70,8 @@ def plan_launch(
     if reason is not None:
         raise LaunchFailed(REASON_LAUNCH_FAILED, reason)
     invoked = _invocation(command)
+    # The built-in executor of task groups is a name to the containerizer: there is no container to nest in.
+    parent = None if effect.executor.type is ExecutorType.DEFAULT else effect.parent
     return LaunchPlan(
         container_id=effect.container_id,
         argv=invoked.argv,
@@ -79,7 +86,7 @@ def plan_launch(
             UriSpec(value=uri.value, executable=bool(uri.executable), extract=uri.extract, output_file=uri.output_file)
             for uri in command.uris
         ),
-        parent=effect.parent,
+        parent=parent,
     )
 
 

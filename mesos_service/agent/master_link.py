@@ -57,8 +57,8 @@ class AgentUplink:
 class MasterLink:
     """One link to the leading master, again and again, from :meth:`start` to :meth:`stop`.
 
-    Faults of the network and of the master are answered by another link. What a receiver raises is a defect of ours:
-    ``task`` ends with it, and whoever started the link has to look.
+    Faults of the network and of the master are answered by another link. What a receiver raises is a defect of ours
+    and no such fault (see :meth:`start`).
     """
 
     def __init__(self, detector: MasterDetector, options: LinkOptions | None = None) -> None:
@@ -71,7 +71,7 @@ class MasterLink:
         """Who waits for the answer to a first registration, by the word that the answer repeats."""
         self.open: OpenLink | None = None
         """``None`` between two links."""
-        self.task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     @property
     def master(self) -> MasterAddress | None:
@@ -109,9 +109,16 @@ class MasterLink:
         self.open.say(uplink, agent_id, uplink_to_wire(message))
 
     # -- life ------------------------------------------------------------------------------------------------
-    def start(self) -> None:
-        """Begin to look for the master."""
-        self.task = asyncio.create_task(self._keep_linked(), name="master-link")
+    def start(self, defect: Callable[[BaseException], None]) -> None:
+        """Begin to look for the master. ``defect`` is told what a receiver raised, which ends the link for good."""
+        self._task = asyncio.create_task(self._keep_linked(), name="master-link")
+
+        def done(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            if error is not None:
+                defect(error)
+
+        self._task.add_done_callback(done)
 
     async def drain(self, timeout_seconds: float) -> bool:
         """Wait until all that was said is answered or lost; ``False`` when that takes too long."""
@@ -126,10 +133,9 @@ class MasterLink:
 
     async def stop(self) -> None:
         """Close the link; agents that are still attached are told that it is gone."""
-        if self.task is not None and not self.task.done():
-            self.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self.task
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait((self._task,))
 
     async def _keep_linked(self) -> None:
         failures = 0

@@ -28,6 +28,7 @@ from pydantic import BaseModel, ValidationError
 import mesos_service
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.allocator import Allocator
+from mesos_service.plugins.isolator import Isolator
 
 T = TypeVar("T")
 
@@ -52,6 +53,9 @@ ALLOCATORS: Final[Kind[Allocator]] = Kind(
     {"hierarchical": "hierarchical_drf", "HierarchicalDRF": "hierarchical_drf"},
 )
 """``hierarchical`` is what Mesos calls its stock allocator."""
+
+ISOLATORS: Final[Kind[Isolator]] = Kind("isolators", Isolator)
+"""``posix/cpu`` lives in ``posix_cpu.py``."""
 
 
 @dataclass(frozen=True, slots=True)

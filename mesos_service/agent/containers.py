@@ -1,0 +1,134 @@
+"""Performs the core's container effects with the containerizer, and tells the core what came of them.
+
+Each effect is one task of the loop, so the driver never waits, and nothing is told before the step that asked for it
+is over. A container that is destroyed while it is being launched is told of once, as destroyed (X51).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from mesos_service.agent.background import Background
+from mesos_service.agent.launching import LaunchSettings, command_to_run, plan_launch, user_of
+from mesos_service.agent.sandboxes import Sandboxes
+from mesos_service.containers.containerizer import Containerizer
+from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed
+from mesos_service.core.agent.state import AgentState
+from mesos_service.core.effects import LaunchContainer
+from mesos_service.core.messages import (
+    AgentMessage,
+    ContainerDestroyed,
+    ContainerExited,
+    ContainerLaunched,
+    ContainerLaunchFailed,
+    ContainerLimited,
+)
+from mesos_service.domain.ids import ContainerId
+from mesos_service.plugins.isolator import Limitation
+
+LAUNCHES_MAX: Final = 32
+"""Launches under way at once. More would only make each of them slower."""
+FETCHES_MAX: Final = 32
+"""The same for launches that fetch files first, which may take minutes and must not hold the others up."""
+
+log = logging.getLogger(__name__)
+
+
+class AgentContainers:
+    """The containers of one agent, as its driver wants them (``agent.driver.Containers``)."""
+
+    def __init__(
+        self,
+        state: AgentState,
+        containerizer: Containerizer,
+        sandboxes: Sandboxes,
+        settings: LaunchSettings,
+        background: Background,
+        submit: Callable[[AgentMessage], None],
+    ) -> None:
+        self._state = state
+        self._containerizer = containerizer
+        self._sandboxes = sandboxes
+        self._settings = settings
+        self._background = background
+        self._submit = submit
+        self._launching: dict[ContainerId, asyncio.Task[None]] = {}
+        self._doomed: set[ContainerId] = set()
+        """To be destroyed, and not told yet that they are."""
+        self._quick = asyncio.Semaphore(LAUNCHES_MAX)
+        self._fetching = asyncio.Semaphore(FETCHES_MAX)
+        containerizer.on_exit = self._exited
+        containerizer.on_limitation = self._limited
+
+    # -- agent.driver.Containers -----------------------------------------------------------------------------
+    def launch(self, effect: LaunchContainer) -> None:
+        """Answered by ``ContainerLaunched`` or ``ContainerLaunchFailed``, unless it is destroyed before."""
+        container_id = effect.container_id
+        task = self._launching[container_id] = self._background.start(self._launch(effect))
+        # Here rather than in the task itself, which does not even begin when it is cancelled at once.
+        task.add_done_callback(lambda _: self._launching.pop(container_id))
+
+    def signal(self, container_id: ContainerId, signal: int) -> None:
+        """To the whole tree (X56); nothing happens where there is none."""
+        self._containerizer.signal(container_id, signal)
+
+    def destroy(self, container_id: ContainerId) -> None:
+        """Answered by ``ContainerDestroyed``, also when there is no such container."""
+        if container_id not in self._doomed:
+            self._doomed.add(container_id)
+            self._background.start(self._destroy(container_id))
+
+    # -- the agent's own end ---------------------------------------------------------------------------------
+    async def destroy_all(self) -> None:
+        """Leave no process behind, whatever the core knows of it."""
+        for container_id in {*self._launching, *self._containerizer.containers()}:
+            self.destroy(container_id)
+        await self._background.finish()
+
+    # -- tasks -----------------------------------------------------------------------------------------------
+    async def _launch(self, effect: LaunchContainer) -> None:
+        container_id = effect.container_id
+        command = command_to_run(effect)
+        slots = self._fetching if command is not None and command.uris else self._quick
+        async with slots:
+            try:
+                agent_id = self._state.agent_id
+                assert agent_id is not None, "only a registered agent is given tasks"
+                own, run = self._sandboxes.make(effect, agent_id, user_of(effect, self._settings))
+                pid = await self._containerizer.launch(plan_launch(effect, agent_id, self._settings, own, run))
+            except LaunchFailed as failure:
+                failed = ContainerLaunchFailed(container_id, failure.reason, failure.message)
+            except DestroyFailed as failure:
+                log.error("Container %s could not be launched and perhaps not be ended: %s", container_id, failure)
+                failed = ContainerLaunchFailed(container_id, REASON_LAUNCH_FAILED, str(failure))
+            else:
+                self._submit(ContainerLaunched(container_id, pid))
+                return
+        if container_id not in self._doomed:
+            self._sandboxes.ended(container_id)
+            self._submit(failed)
+
+    async def _destroy(self, container_id: ContainerId) -> None:
+        launching = self._launching.get(container_id)
+        if launching is not None and self._containerizer.phase(container_id) is None:
+            # It still waits for its turn. From here on to its launch there is no other place where it could be.
+            launching.cancel()
+        try:
+            await self._containerizer.destroy(container_id)
+        except DestroyFailed as failure:
+            log.error("%s", failure)
+        if launching is not None:
+            await asyncio.wait((launching,))
+        self._doomed.discard(container_id)
+        self._sandboxes.ended(container_id)
+        self._submit(ContainerDestroyed(container_id))
+
+    # -- the containerizer's word ----------------------------------------------------------------------------
+    def _exited(self, container_id: ContainerId, status: int) -> None:
+        self._submit(ContainerExited(container_id, status))
+
+    def _limited(self, container_id: ContainerId, limitation: Limitation) -> None:
+        self._submit(ContainerLimited(container_id, limitation.reason, limitation.message))

@@ -1,0 +1,19 @@
+"""``mesos-service agent``."""
+
+from __future__ import annotations
+
+from mesos_service.agent.config import AgentConfig
+from mesos_service.agent.service import AgentService
+from mesos_service.runner import run_service, serve_until_signalled
+from mesos_service.telemetry.logs import set_up_logging
+
+
+def run(config: AgentConfig) -> int:
+    """Serve until a signal comes or the master sends this agent away; the exit status."""
+    set_up_logging(config.logging_level)
+
+    async def main() -> int:
+        service = AgentService(config)
+        return await serve_until_signalled(service, service.ended)
+
+    return run_service(main)

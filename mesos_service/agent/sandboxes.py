@@ -1,0 +1,97 @@
+"""The sandboxes of one agent: made for each container, and shown to whoever may look into them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mesos_service.containers import sandbox
+from mesos_service.containers.files import Files
+from mesos_service.containers.plan import LaunchFailed
+from mesos_service.core.effects import LaunchContainer
+from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId
+
+RUNS_SHOWN_MAX: Final = 10_000
+"""Ended runs that can be looked into; the files of older ones stay on disk and are not shown."""
+REASON_EXECUTOR_TERMINATED: Final = "REASON_EXECUTOR_TERMINATED"
+"""What Mesos says when an executor's directory cannot be made, an unknown user above all (recorded: task kinds)."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One executor run: where it is shown, and how many of its containers are there."""
+
+    path: str
+    latest: str
+    live: int = 0
+
+
+class Sandboxes:
+    """Makes and shows sandboxes below ``work_dir``, which is absolute."""
+
+    def __init__(self, work_dir: Path, files: Files) -> None:
+        self._work_dir = work_dir
+        self._files = files
+        self._runs: dict[ContainerId, _Run] = {}
+        self._ended: OrderedDict[ContainerId, None] = OrderedDict()
+        """Runs of which nothing is left, the one that ended first in front."""
+        self._latest: dict[str, ContainerId] = {}
+        self._run_of: dict[ContainerId, ContainerId] = {}
+
+    def run_path(
+        self, agent_id: AgentId, framework_id: FrameworkId, executor_id: ExecutorId, run_id: ContainerId
+    ) -> Path:
+        """Where the sandbox of an executor's run is, whether or not it is there yet."""
+        return sandbox.run_path(self._work_dir, agent_id, framework_id, executor_id, run_id)
+
+    def make(self, effect: LaunchContainer, agent_id: AgentId, user: str | None) -> tuple[Path, Path]:
+        """The container's sandbox, new and owned by ``user``, and that of its executor, which holds it or is it.
+
+        Raises:
+            LaunchFailed: it could not be made; nothing is shown.
+        """
+        framework_id, executor_id = effect.executor.framework_id, effect.executor.executor_id
+        assert framework_id is not None, "an executor that runs belongs to a framework"
+        run_id = effect.parent or effect.container_id
+        nested = effect.parent is not None
+        run = own = self.run_path(agent_id, framework_id, executor_id, run_id)
+        try:
+            # The built-in executor of task groups has no container, so its first task finds no sandbox to be in.
+            if run_id not in self._runs:
+                sandbox.create_run(self._work_dir, agent_id, framework_id, executor_id, run_id, user)
+                self._show(run_id, run, f"/frameworks/{framework_id}/executors/{executor_id}/runs/latest")
+            if nested:
+                task_id = None if effect.task is None else effect.task.task_id
+                own = sandbox.create_nested(run, effect.container_id, user, task_id)
+        except sandbox.SandboxError as error:
+            raise LaunchFailed(REASON_EXECUTOR_TERMINATED, str(error)) from error
+        self._runs[run_id].live += 1
+        self._run_of[effect.container_id] = run_id
+        self._ended.pop(run_id, None)
+        return own, run
+
+    def ended(self, container_id: ContainerId) -> None:
+        """Nothing of the container is left; its files stay. Unknown containers are ignored."""
+        run_id = self._run_of.pop(container_id, None)
+        if run_id is None:
+            return
+        self._runs[run_id].live -= 1
+        if self._runs[run_id].live == 0:
+            self._ended[run_id] = None
+            while len(self._ended) > RUNS_SHOWN_MAX:
+                self._hide(self._ended.popitem(last=False)[0])
+
+    def _show(self, run_id: ContainerId, path: Path, latest: str) -> None:
+        self._runs[run_id] = _Run(str(path), latest)
+        self._latest[latest] = run_id
+        self._files.attach(str(path), path)
+        self._files.attach(latest, path)
+
+    def _hide(self, run_id: ContainerId) -> None:
+        run = self._runs.pop(run_id)
+        self._files.detach(run.path)
+        if self._latest.get(run.latest) == run_id:
+            del self._latest[run.latest]
+            self._files.detach(run.latest)

@@ -1,0 +1,215 @@
+"""One agent, put together: its state, its driver, its link, its containers, its doors."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import random
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from mesos_service.agent.app import build_application
+from mesos_service.agent.background import Background
+from mesos_service.agent.config import AgentConfig
+from mesos_service.agent.containers import AgentContainers
+from mesos_service.agent.detection import complete, measure
+from mesos_service.agent.driver import AgentDriver
+from mesos_service.agent.executor_api import ExecutorApi
+from mesos_service.agent.files_api import SandboxFiles
+from mesos_service.agent.launching import LaunchSettings
+from mesos_service.agent.master_detector import StandaloneDetector
+from mesos_service.agent.master_link import MasterLink
+from mesos_service.agent.observers import AgentObservers
+from mesos_service.agent.outlets import AgentOutlets
+from mesos_service.agent.sandboxes import Sandboxes
+from mesos_service.containers.containerizer import Containerizer, Members
+from mesos_service.containers.fetcher import Fetcher, FetchLimits
+from mesos_service.containers.files import Files
+from mesos_service.containers.launcher import PosixLauncher
+from mesos_service.core.agent.state import AgentState
+from mesos_service.core.messages import AgentMessage, ShutDown
+from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.errors import ConfigurationError
+from mesos_service.driver import Clock
+from mesos_service.http.server import HttpServer, bind
+from mesos_service.plugins.isolator import Host, Isolator
+from mesos_service.plugins.loader import ISOLATORS, load, read_config
+from mesos_service.telemetry.metrics import AgentMetrics
+from mesos_service.telemetry.traces import open_exporter
+from mesos_service.version import MESOS_VERSION
+
+CAPABILITIES: Final = frozenset({"MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT"})
+"""What of Mesos' agent capabilities this agent has."""
+FAREWELL_SECONDS: Final = 2.0
+"""How long the master is given to take note that this agent leaves."""
+DEFECT_STATUS: Final = 1
+
+log = logging.getLogger(__name__)
+
+
+def make_isolators(config: AgentConfig, host: Host) -> Sequence[Isolator]:
+    """The isolators that ``--isolation`` names, in order.
+
+    Raises:
+        ConfigurationError: one is not there or not what an isolator has to be.
+    """
+    kinds = [load(ISOLATORS, name, config.modules_dirs()) for name in config.isolators()]
+    return [kind(host, read_config(kind, {})) for kind in kinds]
+
+
+class AgentService:
+    """An agent that works from :meth:`start` to :meth:`stop`; to be made in a running loop.
+
+    ``link`` is a link that several agents of one process share; whoever made it starts and stops it. Without, the
+    agent has one of its own.
+
+    Raises:
+        ConfigurationError: a flag names what is not there or cannot be.
+        AddressInUse: somebody else listens at ``--port``.
+    """
+
+    def __init__(self, config: AgentConfig, link: MasterLink | None = None) -> None:
+        config.prepare()
+        self.config = config
+        self.work_dir = Path(config.work_dir).absolute()
+        self.clock = Clock()
+        resources = complete(config.resources, config.default_role, measure(self.work_dir))
+        members = Members()
+        self.containerizer = Containerizer(
+            make_isolators(config, members),
+            PosixLauncher(),
+            host=members,
+            fetcher=Fetcher(FetchLimits(stall_seconds_max=config.fetcher_stall_timeout.seconds)),
+        )
+        self._listener = bind(config.ip, config.port)
+        self.port: int = self._listener.getsockname()[1]
+        info = AgentInfo(
+            hostname=config.shown_hostname(),
+            ip=config.advertise_ip or _own_address(config.ip, *config.master_address()),
+            port=config.advertise_port or self.port,
+            resources=resources,
+            attributes=config.parsed_attributes(),
+            capabilities=CAPABILITIES,
+            version=MESOS_VERSION,
+        )
+        self.state = AgentState(
+            info=info, options=config.options(), random=random.SystemRandom(), started_at=self.clock()
+        )
+        self._spans = open_exporter("mesos-agent")
+        self.metrics = AgentMetrics([self._spans.counts] if self._spans is not None else [])
+        attached = Files()
+        self.files = SandboxFiles(attached)
+        self.sandboxes = Sandboxes(self.work_dir, attached)
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._background = Background(self.fail)
+        self._link = link or MasterLink(StandaloneDetector(*config.master_address()))
+        self._owns_link = link is None
+        self._uplink = self._link.attach(self._receive)
+        self.outlets = AgentOutlets(self._uplink, self._exit)
+        self.driver = AgentDriver(
+            self.state,
+            self.outlets,
+            self._make_containers,
+            AgentObservers(self.metrics, self._spans),
+            self.clock,
+        )
+        self._server = HttpServer(build_application(self, ExecutorApi(self.driver, self.outlets)), self._listener)
+
+    @property
+    def flags(self) -> Mapping[str, str]:
+        return self.config.as_flags()
+
+    def _make_containers(self, submit: Callable[[AgentMessage], None]) -> AgentContainers:
+        config = self.config
+        info = self.state.info
+        self.containers = AgentContainers(
+            self.state,
+            self.containerizer,
+            self.sandboxes,
+            LaunchSettings(
+                ip=info.ip,
+                port=info.port,
+                switch_user=config.switch_user and os.geteuid() == 0,
+                executor_environment=config.executor_environment(),
+                executor_shutdown_grace_seconds=config.executor_shutdown_grace_period.seconds,
+                recovery_timeout_seconds=config.recovery_timeout.seconds,
+            ),
+            self._background,
+            submit,
+        )
+        return self.containers
+
+    def _receive(self, message: AgentMessage) -> None:
+        self.driver.submit(message)
+
+    def _exit(self, status: int, message: str) -> None:
+        log.info("This agent's work is over: %s", message)
+        if not self._ended.done():
+            self._ended.set_result(status)
+
+    def fail(self, defect: BaseException) -> None:
+        """Something of ours went wrong that nobody can repair: end, with all that is known in the log."""
+        log.critical("A defect of ours; please report it with these lines", exc_info=defect)
+        if not self._ended.done():
+            self._ended.set_result(DEFECT_STATUS)
+
+    async def start(self) -> None:
+        """Returns when connections are accepted; the agent registers when it has found its master."""
+        if self.config.switch_user and os.geteuid() != 0:
+            log.info("Not root: tasks run as the agent's own user, whomever they name")
+        await self._server.start()
+        if self._owns_link:
+            self._link.start(self.fail)
+        log.info("Agent listens at %s:%d and offers %s", self.config.ip, self.port, self.state.info.resources)
+
+    async def ended(self) -> int:
+        """Wait until the agent's work is over by itself; the exit status."""
+        return await asyncio.shield(self._ended)
+
+    async def stop(self, graceful: bool = True) -> None:
+        """Leave the cluster, end all tasks, close the doors. No process of a container outlives this.
+
+        ``graceful`` takes leave of the master and gives tasks their graces, as long as those are. Otherwise, and when
+        the waiting is cancelled, everything is killed at once.
+        """
+        try:
+            if graceful and not self._ended.done():
+                self.driver.submit(ShutDown())
+                await asyncio.shield(self._ended)
+                await self._link.drain(FAREWELL_SECONDS)
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        self.driver.stop()
+        self._link.detach(self._uplink)
+        if self._owns_link:
+            await self._link.stop()
+        await self.containers.destroy_all()
+        for stream in list(self.outlets.executor_streams.values()):
+            stream.close()
+        await self._server.stop()
+        if self._spans is not None:
+            self._spans.shutdown()
+
+
+def _own_address(ip: str, master_host: str, master_port: int) -> str:
+    """The address that others reach this machine at: ``ip``, or where that is every address, the one that the way to
+    the master begins with."""
+    if not ipaddress.ip_address(ip).is_unspecified:
+        return ip
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: connecting a datagram socket only chooses the way.
+            probe.connect((master_host, master_port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"--ip={ip} is every address, and none leads to the master {master_host} ({error}); set --advertise_ip"
+            ) from error
+        address: str = probe.getsockname()[0]
+        return address
