@@ -98,6 +98,9 @@ class _Extraction:
                 else:
                     raise ArchiveRefused(f"member '{member.name}' is neither a file, a directory nor a link")
                 plain.expect_header()
+            # A header that is cut off counts as the end for ``tarfile``.
+            if plain.bytes_read % tarfile.BLOCKSIZE:
+                raise ArchiveRefused("ends in the middle of a member")
 
     def zip(self, archive: Path) -> None:
         with zipfile.ZipFile(archive) as members:
@@ -200,6 +203,7 @@ class _Plain(io.BufferedIOBase):
     def __init__(self, archive: Path) -> None:
         self._plain = _open_plain(archive)
         self._budget: int | None = _HEADER_BYTES_MAX
+        self.bytes_read = 0
 
     def close(self) -> None:
         """Close the archive too."""
@@ -217,6 +221,7 @@ class _Plain(io.BufferedIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         """Read up to ``size`` bytes."""
         data = self._plain.read(-1 if size is None else size)
+        self.bytes_read += len(data)
         if self._budget is not None:
             self._budget -= len(data)
             if self._budget < 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import stat as file_modes
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -55,6 +56,7 @@ class Fetcher:
     def __init__(self, limits: FetchLimits | None = None, frameworks_home: Path | None = None) -> None:
         self._limits = limits or FetchLimits()
         self._frameworks_home = frameworks_home
+        self._trust: ssl.SSLContext | None = None
 
     async def fetch(self, uris: Sequence[UriSpec], sandbox: Path, user: User | None = None) -> None:
         """Fetch all into ``sandbox``, in order. Raises :class:`FetchFailed` at the first that cannot be had.
@@ -69,6 +71,8 @@ class Fetcher:
                 raise FetchFailed(uri.value, str(error)) from error
             except OSError as error:
                 raise FetchFailed(uri.value, error.strerror or repr(error)) from error
+            except ValueError as error:  # What ``urllib`` says of a URL that is none.
+                raise FetchFailed(uri.value, f"it is not a URI: {error}") from error
 
     async def _fetch_one(self, uri: UriSpec, sandbox: Path, user: User | None) -> None:
         scheme, separator, _ = uri.value.partition("://")
@@ -106,10 +110,11 @@ class Fetcher:
 
     def _copy(self, source: Path, place: Path, user: User | None, stop: threading.Event) -> None:
         handle = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        status = os.fstat(handle)
+        if not file_modes.S_ISREG(status.st_mode):
+            os.close(handle)
+            raise _Refused("it is not a regular file")
         with os.fdopen(handle, "rb") as content:
-            status = os.fstat(handle)
-            if not file_modes.S_ISREG(status.st_mode):
-                raise _Refused("it is not a regular file")
             if user is not None and not _may_read(user, status, source):
                 raise _Refused(f"user '{user.name}' may not read it")
             if status.st_size > self._limits.download_bytes_max:
@@ -124,7 +129,9 @@ class Fetcher:
     async def _download(self, url: str, place: Path, user: User | None) -> None:
         limits = self._limits
         try:
-            async with _client(limits) as client, client.stream("GET", url) as response:
+            if self._trust is None:
+                self._trust = ssl.create_default_context()  # Slow to make, so only once.
+            async with _client(limits, self._trust) as client, client.stream("GET", url) as response:
                 if response.status_code != httpx.codes.OK:
                     raise _Refused(f"the server answered {response.status_code} {response.reason_phrase}".rstrip())
                 received = 0
@@ -157,10 +164,11 @@ class _Refused(Exception):
 
 
 @asynccontextmanager
-async def _client(limits: FetchLimits) -> AsyncIterator[httpx.AsyncClient]:
+async def _client(limits: FetchLimits, trust: ssl.SSLContext) -> AsyncIterator[httpx.AsyncClient]:
     timeout = httpx.Timeout(limits.stall_seconds_max, connect=limits.connect_seconds_max)
     async with httpx.AsyncClient(
         timeout=timeout,
+        verify=trust,
         follow_redirects=True,
         max_redirects=limits.redirects_max,
         headers={"Accept-Encoding": "identity"},  # Bytes are kept as they are sent.

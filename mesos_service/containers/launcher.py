@@ -33,7 +33,7 @@ _SCANS_MAX: Final = 8
 """How often a signal looks for processes that were born while it was being sent."""
 
 _WAIT_AT_GATE: Final = f"read -r _ <&{_GATE} || exit 1; exec {_GATE}<&-; "
-_ENTER_SANDBOX: Final = 'cd -- "$1" || exit 1; shift; '
+_ENTER_SANDBOX: Final = 'cd -- "$1" || exit 1; unset OLDPWD; shift; '
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,12 +192,11 @@ class PosixLauncher:
 
         A stopped process is woken by a signal that asks it to end, which it could not follow otherwise.
         """
+        # Looked for before the first of them dies: a parent may be all that tells whose a process is.
+        untold = child.lineage.members()
         _send(child.handle, signum)
         told: set[int] = set()
         for _ in range(_SCANS_MAX):
-            untold = [stat for stat in child.lineage.members() if stat.pid not in told]
-            if not untold:
-                return
             for stat in untold:
                 told.add(stat.pid)
                 handle = _open_process(stat)
@@ -211,6 +210,9 @@ class PosixLauncher:
                     pass  # It became another user (a set-user-id program); destroy reports it if it stays.
                 finally:
                     os.close(handle)
+            untold = [stat for stat in child.lineage.members() if stat.pid not in told]
+            if not untold:
+                return
 
     async def destroy(self, child: Child) -> None:
         """Kill, wait, and look again until a look finds nobody; then reap the first process."""

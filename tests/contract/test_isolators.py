@@ -1,0 +1,133 @@
+"""What every isolator module promises, with real processes (FEATURES 4.2; M-AG-03, M-AG-04)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mesos_service.containers.containerizer import Members
+from mesos_service.domain.ids import ContainerId
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.isolator import API_VERSION, ContainerConfig, Isolator, Usage
+from modules.isolators.posix_cpu import PosixCpu
+from modules.isolators.posix_mem import PosixMem
+from tests.unit.containers.room import Room, room, run_asyncio, until
+
+ISOLATORS: list[type[Isolator]] = [PosixCpu, PosixMem]
+C = ContainerId("c")
+CONFIG = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=1, mem=32))
+
+
+def made(kind: type[Isolator]) -> tuple[Members, Isolator]:
+    members = Members()
+    return members, kind(members)
+
+
+@pytest.mark.parametrize("kind", ISOLATORS)
+def test_it_names_itself(kind: type[Isolator]) -> None:
+    assert kind.api_version == API_VERSION
+    assert kind.name
+    assert kind.__doc__
+
+
+@pytest.mark.parametrize("kind", ISOLATORS)
+def test_a_whole_life_beside_a_real_process(kind: type[Isolator], tmp_path: Path) -> None:
+    async def body() -> None:
+        members, isolator = made(kind)
+        async with room(tmp_path, [isolator], members) as here:
+            await here.shell("c", "exec sleep 1000")
+            await isolator.update(C, Resources.scalars(cpus=2, mem=64), {"cpus": 3000})
+            assert (await isolator.usage(C)).measured()
+            assert isinstance(await isolator.status(C), dict)
+            await here.destroy("c")
+            assert await isolator.usage(C) == Usage()
+
+    run_asyncio(body())
+
+
+@pytest.mark.parametrize("kind", ISOLATORS)
+def test_every_method_takes_the_unknown_and_repeats(kind: type[Isolator]) -> None:
+    async def body() -> None:
+        _, isolator = made(kind)
+        await isolator.cleanup(C)
+        await isolator.recover([], [C])
+        await isolator.update(C, Resources.EMPTY, {})
+        assert await isolator.usage(C) == Usage()
+        await isolator.prepare(C, CONFIG)
+        await isolator.cleanup(C)
+        await isolator.cleanup(C)
+
+    run_asyncio(body())
+
+
+def test_m_ag_04_posix_cpu_counts_the_time_of_the_whole_tree(tmp_path: Path) -> None:
+    """A child that leads a session of its own spins, and one that has ended was waited for: both count."""
+
+    async def body() -> None:
+        members, isolator = made(PosixCpu)
+        async with room(tmp_path, [isolator], members) as here:
+            spin = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"
+            await here.shell("c", f"sh -c '{spin}'; echo up; setsid sh -c 'while :; do :; done' & wait")
+            await here.said("c")
+            usages = [await isolator.usage(C)]
+            while usages[-1].processes != 2 or (usages[-1].cpus_user_time_secs or 0.0) < 0.1:
+                await asyncio.sleep(0.02)
+                usages.append(await isolator.usage(C))
+            times = [usage.cpus_user_time_secs for usage in usages if usage.cpus_user_time_secs is not None]
+            assert times == sorted(times), "time never runs backwards"
+            assert usages[-1].threads == 2
+            assert usages[-1].cpus_system_time_secs is not None
+
+    run_asyncio(body())
+
+
+def test_m_ag_04_posix_mem_counts_the_whole_tree(tmp_path: Path) -> None:
+    async def body() -> None:
+        members, isolator = made(PosixMem)
+        async with room(tmp_path, [isolator], members) as here:
+            await here.shell("one", "echo up; read -r _ < /dev/zero")
+            await here.said("one")
+            block = 40_000_000
+            await here.shell(
+                "c", f"setsid sh -c 'x=$(head -c {block} /dev/zero | tr \"\\0\" x); echo up; sleep 1000' & wait"
+            )
+            await here.said("c")
+            small = await isolator.usage(ContainerId("one"))
+            big = await isolator.usage(C)
+            assert small.mem_rss_bytes is not None and 0 < small.mem_rss_bytes < block
+            assert big.mem_rss_bytes is not None and big.mem_rss_bytes >= block
+
+    run_asyncio(body())
+
+
+def test_usage_of_a_container_is_what_all_isolators_say_together(tmp_path: Path) -> None:
+    async def body() -> None:
+        members = Members()
+        async with room(tmp_path, [PosixCpu(members), PosixMem(members)], members) as here:
+            assert set((await here.containerizer.usage(C)).measured()) == {"timestamp"}
+            await here.shell("c", "exec sleep 1000")
+            await until(lambda: here.containerizer.processes(C))
+            usage = (await here.containerizer.usage(C)).measured()
+            assert set(usage) == {
+                "timestamp",
+                "processes",
+                "threads",
+                "cpus_user_time_secs",
+                "cpus_system_time_secs",
+                "cpus_soft_limit",
+                "mem_limit_bytes",
+                "mem_soft_limit_bytes",
+                "mem_rss_bytes",
+            }
+            assert usage["mem_limit_bytes"] == usage["mem_soft_limit_bytes"] == 32 * 1024 * 1024
+            assert usage["cpus_soft_limit"] == 1.0
+            assert await here.containerizer.status(C) == {"executor_pid": usage_pid(here)}
+
+    run_asyncio(body())
+
+
+def usage_pid(here: Room) -> int:
+    """The first process of the one container there is."""
+    return here.containerizer.processes(C)[0]

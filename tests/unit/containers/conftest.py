@@ -1,0 +1,13 @@
+"""Every test of processes runs under both event loops."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.containers.room import Run, run_asyncio, run_uvloop
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a coroutine to its end, within a time limit."""
+    return run_asyncio if request.param == "asyncio" else run_uvloop

@@ -1,0 +1,161 @@
+"""A containerizer with real processes, and what was heard from it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvloop
+
+from mesos_service.containers.containerizer import Containerizer, Members
+from mesos_service.containers.launcher import PosixLauncher
+from mesos_service.containers.plan import LaunchPlan, UriSpec
+from mesos_service.containers.processes import read_stat
+from mesos_service.domain.ids import ContainerId
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.isolator import Isolator, Limitation
+
+Result = TypeVar("Result")
+Body = Coroutine[Any, Any, Result]  # Any: what a coroutine yields and takes is the event loop's business.
+Run = Callable[[Body[None]], None]
+
+SECONDS_MAX = 20.0
+RESOURCES = Resources.scalars(cpus=1, mem=32)
+SHELL = "/bin/sh"
+
+
+def run_asyncio(body: Body[Result]) -> Result:
+    """Run with Python's own event loop."""
+    return asyncio.run(asyncio.wait_for(body, SECONDS_MAX))
+
+
+def run_uvloop(body: Body[Result]) -> Result:
+    """Run with the loop that the services use."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(asyncio.wait_for(body, SECONDS_MAX))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Come back when ``condition`` holds; the test's own time limit ends the wait."""
+    while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
+        await asyncio.sleep(0.005)
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; zombies do not."""
+    stat = read_stat(pid)
+    return stat is not None and not stat.dead
+
+
+def children_of_ours() -> set[int]:
+    """Every child of this process, zombies included."""
+    stats = [read_stat(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return {stat.pid for stat in stats if stat is not None and stat.ppid == os.getpid()}
+
+
+def open_descriptors() -> dict[str, str]:
+    """What is open in this process, by number."""
+    found = {}
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            found[path.name] = str(path.readlink())
+        except FileNotFoundError:
+            continue  # The listing's own.
+    return found
+
+
+class Room:
+    """One containerizer; containers are named by short words and live below ``root``."""
+
+    def __init__(self, root: Path, isolators: Sequence[Isolator] = (), host: Members | None = None) -> None:
+        self.root = root
+        self.exits: list[tuple[str, int]] = []
+        self.limitations: list[tuple[str, Limitation]] = []
+        self.containerizer = Containerizer(
+            isolators,
+            PosixLauncher(),
+            host=host,
+            on_exit=lambda container_id, status: self.exits.append((container_id, status)),
+            on_limitation=lambda container_id, limitation: self.limitations.append((container_id, limitation)),
+        )
+
+    def plan(
+        self,
+        name: str,
+        *argv: str,
+        program: str | None = None,
+        missing_program_status: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+        uris: tuple[UriSpec, ...] = (),
+        parent: str | None = None,
+    ) -> LaunchPlan:
+        """A plan whose sandbox is there."""
+        sandbox = self.root / name
+        sandbox.mkdir(exist_ok=True)
+        return LaunchPlan(
+            container_id=ContainerId(name),
+            argv=argv,
+            program=program,
+            missing_program_status=missing_program_status,
+            environment={"PATH": "/usr/bin:/bin", **(environment or {})},
+            sandbox=sandbox,
+            resources=RESOURCES,
+            user=user,
+            uris=uris,
+            parent=None if parent is None else ContainerId(parent),
+        )
+
+    async def launch(self, name: str, *argv: str) -> int:
+        """Launch something plain."""
+        return await self.containerizer.launch(self.plan(name, *argv))
+
+    async def shell(self, name: str, line: str) -> int:
+        """Launch a line for the shell."""
+        return await self.launch(name, SHELL, "-c", line)
+
+    async def exit_of(self, name: str) -> int:
+        """Wait for the end of a container's first process; gives its raw wait status."""
+        await until(lambda: any(who == name for who, _ in self.exits))
+        [status] = [status for who, status in self.exits if who == name]
+        return status
+
+    async def outcome(self, plan: LaunchPlan) -> int:
+        """Launch, wait, destroy; gives the exit code, or minus the signal."""
+        await self.containerizer.launch(plan)
+        status = await self.exit_of(plan.container_id)
+        await self.containerizer.destroy(plan.container_id)
+        return os.waitstatus_to_exitcode(status)
+
+    async def destroy(self, name: str) -> None:
+        """Destroy a container."""
+        await self.containerizer.destroy(ContainerId(name))
+
+    def signal(self, name: str, signum: int) -> None:
+        """Signal a container."""
+        self.containerizer.signal(ContainerId(name), signum)
+
+    def text(self, name: str, file: str = "stdout") -> str:
+        """What is in a file of a sandbox; nothing when it is not there yet."""
+        path = self.root / name / file
+        return path.read_text() if path.exists() else ""
+
+    async def said(self, name: str, file: str = "stdout", lines: int = 1) -> list[str]:
+        """Wait until a file of the sandbox has so many whole lines."""
+        await until(lambda: self.text(name, file).count("\n") >= lines)
+        return self.text(name, file).splitlines()
+
+
+@asynccontextmanager
+async def room(root: Path, isolators: Sequence[Isolator] = (), host: Members | None = None) -> AsyncIterator[Room]:
+    """A room that leaves no container behind, whatever happened in it."""
+    made = Room(root, isolators, host)
+    try:
+        yield made
+    finally:
+        for container_id in made.containerizer.containers():
+            await made.containerizer.destroy(container_id)
