@@ -59,6 +59,7 @@ bench: setup ## Measure this machine: make bench BENCH="hotpath launch"
 
 docs: setup-dev ## Write the generated pages anew (docs/generated)
 	$(BIN)/python -m mesos_service.documentation docs/generated
+	$(BIN)/python -m tests.house.behaviours docs/generated
 
 dist: setup-dev ## Build the wheel and the source archive into dist/
 	$(BIN)/python -m hatchling build

@@ -7,6 +7,8 @@ a name in its own (``test_x14a_...``, ``test_m_sc_03_...``) or in its docstring.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Final
 
 BEHAVIOURS: Final = {
@@ -159,3 +161,26 @@ BEHAVIOURS: Final = {
     "X62": "202 promises processing, in order, and nothing else.",
     "X63": "Heartbeats, and a reader who leaves.",
 }
+
+
+def page() -> str:
+    """``docs/generated/behaviours.md``: the list, for readers of tests and documents."""
+    lines = [
+        "# Behaviours",
+        "",
+        "<!-- Made by `make docs` from `tests/house/behaviours.py`; change it there. -->",
+        "",
+        "Tests, comments and documents name behaviours by these short names; searching `tests/` for one (`x14a`,",
+        "`m_sc_03`) finds the tests that hold it. `A` to `E` are claims of the Mesos paper, `M` what users of Apache",
+        "Mesos rely on, `N` what goes beyond it, and `X` the rules in between that are easily broken.",
+        "",
+        "| name | behaviour |",
+        "| --- | --- |",
+        *(f"| {name} | {text} |" for name, text in BEHAVIOURS.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    (Path(sys.argv[1]) / "behaviours.md").write_text(page(), encoding="utf-8")

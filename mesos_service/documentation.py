@@ -1,0 +1,131 @@
+"""The pages of ``docs/generated``, made from the code: flags, commands, task states.
+
+``make docs`` writes them; a test holds the committed pages equal to what is made here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import typer.main
+from typer.core import TyperGroup
+
+from mesos_service.agent.config import AgentConfig
+from mesos_service.cli.main import FLAG_COMMANDS, build
+from mesos_service.configuration.flags import ENVIRONMENT_PREFIX, Flags
+from mesos_service.master.config import MasterConfig
+
+_MADE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n"
+
+
+def pages() -> Mapping[str, str]:
+    """File name and content of every generated page."""
+    return {
+        "commands.md": commands_page(),
+        "flags-agent.md": flags_page(AgentConfig),
+        "flags-master.md": flags_page(MasterConfig),
+    }
+
+
+def flags_page(flags: type[Flags]) -> str:
+    """All flags of a service: those it has, and those that only Mesos has."""
+    rows = [
+        (f"`--{name}`", _default(flags, name), field.description or "")
+        for name, field in sorted(flags.model_fields.items())
+    ]
+    refused = [(f"`--{name}`", advice or "Leave it out.") for name, advice in sorted(flags.absent.items())]
+    return "\n".join(
+        [
+            f"# Flags of the {flags.service}",
+            "",
+            _MADE,
+            "A flag is read from the command line, else from the environment (`--work_dir` is "
+            f"`{ENVIRONMENT_PREFIX}WORK_DIR`), else from the TOML file that `--config` (or "
+            f"`{ENVIRONMENT_PREFIX}CONFIG`) names, else it has its default. `--check_config` checks the flags and "
+            f"ends. In the file, flags stand at the top or in the table `[{flags.service}]`.",
+            "",
+            *_table(("flag", "default", "meaning"), rows),
+            "",
+            "## Flags that only Mesos has",
+            "",
+            "Setting one of these is refused, as it would have no effect.",
+            "",
+            *_table(("flag", "instead"), refused),
+            "",
+        ]
+    )
+
+
+def commands_page() -> str:
+    """All commands, with the options of those that take no service's flags."""
+    lines = ["# Commands", "", _MADE]
+    lines.append("Exit statuses: 0 done, 1 it could not be done, 2 it was asked for wrongly.")
+    for name, command in _commands(_application()):
+        lines += ["", f"## mesos-service {name}", "", (command.help or "").strip()]
+        if name in FLAG_COMMANDS:
+            service = "agent" if name == "agent" else "master"
+            lines += ["", f"Takes the [flags of the {service}](flags-{service}.md)."]
+        rows = [
+            (_spelling(parameter), str(getattr(parameter, "help", None) or ""))
+            for parameter in command.params
+            if parameter.name != "help" and (name not in FLAG_COMMANDS or parameter.name == "agents")
+        ]
+        if rows:
+            lines += ["", *_table(("option", "meaning"), rows)]
+    return "\n".join(lines) + "\n"
+
+
+def command_names() -> tuple[str, ...]:
+    """Every command as it is typed after ``mesos-service``, such as ``agents`` or ``module list``."""
+    return tuple(name for name, _ in _commands(_application()))
+
+
+def _application() -> TyperGroup:
+    application = typer.main.get_command(build("*"))
+    assert isinstance(application, TyperGroup)
+    return application
+
+
+# Any: typer hides the base class of its commands; of one we read help and params.
+def _commands(group: TyperGroup, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def _spelling(parameter: Any) -> str:  # Any: as above.
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.name.upper()}`"
+    return ", ".join(f"`{option}`" for option in parameter.opts)
+
+
+def _default(flags: type[Flags], name: str) -> str:
+    field = flags.model_fields[name]
+    if field.is_required():
+        return "needed"
+    if field.default in (None, ""):
+        return ""
+    return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
+    lines += ["| " + " | ".join(field.replace("|", "\\|") for field in row) + " |" for row in rows]
+    return lines
+
+
+def main() -> None:
+    """Write the pages into the folder that is named on the command line."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in pages().items():
+        (folder / name).write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
