@@ -14,6 +14,7 @@ from mesos_service.sdk.tasks import (
     launch,
     launch_group,
     resources,
+    take,
     task,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "launch",
     "launch_group",
     "resources",
+    "take",
     "task",
 ]

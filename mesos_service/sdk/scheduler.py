@@ -132,6 +132,12 @@ class Scheduler:
         return self.framework_info.id.value if self.framework_info.id else None
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles it is offered resources in."""
+        info = self.framework_info
+        return info.roles or ((info.role,) if info.role else ())
+
+    @property
     def master(self) -> str | None:
         """Where the master is that this scheduler is subscribed with, ``host:port``."""
         return str(self._subscription.address) if self._subscription else None
@@ -290,7 +296,7 @@ class Scheduler:
 
     async def suppress(self, *roles: str) -> None:
         """Want no offers; without roles, in none of them. Holds over a new subscription."""
-        self._suppressed.update(roles or self._roles())
+        self._suppressed.update(roles or self.roles)
         await self.call(wire.Call(type="SUPPRESS", suppress=wire.CallSuppress(roles=roles)))
 
     async def kill(self, task_id: str, agent_id: str | None = None, *, grace_seconds: float | None = None) -> None:
@@ -354,10 +360,6 @@ class Scheduler:
             await self.acknowledge(status)
         except (NotConnected, CallRefused) as fault:
             log.info("update of task %s not acknowledged: %s", status.task_id.value, fault)
-
-    def _roles(self) -> tuple[str, ...]:
-        info = self.framework_info
-        return info.roles or ((info.role,) if info.role else ())
 
 
 def _decode(record: bytes) -> wire.Event:

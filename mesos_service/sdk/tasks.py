@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mesos_service.domain.resource import Resource, Value
 from mesos_service.domain.resources import Resources
+from mesos_service.domain.values import Ranges
+from mesos_service.wire import resources as wire
 from mesos_service.wire.common import AgentID, ExecutorID, TaskID
 from mesos_service.wire.containers import CommandInfo, CommandInfoURI, Environment, EnvironmentVariable
 from mesos_service.wire.convert.values import duration_to_wire, resources_from_wire, resources_to_wire
 from mesos_service.wire.offers import Offer, OfferOperation, OfferOperationLaunch, OfferOperationLaunchGroup
-from mesos_service.wire.resources import Resource
 from mesos_service.wire.tasks import ExecutorInfo, KillPolicy, TaskGroupInfo, TaskInfo
 
 
-def resources(text: str) -> tuple[Resource, ...]:
+def resources(text: str) -> tuple[wire.Resource, ...]:
     """Resources as a flag spells them: ``cpus:0.5;mem:64;ports:[31000-31001]``.
 
     Raises:
@@ -32,6 +34,49 @@ def available(offer: Offer) -> Resources:
     if refusal is not None:
         raise ValueError(refusal)
     return held.unallocated()
+
+
+def take(held: Resources, needs: Resources) -> Resources | None:
+    """The part of ``held`` that covers ``needs`` by name, or ``None`` when it does not.
+
+    What is reserved for the framework's role is taken first, as nobody else could use it. Disks with a source, volumes
+    and revocable resources are never taken: who wants one of those has to name it.
+    """
+    taken: list[Resource] = []
+    for need in needs:
+        missing = need.value
+        for item in sorted(held, key=lambda item: not item.key.reservations):
+            key = item.key
+            if key.name != need.key.name or key.revocable or key.shared or key.disk is not None:
+                continue
+            part = _common(item.value, missing)
+            if part:
+                taken.append(Resource(key, part))
+                missing = _rest(missing, part)
+        if missing:
+            return None
+    return Resources(taken)
+
+
+def _common(held: Value, wanted: Value) -> Value:
+    """As much of ``wanted`` as is held; nothing where the two are of different types."""
+    if isinstance(held, int) and isinstance(wanted, int):
+        return min(held, wanted)
+    if isinstance(held, Ranges) and isinstance(wanted, Ranges):
+        return held & wanted
+    if isinstance(held, frozenset) and isinstance(wanted, frozenset):
+        return held & wanted
+    return 0
+
+
+def _rest(wanted: Value, part: Value) -> Value:
+    if isinstance(wanted, int) and isinstance(part, int):
+        return wanted - part
+    if isinstance(wanted, Ranges) and isinstance(part, Ranges):
+        return wanted - part
+    assert isinstance(wanted, frozenset)
+    assert isinstance(part, frozenset)
+    return wanted - part
 
 
 def command_info(
@@ -57,7 +102,7 @@ def command_info(
 def task(
     task_id: str,
     offer: Offer | str,
-    needs: str | Sequence[Resource],
+    needs: str | Resources,
     command: str | Sequence[str] | CommandInfo | None = None,
     *,
     name: str | None = None,
@@ -74,7 +119,7 @@ def task(
         name=name or task_id,
         task_id=TaskID(value=task_id),
         agent_id=AgentID(value=offer) if isinstance(offer, str) else offer.agent_id,
-        resources=resources(needs) if isinstance(needs, str) else tuple(needs),
+        resources=resources(needs) if isinstance(needs, str) else resources_to_wire(needs),
         executor=executor,
         command=command,
         kill_policy=None

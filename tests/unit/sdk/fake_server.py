@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs
 
 from mesos_service.http.asgi import CallHeaders, HeaderName, Receive, Scope, Send, read_body, respond
 from mesos_service.http.held_stream import HeldStream
@@ -35,6 +36,9 @@ class FakeServer:
         self.calls: list[tuple[CallHeaders, Json]] = []
         self.streams: list[HeldStream] = []
         self.answers: dict[str, Answer] = {}
+        self.files: dict[str, bytes] = {}
+        """What ``/files/read`` shows, by path."""
+        self.on_call: Callable[[Json], None] = lambda call: None
         self.on_subscribe: Callable[[HeldStream, Json], None] = lambda stream, call: None
         self._changed = asyncio.Event()
         self._server = HttpServer(self, bind("127.0.0.1", 0))
@@ -69,6 +73,9 @@ class FakeServer:
         self.streams[-1].close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "GET":
+            await self._read_file(scope, send)
+            return
         call: Json = json.loads(await read_body(receive))
         headers = CallHeaders.of(scope)
         answer = self.answers.get(call["type"])
@@ -86,9 +93,21 @@ class FakeServer:
             # Executor streams carry none (WIRE rule 6).
             await stream.serve(receive, send, 200, [stream_id] if "scheduler" in self.path else [])
             return
+        self.on_call(call)
         answer = answer or Answer()
         extra = tuple((name.encode(), value.encode()) for name, value in answer.headers.items())
         await respond(send, answer.status, answer.text.encode(), extra)
+
+    async def _read_file(self, scope: Scope, send: Send) -> None:
+        asked = parse_qs(scope["query_string"].decode())
+        content = self.files.get(asked["path"][0])
+        if content is None:
+            await respond(send, 404)
+            return
+        offset, length = int(asked["offset"][0]), int(asked["length"][0])
+        shown = b"" if offset < 0 else content[offset : offset + length]
+        answer = {"data": shown.decode(errors="replace"), "offset": len(content) if offset < 0 else offset}
+        await respond(send, 200, json.dumps(answer).encode())
 
 
 def subscribe_framework(stream: HeldStream, call: Json, heartbeat_seconds: float = 15.0) -> None:
