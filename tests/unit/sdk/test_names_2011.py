@@ -11,6 +11,7 @@ from mesos_service.sdk.errors import CallRefused, NotConnected
 from mesos_service.sdk.executor import ExecutorEnvironment
 from mesos_service.sdk.names_2011 import Executor2011, Scheduler2011
 from mesos_service.sdk.tasks import task
+from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskInfo, TaskStatus
 from tests.unit.sdk.fake_server import Answer, fake_master
@@ -18,7 +19,8 @@ from tests.unit.sdk.test_executor import ENVIRONMENT, environment, fake_agent, t
 from tests.unit.sdk.test_scheduler import OFFER, STATUS, in_loop, running
 
 QUOTA = """{"type": "GET_QUOTA", "get_quota": {"status": {"configs": [
-    {"role": "r", "guarantees": {"cpus": {"value": 0.5}}}, {"role": "other", "guarantees": {"cpus": {"value": 9}}}]}}}"""
+    {"role": "r", "guarantees": {"cpus": {"value": 0.5}}},
+    {"role": "other", "guarantees": {"cpus": {"value": 9}}}]}}}"""
 
 
 class Paper(Scheduler2011):
@@ -27,6 +29,10 @@ class Paper(Scheduler2011):
     def __init__(self, master: str) -> None:
         super().__init__("paper", master, roles=["r"])
         self.told: list[tuple[str, str]] = []
+        self.is_subscribed = asyncio.Event()
+
+    async def subscribed(self, framework_id: str, master: MasterInfo | None) -> None:
+        self.is_subscribed.set()
 
     async def resourceOffer(self, offerId: str, offers: Sequence[Offer]) -> None:  # noqa: N802, N803
         self.told.append(("resourceOffer", offers[0].agent_id.value))
@@ -97,7 +103,7 @@ def test_1_g_the_guaranteed_share_is_the_quota_of_ones_own_role() -> None:
         async with fake_master() as master:
             scheduler = Paper(master.address)
             async with running(scheduler):
-                await master.called("SUBSCRIBE")
+                await scheduler.is_subscribed.wait()
                 master.path = "/api/v1"
                 master.answers["GET_QUOTA"] = Answer(200, QUOTA)
                 assert await scheduler.getGuaranteedShare() == {"r": {"cpus": 0.5}}
