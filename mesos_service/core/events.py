@@ -116,13 +116,5 @@ class Shutdown:
 
 
 ExecutorEvent = (
-    ExecutorSubscribed
-    | Launch
-    | LaunchGroup
-    | Kill
-    | Acknowledged
-    | MessageToExecutor
-    | Shutdown
-    | Error
-    | Heartbeat
+    ExecutorSubscribed | Launch | LaunchGroup | Kill | Acknowledged | MessageToExecutor | Shutdown | Error | Heartbeat
 )

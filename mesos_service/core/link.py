@@ -94,16 +94,7 @@ class AgentUpdated:
     agent: AgentInfo
 
 
-Uplink = (
-    Register
-    | Reregister
-    | Unregister
-    | UpdateStatus
-    | ExitedExecutor
-    | MessageFromExecutor
-    | Pong
-    | AgentUpdated
-)
+Uplink = Register | Reregister | Unregister | UpdateStatus | ExitedExecutor | MessageFromExecutor | Pong | AgentUpdated
 
 # -- master to agent -----------------------------------------------------------------------------------------
 

@@ -230,9 +230,7 @@ SchedulerMessage = (
     | UpdateFramework
     | Unhandled
 )
-MasterMessage = (
-    SchedulerMessage | SchedulerDisconnected | FromAgent | LinkLost | OperatorTeardown | Persisted | Tick
-)
+MasterMessage = SchedulerMessage | SchedulerDisconnected | FromAgent | LinkLost | OperatorTeardown | Persisted | Tick
 
 # -- to the agent, from its master ---------------------------------------------------------------------------
 
@@ -345,9 +343,7 @@ class ShutDown:
 
 
 ExecutorMessages = ExecutorSubscribe | ExecutorUpdate | ExecutorMessage | ExecutorHeartbeat
-ContainerMessage = (
-    ContainerLaunched | ContainerLaunchFailed | ContainerExited | ContainerLimited | ContainerDestroyed
-)
+ContainerMessage = ContainerLaunched | ContainerLaunchFailed | ContainerExited | ContainerLimited | ContainerDestroyed
 AgentMessage = (
     MasterConnected
     | MasterLost

@@ -38,8 +38,7 @@ def refuse_id(value: str) -> str | None:
     if value in (".", ".."):
         return f"'{value}' is disallowed"
     if any(
-        character == "/" or character == "\\" or ord(character) < 32 or ord(character) == 127
-        for character in value
+        character == "/" or character == "\\" or ord(character) < 32 or ord(character) == 127 for character in value
     ):
         return f"'{value}' contains invalid characters"
     return None

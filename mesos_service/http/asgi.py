@@ -25,8 +25,8 @@ class HeaderName(bytes):
         return self
 
 
-BODY_BYTES_MAX = 256 * 1024 * 1024
-"""Far above any lawful call (a re-registration with 50,000 tasks is some 50 MB), far below what would hurt."""
+BODY_BYTES_MAX = 64 * 1024 * 1024
+"""Far above any lawful call (5,000 tasks in one ACCEPT are some 2 MB), far below what would hurt."""
 
 CONTENT_LENGTH = b"content-length"
 TEXT = (HeaderName(b"Content-Type"), b"text/plain; charset=utf-8")
