@@ -46,11 +46,13 @@ class Agent:
 async def linked(port: int, options: LinkOptions = QUICK, agents: int = 1) -> AsyncIterator[tuple[MasterLink, Agent]]:
     master_link = MasterLink(StandaloneDetector("127.0.0.1", port), options)
     agent = Agent(master_link)
-    master_link.start()
+    defects: list[BaseException] = []
+    master_link.start(defects.append)
     try:
         yield master_link, agent
     finally:
         await master_link.stop()
+        assert not defects
 
 
 def exited(number: int) -> link.ExitedExecutor:
@@ -251,9 +253,10 @@ def test_a_defect_of_a_receiver_is_not_taken_for_a_fault_of_the_network() -> Non
         async with fake_master() as master:
             master_link = MasterLink(StandaloneDetector("127.0.0.1", master.port), QUICK)
             master_link.attach(fail)
-            master_link.start()
-            assert master_link.task is not None
-            with pytest.raises(ZeroDivisionError):
-                await asyncio.wait_for(master_link.task, 5.0)
+            defects: list[BaseException] = []
+            master_link.start(defects.append)
+            await until(lambda: defects)
+            assert isinstance(defects[0], ZeroDivisionError)
+            assert len(master.links) == 1
 
     asyncio.run(scenario())
