@@ -53,8 +53,8 @@ def is_archive(name: str) -> bool:
     return name.endswith((*_TAR_SUFFIXES, ".zip", ".gz"))
 
 
-def extract(archive: Path, target: Path, limits: ArchiveLimits, stop: threading.Event) -> None:
-    """Unpack ``archive`` into the directory ``target``; blocks, so call it in a thread.
+def extract(archive: Path, target: Path, limits: ArchiveLimits, stop: threading.Event) -> list[Path]:
+    """Unpack ``archive`` into the directory ``target``; blocks, so call it in a thread. Gives back what it made.
 
     Gives up soon after ``stop`` is set. Raises :class:`ArchiveRefused`; what was unpacked until then stays.
     """
@@ -70,6 +70,7 @@ def extract(archive: Path, target: Path, limits: ArchiveLimits, stop: threading.
         raise
     except (*_DAMAGE, RuntimeError) as error:
         raise ArchiveRefused(f"cannot be unpacked: {error or repr(error)}") from error
+    return extraction.made
 
 
 class _Extraction:
@@ -79,6 +80,7 @@ class _Extraction:
         self._stop = stop
         self._bytes = 0
         self._entries = 0
+        self.made: list[Path] = []
 
     def tar(self, archive: Path) -> None:
         with _Plain(archive) as plain, tarfile.open(mode="r|", fileobj=plain) as members:
@@ -143,6 +145,7 @@ class _Extraction:
                 parent = self._inside(parent, name)
             if not parent.is_dir():
                 parent.mkdir(mode=0o755)
+                self.made.append(parent)
         place = parent / parts[-1] if parts else self._target
         if parts and (place.is_symlink() or place.is_file()):
             place.unlink()
@@ -162,11 +165,13 @@ class _Extraction:
         place = self._place(name)
         if place != self._target:
             place.mkdir(mode=0o755)
+            self.made.append(place)
 
     def _file(self, name: str, content: Readable, *, executable: bool) -> None:
         place = self._place(name)
         mode = 0o755 if executable else 0o644
         handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        self.made.append(place)
         with os.fdopen(handle, "wb") as target:
             while chunk := content.read(_CHUNK_BYTES):
                 self._check_stop()
@@ -182,6 +187,7 @@ class _Extraction:
         # Resolving follows the links that are there already; ".." of what is not there counts as written.
         self._inside(place.parent / leads_to, name)
         place.symlink_to(leads_to)
+        self.made.append(place)
 
     def _hard_link(self, name: str, leads_to: str) -> None:
         parts = _parts(leads_to, f"member '{name}' is a link to '{leads_to}', which")

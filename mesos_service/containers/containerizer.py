@@ -340,7 +340,7 @@ class Containerizer:
         failures += [str(outcome) for outcome in outcomes if isinstance(outcome, BaseException)]
         if container.fetching is not None:
             container.fetching.cancel()
-        if container.child is not None:
+        if container.child is not None and not container.settled.is_set():
             self._launcher.signal(container.child, SIGKILL)
         await container.settled.wait()
         container.phase = Phase.DESTROYING

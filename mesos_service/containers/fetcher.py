@@ -152,11 +152,9 @@ class Fetcher:
             raise _Refused(str(error) or repr(error)) from error
 
     def _unpack(self, archive: Path, sandbox: Path, user: User | None, stop: threading.Event) -> None:
-        before = _names(sandbox) if user else set()
-        extract(archive, sandbox, self._limits.archive, stop)
-        if user:
-            for name in _names(sandbox) - before:
-                os.chown(sandbox / name, user.uid, user.gid, follow_symlinks=False)
+        for path in extract(archive, sandbox, self._limits.archive, stop):
+            if user is not None:
+                os.chown(path, user.uid, user.gid, follow_symlinks=False)
 
 
 class _Refused(Exception):
@@ -218,14 +216,6 @@ def _may_read(user: User, status: os.stat_result, source: Path) -> bool:
 
     real = source.resolve()
     return allowed(status, 4) and all(allowed(directory.stat(), 1) for directory in real.parents)
-
-
-def _names(root: Path) -> set[str]:
-    """All paths below ``root``; symbolic links are named and not followed."""
-    names: set[str] = set()
-    for directory, directories, files in os.walk(root):
-        names.update(os.path.relpath(os.path.join(directory, name), root) for name in (*directories, *files))  # noqa: PTH118
-    return names
 
 
 async def _in_thread(work: Callable[[threading.Event], None]) -> None:

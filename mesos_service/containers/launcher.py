@@ -253,7 +253,6 @@ class PosixLauncher:
     def _reap(self, child: Child) -> None:
         _wait_status(child, os.WEXITED)
         os.close(child.handle)
-        self._census.forget(child.lineage)
 
 
 def _require_process_descriptors() -> None:

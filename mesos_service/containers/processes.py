@@ -99,18 +99,21 @@ class Lineage:
 
     def members(self) -> list[ProcessStat]:
         """The living processes of the container, its first one left out."""
-        strangers = {stat.pid: stat for stat in map(read_stat, self._candidates()) if stat is not None}
-        members = [strangers.pop(pid) for pid, stat in self._seen.items() if _same(strangers.get(pid), stat)]
-        kin = {self.leader, *(stat.pid for stat in members)}
-        members += _adopt(strangers, kin)
-        while marked := [stat for stat in strangers.values() if not stat.dead and self._is_marked(stat.pid)]:
-            for stat in marked:
-                kin.add(stat.pid)
-                members.append(strangers.pop(stat.pid))
-            members += _adopt(strangers, kin)
-        living = [stat for stat in members if not stat.dead and stat.pid != self.leader]
-        self._seen = {stat.pid: stat for stat in living}
-        return living
+        table = ProcessTable(self._candidates())
+        kin = table.relatives([self.leader, *self._still_seen(table)])
+        while orphans := [stat.pid for stat in table.orphans() if stat.pid not in kin and self._is_marked(stat.pid)]:
+            kin |= table.relatives(orphans)
+        members = [stat for pid in kin if (stat := table.find(pid)) and not stat.dead and pid != self.leader]
+        self._seen = {stat.pid: stat for stat in members}
+        return members
+
+    def members_in(self, table: ProcessTable) -> list[int]:
+        """Process ids of kin, and of others that were seen before; the first one included."""
+        kin = table.relatives([self.leader, *self._still_seen(table)])
+        return sorted(pid for pid in kin if (stat := table.find(pid)) and not stat.dead)
+
+    def _still_seen(self, table: ProcessTable) -> Iterator[int]:
+        return (pid for pid, stat in self._seen.items() if _same(table.find(pid), stat))
 
     def _candidates(self) -> Collection[int]:
         forks = forks_since_boot() - self._forks_before
@@ -132,43 +135,78 @@ class Lineage:
         return self._mark in b"\0" + environment
 
 
+class ProcessTable:
+    """A picture of some processes at one moment."""
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._stats = {stat.pid: stat for stat in map(read_stat, pids) if stat is not None}
+        self._related: dict[int, set[int]] = {}
+        """By process, session or group number: those who have it as parent, session or group."""
+        for stat in self._stats.values():
+            for number in (stat.ppid, stat.session, stat.group):
+                self._related.setdefault(number, set()).add(stat.pid)
+
+    def find(self, pid: int) -> ProcessStat | None:
+        """What was seen of that process."""
+        return self._stats.get(pid)
+
+    def relatives(self, pids: Iterable[int]) -> set[int]:
+        """These processes, whoever has one of them as parent, session or group, and so on."""
+        kin: set[int] = set()
+        waiting = [*pids]
+        while waiting:
+            pid = waiting.pop()
+            if pid not in kin:
+                kin.add(pid)
+                waiting += self._related.get(pid, ())
+        return kin
+
+    def orphans(self) -> Iterator[ProcessStat]:
+        """Living processes that may have lost the parent who made them.
+
+        An orphan is given to one of the ancestors of its late parent, which for our descendants means one of ours, or
+        the first process of all, or a member of the same container. Our own children are no orphans, unless we are
+        the first process ourselves.
+        """
+        if not self._stats:
+            return
+        for taker in {1, *_ancestors_of_ours()}:
+            for pid in self._related.get(taker, ()):
+                stat = self._stats[pid]
+                if stat.ppid == taker and not stat.dead:
+                    yield stat
+
+
+def _ancestors_of_ours() -> Iterator[int]:
+    """Our parent, its parent, and so on."""
+    pid = os.getppid()
+    while pid > 0 and (stat := read_stat(pid)) is not None:
+        yield pid
+        pid = stat.ppid
+
+
 def _same(now: ProcessStat | None, then: ProcessStat) -> bool:
     return now is not None and now.start_ticks == then.start_ticks and not now.dead
 
 
-def _adopt(strangers: dict[int, ProcessStat], kin: set[int]) -> list[ProcessStat]:
-    """Move out of ``strangers`` whoever is related to ``kin``, and their relations in turn."""
-    adopted: list[ProcessStat] = []
-    while related := [
-        stat
-        for stat in strangers.values()
-        if stat.pid in kin or stat.ppid in kin or stat.session in kin or stat.group in kin
-    ]:
-        for stat in related:
-            kin.add(stat.pid)
-            adopted.append(strangers.pop(stat.pid))
-    return adopted
-
-
 class Census:
-    """Answers "which processes does each container have" for measuring, where a second's delay does no harm."""
+    """Answers "which processes does each container have" for measuring, where a second's delay does no harm.
+
+    One picture of the machine serves all containers, and environments are not read for it.
+    """
 
     def __init__(self, seconds_max: float = 1.0) -> None:
         self._seconds_max = seconds_max
-        self._taken: dict[int, tuple[float, tuple[int, ...]]] = {}
+        self._table = ProcessTable(())
+        self._taken: float | None = None
 
-    def processes(self, lineage: Lineage) -> tuple[int, ...]:
+    def processes(self, lineage: Lineage) -> list[int]:
         """All living processes of the container, its first one included."""
         now = time.monotonic()
-        taken = self._taken.get(lineage.leader)
-        if taken is None or now - taken[0] > self._seconds_max:
-            taken = (now, (lineage.leader, *(stat.pid for stat in lineage.members())))
-            self._taken[lineage.leader] = taken
-        return taken[1]
-
-    def forget(self, lineage: Lineage) -> None:
-        """The container is gone."""
-        self._taken.pop(lineage.leader, None)
+        if self._taken is None or now - self._taken > self._seconds_max or self._table.find(lineage.leader) is None:
+            self._table = ProcessTable(_all_pids())
+            self._taken = now
+        return lineage.members_in(self._table)
 
 
 def still(stat: ProcessStat) -> bool:
@@ -176,4 +214,4 @@ def still(stat: ProcessStat) -> bool:
     return _same(read_stat(stat.pid), stat)
 
 
-__all__ = ["Census", "Lineage", "ProcessStat", "forks_since_boot", "read_stat", "still"]
+__all__ = ["Census", "Lineage", "ProcessStat", "ProcessTable", "forks_since_boot", "read_stat", "still"]

@@ -1,4 +1,4 @@
-"""What every isolator module promises, with real processes (FEATURES 4.2; M-AG-03, M-AG-04)."""
+"""What every isolator module promises, with real processes (Mesos docs, isolators; M-AG-03, M-AG-04)."""
 
 from __future__ import annotations
 

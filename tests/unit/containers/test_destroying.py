@@ -184,7 +184,7 @@ def test_destroy_is_idempotent_and_takes_the_unknown(run: Run, tmp_path: Path) -
     run(body())
 
 
-def test_x50_isolators_go_in_order_and_the_command_waits_for_them(run: Run, tmp_path: Path) -> None:
+def test_m_ag_03_x50_isolators_go_in_order_and_the_command_waits_for_them(run: Run, tmp_path: Path) -> None:
     async def body() -> None:
         log: list[str] = []
         first, second = Recording("a", log, holds="isolate"), Recording("b", log)

@@ -237,6 +237,14 @@ def test_files_belong_to_the_user_who_could_read_them(run: Run, tmp_path: Path, 
     assert list(sandbox.iterdir()) == []
     if os.geteuid() == 0:  # Giving files away takes root.
         run(Fetcher(LIMITS).fetch([UriSpec(value="/etc/passwd", output_file="deep/passwd")], sandbox, nobody))
+        (tmp_path / "packed.tgz").write_bytes(PACKED)
+        (tmp_path / "packed.tgz").chmod(0o644)
+        (sandbox / "inside").write_text("older")
+        for directory in tmp_path.parents[:-1]:
+            directory.chmod(directory.stat().st_mode | 0o055)
+        tmp_path.chmod(0o755)
+        run(Fetcher(LIMITS).fetch([UriSpec(value=str(tmp_path / "packed.tgz"))], sandbox, nobody))
+        assert {path.owner() for path in sandbox.iterdir()} == {"nobody"}
         assert (sandbox / "deep").owner() == (sandbox / "deep" / "passwd").owner() == "nobody"
 
 

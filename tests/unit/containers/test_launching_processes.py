@@ -30,7 +30,7 @@ def test_the_wait_status_is_told_as_it_was(run: Run, tmp_path: Path, line: str, 
     run(body())
 
 
-def test_the_command_runs_in_its_sandbox_and_writes_to_its_logs(run: Run, tmp_path: Path) -> None:
+def test_m_ag_01_the_command_runs_in_its_sandbox_and_writes_to_its_logs(run: Run, tmp_path: Path) -> None:
     async def body() -> None:
         async with room(tmp_path) as here:
             plan = here.plan("c", "/bin/sh", "-c", "pwd; echo $GREETING; echo no >&2", environment={"GREETING": "hi"})
