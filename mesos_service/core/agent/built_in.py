@@ -44,7 +44,7 @@ def shutdown_grace_seconds(turn: Turn, task: Task) -> float:
 def report_end(
     turn: Turn, framework: Framework, executor: Executor, task: Task, wait_status: int | None, pid: int | None
 ) -> None:
-    """Say how a task ended: KILLED when it was killed, else FINISHED for status 0 alone (golden: task-kinds).
+    """Say how a task ended: KILLED when it was killed, else FINISHED for status 0 alone (as recorded of Mesos 1.12).
 
     ``wait_status`` is ``None`` for one that was killed before its process began.
     """

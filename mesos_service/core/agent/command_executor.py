@@ -1,7 +1,7 @@
 """The built-in executor of command tasks: one executor, one task, one container, one process (M-EX-06).
 
 Its executor id is the task's, and its container is the command itself: nothing is started but what the framework
-asked for. What it says is what Mesos' command executor says (golden: task-kinds, scheduler).
+asked for. What it says is what Mesos' command executor says (as recorded of Mesos 1.12).
 """
 
 from __future__ import annotations

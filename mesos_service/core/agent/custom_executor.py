@@ -1,4 +1,4 @@
-"""Executors of the frameworks' own: processes that subscribe and speak the executor API (FEATURES 2.2, M-EX-01..05).
+"""Executors of the frameworks' own: processes that subscribe and speak the executor API (Mesos docs, "Executor HTTP API"; M-EX-01..05).
 
 Tasks wait in the executor's queue until it subscribes, and again while it is away. A kill and a launch that the
 executor may have missed are told again when it comes back; the executor for its part repeats the updates it has not
@@ -291,7 +291,7 @@ def _take_update(turn: Turn, framework: Framework, executor: Executor, status: T
 
 
 def _complete_status(turn: Turn, executor: Executor, status: TaskStatus) -> TaskStatus:
-    """Fill in what the agent knows better than the executor, or the executor left out (WIRE.md, executors)."""
+    """Fill in what the agent knows better than the executor, or the executor left out."""
     return replace(
         status,
         agent_id=turn.state.agent_id,

@@ -101,7 +101,7 @@ def shut_down(turn: Turn, framework: Framework, executor: Executor) -> None:
 
 
 def end_if_idle(turn: Turn, framework: Framework, executor: Executor) -> None:
-    """End the executor once it runs nothing; its own status is always 0 (golden)."""
+    """End the executor once it runs nothing; its own status is always 0 (as recorded)."""
     if executor.live_containers == 0 and not executor.launched:
         executors.terminated(turn, framework, executor, 0)
 
@@ -119,7 +119,7 @@ def _end(turn: Turn, framework: Framework, executor: Executor, task: Task, wait_
         status = status_updates.executor_status(turn, task, ended.state, place, ended.message, ended.reason)
         status_updates.report(turn, framework, executor, task, status)
     else:
-        # The process is gone, and with it its pid (golden).
+        # The process is gone, and with it its pid (as recorded).
         built_in.report_end(turn, framework, executor, task, wait_status, None)
     if task.state is not TaskState.FINISHED:
         for other in task.group:

@@ -103,7 +103,7 @@ def destroy_container(turn: Turn, container_id: ContainerId) -> None:
 
 
 def launch_failure(framework: Framework, reason: str, message: str) -> Termination:
-    """What the containerizer's refusal means for a task: it failed, or never came as far as an executor (golden)."""
+    """What the containerizer's refusal means for a task: it failed, or never came as far as an executor (as recorded)."""
     if reason == REASON_EXECUTOR_TERMINATED:
         dropped = TaskState.DROPPED if framework.info.has(PARTITION_AWARE) else TaskState.LOST
         return Termination(dropped, reason, message)
@@ -180,7 +180,7 @@ def terminated(turn: Turn, framework: Framework, executor: Executor, status: int
     """Nothing of the executor is left. Tells the master, and reports what it left undone.
 
     ``status`` is the raw wait status, ``None`` when it never ran. Built-in command executors are not told of: the
-    master does not list them (golden: every other end of an executor gives a FAILURE event).
+    master does not list them (as recorded: every other end of an executor gives a FAILURE event).
     """
     executor.state = ExecutorState.TERMINATED
     executor.exit_status = status

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from mesos_service.core.agent.state import (
     ACKNOWLEDGED_MAX,
     AgentState,
+    CompletionOverdue,
+    ContainerPhase,
     Executor,
+    ExecutorRegistrationOverdue,
     ExecutorState,
     Framework,
+    KillOverdue,
     RetryDue,
     Task,
 )
@@ -79,6 +83,9 @@ def _executor(state: AgentState, framework: Framework, executor: Executor) -> It
             yield f"{name} is terminated and has a stream"
     elif executor.info.type is not ExecutorType.DEFAULT and executor.container_id not in state.containers:
         yield f"{name} is {executor.state} without a container"
+    overdue = ExecutorRegistrationOverdue(executor.container_id)
+    if executor.state is not ExecutorState.REGISTERING and state.timers.deadline(overdue) is not None:
+        yield f"{name} is {executor.state} and its registration is awaited"
     if executor.stream_id is not None and state.executor_streams.get(executor.stream_id) != executor.container_id:
         yield f"{name}'s stream is not in the index"
     if framework.terminating and executor.terminated:
@@ -100,6 +107,10 @@ def _containers(state: AgentState) -> Iterator[str]:
         if found is None:
             yield f"container {container_id} belongs to no executor"
             continue
+        if container.phase is not ContainerPhase.RUNNING:
+            for deadline in (KillOverdue(container_id), CompletionOverdue(container_id)):
+                if state.timers.deadline(deadline) is not None:
+                    yield f"{deadline} is awaited while the container is {container.phase}"
         key = (container.framework_id, container.executor_id)
         live[key] = live.get(key, 0) + 1
     for framework in state.frameworks.values():

@@ -1,4 +1,4 @@
-"""Status updates: from a task's new state to the framework's acknowledgement of it (FEATURES 5.1, X01-X12).
+"""Status updates: from a task's new state to the framework's acknowledgement of it (Mesos: task status update manager; X01-X12).
 
 Each (framework, task) has a stream, first in first out. Its head is sent and sent again, 10 s later, then 20 s, until
 the framework acknowledges it; only then the next one goes out, with the pause at its start again. Later updates wait,

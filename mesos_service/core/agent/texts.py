@@ -1,4 +1,4 @@
-"""How wait statuses and durations read in messages (golden: task-kinds; Mesos: stout)."""
+"""How wait statuses and durations read in messages (Mesos: stout)."""
 
 from __future__ import annotations
 

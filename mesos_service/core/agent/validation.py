@@ -1,7 +1,7 @@
 """What may not be done, said before anything is done: the first reason, and nothing touched.
 
 Calls of executors are checked as far as the answer depends on this agent's state; that a call is well formed was
-checked by ``wire`` (golden: errors/agent-executor-*, executor).
+checked by ``wire`` (texts as recorded of Mesos 1.12).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mesos_service.domain.ids import ExecutorId, FrameworkId
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
 
 REASON_LIMITS_NOT_ENFORCED: Final = "REASON_GC_ERROR"
-"""Mesos gives this reason, and means no garbage (golden: task-kinds, limits)."""
+"""Mesos gives this reason, and means no garbage (as recorded of Mesos 1.12)."""
 
 _ENFORCERS: Final = (("cpus", "CPU", "cgroups/cpu"), ("mem", "Memory", "cgroups/mem"))
 
@@ -57,7 +57,7 @@ def refuse_status(status: TaskStatus, executor: Executor) -> Refusal | None:
 
 
 def refuse_limits(task: TaskInfo, options: AgentOptions) -> str | None:
-    """Say which limit of the task nothing here would enforce (golden: task-kinds, limits)."""
+    """Say which limit of the task nothing here would enforce (as recorded of Mesos 1.12)."""
     for resource, name, isolator in _ENFORCERS:
         if resource in task.limits and isolator not in options.isolation:
             return (

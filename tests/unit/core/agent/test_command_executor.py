@@ -264,3 +264,16 @@ def test_completed_histories_stay_short() -> None:
         world.acknowledge_all(world.gone(world.start_command(task_info(f"t{number}"))))
     framework = world.state.completed_frameworks[FRAMEWORK_ID]
     assert [executor.info.executor_id for executor in framework.completed_executors] == ["t3", "t4", "t5"]
+
+
+def test_a_container_that_is_limited_before_it_runs_never_runs(world: World) -> None:
+    container_id = only(world.run(task_info("t1")), LaunchContainer)[0].container_id
+    world.take(ContainerLimited(container_id, "REASON_CONTAINER_LIMITATION_DISK", "full"))
+    assert statuses(world.take(ContainerLaunched(container_id, 5))) == []
+    assert [one.reason for one in statuses(world.gone(container_id, 9))] == ["REASON_CONTAINER_LIMITATION_DISK"]
+
+
+def test_the_newest_word_on_a_framework_counts(world: World) -> None:
+    world.start_command(task_info("t1"), framework_info(TASK_KILLING_STATE))
+    world.start_command(task_info("t2"), framework_info("PARTITION_AWARE"))
+    assert states(world.kill("t1")) == []

@@ -1,4 +1,4 @@
-"""Custom executors: processes that subscribe (FEATURES 2.2)."""
+"""Custom executors: processes that subscribe (M-EX-01..05)."""
 
 from __future__ import annotations
 
@@ -540,3 +540,27 @@ def test_the_containers_end_alone_is_enough(world: World) -> None:
     effects = world.take(ContainerDestroyed(container_id))
     assert [message.status for message in uplinks(effects, ExitedExecutor)] == [9]
     assert world.take(ContainerExited(container_id, 9)) == []
+
+
+def test_the_first_reason_to_end_an_executor_is_the_one_that_is_told(world: World) -> None:
+    container_id = only(world.run(task_info("c1", custom())), LaunchContainer)[0].container_id
+    world.wait(61.0)
+    world.take(ContainerLimited(container_id, "REASON_CONTAINER_LIMITATION_MEMORY", "too much"))
+    assert [one.reason for one in statuses(world.gone(container_id, 9))] == ["REASON_EXECUTOR_REGISTRATION_TIMEOUT"]
+
+
+def test_an_exit_told_twice_counts_once(world: World) -> None:
+    container_id, _ = world.start_custom("c1")
+    world.take(ContainerExited(container_id, 7 << 8))
+    assert deeds(world.take(ContainerExited(container_id, 0))) == []
+    assert [one.status for one in uplinks(world.take(ContainerDestroyed(container_id)), ExitedExecutor)] == [7 << 8]
+
+
+def test_an_update_of_a_task_still_queued_counts_as_its_delivery(world: World) -> None:
+    _, stream_id = world.start_custom("c1")
+    world.take(ExecutorDisconnected(framework_id=FRAMEWORK_ID, executor_id=EXECUTOR_ID, stream_id=stream_id))
+    world.run(task_info("c2", custom()))
+    assert states(world.update("c2", TaskState.RUNNING)) == [("c2", TaskState.RUNNING)]
+    assert list(world.executor().launched) == ["c1", "c2"]
+    # It is not sent a second time.
+    assert [type(event) for event in told(world.subscribe(tasks=(task_info("c1"),)))] == [ExecutorSubscribed]

@@ -233,3 +233,19 @@ def test_m_sc_11_a_default_executor_has_no_ear_for_messages(world: World) -> Non
         world.master(MessageToAgent(framework_id=FRAMEWORK_ID, executor_id=ExecutorId("pod"), data=b"hi"))
     )
     assert heard == []
+
+
+def test_the_executor_waits_for_every_container_to_be_cleaned_up(world: World) -> None:
+    containers = world.start_group("a", "b")
+    for name in ("a", "b"):
+        world.acknowledge_all(world.take(ContainerExited(containers[name], 0)))
+    assert uplinks(world.take(ContainerDestroyed(containers["a"])), ExitedExecutor) == []
+    assert len(uplinks(world.take(ContainerDestroyed(containers["b"])), ExitedExecutor)) == 1
+
+
+def test_a_new_group_may_come_while_the_last_container_is_cleaned_up(world: World) -> None:
+    containers = world.start_group("a")
+    world.acknowledge_all(world.take(ContainerExited(containers["a"], 0)))
+    later = world.start_group("b")
+    assert uplinks(world.take(ContainerDestroyed(containers["a"])), ExitedExecutor) == []
+    assert len(uplinks(world.gone(later["b"]), ExitedExecutor)) == 1

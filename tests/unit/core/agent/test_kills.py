@@ -243,3 +243,19 @@ def test_the_default_grace_is_an_option() -> None:
     container_id: ContainerId = world.start_command()
     world.kill("t1")
     assert only(world.wait(0.6), DestroyContainer) == [DestroyContainer(container_id)]
+
+
+def test_m_ag_22_a_task_that_is_being_killed_does_not_become_overdue(world: World) -> None:
+    container_id = world.start_command(task_info("t1", max_completion=5.0), framework_info(PARTITION_AWARE))
+    world.kill("t1", grace=30.0)
+    world.wait(10.0)
+    (status,) = statuses(world.take(ContainerExited(container_id, TERM)))
+    assert (status.state, status.reason) == (TaskState.KILLED, None)
+
+
+def test_x56_a_group_that_falls_does_not_shorten_a_kill_under_way(world: World) -> None:
+    containers = world.start_group("a", "b")
+    world.kill("b", grace=60.0)
+    world.take(ContainerExited(containers["a"], 256))
+    assert only(world.wait(59.0), DestroyContainer) == []
+    assert only(world.wait(1.0), DestroyContainer) == [DestroyContainer(containers["b"])]

@@ -6,7 +6,14 @@ import pytest
 
 from mesos_service.core.effects import DestroyContainer, Exit, LaunchContainer, SendExecutor, SignalContainer
 from mesos_service.core.events import Shutdown
-from mesos_service.core.link import ExitedExecutor, ShutdownAgent, ShutdownExecutor, ShutdownFramework, Unregister
+from mesos_service.core.link import (
+    ExitedExecutor,
+    Reregister,
+    ShutdownAgent,
+    ShutdownExecutor,
+    ShutdownFramework,
+    Unregister,
+)
 from mesos_service.core.messages import ContainerDestroyed, ContainerLaunched, ShutDown
 from mesos_service.domain.frameworks import PARTITION_AWARE
 from mesos_service.domain.ids import ExecutorId, FrameworkId
@@ -14,6 +21,7 @@ from mesos_service.domain.tasks import TaskState
 from tests.unit.core.agent.world import (
     FRAMEWORK_ID,
     World,
+    custom,
     deeds,
     facts,
     framework_info,
@@ -155,3 +163,37 @@ def test_the_master_can_end_the_agent(world: World) -> None:
     (end,) = only(world.take(ContainerDestroyed(container_id)), Exit)
     assert end.status == 1
     assert "Agent has been marked gone" in end.message
+
+
+def test_answers_about_unknown_frameworks_do_not_outlive_the_registration(world: World) -> None:
+    world.kill("never")
+    world.start_command()
+    world.take(ShutDown())
+    assert sent_uplinks(world.wait(2.0)) == []
+
+
+def test_a_framework_that_is_torn_down_is_not_named_on_reregistration(world: World) -> None:
+    world.start_command(task_info("cmd", kill_grace=600.0))
+    world.start_custom("c1", info=custom(grace=600.0))
+    world.master(ShutdownFramework(FRAMEWORK_ID))
+    world.lose_master()
+    request = world.connect("link-2")
+    assert isinstance(request, Reregister)
+    assert (request.executors, request.tasks, request.frameworks) == ((), (), ())
+
+
+def test_an_executor_that_has_ended_is_not_named_on_reregistration(world: World) -> None:
+    container_id, _ = world.start_custom("c1")
+    world.gone(container_id, 0)
+    world.lose_master()
+    request = world.connect("link-2")
+    assert isinstance(request, Reregister)
+    assert request.executors == ()
+    assert [task.state for task in request.tasks] == [TaskState.FAILED]
+
+
+def test_a_framework_that_was_torn_down_may_be_launched_for_again(world: World) -> None:
+    world.gone(world.start_command())
+    world.master(ShutdownFramework(FRAMEWORK_ID))
+    container_id = world.start_command(task_info("t2"))
+    assert states(world.gone(container_id)) == [("t2", TaskState.FINISHED)]
