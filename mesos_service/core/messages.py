@@ -24,7 +24,7 @@ from mesos_service.domain.ids import (
     StreamId,
     TaskId,
 )
-from mesos_service.domain.offers import Filters
+from mesos_service.domain.offers import DEFAULT_FILTERS, Filters
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
 
 
@@ -94,13 +94,13 @@ AcceptOperation = LaunchOperation | LaunchGroupOperation | UnsupportedOperation
 class Accept(SchedulerCall):
     offer_ids: tuple[OfferId, ...]
     operations: tuple[AcceptOperation, ...] = ()
-    filters: Filters = Filters()
+    filters: Filters = DEFAULT_FILTERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decline(SchedulerCall):
     offer_ids: tuple[OfferId, ...]
-    filters: Filters = Filters()
+    filters: Filters = DEFAULT_FILTERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ class UpdateFramework(SchedulerCall):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unhandled(SchedulerCall):
-    """A lawful call about things this master does not have (inverse offers, operation feedback): accepted, no effect."""
+    """A lawful call about what this master does not have (inverse offers, operation feedback): accepted, no effect."""
 
     type: str
 

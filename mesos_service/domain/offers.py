@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, Role
 from mesos_service.domain.resources import Resources
@@ -28,3 +29,7 @@ class Filters:
     """``refuse_seconds`` as sent; what it means is said in X28 (negative: default; 0: none; capped at a year)."""
 
     refuse_seconds: float = 5.0
+
+
+DEFAULT_FILTERS: Final = Filters()
+"""What a call without filters means: five seconds (B43)."""

@@ -9,7 +9,7 @@ from mesos_service.core import events, messages
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId
-from mesos_service.domain.offers import Filters
+from mesos_service.domain.offers import DEFAULT_FILTERS, Filters
 from mesos_service.wire import common
 from mesos_service.wire import offers as wire_offers
 from mesos_service.wire import scheduler as wire
@@ -99,10 +99,7 @@ def _operation(operation: wire_offers.OfferOperation) -> messages.AcceptOperatio
 
 
 def _filters(filters: wire_offers.Filters | None) -> Filters:
-    return _DEFAULT_FILTERS if filters is None else Filters(filters.refuse_seconds)
-
-
-_DEFAULT_FILTERS = Filters()
+    return DEFAULT_FILTERS if filters is None else Filters(filters.refuse_seconds)
 
 
 def _decline(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
