@@ -32,6 +32,7 @@ from mesos_service.domain.attributes import Attribute, parse_attributes
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.resources_text import parse_resources
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
+from mesos_service.plugins.loader import ISOLATORS, load
 
 PORT: Final = 5051
 MASTER_PORT: Final = 5050
@@ -170,3 +171,5 @@ class AgentConfig(Flags):
     def prepare(self) -> None:
         """See that directories are there and writable; raises ``ConfigurationError``."""
         check_directory(self.work_dir)
+        for name in self.isolators():
+            load(ISOLATORS, name, self.modules_dirs())

@@ -407,6 +407,11 @@ def test_an_allocator_that_is_not_there_is_said_before_serving() -> None:
         MasterConfig.load({"allocator": "nobody"}).prepare()
 
 
+def test_an_isolator_that_is_not_there_is_said_before_serving(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cgroups/none"):
+        agent(isolation="posix/cpu,cgroups/none", work_dir=str(tmp_path)).prepare()
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [("a:1", ("a", 1)), ("a", ("a", 5050)), ("[::1]:7", ("::1", 7)), ("[::1]", ("::1", 5050))],
