@@ -231,7 +231,7 @@ class Containerizer:
                 _go_on(container)
             container.fetching.result()
         except FetchFailed as error:
-            os.write(log, f"{error}\n".encode())
+            os.write(log, f"{error}\n".encode(errors="replace"))
             raise LaunchFailed(
                 REASON_LAUNCH_FAILED, f"Failed to launch container '{plan.container_id}': {error}"
             ) from error

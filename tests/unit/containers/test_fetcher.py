@@ -229,23 +229,23 @@ def test_the_first_failure_ends_it(run: Run, tmp_path: Path, sandbox: Path) -> N
 
 
 def test_files_belong_to_the_user_who_could_read_them(run: Run, tmp_path: Path, sandbox: Path) -> None:
-    nobody = find_user("nobody")
+    stranger = find_user("daemon")
     (tmp_path / "private").write_text("s")
     (tmp_path / "private").chmod(0o600)
     with pytest.raises(FetchFailed, match="may not read"):
-        run(Fetcher(LIMITS).fetch([UriSpec(value=str(tmp_path / "private"))], sandbox, nobody))
+        run(Fetcher(LIMITS).fetch([UriSpec(value=str(tmp_path / "private"))], sandbox, stranger))
     assert list(sandbox.iterdir()) == []
     if os.geteuid() == 0:  # Giving files away takes root.
-        run(Fetcher(LIMITS).fetch([UriSpec(value="/etc/passwd", output_file="deep/passwd")], sandbox, nobody))
+        run(Fetcher(LIMITS).fetch([UriSpec(value="/etc/passwd", output_file="deep/passwd")], sandbox, stranger))
         (tmp_path / "packed.tgz").write_bytes(PACKED)
         (tmp_path / "packed.tgz").chmod(0o644)
         (sandbox / "inside").write_text("older")
         for directory in tmp_path.parents[:-1]:
             directory.chmod(directory.stat().st_mode | 0o055)
         tmp_path.chmod(0o755)
-        run(Fetcher(LIMITS).fetch([UriSpec(value=str(tmp_path / "packed.tgz"))], sandbox, nobody))
-        assert {path.owner() for path in sandbox.iterdir()} == {"nobody"}
-        assert (sandbox / "deep").owner() == (sandbox / "deep" / "passwd").owner() == "nobody"
+        run(Fetcher(LIMITS).fetch([UriSpec(value=str(tmp_path / "packed.tgz"))], sandbox, stranger))
+        assert {path.owner() for path in sandbox.iterdir()} == {"daemon"}
+        assert (sandbox / "deep").owner() == (sandbox / "deep" / "passwd").owner() == "daemon"
 
 
 def test_a_cancelled_fetch_writes_nothing_more(run: Run, web: str, sandbox: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -182,7 +183,7 @@ def test_an_unknown_user_fails_the_launch_in_words(run: Run, tmp_path: Path) -> 
 def test_another_user_is_become_by_root_and_refused_to_anybody_else(run: Run, tmp_path: Path) -> None:
     async def body() -> None:
         async with room(tmp_path) as here:
-            plan = here.plan("c", "/bin/sh", "-c", "id -un; id -Gn; pwd", user="nobody")
+            plan = here.plan("c", "/bin/sh", "-c", "id -un; id -Gn; pwd", user="daemon")
             if os.geteuid() != 0:
                 with pytest.raises(LaunchFailed, match="Only root"):
                     await here.containerizer.launch(plan)
@@ -190,10 +191,10 @@ def test_another_user_is_become_by_root_and_refused_to_anybody_else(run: Run, tm
             for directory in (tmp_path, *tmp_path.parents):
                 if directory.owner() == "root" and directory != Path("/") and directory.is_relative_to("/tmp/"):
                     directory.chmod(0o755)
-            os.chown(tmp_path / "c", 65534, 65534)
+            shutil.chown(tmp_path / "c", "daemon", "daemon")
             assert await here.outcome(plan) == 0, here.text("c", "stderr")
-            assert here.text("c").splitlines()[::2] == ["nobody", str(tmp_path / "c")]
-            assert (tmp_path / "c" / "stdout").owner() == "nobody"
+            assert here.text("c").splitlines()[::2] == ["daemon", str(tmp_path / "c")]
+            assert (tmp_path / "c" / "stdout").owner() == "daemon"
 
     run(body())
 
@@ -230,6 +231,30 @@ def test_without_a_sandbox_or_with_a_known_id_nothing_is_launched(run: Run, tmp_
             nested = here.plan("e", "/bin/true", parent="nobody")
             with pytest.raises(LaunchFailed, match="nest in"):
                 await here.containerizer.launch(nested)
+
+    run(body())
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "words"),
+    [
+        (("/bin/echo", "a\0b"), {}, "null"),
+        (("/bin/echo", "x" * 200_000), {}, "Argument list too long"),
+        (("/bin/echo",), {"A=B": "c"}, "environment variable"),
+        (("/bin/echo", "\ud800"), {}, "surrogates"),
+    ],
+)
+def test_what_the_kernel_would_not_take_fails_the_launch_in_words(
+    run: Run, tmp_path: Path, argv: tuple[str, ...], environment: dict[str, str], words: str
+) -> None:
+    async def body() -> None:
+        async with room(tmp_path) as here:
+            await here.outcome(here.plan("first", "/bin/true"))
+            descriptors, children = open_descriptors(), children_of_ours()
+            with pytest.raises(LaunchFailed, match=words):
+                await here.containerizer.launch(here.plan("c", *argv, environment=environment))
+            assert (open_descriptors(), children_of_ours()) == (descriptors, children)
+            assert not here.containerizer.containers()
 
     run(body())
 

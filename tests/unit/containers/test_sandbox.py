@@ -73,13 +73,13 @@ def test_an_unknown_user_is_told_as_mesos_tells_it(tmp_path: Path) -> None:
 def test_it_belongs_to_its_user_and_the_way_to_it_does_not(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         with pytest.raises(SandboxError, match="Only root"):
-            make(tmp_path, "one", "nobody")
+            make(tmp_path, "one", "daemon")
         return
-    path = make(tmp_path, "one", "nobody")
-    assert path.owner() == "nobody" and path.parent.owner() != "nobody"
-    nested = create_nested(path, ContainerId("inner"), "nobody", TaskId("t"))
-    assert nested.owner() == "nobody"
-    assert nested.parent.owner() != "nobody"
+    path = make(tmp_path, "one", "daemon")
+    assert path.owner() == "daemon" and path.parent.owner() != "daemon"
+    nested = create_nested(path, ContainerId("inner"), "daemon", TaskId("t"))
+    assert nested.owner() == "daemon"
+    assert nested.parent.owner() != "daemon"
 
 
 @pytest.mark.parametrize("planted", ["containers", "tasks"])
