@@ -18,7 +18,7 @@ GENERATED = ROOT / "docs" / "generated"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:^|[`\s/])mesos-service ((?:[a-z]+)(?: [a-z]+)?)", re.MULTILINE)
 MAKE = re.compile(r"(?:^|`)make ([a-z][a-z-]*)", re.MULTILINE)
-FILE = re.compile(r"`((?:mesos_service|modules|tests|docs|scripts)/[\w./-]+\.\w+)`")
+FILE = re.compile(r"`((?:mesos_service|modules|tests|docs|scripts)/[\w./-]+(?:\.\w+|/))`")
 
 
 def text_of(document: Path) -> str:
