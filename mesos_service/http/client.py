@@ -8,9 +8,11 @@ of ``bench`` makes ten thousand of them a second. Parsing is httptools', the par
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import httptools
 
@@ -45,6 +47,11 @@ class _Exchange:
         self.unread_bytes = 0
         self.readable = asyncio.Event()
 
+
+KEEP_ALIVE_IDLE_SECONDS = 30
+KEEP_ALIVE_INTERVAL_SECONDS = 10
+KEEP_ALIVE_PROBES = 3
+"""A peer whose machine is gone says nothing about it; after a minute the kernel takes the connection down."""
 
 READ_AHEAD_BYTES_MAX = 1024 * 1024
 """A reader that is behind by this much stops the socket instead of filling memory."""
@@ -146,8 +153,9 @@ class Connection(asyncio.Protocol):
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A cast, as uvloop's transports are asyncio's in all but ancestry.
+        self._transport = cast("asyncio.Transport", transport)
+        _keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -213,3 +221,13 @@ class Connection(asyncio.Protocol):
             self._fail("was ended by the other side")
             if self._transport is not None:
                 self._transport.close()
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, KEEP_ALIVE_IDLE_SECONDS),
+        (socket.TCP_KEEPINTVL, KEEP_ALIVE_INTERVAL_SECONDS),
+        (socket.TCP_KEEPCNT, KEEP_ALIVE_PROBES),
+    ):
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)

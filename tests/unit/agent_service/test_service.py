@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import uvloop
 
 from mesos_service.agent.config import AgentConfig
 from mesos_service.agent.service import AgentService
@@ -136,7 +137,9 @@ def children() -> list[psutil.Process]:
 
 
 def play(scenario: Callable[[], Coroutine[object, object, None]]) -> None:
-    asyncio.run(asyncio.wait_for(scenario(), 60))
+    # The loop that services run on.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(scenario(), 60))
 
 
 def test_m_ex_06_a_command_task_runs_and_its_output_is_in_its_sandbox(tmp_path: Path) -> None:
