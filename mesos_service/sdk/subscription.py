@@ -195,7 +195,7 @@ async def open_any(addresses: Iterable[Address], path: str, body: bytes) -> Subs
 
 
 def _redirected(location: str, address: Address, path: str) -> tuple[Address, str]:
-    """Mesos redirects to ``//host:port/path``, without a scheme (WIRE: 307)."""
+    """Mesos redirects to ``//host:port/path``, without a scheme."""
     try:
         parts = urlsplit(location)
         if not parts.netloc:

@@ -1,4 +1,4 @@
-"""Exports spans with exactly the identifiers the core drew, through the OpenTelemetry SDK (ECOSYSTEM: OTLP over HTTP).
+"""Exports spans with exactly the identifiers the core drew, through the OpenTelemetry SDK (OTLP over HTTP).
 
 A tracer would draw identifiers of its own, so finished spans are made here and given to the SDK's batch processor
 directly. The queue in front of the exporter is bounded: when a collector is slow or away, spans are lost and counted,

@@ -1,4 +1,4 @@
-"""Tells the life of a task, an offer, an agent or a framework in order, one sentence for each fact (STYLE: stories).
+"""Tells the life of a task, an offer, an agent or a framework in order, one sentence for each fact.
 
 The last facts are kept in a bounded ring; telling looks them through, so it is for people and not for hot paths.
 """

@@ -90,7 +90,7 @@ class FakeServer:
         self._changed.set()
         if streams:
             stream_id = (HeaderName(b"Mesos-Stream-Id"), f"stream-{len(self.streams)}".encode())
-            # Executor streams carry none (WIRE rule 6).
+            # Executor streams carry none.
             await stream.serve(receive, send, 200, [stream_id] if "scheduler" in self.path else [])
             return
         self.on_call(call)

@@ -1,4 +1,4 @@
-"""The paper's names do what today's do (FEATURES 1.G)."""
+"""The paper's names do what today's do (1.G)."""
 
 from __future__ import annotations
 
