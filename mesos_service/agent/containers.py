@@ -29,7 +29,7 @@ from mesos_service.core.messages import (
 from mesos_service.domain.ids import ContainerId
 from mesos_service.plugins.isolator import Limitation
 
-LAUNCHES_MAX: Final = 32
+LAUNCHES_MAX: Final = 16
 """Launches under way at once. More would only make each of them slower."""
 FETCHES_MAX: Final = 32
 """The same for launches that fetch files first, which may take minutes and must not hold the others up."""
