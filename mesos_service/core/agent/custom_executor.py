@@ -1,4 +1,4 @@
-"""Executors of the frameworks' own: processes that subscribe and speak the executor API (Mesos docs, "Executor HTTP API"; M-EX-01..05).
+"""Executors of the frameworks' own: processes that subscribe (Mesos docs, "Executor HTTP API"; M-EX-01..05).
 
 Tasks wait in the executor's queue until it subscribes, and again while it is away. A kill and a launch that the
 executor may have missed are told again when it comes back; the executor for its part repeats the updates it has not

@@ -103,7 +103,7 @@ def destroy_container(turn: Turn, container_id: ContainerId) -> None:
 
 
 def launch_failure(framework: Framework, reason: str, message: str) -> Termination:
-    """What the containerizer's refusal means for a task: it failed, or never came as far as an executor (as recorded)."""
+    """What the containerizer's refusal means for a task: it failed, or never came to an executor (as recorded)."""
     if reason == REASON_EXECUTOR_TERMINATED:
         dropped = TaskState.DROPPED if framework.info.has(PARTITION_AWARE) else TaskState.LOST
         return Termination(dropped, reason, message)
@@ -224,9 +224,6 @@ def remove_if_idle(turn: Turn, framework: Framework, executor: Executor) -> None
     """Let go of an executor that has ended and has nothing left to be acknowledged."""
     if executor.state is not ExecutorState.TERMINATED:
         return
-    if framework.terminating:
-        for task in list(executor.terminated.values()):
-            status_updates.complete(turn, framework, executor, task)
     if executor.has_unfinished_tasks:
         return
     options = turn.state.options

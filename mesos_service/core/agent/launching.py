@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from dataclasses import dataclass
+from typing import Final, assert_never
 
 from mesos_service.core.agent import command_executor, custom_executor, default_executor, executors, status_updates
 from mesos_service.core.agent.state import ExecutorState, Framework, Task
@@ -12,8 +13,10 @@ from mesos_service.core.link import RunTask, RunTaskGroup
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import FrameworkInfo
-from mesos_service.domain.ids import FrameworkId, TaskId
+from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.tasks import TaskInfo
+
+REASON_TASK_INVALID: Final = "REASON_TASK_INVALID"
 
 
 def on_run_task(turn: Turn, message: RunTask) -> None:
@@ -40,29 +43,22 @@ def _run(
     framework_id = framework_info.framework_id
     if framework_id is None or not tasks or not _is_for_us(turn, framework_id, tasks):
         return
-    refusal = _refuse(turn, tasks)
+    executor_info = executor_info or command_executor.describe(tasks[0])
+    refusal = _refuse_tasks(turn, tasks) or _refuse_executor(turn, framework_id, executor_info)
     if refusal is not None:
-        for task in tasks:
-            status_updates.drop(turn, framework_id, framework_info, task.task_id, *refusal, trace=trace)
-        return
-    existing = turn.state.frameworks.get(framework_id)
-    executor = existing.executors.get(executor_info.executor_id) if existing and executor_info else None
-    if executor is not None and executor.state in (ExecutorState.TERMINATING, ExecutorState.TERMINATED):
-        # The framework is told rather than the task kept for the next run (X57).
         for task in tasks:
             status_updates.drop(
                 turn,
                 framework_id,
                 framework_info,
                 task.task_id,
-                executors.REASON_EXECUTOR_TERMINATED,
-                f"Executor {executor.state.lower()}",
-                executor.info.executor_id,
+                refusal.reason,
+                refusal.message,
+                refusal.executor_id,
                 trace,
             )
         return
     framework = _framework(turn, framework_id, framework_info)
-    executor_info = executor_info or command_executor.describe(tasks[0])
     made = _make_tasks(turn, framework_id, executor_info, tasks, grouped, trace)
     match executor_info.type:
         case ExecutorType.COMMAND:
@@ -93,12 +89,35 @@ def _is_for_us(turn: Turn, framework_id: FrameworkId, tasks: tuple[TaskInfo, ...
     return reason is None
 
 
-def _refuse(turn: Turn, tasks: tuple[TaskInfo, ...]) -> tuple[str, str] | None:
-    """The reason and message of the first task that this agent cannot run as asked."""
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why tasks cannot be run as asked; they are dropped with it."""
+
+    reason: str
+    message: str
+    executor_id: ExecutorId | None = None
+
+
+def _refuse_tasks(turn: Turn, tasks: tuple[TaskInfo, ...]) -> _Refusal | None:
     for task in tasks:
         text = refuse_limits(task, turn.state.options)
         if text is not None:
-            return REASON_LIMITS_NOT_ENFORCED, text
+            return _Refusal(REASON_LIMITS_NOT_ENFORCED, text)
+    return None
+
+
+def _refuse_executor(turn: Turn, framework_id: FrameworkId, info: ExecutorInfo) -> _Refusal | None:
+    """An executor that is ending takes no tasks, and they are not kept for its next run (X57)."""
+    framework = turn.state.frameworks.get(framework_id)
+    executor = framework.executors.get(info.executor_id) if framework is not None else None
+    if executor is None:
+        return None
+    if executor.state in (ExecutorState.TERMINATING, ExecutorState.TERMINATED):
+        message = f"Executor {executor.state.lower()}"
+        return _Refusal(executors.REASON_EXECUTOR_TERMINATED, message, info.executor_id)
+    if executor.info.type is not info.type or info.type is ExecutorType.COMMAND:
+        # A command task's executor bears the task's name, which another executor may have taken.
+        return _Refusal(REASON_TASK_INVALID, f"Executor ID '{info.executor_id}' is in use", info.executor_id)
     return None
 
 

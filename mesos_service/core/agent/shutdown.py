@@ -65,8 +65,10 @@ def _shut_down_framework(turn: Turn, framework_id: FrameworkId) -> None:
     framework.terminating = True
     turn.note("framework.shutting_down", framework_id=framework_id)
     for executor in list(framework.executors.values()):
+        # What only waits for an acknowledgement is over: none will come.
+        for task in list(executor.terminated.values()):
+            status_updates.complete(turn, framework, executor, task)
         _shut_down_executor(turn, framework, executor)
-        # One that has ended was only waiting for acknowledgements, and none will come.
         executors.remove_if_idle(turn, framework, executor)
 
 

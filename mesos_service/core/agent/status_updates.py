@@ -1,4 +1,4 @@
-"""Status updates: from a task's new state to the framework's acknowledgement of it (Mesos: task status update manager; X01-X12).
+"""Status updates: from a task's new state to the framework's acknowledgement (X01-X12).
 
 Each (framework, task) has a stream, first in first out. Its head is sent and sent again, 10 s later, then 20 s, until
 the framework acknowledges it; only then the next one goes out, with the pause at its start again. Later updates wait,
@@ -111,8 +111,12 @@ def drop(
 ) -> None:
     """Tell that a task never started here: DROPPED, or LOST to frameworks that do not know that state.
 
-    Of a framework that is unknown here nothing is known either; it is told DROPPED.
+    Of a framework that is unknown here nothing is known either; it is told DROPPED. One that is being torn down is
+    told nothing (X11).
     """
+    here = turn.state.frameworks.get(framework_id)
+    if here is not None and here.terminating:
+        return
     state = TaskState.DROPPED if framework is None or framework.has(PARTITION_AWARE) else TaskState.LOST
     turn.note("task.dropped", framework_id=framework_id, task_id=task_id, reason=reason)
     _enqueue(turn, framework_id, agent_status(turn, task_id, state, reason, message, executor_id), executor_id, trace)

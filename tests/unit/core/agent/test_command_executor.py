@@ -23,6 +23,7 @@ from tests.unit.core.agent.world import (
     FRAMEWORK_ID,
     SMALL,
     World,
+    custom,
     deeds,
     facts,
     framework_info,
@@ -277,3 +278,25 @@ def test_the_newest_word_on_a_framework_counts(world: World) -> None:
     world.start_command(task_info("t1"), framework_info(TASK_KILLING_STATE))
     world.start_command(task_info("t2"), framework_info("PARTITION_AWARE"))
     assert states(world.kill("t1")) == []
+
+
+def test_x57_a_task_id_used_again_while_its_container_is_cleaned_up_is_dropped(world: World) -> None:
+    container_id = world.start_command(task_info("t1"))
+    world.acknowledge_all(world.take(ContainerExited(container_id, 0)))
+    effects = world.run(task_info("t1"))
+    assert only(effects, LaunchContainer) == []
+    assert [(one.state, one.message) for one in statuses(effects)] == [(TaskState.DROPPED, "Executor terminating")]
+    world.acknowledge_all(effects)
+    world.take(ContainerDestroyed(container_id))
+    world.start_command(task_info("t1"))
+
+
+def test_a_command_task_cannot_take_the_name_of_a_running_executor(world: World) -> None:
+    world.start_custom("c1", info=custom("name"))
+    effects = world.run(task_info("name"))
+    assert only(effects, LaunchContainer) == []
+    assert [(one.state, one.reason) for one in statuses(effects)] == [(TaskState.DROPPED, "REASON_TASK_INVALID")]
+    world.acknowledge_all(effects)
+    world.start_command(task_info("t1"))
+    effects = world.run(task_info("c2", custom("t1")))
+    assert [(one.state, one.reason) for one in statuses(effects)] == [(TaskState.DROPPED, "REASON_TASK_INVALID")]

@@ -8,6 +8,7 @@ from mesos_service.core.effects import DestroyContainer, Exit, LaunchContainer, 
 from mesos_service.core.events import Shutdown
 from mesos_service.core.link import (
     ExitedExecutor,
+    KillTask,
     Reregister,
     ShutdownAgent,
     ShutdownExecutor,
@@ -16,7 +17,7 @@ from mesos_service.core.link import (
 )
 from mesos_service.core.messages import ContainerDestroyed, ContainerLaunched, ShutDown
 from mesos_service.domain.frameworks import PARTITION_AWARE
-from mesos_service.domain.ids import ExecutorId, FrameworkId
+from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.tasks import TaskState
 from tests.unit.core.agent.world import (
     FRAMEWORK_ID,
@@ -166,10 +167,11 @@ def test_the_master_can_end_the_agent(world: World) -> None:
 
 
 def test_answers_about_unknown_frameworks_do_not_outlive_the_registration(world: World) -> None:
-    world.kill("never")
+    stranger = KillTask(framework_id=FrameworkId("M-0009"), task_id=TaskId("never"))
+    assert states(world.master(stranger)) == [("never", TaskState.DROPPED)]
     world.start_command()
     world.take(ShutDown())
-    assert sent_uplinks(world.wait(2.0)) == []
+    assert sent_uplinks(world.wait(60.0)) == []
 
 
 def test_a_framework_that_is_torn_down_is_not_named_on_reregistration(world: World) -> None:
