@@ -79,10 +79,12 @@ install_locked() {
         stop "a package does not match its hash in $lock, and REQUIRE_HASHES=1 forbids going on."
     fi
     say "WARNING: a package does not match its hash in $lock. Taking the locked versions without checking hashes:"
-    grep -iA3 'do not match the hashes' "$log" | sed 's/^/    /' >&2
+    grep -iA1 'do not match the hashes' "$log" | tail -n 1 | sed -E 's/ from .*//' >&2
     sed -E 's/ *\\$//; /^ *--hash=/d' "$lock" >"$venv/versions.txt"
-    "$venv/bin/python" -m pip install -q -r "$venv/versions.txt" >&2 ||
+    if ! "$venv/bin/python" -m pip install -q -r "$venv/versions.txt" >"$log" 2>&1; then
+        cat "$log" >&2
         stop "pip could not install the locked versions; its words are above."
+    fi
     printf '%s\n' "the packages of $lock were installed without checking their hashes" >"$venv/unchecked"
 }
 
@@ -111,6 +113,9 @@ if ! { [ -x "$venv/bin/python" ] && is_new_enough "$venv/bin/python" && "$venv/b
 fi
 say "installing $(grep -c == "$lock") locked packages ($lock); the first time this takes a minute"
 install_locked "$lock"
-"$venv/bin/python" -m pip install -q --no-deps --no-build-isolation -e . >&2
+if ! "$venv/bin/python" -m pip install -q --no-deps --no-build-isolation -e . >"$venv/install.log" 2>&1; then
+    cat "$venv/install.log" >&2
+    stop "pip could not install the project itself; its words are above."
+fi
 printf '%s\n' "$sum" >"$stamp"
 say "$venv is ready"

