@@ -121,6 +121,7 @@ class AgentService:
 
     @property
     def flags(self) -> Mapping[str, str]:
+        """What ``/flags`` shows: every flag in force, as text."""
         return self.config.as_flags()
 
     def _make_containers(self, submit: Callable[[AgentMessage], None]) -> AgentContainers:

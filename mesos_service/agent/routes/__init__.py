@@ -7,9 +7,9 @@ from typing import Protocol
 
 from fastapi import FastAPI, Response
 
-from mesos_service.agent.containers import AgentContainers
 from mesos_service.agent.files_api import SandboxFiles, add_file_routes
 from mesos_service.agent.sandboxes import Sandboxes
+from mesos_service.containers.containerizer import Containerizer
 from mesos_service.core.agent.state import AgentState
 from mesos_service.driver import Clock
 from mesos_service.telemetry.metrics import AgentMetrics
@@ -20,7 +20,7 @@ class AgentReads(Protocol):
 
     state: AgentState
     metrics: AgentMetrics
-    containers: AgentContainers
+    containerizer: Containerizer
     sandboxes: Sandboxes
     files: SandboxFiles
     clock: Clock
@@ -28,7 +28,7 @@ class AgentReads(Protocol):
 
     @property
     def flags(self) -> Mapping[str, str]:
-        """What ``/flags`` shows."""
+        """What ``/flags`` shows: every flag in force, as text."""
 
 
 def add_routes(application: FastAPI, service: AgentReads) -> None:

@@ -198,25 +198,52 @@ def test_m_ag_21_a_kill_takes_the_whole_tree_and_does_not_wait_for_ever(tmp_path
     play(scenario)
 
 
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[tuple[str, list[str]]]:
+    """A URI whose download never begins, and the requests for it so far."""
+    asked: list[str] = []
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readline()).decode())
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/file", asked
+
+
 def test_x51_a_kill_during_the_launch_is_told_as_such(tmp_path: Path) -> None:
     async def scenario() -> None:
-        asked = asyncio.Event()
-
-        async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readline()
-            asked.set()
-            await reader.read()
-            writer.close()
-
-        server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
-        async with server, scene(tmp_path) as s:
-            uri = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/file"
+        async with silent_server() as (uri, asked), scene(tmp_path) as s:
             s.run("t1", "cat", uris=(containers.CommandInfoURI(value=uri),))
-            await asked.wait()
+            await until(lambda: asked)
             s.master.tell("S1", agent_link.KillTask(framework_id="F", task_id="t1"))
             [killed] = await s.reaches("t1", "KILLED")
             assert killed.reason == "REASON_TASK_KILLED_DURING_LAUNCH"
             await until(lambda: not s.service.containerizer.containers())
+
+    play(scenario)
+
+
+def test_x51_a_launch_that_waits_for_its_turn_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mesos_service.agent.containers.FETCHES_MAX", 1)
+
+    async def scenario() -> None:
+        async with silent_server() as (uri, asked), scene(tmp_path) as s:
+            s.run("t1", "cat", uris=(containers.CommandInfoURI(value=uri),))
+            await until(lambda: asked)
+            s.run("t2", "cat", uris=(containers.CommandInfoURI(value=uri),))
+            s.run("t3", "true")
+            await s.reaches("t3", "STARTING", "RUNNING", "FINISHED")
+            s.master.tell("S1", agent_link.KillTask(framework_id="F", task_id="t2"))
+            await s.reaches("t2", "KILLED")
+            assert len(asked) == 1
+            assert len(s.service.containerizer.containers()) == 1
+            s.master.tell("S1", agent_link.KillTask(framework_id="F", task_id="t1"))
+            await s.reaches("t1", "KILLED")
 
     play(scenario)
 
