@@ -43,6 +43,8 @@ class FrameworkInfo:
     hostname: str = ""
     min_allocatable: Mapping[Role, tuple[Quantities, ...]] = field(default_factory=dict)
     """Per role, alternatives of which one must be covered by an offer (``offer_filters``; M-AL-13)."""
+    refusal: str | None = field(default=None, compare=False)
+    """Why it cannot be accepted as it was sent, where only the wire form shows it (``role`` beside ``roles``)."""
     carried: object = field(default=None, compare=False, repr=False)
 
     def has(self, capability: str) -> bool:

@@ -75,6 +75,10 @@ class Task:
     launched_at: float = 0.0
     charged: Resources = Resources.EMPTY
     """What this task holds in the books now; empty once its latest state is terminal."""
+    forwarded_at: float = 0.0
+    """When the update that waits for its acknowledgement was first passed on; unix seconds."""
+    update_trace: TraceParent | None = None
+    """The span of that update."""
 
 
 @dataclass(slots=True)
@@ -94,9 +98,22 @@ class Agent:
     """Executors the framework named; built-in command executors are not among them."""
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     used: dict[FrameworkId, Resources] = field(default_factory=dict)
-    """Tasks' and executors' resources by framework, with allocation roles; what is offered is not in it."""
+    """Tasks' and executors' resources by framework, with allocation roles; what is offered is not in it.
+
+    A framework that holds nothing here has no entry.
+    """
+    free: Resources = Resources.EMPTY
+    """Neither used nor offered, without allocation roles; a running figure that ``invariants`` adds up anew."""
+    overbooked: bool = False
+    """It came back smaller than what runs on it: of what is short, nothing is free until enough has ended."""
     pending_kills: dict[tuple[FrameworkId, TaskId], float | None] = field(default_factory=dict)
-    """Kills asked for while it was disconnected, with their grace (X14j)."""
+    """Kills that no terminal state has answered yet, with their grace in seconds; repeated when it registers again,
+    because a message may be lost with its connection (X14j, X21)."""
+    unproven_executors: dict[tuple[FrameworkId, ExecutorId], None] = field(default_factory=dict)
+    """Executors that a launch named and of which the agent has said nothing yet: should it drop that launch, they
+    never were."""
+    registration: str = ""
+    """The agent's word for the registration that was last answered."""
     pings_unanswered: int = 0
 
 
@@ -134,8 +151,7 @@ class Framework:
 class MasterState:
     """The whole of it. ``frameworks`` and ``completed_frameworks`` exclude each other, as do the agent collections.
 
-    ``pending_offers`` and ``touched`` are what the current tick has gathered: agents to run a pass over, and nothing
-    else waits outside these fields.
+    ``touched``, ``full_pass_wanted`` and ``pass_due_at`` are what has been gathered for the next pass.
     """
 
     master_id: MasterId
@@ -146,8 +162,15 @@ class MasterState:
     elected_at: float = 0.0
     agents: dict[AgentId, Agent] = field(default_factory=dict)
     links: dict[LinkId, dict[AgentId, None]] = field(default_factory=dict)
+    addresses: dict[tuple[str, int], dict[AgentId, None]] = field(default_factory=dict)
+    """``agents`` by hostname and port."""
+    registrations: dict[LinkId, dict[str, AgentId]] = field(default_factory=dict)
+    """First registrations by link, so that one that is repeated gets the same id."""
     registering: dict[AgentId, int] = field(default_factory=dict)
-    """Agents whose admission is being stored, with the number of that operation."""
+    """Agents whose admission is being stored, with the number of that operation. None of them is in ``agents``."""
+    leaving: dict[AgentId, int] = field(default_factory=dict)
+    """Those of ``agents`` whose removal, or being unreachable, is being stored; offered to nobody, and not taken
+    back before that is done."""
     unreachable: dict[AgentId, float] = field(default_factory=dict)
     removed: deque[AgentId] = field(default_factory=lambda: deque(maxlen=100_000))
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
@@ -156,11 +179,19 @@ class MasterState:
     streams: dict[StreamId, FrameworkId] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
     registry: Registry = field(default_factory=Registry)
-    """The registry as far as it is known to be durable."""
+    """The registry as it was read when this master was elected; what was stored since shows in the collections."""
     persisting: dict[int, tuple[Operation, object]] = field(default_factory=dict)
     """Operations under way by number, each with the continuation (a record of ``registration.py``) that waits."""
     touched: dict[AgentId, None] = field(default_factory=dict)
     """Agents with something new to offer since the last pass (B32)."""
+    full_pass_wanted: bool = False
+    """Somebody new or revived is to be offered whatever is free, on whichever agent."""
+    pass_due_at: float | None = None
+    """When a pass over what is gathered is due: at once, that is at the next tick; ``None`` when nothing is."""
+    full_pass_due_at: float | None = None
+    """When the next full pass is due (``--allocation_interval``); ``None`` until there is somebody to serve."""
+    offer_expiries: deque[tuple[float, OfferId]] = field(default_factory=deque)
+    """Offers by the time they expire, earliest first; those answered since are skipped when they come up."""
     agent_counter: int = 0
     framework_counter: int = 0
     offer_counter: int = 0

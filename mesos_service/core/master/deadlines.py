@@ -1,0 +1,41 @@
+"""What the master plans ahead: one small record for each kind of deadline, by which it is set and cancelled.
+
+Passes and offer time-outs are not among them: both come in their own order, for which ``state`` keeps plainer means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesos_service.domain.ids import AgentId, FrameworkId, StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatDue:
+    """Every ``heartbeat_interval_seconds`` on each stream (M-SE-01)."""
+
+    stream_id: StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverOverdue:
+    """A framework has been away for its whole ``failover_timeout`` (X18c)."""
+
+    framework_id: FrameworkId
+
+
+@dataclass(frozen=True, slots=True)
+class PingDue:
+    """Every ``--agent_ping_timeout``."""
+
+    agent_id: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class ReregistrationOverdue:
+    """A disconnected agent has been away for ``--agent_reregister_timeout`` (X23)."""
+
+    agent_id: AgentId
+
+
+Deadline = HeartbeatDue | FailoverOverdue | PingDue | ReregistrationOverdue

@@ -1,0 +1,171 @@
+"""What must be true of the master's memory between any two steps. Tests ask after each of theirs; production does not.
+
+Safety is here: no resource is offered twice, offered and used never exceed what there is, and no task is forgotten.
+That something good also happens in the end is for simulations to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from mesos_service.core.allocation.ledger import Ledger
+from mesos_service.core.master.state import Agent, Framework, MasterState
+from mesos_service.domain.errors import InvariantBroken
+from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.domain.resources import Resources
+from mesos_service.domain.tasks import TERMINAL_STATES
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def check(state: MasterState) -> None:
+    """Look at everything; linear in all there is.
+
+    Raises:
+        InvariantBroken: with the first contradiction found.
+    """
+    for agent in state.agents.values():
+        _check_agent(state, agent)
+    for framework in state.frameworks.values():
+        _check_framework(state, framework)
+    _check_collections(state)
+    _check_offers(state)
+    ledger = getattr(state.allocator, "ledger", None)
+    if isinstance(ledger, Ledger):
+        _check_allocator(state, ledger)
+
+
+def _check_agent(state: MasterState, agent: Agent) -> None:
+    agent_id = agent.agent_id
+    what = f"agent {agent_id}"
+    used: dict[FrameworkId, Resources] = {}
+    for framework_id, tasks in agent.tasks.items():
+        _must(bool(tasks), f"{what} keeps an empty entry for the tasks of {framework_id}")
+        framework = state.frameworks.get(framework_id)
+        _must(framework is not None, f"{what} has tasks of {framework_id}, which is not registered")
+        for task_id, task in tasks.items():
+            own = framework is not None and framework.tasks.get(task_id) is task
+            _must(own, f"{what} has task {task_id}, which {framework_id} does not know")
+            _must(task.agent_id == agent_id, f"task {task_id} on {what} believes to be on {task.agent_id}")
+            over = task.state in TERMINAL_STATES
+            _must(not (over and task.charged), f"task {task_id} is {task.state} and still holds {task.charged}")
+            _must(over or task.charged == task.info.resources, f"task {task_id} is {task.state} and holds less")
+            used[framework_id] = used.get(framework_id, Resources.EMPTY) + task.charged
+    for framework_id, executors in agent.executors.items():
+        _must(bool(executors), f"{what} keeps an empty entry for the executors of {framework_id}")
+        for executor in executors.values():
+            used[framework_id] = used.get(framework_id, Resources.EMPTY) + executor.resources
+    _same(f"used on {what}", agent.used, {one: resources for one, resources in used.items() if resources})
+    for framework_id, task_id in agent.pending_kills:
+        _must(task_id in agent.tasks.get(framework_id, {}), f"{what} is to kill {task_id}, which is not there")
+    for framework_id, executor_id in agent.unproven_executors:
+        _must(executor_id in agent.executors.get(framework_id, {}), f"{what} doubts {executor_id}, which is not there")
+
+    held = _sum(agent.used.values()) + _sum(offer.resources for offer in agent.offers.values())
+    total = agent.info.resources
+    short = total.shortage(held.unallocated())
+    _must(bool(short) == agent.overbooked, f"{what}: {short or 'nothing'} is short, but overbooked={agent.overbooked}")
+    _same(f"free on {what}", agent.free, total - (held.unallocated() - short))
+    if short:
+        _must(not agent.offers, f"{what} offers what it does not have: {short}")
+    _must(agent.active or not agent.offers, f"{what} is not active and has offers outstanding")
+    _must(agent.connected == (agent.link_id is not None), f"{what} is connected without a link, or the other way round")
+    _must(agent.connected or not agent.active, f"{what} is active but not connected")
+    if agent.link_id is not None:
+        _must(agent_id in state.links.get(agent.link_id, {}), f"{what} is not on its link {agent.link_id}")
+
+
+def _check_framework(state: MasterState, framework: Framework) -> None:
+    framework_id = framework.framework_id
+    what = f"framework {framework_id}"
+    for task_id, task in framework.tasks.items():
+        agent = state.agents.get(task.agent_id)
+        on_agent = agent.tasks.get(framework_id, {}) if agent is not None else {}
+        _must(on_agent.get(task_id) is task, f"{what} has task {task_id}, which its agent does not know")
+        _must(task_id not in framework.unreachable_tasks, f"task {task_id} of {what} is unreachable and is not")
+    for agent_id, executors in framework.executors.items():
+        agent = state.agents.get(agent_id)
+        known = agent.executors.get(framework_id, {}) if agent is not None else {}
+        _same(f"executors of {what} on {agent_id}", executors, known)
+    if framework.stream_id is None:
+        _must(not framework.offers, f"{what} is not connected and has offers")
+    else:
+        _must(state.streams.get(framework.stream_id) == framework_id, f"{what} has a stream that is not its own")
+    _must(framework.suppressed <= set(framework.info.roles), f"{what} suppresses roles that it is not in")
+
+
+def _check_collections(state: MasterState) -> None:
+    _apart("frameworks", state.frameworks, state.completed_frameworks)
+    _apart("agents", state.agents, state.unreachable)
+    _apart("agents", state.agents, state.registering)
+    for agent_id, number in (*state.registering.items(), *state.leaving.items()):
+        _must(number in state.persisting, f"agent {agent_id} waits for operation {number}, which is not under way")
+    for agent_id in state.leaving:
+        _must(agent_id in state.agents, f"agent {agent_id} is leaving but is not there")
+        _must(not state.agents[agent_id].active, f"agent {agent_id} is leaving but still active")
+    for link_id, on_link in state.links.items():
+        for agent_id in on_link:
+            own = agent_id in state.agents and state.agents[agent_id].link_id == link_id
+            _must(own, f"link {link_id} lists agent {agent_id}, which is not on it")
+    for stream_id, framework_id in state.streams.items():
+        known = state.frameworks.get(framework_id)
+        _must(known is not None and known.stream_id == stream_id, f"stream {stream_id} is nobody's")
+    by_address: dict[tuple[str, int], dict[AgentId, None]] = {}
+    for agent_id, agent in state.agents.items():
+        by_address.setdefault((agent.info.hostname, agent.info.port), {})[agent_id] = None
+    _same("addresses", state.addresses, by_address)
+
+
+def _check_offers(state: MasterState) -> None:
+    by_agent = {one: offer for agent in state.agents.values() for one, offer in agent.offers.items()}
+    by_framework = {one: offer for framework in state.frameworks.values() for one, offer in framework.offers.items()}
+    _same("offers by agent", by_agent, state.offers)
+    _same("offers by framework", by_framework, state.offers)
+    waiting = {offer_id for _, offer_id in state.offer_expiries}
+    for offer_id, offer in state.offers.items():
+        _must(offer.expires_at is None or offer_id in waiting, f"offer {offer_id} would never run out")
+        _must(offer.role in state.frameworks[offer.framework_id].info.roles, f"offer {offer_id} is for a dropped role")
+        roles = offer.resources.allocations()
+        _must(list(roles) == [offer.role], f"offer {offer_id} is for {offer.role} but holds {offer.resources}")
+
+
+def _check_allocator(state: MasterState, ledger: Ledger) -> None:
+    """The stock allocator's books against ours."""
+    _same("agents in the allocator", set(ledger.agents), set(state.agents))
+    _same("frameworks in the allocator", set(ledger.frameworks), set(state.frameworks))
+    for agent_id, book in ledger.agents.items():
+        agent = state.agents[agent_id]
+        offered: dict[FrameworkId, Resources] = {}
+        for offer in agent.offers.values():
+            offered[offer.framework_id] = offered.get(offer.framework_id, Resources.EMPTY) + offer.resources
+        _same(f"offered on {agent_id} by the allocator", dict(book.offered), offered)
+        _same(f"allocated on {agent_id} by the allocator", dict(book.allocated), agent.used)
+        _must(book.active == agent.active, f"agent {agent_id}: the allocator has active={book.active}")
+    for framework_id, known in ledger.frameworks.items():
+        framework = state.frameworks[framework_id]
+        _must(known.active == framework.connected, f"{framework_id}: the allocator has active={known.active}")
+        _same(f"suppressed by {framework_id} in the allocator", known.suppressed, framework.suppressed)
+
+
+def _sum(parts: Iterable[Resources]) -> Resources:
+    whole = Resources.EMPTY
+    for part in parts:
+        whole = whole + part
+    return whole
+
+
+def _apart(what: str, one: Mapping[Key, object], other: Mapping[Key, object]) -> None:
+    both = [key for key in one if key in other]
+    _must(not both, f"these {what} are in two collections that exclude each other: {both}")
+
+
+def _same(what: str, have: Value, want: Value) -> None:
+    if have != want:
+        raise InvariantBroken(f"{what}: the books say {have}, but it adds up to {want}")
+
+
+def _must(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise InvariantBroken(otherwise)

@@ -1,0 +1,217 @@
+"""Launches: the tasks of an ACCEPT against what its offers hold (M-OP-01, M-OP-02; X14c, X14d).
+
+A running remainder is kept and nothing is summed again, so that thousands of tasks in one call cost no more each than
+one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from mesos_service.core.link import RunTask, RunTaskGroup
+from mesos_service.core.master import books, tasks, validation
+from mesos_service.core.master.state import Agent, Framework, Task
+from mesos_service.core.master.turn import Turn
+from mesos_service.core.messages import LaunchGroupOperation, LaunchOperation
+from mesos_service.core.trace import TraceParent
+from mesos_service.domain.executors import ExecutorInfo
+from mesos_service.domain.ids import ExecutorId, OfferId, Role
+from mesos_service.domain.resources import Resources
+from mesos_service.domain.tasks import TaskInfo, TaskState
+
+REASON_TASK_INVALID: Final = "REASON_TASK_INVALID"
+REASON_TASK_GROUP_INVALID: Final = "REASON_TASK_GROUP_INVALID"
+_NAMED: Final = "A launch must not have an operation ID"
+
+
+def drop(turn: Turn, framework: Framework, infos: Iterable[TaskInfo], reason: str, message: str) -> None:
+    """Tell that these tasks never came to be: DROPPED, or LOST to a framework that does not know that state."""
+    state = tasks.state_for(framework, TaskState.DROPPED)
+    for info in infos:
+        tasks.tell_of_unlaunched(turn, framework, info, state, reason, message)
+
+
+class Launch:
+    """All launches of one ACCEPT. ``left`` is what no task has taken; it goes from ``available`` downwards."""
+
+    __slots__ = ("_agent", "_executors", "_framework", "_offer_id", "_revocable", "_role", "_trace", "_turn", "left")
+
+    def __init__(
+        self,
+        turn: Turn,
+        framework: Framework,
+        agent: Agent,
+        role: Role,
+        available: Resources,
+        offer_id: OfferId,
+        trace: TraceParent | None,
+    ) -> None:
+        self._turn = turn
+        self._framework = framework
+        self._agent = agent
+        self._role = role
+        self._offer_id = offer_id
+        self._trace = trace
+        self._executors: dict[ExecutorId, tuple[ExecutorInfo, ExecutorInfo]] = {}
+        """Executors as they were sent and as they are kept, so that those of many tasks are made ready once."""
+        self._revocable = any(key.revocable for key, _ in available)
+        self.left = available
+
+    def tasks(self, operation: LaunchOperation) -> None:
+        """Launch one by one; a bad task fails alone (X14d)."""
+        if operation.operation_id is not None:
+            self._refuse(operation.tasks, REASON_TASK_INVALID, _NAMED)
+            return
+        for info in operation.tasks:
+            reason = self._launch(info)
+            if reason is not None:
+                self._refuse((info,), REASON_TASK_INVALID, reason)
+
+    def group(self, operation: LaunchGroupOperation) -> None:
+        """Launch all of a group, or fail all of it (M-OP-02)."""
+        reason = _NAMED if operation.operation_id is not None else self._launch_group(operation)
+        if reason is not None:
+            self._refuse(operation.tasks, REASON_TASK_GROUP_INVALID, reason)
+
+    # -- one task --------------------------------------------------------------------------------------------
+    def _launch(self, info: TaskInfo) -> str | None:
+        """Launch a task, or say why not and leave everything as it was."""
+        reason = validation.refuse_task(info, self._framework, self._agent, self._role)
+        reason = reason or validation.refuse_single(info)
+        if reason is not None:
+            return reason
+        resources = info.resources.allocated_to(self._role)
+        needed = resources
+        executor: ExecutorInfo | None = None
+        if info.executor is not None:
+            reason = validation.refuse_executor(info.executor, self._framework, self._role)
+            if reason is not None:
+                return reason
+            executor = self._kept(info.executor)
+            listed = self._listed(executor.executor_id)
+            if listed is None:
+                needed = resources + executor.resources
+            elif listed != executor:
+                return _incompatible(executor)
+        reason = self._refuse_amounts(needed, resources if executor is None else resources + executor.resources)
+        if reason is not None:
+            return reason
+        self.left = self.left - needed
+        if executor is not None:
+            self._list(executor)
+            info = replace(info, resources=resources, executor=executor)
+        elif resources != info.resources:
+            info = replace(info, resources=resources)
+        trace = self._start(info, executor.executor_id if executor is not None else None, self._new_span())
+        self._turn.tell_agent(self._agent, RunTask(framework=self._framework.info, task=info, trace=trace))
+        return None
+
+    # -- groups ----------------------------------------------------------------------------------------------
+    def _launch_group(self, operation: LaunchGroupOperation) -> str | None:
+        executor_sent, sent = operation.executor, operation.tasks
+        reason = validation.refuse_grouped(sent, executor_sent) or validation.refuse_executor(
+            executor_sent, self._framework, self._role
+        )
+        if reason is not None:
+            return reason
+        for info in sent:
+            reason = validation.refuse_task(info, self._framework, self._agent, self._role)
+            if reason is not None:
+                return f"Task '{info.task_id}' is invalid: {reason}"
+        executor = self._kept(executor_sent)
+        listed = self._listed(executor.executor_id)
+        if listed is not None and listed != executor:
+            return _incompatible(executor)
+        infos = [replace(info, resources=info.resources.allocated_to(self._role)) for info in sent]
+        together = Resources.of(item for info in infos for item in info.resources)
+        needed = together if listed is not None else together + executor.resources
+        reason = self._refuse_amounts(needed, together + executor.resources)
+        if reason is not None:
+            return reason
+        self.left = self.left - needed
+        self._list(executor)
+        trace = self._new_span()
+        for info in infos:
+            self._start(info, executor.executor_id, trace)
+        self._turn.tell_agent(
+            self._agent,
+            RunTaskGroup(framework=self._framework.info, executor=executor, tasks=tuple(infos), trace=trace),
+        )
+        return None
+
+    # -- within ----------------------------------------------------------------------------------------------
+    def _kept(self, sent: ExecutorInfo) -> ExecutorInfo:
+        """The executor with its framework and its allocation role filled in."""
+        known = self._executors.get(sent.executor_id)
+        if known is not None and known[0] == sent:
+            return known[1]
+        kept = replace(
+            sent, framework_id=self._framework.framework_id, resources=sent.resources.allocated_to(self._role)
+        )
+        self._executors[sent.executor_id] = (sent, kept)
+        return kept
+
+    def _listed(self, executor_id: ExecutorId) -> ExecutorInfo | None:
+        executors = self._agent.executors.get(self._framework.framework_id)
+        return executors.get(executor_id) if executors is not None else None
+
+    def _list(self, executor: ExecutorInfo) -> None:
+        if self._listed(executor.executor_id) is None:
+            books.add_executor(self._framework, self._agent, executor)
+            self._agent.unproven_executors[self._framework.framework_id, executor.executor_id] = None
+
+    def _refuse_amounts(self, needed: Resources, together: Resources) -> str | None:
+        if not self.left.contains(needed):
+            return (
+                f"Total resources {needed} required by task and its executor is more than available"
+                f" {self.left or 'nothing'}"
+            )
+        return validation.refuse_mixed_revocable(together) if self._revocable else None
+
+    def _start(self, info: TaskInfo, executor_id: ExecutorId | None, trace: TraceParent | None) -> TraceParent | None:
+        """Enter the task into the books and indices; from here on it is ours to keep track of."""
+        turn, framework, agent = self._turn, self._framework, self._agent
+        framework_id = framework.framework_id
+        task = Task(
+            info=info,
+            framework_id=framework_id,
+            agent_id=agent.agent_id,
+            executor_id=executor_id,
+            trace=trace,
+            launched_at=turn.now,
+            charged=info.resources,
+        )
+        framework.tasks[info.task_id] = task
+        on_agent = agent.tasks.get(framework_id)
+        if on_agent is None:
+            on_agent = agent.tasks[framework_id] = {}
+        on_agent[info.task_id] = task
+        turn.note(
+            "task.launched",
+            task_id=info.task_id,
+            framework_id=framework_id,
+            agent_id=agent.agent_id,
+            offer_id=self._offer_id,
+        )
+        if trace is not None:
+            turn.span(
+                "master.launch",
+                trace,
+                self._trace,
+                turn.now,
+                {"task_id": info.task_id, "framework_id": framework_id, "agent_id": agent.agent_id},
+            )
+        return trace
+
+    def _new_span(self) -> TraceParent | None:
+        return self._turn.new_span(self._trace)
+
+    def _refuse(self, infos: Sequence[TaskInfo], reason: str, message: str) -> None:
+        for info in infos:
+            tasks.tell_of_unlaunched(self._turn, self._framework, info, TaskState.ERROR, reason, message)
+
+
+def _incompatible(executor: ExecutorInfo) -> str:
+    return f"Executor '{executor.executor_id}' is there already with another ExecutorInfo"

@@ -1,0 +1,125 @@
+"""Allocation passes: the allocator's grants become offers (M-AL-01, B32, A19).
+
+Events only mark what they touched; the pass runs with the next tick, so that everything that happened in one turn of
+the loop is decided together, and once. Every ``--allocation_interval`` all agents are looked at, because time alone
+changes verdicts: refusal filters end.
+
+While ``outstanding_offers_max`` offers wait for an answer no more are made. What was gathered then waits for the next
+event, and any answer is one.
+"""
+
+from __future__ import annotations
+
+from mesos_service.core.events import Offers
+from mesos_service.core.master import books
+from mesos_service.core.master.state import Agent, Framework, MasterState
+from mesos_service.core.master.turn import Turn
+from mesos_service.core.trace import child_of, start_trace
+from mesos_service.domain.ids import FrameworkId, OfferId
+from mesos_service.domain.offers import Offer
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.allocator import Grant
+
+
+def plan(state: MasterState, now: float) -> None:
+    """Start the clock of full passes: there is somebody to serve. Does nothing where it runs already."""
+    if state.full_pass_due_at is None:
+        state.full_pass_due_at = now + state.options.allocation_interval_seconds
+
+
+def run_due(turn: Turn) -> None:
+    """Run the pass that is due, if one is."""
+    state, now = turn.state, turn.now
+    if state.full_pass_due_at is not None and state.full_pass_due_at <= now:
+        interval = state.options.allocation_interval_seconds
+        following = state.full_pass_due_at + interval
+        # After a long pause one pass is enough; the rhythm begins anew.
+        state.full_pass_due_at = following if following > now else now + interval
+        state.full_pass_wanted = True
+    elif state.pass_due_at is None or state.pass_due_at > now:
+        return
+    state.pass_due_at = None
+    room = state.options.outstanding_offers_max - len(state.offers)
+    if room > 0:
+        _run(turn, room)
+
+
+def _run(turn: Turn, room: int) -> None:
+    state = turn.state
+    agents = None if state.full_pass_wanted else tuple(state.touched)
+    state.touched.clear()
+    state.full_pass_wanted = False
+    grants = state.allocator.allocate(turn.now, state.random, agents=agents, limit=room)
+    made: dict[FrameworkId, list[Offer]] = {}
+    for grant in grants:
+        offer = _make_offer(turn, grant)
+        if offer is not None:
+            made.setdefault(grant.framework_id, []).append(offer)
+    for framework_id, offers in made.items():
+        turn.tell(state.frameworks[framework_id], Offers(tuple(offers)))
+
+
+def _make_offer(turn: Turn, grant: Grant) -> Offer | None:
+    """Book a grant as an offer; one that contradicts our books goes back, with a note that names the module."""
+    state = turn.state
+    framework = state.frameworks.get(grant.framework_id)
+    agent = state.agents.get(grant.agent_id)
+    unallocated = grant.resources.unallocated()
+    reason = _refuse(grant, framework, agent, unallocated)
+    if reason is not None or framework is None or agent is None:
+        turn.note(
+            "grant.refused",
+            allocator=state.allocator.name,
+            framework_id=grant.framework_id,
+            agent_id=grant.agent_id,
+            reason=reason or "",
+        )
+        state.allocator.recover(
+            grant.framework_id, grant.agent_id, grant.resources, refuse_seconds=None, allocated=False, now=turn.now
+        )
+        return None
+    trace = start_trace(state.random) if state.options.tracing else None
+    timeout = state.options.offer_timeout_seconds
+    offer = Offer(
+        offer_id=OfferId(f"{state.master_id}-O{state.offer_counter}"),
+        framework_id=grant.framework_id,
+        agent_id=grant.agent_id,
+        role=grant.role,
+        resources=grant.resources,
+        offered_at=turn.now,
+        expires_at=None if timeout is None else turn.now + timeout,
+        trace=trace,
+    )
+    state.offer_counter += 1
+    books.add_offer(state, agent, framework, offer, unallocated)
+    framework.offers_sent += 1
+    turn.note("offer.sent", offer_id=offer.offer_id, framework_id=offer.framework_id, agent_id=offer.agent_id)
+    if trace is not None:
+        turn.span(
+            "master.allocation",
+            child_of(trace, state.random),
+            trace,
+            turn.now,
+            {
+                "allocator": state.allocator.name,
+                "framework_id": grant.framework_id,
+                "role": grant.role,
+                "agent_id": grant.agent_id,
+                "resources": str(grant.resources),
+            },
+        )
+    return offer
+
+
+def _refuse(grant: Grant, framework: Framework | None, agent: Agent | None, unallocated: Resources) -> str | None:
+    if framework is None or not framework.connected:
+        return "the framework is not connected"
+    if agent is None or not agent.active:
+        return "the agent is not active"
+    if grant.role not in framework.info.roles:
+        return f"the framework is not in role '{grant.role}'"
+    if not unallocated:
+        return "there is nothing in it"
+    if not agent.free.contains(unallocated):
+        return f"{agent.free or 'nothing'} is free, which does not contain {unallocated}"
+    return None

@@ -1,0 +1,200 @@
+"""What an agent that comes back brings with it: frameworks, executors and tasks (X17, X20, X21).
+
+The master's memory is soft: what agents say when they register is what it is rebuilt from (A42, B52).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from mesos_service.core.events import Update
+from mesos_service.core.link import FrameworkUpdated, Reregister, ShutdownFramework, TaskReport
+from mesos_service.core.master import books, subscription, tasks
+from mesos_service.core.master.deadlines import FailoverOverdue
+from mesos_service.core.master.state import Agent, Framework, Task
+from mesos_service.core.master.turn import Turn
+from mesos_service.domain.executors import ExecutorInfo
+from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
+from mesos_service.domain.resources import Resources
+from mesos_service.domain.tasks import TERMINAL_STATES, Source, TaskStatus
+
+# -- frameworks ----------------------------------------------------------------------------------------------
+
+
+def recover_frameworks(turn: Turn, message: Reregister) -> None:
+    """Take up frameworks that only this agent knows: they get no offers until they subscribe (X20).
+
+    They have at least as long to do so as agents have to come back.
+    """
+    state = turn.state
+    for info in message.frameworks:
+        framework_id = info.framework_id
+        if framework_id is None or framework_id in state.frameworks or framework_id in state.completed_frameworks:
+            continue
+        framework = subscription.make(state, info, turn.now)
+        framework.recovered = True
+        state.frameworks[framework_id] = framework
+        state.allocator.add_framework(subscription.view(framework), {}, False)
+        timeout = max(info.failover_timeout_seconds, state.options.agent_reregister_timeout_seconds)
+        state.timers.set(FailoverOverdue(framework_id), turn.now + timeout)
+        turn.note("framework.recovered", framework_id=framework_id, name=info.name)
+
+
+def bring_up_to_date(turn: Turn, agent: Agent, message: Reregister) -> None:
+    """Tell the agent what happened to its frameworks while it was away, and repeat the kills it may have missed."""
+    state = turn.state
+    for info in message.frameworks:
+        if info.framework_id is None:
+            continue
+        framework = state.frameworks.get(info.framework_id)
+        if framework is None:
+            turn.tell_agent(agent, ShutdownFramework(info.framework_id))
+        elif framework.info != info:
+            turn.tell_agent(agent, FrameworkUpdated(framework.info))
+    for (framework_id, task_id), grace_seconds in agent.pending_kills.items():
+        tasks.send_kill(turn, agent, framework_id, task_id, grace_seconds)
+
+
+# -- an agent that was not in the memory ---------------------------------------------------------------------
+
+
+def adopt_all(turn: Turn, agent: Agent, message: Reregister) -> list[Task]:
+    """Enter all that the agent runs; the sums are the caller's."""
+    for framework_id, executor in message.executors:
+        framework = turn.state.frameworks.get(framework_id)
+        if framework is not None:
+            books.add_executor(framework, agent, _with_role(executor, framework))
+    adopted = (_adopt(turn, agent, report) for report in message.tasks)
+    return [task for task in adopted if task is not None]
+
+
+def tell_of_return(turn: Turn, adopted: Iterable[Task], was_unreachable: bool) -> None:
+    """Tell frameworks that their tasks are there after all (golden: agent-loss).
+
+    Of those that have ended meanwhile the agent itself tells, with an update that can be acknowledged.
+    """
+    for task in adopted:
+        if task.state in TERMINAL_STATES:
+            continue
+        status = TaskStatus(
+            task_id=task.info.task_id,
+            state=task.state,
+            source=Source.MASTER,
+            reason="REASON_AGENT_REREGISTERED",
+            message="Unreachable agent re-reregistered" if was_unreachable else "Agent came back to a new master",
+            agent_id=task.agent_id,
+            timestamp=turn.now,
+        )
+        turn.tell(turn.state.frameworks[task.framework_id], Update(status))
+
+
+def _adopt(turn: Turn, agent: Agent, report: TaskReport) -> Task | None:
+    framework = turn.state.frameworks.get(report.framework_id)
+    if framework is None:
+        return None
+    task_id = report.info.task_id
+    if task_id in framework.tasks:
+        # The id was used again elsewhere; there is no place for two.
+        turn.note("task.duplicate", framework_id=report.framework_id, task_id=task_id, agent_id=agent.agent_id)
+        return None
+    before = framework.unreachable_tasks.pop(task_id, None)
+    over = report.state in TERMINAL_STATES
+    if over:
+        _forget_completed(framework, agent, task_id)
+    info = report.info
+    if not over:
+        info = replace(info, resources=_allocated(info.resources, framework))
+    listed = agent.executors.get(report.framework_id, {})
+    task = Task(
+        info=info,
+        framework_id=report.framework_id,
+        agent_id=agent.agent_id,
+        executor_id=report.executor_id if info.executor is not None or report.executor_id in listed else None,
+        state=report.state,
+        shown=before.shown if before is not None else None,
+        statuses=[
+            status if status.data is None else replace(status, data=None)
+            for status in report.statuses[-turn.state.options.max_statuses_per_task :]
+        ],
+        trace=before.trace if before is not None else None,
+        launched_at=before.launched_at if before is not None else turn.now,
+        charged=books.NOTHING if over else info.resources,
+    )
+    framework.tasks[task_id] = task
+    agent.tasks.setdefault(report.framework_id, {})[task_id] = task
+    return task
+
+
+def _forget_completed(framework: Framework, agent: Agent, task_id: TaskId) -> None:
+    """The acknowledgement of its end got lost on the way: it is not over yet."""
+    for task in list(framework.completed_tasks):
+        if task.info.task_id == task_id and task.agent_id == agent.agent_id:
+            framework.completed_tasks.remove(task)
+
+
+# -- an agent that was ---------------------------------------------------------------------------------------
+
+
+def compare(turn: Turn, agent: Agent, message: Reregister) -> tuple[tuple[tuple[FrameworkId, TaskId], ...], bool]:
+    """Bring the memory in line with what the agent says.
+
+    Returns the tasks that the agent must answer for, as it did not name them, and whether something was found that
+    uses resources the books do not know of.
+    """
+    rebook = _compare_executors(turn, agent, message)
+    reported: dict[tuple[FrameworkId, TaskId], None] = {}
+    for report in message.tasks:
+        key = (report.framework_id, report.info.task_id)
+        reported[key] = None
+        task = agent.tasks.get(report.framework_id, {}).get(report.info.task_id)
+        if task is not None:
+            tasks.take_state(turn, agent, task, report.state)
+        else:
+            adopted = _adopt(turn, agent, report)
+            rebook = rebook or (adopted is not None and bool(adopted.charged))
+    asked = tuple(
+        (framework_id, task_id)
+        for framework_id, on_agent in agent.tasks.items()
+        for task_id in on_agent
+        if (framework_id, task_id) not in reported
+    )
+    return asked, rebook
+
+
+def _compare_executors(turn: Turn, agent: Agent, message: Reregister) -> bool:
+    reported: dict[tuple[FrameworkId, ExecutorId], None] = {}
+    rebook = False
+    for framework_id, executor in message.executors:
+        reported[framework_id, executor.executor_id] = None
+        framework = turn.state.frameworks.get(framework_id)
+        if framework is not None and executor.executor_id not in agent.executors.get(framework_id, {}):
+            books.add_executor(framework, agent, _with_role(executor, framework))
+            rebook = True
+    missing = [
+        (framework_id, executor_id)
+        for framework_id, executors in agent.executors.items()
+        for executor_id in executors
+        if (framework_id, executor_id) not in reported
+    ]
+    for framework_id, executor_id in missing:
+        gone = books.remove_executor(turn.state, framework_id, agent, executor_id)
+        if gone is not None:
+            books.release(turn, framework_id, agent, gone.resources)
+    agent.unproven_executors.clear()
+    return rebook
+
+
+# -- within --------------------------------------------------------------------------------------------------
+
+
+def _with_role(executor: ExecutorInfo, framework: Framework) -> ExecutorInfo:
+    resources = _allocated(executor.resources, framework)
+    return executor if resources is executor.resources else replace(executor, resources=resources)
+
+
+def _allocated(resources: Resources, framework: Framework) -> Resources:
+    """Resources that came back without an allocation role get the framework's (first) one."""
+    if all(key.allocation_role is not None for key, _ in resources) or not framework.info.roles:
+        return resources
+    return resources.allocated_to(framework.info.roles[0])

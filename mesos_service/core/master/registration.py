@@ -1,0 +1,268 @@
+"""Agents come, and come back (FEATURES 5.4; X16, X17, X20, X21).
+
+Registry first, memory second: an agent is in the memory only after its admission is stored, and hears of it only then.
+What an agent that comes back says of its tasks is believed; what the master knows and the agent does not is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mesos_service.core.effects import SendAgent
+from mesos_service.core.link import AgentUpdated, Ping, Pong, Register, Registered, Reregister, Reregistered
+from mesos_service.core.master import books, liveness, offers, passes, recovery
+from mesos_service.core.master.deadlines import PingDue, ReregistrationOverdue
+from mesos_service.core.master.state import Agent
+from mesos_service.core.master.turn import Turn
+from mesos_service.core.messages import FromAgent, Persisted
+from mesos_service.core.registry.operations import AdmitAgent, MarkAgentReachable, RemoveAgent
+from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.errors import InvariantBroken
+from mesos_service.domain.ids import AgentId, LinkId
+from mesos_service.plugins.allocator import AgentView
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Waits for ``AdmitAgent`` to be stored."""
+
+    agent_id: AgentId
+    info: AgentInfo
+    link_id: LinkId
+    registration: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readmission:
+    """Waits for ``MarkAgentReachable`` to be stored; a repeated registration takes the place of an older one."""
+
+    agent_id: AgentId
+    link_id: LinkId
+    message: Reregister
+
+
+Continuation = Admission | Readmission | liveness.Unreachable | liveness.Removal | None
+
+# -- coming --------------------------------------------------------------------------------------------------
+
+
+def on_register(turn: Turn, envelope: FromAgent, message: Register) -> None:
+    """Give an agent its id, once that is stored. A repetition on the same link gets the same id."""
+    state = turn.state
+    link_id = envelope.link_id
+    state.links.setdefault(link_id, {})
+    known = state.registrations.setdefault(link_id, {})
+    agent_id = known.get(message.registration)
+    if agent_id is not None:
+        agent = state.agents.get(agent_id)
+        if agent is not None:
+            turn.tell_agent(agent, Registered(registration=message.registration, agent_id=agent_id))
+        return
+    agent_id = AgentId(f"{state.master_id}-S{state.agent_counter}")
+    state.agent_counter += 1
+    known[message.registration] = agent_id
+    info = replace(message.agent, agent_id=agent_id)
+    _remove_predecessors(turn, info)
+    waiting = Admission(agent_id, info, link_id, message.registration)
+    state.registering[agent_id] = liveness.persist(turn, AdmitAgent(agent_id, info), waiting)
+
+
+def _remove_predecessors(turn: Turn, info: AgentInfo) -> None:
+    """One that was at this address and is not connected will not come back: a new one has taken its place."""
+    for agent_id in list(turn.state.addresses.get((info.hostname, info.port), ())):
+        agent = turn.state.agents[agent_id]
+        if not agent.connected:
+            liveness.begin_removal(turn, agent, "a new agent registered at the same address", "agent.replaced")
+
+
+def on_reregister(turn: Turn, envelope: FromAgent, message: Reregister) -> None:
+    """An agent that has an id: known, unreachable, or never heard of, which is admitted too (X17)."""
+    state = turn.state
+    agent_id = envelope.agent_id
+    link_id = envelope.link_id
+    if agent_id is None:
+        return
+    state.links.setdefault(link_id, {})
+    if agent_id in state.leaving:
+        # It is being stored that it is gone; it asks again, and is then one that comes back.
+        turn.note("agent.asked_to_wait", agent_id=agent_id)
+        return
+    agent = state.agents.get(agent_id)
+    if agent is not None:
+        _reconnect(turn, agent, link_id, message)
+        return
+    waiting = Readmission(agent_id, link_id, message)
+    pending = state.registering.get(agent_id)
+    if pending is not None:
+        state.persisting[pending] = (state.persisting[pending][0], waiting)
+        return
+    info = replace(message.agent, agent_id=agent_id)
+    state.registering[agent_id] = liveness.persist(turn, MarkAgentReachable(agent_id, info), waiting)
+
+
+# -- stored --------------------------------------------------------------------------------------------------
+
+
+def on_persisted(turn: Turn, message: Persisted) -> None:
+    """What presumed the operation may be done now (X16)."""
+    state = turn.state
+    entry = state.persisting.pop(message.operation, None)
+    if entry is None:
+        raise InvariantBroken(f"operation {message.operation} was stored, but nobody had asked for it")
+    continuation = entry[1]
+    if isinstance(continuation, Admission):
+        _admit(turn, continuation)
+    elif isinstance(continuation, Readmission):
+        _readmit(turn, continuation)
+    elif isinstance(continuation, liveness.Unreachable):
+        liveness.on_unreachable_stored(turn, continuation)
+    elif isinstance(continuation, liveness.Removal):
+        liveness.on_removal_stored(turn, continuation)
+    elif continuation is not None:
+        raise InvariantBroken(f"nobody knows how to go on with {continuation}")
+
+
+def _admit(turn: Turn, stored: Admission) -> None:
+    state = turn.state
+    agent_id = stored.agent_id
+    del state.registering[agent_id]
+    if stored.link_id not in state.links:
+        # The agent has not heard its id and will register anew: nobody is ever going to use this one.
+        liveness.persist(turn, RemoveAgent(agent_id), None)
+        state.removed.append(agent_id)
+        turn.note("agent.admission_abandoned", agent_id=agent_id)
+        return
+    agent = _add(turn, agent_id, stored.info, stored.link_id, stored.registration)
+    state.allocator.add_agent(view(agent), {})
+    turn.tell_agent(agent, Registered(registration=stored.registration, agent_id=agent_id))
+    turn.note("agent.registered", agent_id=agent_id, hostname=agent.info.hostname)
+    books.touch(turn, agent_id)
+
+
+def _readmit(turn: Turn, stored: Readmission) -> None:
+    state = turn.state
+    agent_id, message = stored.agent_id, stored.message
+    del state.registering[agent_id]
+    was_unreachable = state.unreachable.pop(agent_id, None) is not None
+    here = stored.link_id in state.links
+    info = replace(message.agent, agent_id=agent_id)
+    agent = _add(turn, agent_id, info, stored.link_id if here else None, message.registration)
+    recovery.recover_frameworks(turn, message)
+    adopted = recovery.adopt_all(turn, agent, message)
+    books.count_used(agent)
+    state.allocator.add_agent(view(agent), agent.used)
+    turn.tell_agent(agent, Reregistered(registration=message.registration, agent_id=agent_id))
+    recovery.bring_up_to_date(turn, agent, message)
+    recovery.tell_of_return(turn, adopted, was_unreachable)
+    turn.note("agent.reachable" if was_unreachable else "agent.reregistered", agent_id=agent_id, hostname=info.hostname)
+    if here:
+        books.touch(turn, agent_id)
+    else:
+        liveness.disconnect(turn, agent)
+
+
+def _add(turn: Turn, agent_id: AgentId, info: AgentInfo, link_id: LinkId | None, registration: str) -> Agent:
+    """Enter an agent into the memory, all but the allocator's."""
+    state = turn.state
+    agent = Agent(
+        agent_id=agent_id,
+        info=info,
+        link_id=link_id,
+        registered_at=turn.now,
+        free=info.resources,
+        registration=registration,
+    )
+    state.agents[agent_id] = agent
+    state.addresses.setdefault((info.hostname, info.port), {})[agent_id] = None
+    if link_id is not None:
+        state.links[link_id][agent_id] = None
+    state.timers.set(PingDue(agent_id), turn.now + state.options.agent_ping_timeout_seconds)
+    passes.plan(state, turn.now)
+    return agent
+
+
+def view(agent: Agent) -> AgentView:
+    """What the allocator may know of it."""
+    info = agent.info
+    return AgentView(
+        agent_id=agent.agent_id,
+        hostname=info.hostname,
+        total=info.resources,
+        attributes=info.attributes,
+        region=info.region,
+        zone=info.zone,
+    )
+
+
+# -- coming back ---------------------------------------------------------------------------------------------
+
+
+def _reconnect(turn: Turn, agent: Agent, link_id: LinkId, message: Reregister) -> None:
+    """A known agent is back, after a lost link or its own restart; nothing has to be stored for that (X21)."""
+    state = turn.state
+    answer = Reregistered(registration=message.registration, agent_id=agent.agent_id)
+    if agent.connected and agent.link_id == link_id and agent.registration == message.registration:
+        # It repeats itself, and may have been given work since: what it says of its tasks is old.
+        turn.tell_agent(agent, answer)
+        return
+    if agent.link_id is not None:
+        del state.links[agent.link_id][agent.agent_id]
+    state.links[link_id][agent.agent_id] = None
+    agent.link_id = link_id
+    agent.registration = message.registration
+    agent.reregistered_at = turn.now
+    agent.connected = True
+    agent.pings_unanswered = 0
+    state.timers.cancel(ReregistrationOverdue(agent.agent_id))
+    if not agent.active:
+        agent.active = True
+        state.allocator.set_agent_active(agent.agent_id, True)
+    take_info(turn, agent, message.agent)
+    recovery.recover_frameworks(turn, message)
+    asked, rebook = recovery.compare(turn, agent, message)
+    if rebook:
+        offers.rescind_all(turn, agent.offers.values(), "agent told what runs on it")
+        books.count_used(agent)
+        state.allocator.remove_agent(agent.agent_id)
+        state.allocator.add_agent(view(agent), agent.used)
+    turn.tell_agent(agent, replace(answer, asked=asked))
+    recovery.bring_up_to_date(turn, agent, message)
+    turn.note("agent.reregistered", agent_id=agent.agent_id, hostname=agent.info.hostname)
+    books.touch(turn, agent.agent_id)
+
+
+def on_agent_updated(turn: Turn, agent: Agent, message: AgentUpdated) -> None:
+    take_info(turn, agent, message.agent)
+    books.touch(turn, agent.agent_id)
+
+
+def take_info(turn: Turn, agent: Agent, info: AgentInfo) -> None:
+    """The agent's total or attributes may be others than before; what it offers is then no longer true."""
+    state = turn.state
+    old = agent.info
+    info = replace(info, agent_id=agent.agent_id)
+    if info == old:
+        return
+    offers.rescind_all(turn, agent.offers.values(), "agent changed")
+    agent.info = info
+    if (old.hostname, old.port) != (info.hostname, info.port):
+        state.addresses[old.hostname, old.port].pop(agent.agent_id)
+        if not state.addresses[old.hostname, old.port]:
+            del state.addresses[old.hostname, old.port]
+        state.addresses.setdefault((info.hostname, info.port), {})[agent.agent_id] = None
+    books.count_free(agent)
+    state.allocator.update_agent(view(agent))
+    liveness.persist(turn, AdmitAgent(agent.agent_id, info), None)
+    turn.note("agent.updated", agent_id=agent.agent_id, hostname=info.hostname)
+
+
+# -- others --------------------------------------------------------------------------------------------------
+
+
+def on_stray(turn: Turn, envelope: FromAgent) -> None:
+    """Word from an agent that is not registered on this link: it believes to be here and has to register (X26)."""
+    agent_id = envelope.agent_id
+    if agent_id is None or agent_id in turn.state.registering or isinstance(envelope.message, Pong):
+        return
+    turn.note("agent.unknown", agent_id=agent_id)
+    turn.do(SendAgent(envelope.link_id, agent_id, Ping(connected=False)))

@@ -1,0 +1,198 @@
+"""The master's one door: ``step`` decides what a message or the time means, and returns what is to be done about it."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from mesos_service.core.effects import MasterEffect
+from mesos_service.core.link import (
+    AgentUpdated,
+    ExitedExecutor,
+    MessageFromExecutor,
+    Pong,
+    Register,
+    Reregister,
+    Unregister,
+    UpdateStatus,
+)
+from mesos_service.core.master import (
+    executors,
+    liveness,
+    offers,
+    passes,
+    reconciliation,
+    registration,
+    subscription,
+    tasks,
+    teardown,
+)
+from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue, PingDue, ReregistrationOverdue
+from mesos_service.core.master.state import Framework, MasterState
+from mesos_service.core.master.turn import Turn
+from mesos_service.core.messages import (
+    Accept,
+    Acknowledge,
+    Decline,
+    FromAgent,
+    Kill,
+    LinkLost,
+    MasterMessage,
+    MessageCall,
+    OperatorTeardown,
+    Persisted,
+    Reconcile,
+    Request,
+    Revive,
+    SchedulerDisconnected,
+    Shutdown,
+    Subscribe,
+    Suppress,
+    Teardown,
+    Tick,
+    Unhandled,
+    UpdateFramework,
+)
+from mesos_service.domain.errors import InvariantBroken
+
+Call = (
+    Acknowledge
+    | Accept
+    | Decline
+    | Revive
+    | Suppress
+    | Kill
+    | Reconcile
+    | Teardown
+    | MessageCall
+    | Shutdown
+    | Request
+    | UpdateFramework
+    | Unhandled
+)
+"""What only a subscribed framework may say."""
+
+
+def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterEffect]:
+    """Change ``state`` as ``message`` demands and return the effects, in the order in which they are to be performed.
+
+    ``now`` is unix seconds and never goes back. Nothing else is read, and nothing waits.
+    """
+    turn = Turn(state, now)
+    match message:
+        case FromAgent():
+            _from_agent(turn, message)
+        case Tick():
+            _on_tick(turn)
+        case Subscribe():
+            subscription.on_subscribe(turn, message)
+        case SchedulerDisconnected():
+            subscription.on_disconnected(turn, message)
+        case LinkLost():
+            liveness.on_link_lost(turn, message)
+        case Persisted():
+            registration.on_persisted(turn, message)
+        case OperatorTeardown():
+            teardown.on_operator_teardown(turn, message)
+        case _:
+            framework = subscription.admit(turn, message)
+            if framework is not None:
+                _on_call(turn, framework, message)
+    return turn.effects
+
+
+def next_deadline(state: MasterState) -> float | None:
+    """When to call ``step`` with a ``Tick`` at the latest, in unix seconds; ``None`` when nothing is planned.
+
+    A time that has passed means: with the next turn of the loop.
+    """
+    earliest = state.pass_due_at
+    if earliest is not None:
+        # Whatever else is due then runs in the same tick.
+        return earliest
+    for at in (state.full_pass_due_at, state.timers.next(), offers.next_expiry(state)):
+        if at is not None and (earliest is None or at < earliest):
+            earliest = at
+    return earliest
+
+
+def _on_call(turn: Turn, framework: Framework, call: Call) -> None:
+    match call:
+        case Acknowledge():
+            tasks.on_acknowledge(turn, framework, call)
+        case Accept():
+            offers.on_accept(turn, framework, call)
+        case Decline():
+            offers.on_decline(turn, framework, call)
+        case Revive():
+            subscription.on_revive(turn, framework, call)
+        case Suppress():
+            subscription.on_suppress(turn, framework, call)
+        case Kill():
+            tasks.on_kill(turn, framework, call)
+        case Reconcile():
+            reconciliation.on_reconcile(turn, framework, call)
+        case Teardown():
+            teardown.on_teardown(turn, framework, call)
+        case MessageCall():
+            executors.on_message_call(turn, framework, call)
+        case Shutdown():
+            executors.on_shutdown(turn, framework, call)
+        case Request():
+            subscription.on_request(turn, framework, call)
+        case UpdateFramework():
+            subscription.on_update_framework(turn, framework, call)
+        case Unhandled():
+            turn.reply(call.request, 202)
+            turn.note("call.unhandled", framework_id=framework.framework_id, type=call.type)
+        case _:
+            assert_never(call)
+
+
+def _from_agent(turn: Turn, envelope: FromAgent) -> None:
+    match message := envelope.message:
+        case Register():
+            registration.on_register(turn, envelope, message)
+            return
+        case Reregister():
+            registration.on_reregister(turn, envelope, message)
+            return
+        case _:
+            pass
+    agent = turn.state.agents.get(envelope.agent_id) if envelope.agent_id is not None else None
+    if agent is None or agent.link_id != envelope.link_id:
+        registration.on_stray(turn, envelope)
+        return
+    match message:
+        case UpdateStatus():
+            tasks.on_update(turn, agent, message)
+        case Pong():
+            agent.pings_unanswered = 0
+        case ExitedExecutor():
+            executors.on_exited(turn, agent, message)
+        case MessageFromExecutor():
+            executors.on_message_from_executor(turn, agent, message)
+        case AgentUpdated():
+            registration.on_agent_updated(turn, agent, message)
+        case Unregister():
+            liveness.begin_removal(turn, agent, "agent unregistered", "agent.unregistered")
+        case _:
+            assert_never(message)
+
+
+def _on_tick(turn: Turn) -> None:
+    """First what ends, then what begins: a pass sees everything that has become free in the same tick."""
+    offers.rescind_expired(turn)
+    # Taken one by one: what one deadline leads to may cancel the next.
+    for deadline in turn.state.timers.due(turn.now):
+        match deadline:
+            case PingDue():
+                liveness.on_ping_due(turn, deadline)
+            case HeartbeatDue():
+                subscription.on_heartbeat_due(turn, deadline)
+            case FailoverOverdue():
+                subscription.on_failover_overdue(turn, deadline)
+            case ReregistrationOverdue():
+                liveness.on_reregistration_overdue(turn, deadline)
+            case _:
+                raise InvariantBroken(f"the master sets no deadline like {deadline}")
+    passes.run_due(turn)
