@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from mesos_service.agent.config import AgentConfig
 from mesos_service.cli.main import FLAG_COMMANDS, build
 from mesos_service.configuration.flags import ENVIRONMENT_PREFIX, Flags
+from mesos_service.core import task_states
 from mesos_service.master.config import MasterConfig
 
 _MADE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n"
@@ -27,6 +28,7 @@ def pages() -> Mapping[str, str]:
         "commands.md": commands_page(),
         "flags-agent.md": flags_page(AgentConfig),
         "flags-master.md": flags_page(MasterConfig),
+        "task_states.md": task_states.to_markdown(),
     }
 
 

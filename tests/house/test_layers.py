@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "configuration": INNER,
     "containers": INNER,
     "driver": INNER,
-    "http": INNER,
+    "http": INNER | {"version", "wire"},
     "registrar": INNER,
     "runner": INNER,
     "telemetry": INNER,

@@ -87,9 +87,12 @@ def test_no_test_is_switched_off() -> None:
         for node in ast.walk(tree(file)):
             if isinstance(node, ast.Attribute) and ast.unparse(node) in marks:
                 off.append(f"{place(file)}:{node.lineno} {ast.unparse(node)}")
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.skipif":
-                if "geteuid" not in ast.unparse(node.args[0]):
-                    off.append(f"{place(file)}:{node.lineno} {ast.unparse(node)}")
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "pytest.mark.skipif"
+                and "geteuid" not in ast.unparse(node.args[0])
+            ):
+                off.append(f"{place(file)}:{node.lineno} {ast.unparse(node)}")
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.skip":
                 reason = ast.unparse(node.args[0]).strip("f'\"") if node.args else ""
                 if not reason.startswith("real part not installed"):

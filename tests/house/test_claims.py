@@ -1,0 +1,87 @@
+"""Claims about the shape of the code, which only the code itself can answer for."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.house.source import PACKAGE, ROOT, place, python_files, tree
+
+CORE_LINES_MAX = 10_000
+"""The master of the Mesos paper took about so many lines of C++."""
+
+
+def imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def policy_files() -> tuple[Path, ...]:
+    allocation = python_files(f"{PACKAGE}/core/allocation", "modules/allocators")
+    return (*allocation, ROOT / PACKAGE / "plugins" / "allocator.py")
+
+
+def test_a16_b22a_e39_policy_knows_no_task() -> None:
+    """A16, B22a, C11, E39: who is offered how much is decided without knowing of any task, so it cannot place one."""
+    knowing = [
+        f"{place(file)} imports {module}"
+        for file in policy_files()
+        for module in imported(file)
+        if re.search(r"\bdomain\.(tasks|executors)$|\bcore\.(messages|link|events|master|agent)\b", module)
+    ]
+    assert len(policy_files()) > 5
+    assert not knowing, "\n".join(knowing)
+
+
+def test_a16_tasks_reach_an_agent_only_through_an_accepted_offer() -> None:
+    """A16, C22: the message that makes an agent run a task is made in one function of the master."""
+    makers = {
+        f"{place(file)} {function.name}"
+        for file in python_files(f"{PACKAGE}/core/master", f"{PACKAGE}/master")
+        for function in ast.walk(tree(file))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "RunTask"
+    }
+    assert len(makers) == 1, f"launching has one way, from an ACCEPT: {sorted(makers)}"
+
+
+def test_d08_the_core_stays_thin() -> None:
+    """D08: what decides for the master can be read in a few days."""
+    files = [
+        file
+        for file in python_files(f"{PACKAGE}/domain", f"{PACKAGE}/plugins", f"{PACKAGE}/core")
+        if f"{PACKAGE}/core/agent/" not in place(file)
+    ]
+    lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+    assert 1_000 < lines < CORE_LINES_MAX
+
+
+def test_d11_the_old_name_of_agents_is_only_where_the_wire_has_it() -> None:
+    """D11: inside, agents are agents."""
+    inner = python_files(*(f"{PACKAGE}/{room}" for room in ("domain", "plugins", "core", "simulator", "sdk")))
+    old = [
+        f"{place(file)}:{getattr(node, 'lineno', 0)} {name}"
+        for file in (*inner, *python_files("modules"))
+        if file.name != "names_2011.py"  # The paper's own interface has slaveLost.
+        for node in ast.walk(tree(file))
+        for name in (getattr(node, "name", None), getattr(node, "id", None), getattr(node, "attr", None))
+        if isinstance(name, str) and "slave" in name.lower()
+    ]
+    assert not old, "\n".join(old)
+
+
+def test_c05_c10_frameworks_share_one_interface() -> None:
+    """C05, C10: a framework needs the wire and nothing of a master, so a new kind of it changes no master."""
+    inside = [
+        f"{place(file)} imports {module}"
+        for file in python_files(f"{PACKAGE}/sdk")
+        for module in imported(file)
+        if re.match(rf"{PACKAGE}\.(core\.|master|agent\b|registrar|containers|telemetry)", module)
+    ]
+    assert not inside, "\n".join(inside)
