@@ -26,36 +26,35 @@ LEVELS: Final = {
 
 INFO: Final = frozenset(
     {
-        "agent.deactivated",
         "agent.disconnected",
         "agent.reachable",
-        "agent.reconnected",
         "agent.registered",
-        "agent.removed",
         "agent.replaced",
         "agent.reregistered",
+        "agent.shutting_down",
         "agent.unregistered",
+        "agent.updated",
         "framework.completed",
         "framework.disconnected",
         "framework.failed_over",
+        "framework.recovered",
         "framework.removed",
         "framework.resubscribed",
+        "framework.shutting_down",
         "framework.subscribed",
         "framework.torn_down",
         "framework.updated",
-        "master.connected",
-        "master.lost",
     }
 )
 WARNING: Final = frozenset(
     {
-        "agent.refused",
+        "agent.admission_abandoned",
+        "agent.marked_disconnected",
         "agent.unreachable",
         "container.launch_failed",
-        "executor.lost",
+        "container.limited",
         "framework.refused",
         "grant.refused",
-        "invariant.broken",
         "task.dropped",
     }
 )

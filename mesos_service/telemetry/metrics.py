@@ -68,6 +68,8 @@ MASTER_FACTS: Final = {
     "master/slave_removals/reason_registered": "agent.replaced",
     "master/slave_removals/reason_unhealthy": "agent.unreachable",
     "master/slave_unreachable_completed": "agent.unreachable",
+    "master/invalid_status_updates": "task.update_ignored",
+    "master/invalid_status_update_acknowledgements": "acknowledgement.dropped",
 }
 MASTER_TERMINAL: Final = (
     TaskState.DROPPED,
@@ -123,6 +125,11 @@ class MasterMetrics:
         found["master/slave_removals"] = sum(
             found[f"master/slave_removals/reason_{reason}"] for reason in ("registered", "unhealthy", "unregistered")
         )
+        for name in ("status_updates", "status_update_acknowledgements"):
+            # What came and was not refused.
+            found[f"master/valid_{name}"] = (
+                found[f"master/messages_{name.removesuffix('s')}"] - found[f"master/invalid_{name}"]
+            )
         for framework in (*state.frameworks.values(), *state.completed_frameworks.values()):
             found.update(self._framework(framework))
         for source in self._sources:
@@ -238,6 +245,9 @@ def _by_state(frameworks: Iterable[Framework], states: Iterable[TaskState]) -> d
 AGENT_FACTS: Final = {
     "slave/executors_terminated": "executor.terminated",
     "slave/container_launch_errors": "container.launch_failed",
+    "slave/valid_status_updates": "task.updated",
+    "slave/invalid_status_updates": "update.ignored",
+    "slave/invalid_framework_messages": "message.dropped",
 }
 AGENT_TERMINAL: Final = (TaskState.FAILED, TaskState.FINISHED, TaskState.GONE, TaskState.KILLED, TaskState.LOST)
 

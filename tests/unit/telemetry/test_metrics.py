@@ -104,6 +104,9 @@ def test_m_om_03_calls_events_and_agent_messages_are_counted() -> None:
     metrics.call("SUBSCRIBE", F1)
     for _ in range(3):
         metrics.call("ACCEPT", F1)
+    for _ in range(4):
+        metrics.call("ACKNOWLEDGE", F1)
+    metrics.note(Note("acknowledgement.dropped", {"task_id": T1}))
     metrics.event("OFFERS", F1)
     metrics.uplink(link.Pong())
     metrics.uplink(link.ExitedExecutor(framework_id=F1, executor_id=ExecutorId("e"), status=9))
@@ -115,7 +118,10 @@ def test_m_om_03_calls_events_and_agent_messages_are_counted() -> None:
         "master/messages_decline_offers": 0.0,
         "master/messages_exited_executor": 1.0,
         "master/messages_status_update": 0.0,
-        "master/frameworks/my%20framework%2F1/m-0000/calls": 4.0,
+        "master/valid_status_update_acknowledgements": 3.0,
+        "master/invalid_status_update_acknowledgements": 1.0,
+        "master/valid_status_updates": 0.0,
+        "master/frameworks/my%20framework%2F1/m-0000/calls": 8.0,
         "master/frameworks/my%20framework%2F1/m-0000/calls/accept": 3.0,
         "master/frameworks/my%20framework%2F1/m-0000/calls/kill": 0.0,
         "master/frameworks/my%20framework%2F1/m-0000/events": 1.0,
