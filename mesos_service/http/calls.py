@@ -35,8 +35,13 @@ class Call:
     body: bytes
 
 
-async def receive_call(scope: Scope, receive: Receive, send: Send) -> Call | None:
-    """The call, or ``None`` when it was answered here: wrong method, wrong content type, too large, or gone."""
+async def receive_call(
+    scope: Scope, receive: Receive, send: Send, content_types: str = "application/json or application/x-protobuf"
+) -> Call | None:
+    """The call, or ``None`` when it was answered here: wrong method, wrong content type, too large, or gone.
+
+    ``content_types`` is what the refusal of another one says is expected; it differs between Mesos' endpoints.
+    """
     if scope["method"] != "POST":
         text = f"Expecting one of {{ 'POST' }}, but received '{scope['method']}'."
         await respond(send, 405, f"405 Method Not Allowed. {text}".encode(), (_ALLOW_POST, TEXT))
@@ -46,7 +51,7 @@ async def receive_call(scope: Scope, receive: Receive, send: Send) -> Call | Non
         if headers.content_type is None:
             await respond_text(send, 400, "Expecting 'Content-Type' to be present")
         else:
-            await respond_text(send, 415, "Expecting 'Content-Type' of application/json or application/x-protobuf")
+            await respond_text(send, 415, f"Expecting 'Content-Type' of {content_types}")
         return None
     try:
         body = await read_body(receive)

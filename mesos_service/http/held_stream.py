@@ -85,18 +85,15 @@ class HeldStream:
 
         A disconnect is noticed through ``receive``: uvicorn tells it there whether or not anything is being sent.
         """
-        self._task = asyncio.current_task()
-        try:
-            await send({"type": "http.response.start", "status": status, "headers": list(headers)})
-        except OSError:
-            self._closing = True
-            return "the connection was lost"
+        self._task = task = asyncio.current_task()
         watcher = asyncio.ensure_future(self._watch(receive))
         try:
+            await send({"type": "http.response.start", "status": status, "headers": list(headers)})
             return await self._pump(send, watcher)
         except asyncio.CancelledError:
-            if not self.overrun:
+            if not self.overrun or task is None:
                 raise
+            task.uncancel()
             return f"the reader fell more than {self.lag_bytes_max} bytes behind"
         finally:
             self._closing = True

@@ -1,0 +1,85 @@
+"""The reads that masters and agents have alike: ``/health``, ``/version``, ``/flags``, ``/metrics/snapshot``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from mesos_service.configuration.units import Duration
+from mesos_service.http.answers import Answer, empty_answer, legacy_answer, text_answer
+from mesos_service.http.build import version_answer
+from mesos_service.openapi import answers_map, refusal
+
+COMMON_PATHS: Final = ("/health", "/version", "/flags", "/metrics/snapshot")
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def jsonp_parameter(
+    jsonp: Annotated[str | None, Query(description="A function's name: the answer becomes a call of it.")] = None,
+) -> None:
+    """Declares ``jsonp``, which every read takes (``http.answers``)."""
+
+
+def json_answer(request: Request, value: object) -> Answer:
+    """The answer of a read: ``value`` as msgspec writes it."""
+    return legacy_answer(request, _ENCODER.encode(value))
+
+
+def add_common_reads(
+    router: APIRouter,
+    flags: Callable[[Request], Mapping[str, str]],
+    snapshot: Callable[[Request], Mapping[str, float]],
+) -> None:
+    """``flags`` and ``snapshot`` say what the service that a request is about has of them."""
+
+    @router.get("/health", operation_id="get_health", response_class=Response)
+    async def health() -> Response:
+        """Whether the service answers at all."""
+        return empty_answer()
+
+    @router.get(
+        "/version",
+        operation_id="get_version",
+        response_class=Response,
+        responses=answers_map({"anyOf": [{"type": "string"}, {"type": "number"}]}, "By name."),
+    )
+    async def version(request: Request) -> Response:
+        """Which Mesos this speaks as, and in `service_version` which program it is."""
+        return json_answer(request, version_answer())
+
+    @router.get(
+        "/flags",
+        operation_id="get_flags",
+        response_class=Response,
+        responses=answers_map(
+            {"type": "object", "additionalProperties": {"type": "string"}}, "`flags`, by name, as text."
+        ),
+    )
+    async def shown_flags(request: Request) -> Response:
+        """The flags that the service runs with; secrets are not shown."""
+        return json_answer(request, {"flags": flags(request)})
+
+    @router.get(
+        "/metrics/snapshot",
+        operation_id="get_metrics_snapshot",
+        response_class=Response,
+        responses=answers_map({"type": "number"}, "By name.") | refusal(400, "`timeout` is no duration."),
+    )
+    async def metrics_snapshot(
+        request: Request,
+        timeout: Annotated[
+            str | None, Query(description="How long to wait, such as `5secs`. Nothing here takes any time.")
+        ] = None,
+    ) -> Response:
+        """All metrics, sorted by name."""
+        if timeout is not None:
+            try:
+                Duration.parse(timeout)
+            except ValueError as error:
+                return text_answer(400, f"Unable to parse timeout '{timeout}': {error}.\n")
+        return json_answer(request, snapshot(request))

@@ -1,0 +1,79 @@
+"""``POST /api/v1``: one operator call in, one answer out, on masters and agents alike (Mesos docs, operator HTTP API).
+
+Declared to FastAPI only in the OpenAPI document: the demands on a call (``calls``) are stricter than its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from mesos_service.http.answers import coded
+from mesos_service.http.asgi import TEXT, HeaderName, Receive, Scope, Send, respond, respond_text
+from mesos_service.http.calls import JSON, receive_call, respond_broken
+from mesos_service.wire.encode import encode_message
+from mesos_service.wire.errors import WireError
+from mesos_service.wire.streams import accepts_json
+
+CallT = TypeVar("CallT", bound=msgspec.Struct)
+
+_CONTENT_TYPE: Final = (HeaderName(b"Content-Type"), JSON.encode())
+_NOT_ACCEPTABLE: Final = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'"
+_NOT_IMPLEMENTED: Final = "501 Not Implemented."
+
+
+class Refused(Exception):
+    """A call that was understood and gets no answer; status and text say why."""
+
+    def __init__(self, status: int, text: str = "") -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+def not_had(call_type: str | None) -> Refused:
+    """A call of Mesos' that this version does not have."""
+    more = "" if call_type in (None, "UNKNOWN") else f" This version has no {call_type}."
+    return Refused(501, _NOT_IMPLEMENTED + more)
+
+
+class OperatorCalls(ABC, Generic[CallT]):
+    """The endpoint as an ASGI application."""
+
+    content_types: str = "application/json or application/x-protobuf"
+    """What the refusal of another content type says is expected."""
+
+    @abstractmethod
+    def read(self, body: bytes) -> CallT:
+        """Raises ``WireError``."""
+
+    @abstractmethod
+    async def answer(self, call: CallT) -> msgspec.Struct | None:
+        """The answer; ``None`` where 200 says it all. Raises ``Refused``."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        posted = await receive_call(scope, receive, send, self.content_types)
+        if posted is None:
+            return
+        try:
+            answer = await self._answered(posted.body, posted.headers.accept)
+        except (WireError, Refused) as refusal:
+            # Plain text even where there is none: so was it recorded.
+            await respond(send, refusal.status, refusal.text.encode(), (TEXT,))
+            return
+        except Exception:  # noqa: BLE001 - a defect of ours is told without a trace of why; the log has all of it.
+            await respond_broken(send, "an operator call")
+            return
+        if answer is None:
+            await respond_text(send, 200, "")
+            return
+        body, coding = coded(scope, encode_message(answer))
+        await respond(send, 200, body, (*coding, _CONTENT_TYPE))
+
+    async def _answered(self, body: bytes, accept: str | None) -> msgspec.Struct | None:
+        answer = await self.answer(self.read(body))
+        if answer is not None and not accepts_json(accept):
+            raise Refused(406, _NOT_ACCEPTABLE)
+        return answer

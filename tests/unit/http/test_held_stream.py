@@ -1,0 +1,173 @@
+"""Streams that are held open: one record per chunk, a bound on what a slow reader may cost, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from mesos_service.http.asgi import HeaderName, Message, Receive, Scope, Send
+from mesos_service.http.client import Connection
+from mesos_service.http.held_stream import HeldStream
+from mesos_service.http.server import HttpServer, bind
+from mesos_service.wire.recordio import record
+
+
+def line(payload: bytes) -> bytes:
+    return payload + b"\n"
+
+
+class Client:
+    """The other end of an ASGI application: collects what is sent, and hangs up when told."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.gone = asyncio.Event()
+        self.taking = asyncio.Event()
+        self.taking.set()
+
+    async def receive(self) -> Message:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        await self.taking.wait()
+        self.sent.append(message)
+
+    def bodies(self) -> list[bytes]:
+        return [message["body"] for message in self.sent if message["type"] == "http.response.body"]
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(20):
+            await scenario()
+
+    asyncio.run(bounded())
+
+
+def test_each_record_is_a_chunk_of_its_own_and_the_end_comes_after_them() -> None:
+    async def scenario() -> None:
+        client, stream = Client(), HeldStream(line)
+        stream.write(b"one")
+        stream.write(b"two")
+        stream.close()
+        stream.write(b"too late")
+        assert await stream.serve(client.receive, client.send, 200, [(b"x", b"y")]) == "closed"
+        assert client.sent[0]["status"] == 200
+        assert client.bodies() == [b"one\n", b"two\n", b""]
+        assert client.sent[-1]["more_body"] is False
+
+    run(scenario)
+
+
+def test_a_client_that_hangs_up_ends_the_stream() -> None:
+    async def scenario() -> None:
+        client, stream = Client(), HeldStream(line)
+        serving = asyncio.create_task(stream.serve(client.receive, client.send, 200, []))
+        client.gone.set()
+        assert await serving == "the client closed the connection"
+        stream.write(b"nobody is there")
+        assert stream.unsent_bytes == 0
+
+    run(scenario)
+
+
+def test_n17_a_reader_that_falls_behind_loses_its_stream_and_holds_no_memory() -> None:
+    async def scenario() -> None:
+        client, stream = Client(), HeldStream(line, lag_bytes_max=1000)
+        client.taking.clear()
+        serving = asyncio.create_task(stream.serve(client.receive, client.send, 200, []))
+        await asyncio.sleep(0)
+        written = 0
+        while not stream.overrun:
+            stream.write(b"x" * 99)
+            written += 100
+            assert stream.unsent_bytes <= 1000
+        assert written > 1000
+        assert "behind" in await serving
+        assert stream.unsent_bytes == 0
+
+    run(scenario)
+
+
+def test_n17_one_event_larger_than_the_bound_still_goes_through() -> None:
+    async def scenario() -> None:
+        client, stream = Client(), HeldStream(line, lag_bytes_max=10)
+        stream.write(b"x" * 100)
+        stream.close()
+        await stream.serve(client.receive, client.send, 200, [])
+        assert client.bodies()[0] == b"x" * 100 + b"\n"
+
+    run(scenario)
+
+
+# -- over real sockets ---------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def serving(application: Callable[[Scope, Receive, Send], Awaitable[None]]) -> AsyncIterator[int]:
+    server = HttpServer(application, bind("127.0.0.1", 0))
+    await server.start()
+    try:
+        yield server.port
+    finally:
+        await server.stop()
+
+
+def test_x60_records_and_chunks_coincide_on_the_wire_and_header_names_keep_their_case() -> None:
+    async def scenario() -> None:
+        stream = HeldStream(record)
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await stream.serve(receive, send, 200, [(HeaderName(b"Mesos-Stream-Id"), b"s")])
+
+        async with serving(application) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            assert "Mesos-Stream-Id: s\r\n" in head
+            assert "transfer-encoding: chunked" in head.lower()
+            for payload in (b'{"type":"A"}', b'{"type":"BB"}'):
+                stream.write(payload)
+            assert await reader.readuntil(b"}\r\n") == b'f\r\n12\n{"type":"A"}\r\n'
+            assert await reader.readuntil(b"}\r\n") == b'10\r\n13\n{"type":"BB"}\r\n'
+            stream.close()
+            assert await reader.read() == b"0\r\n\r\n"
+            writer.close()
+
+    run(scenario)
+
+
+def test_n17_a_client_that_never_reads_costs_a_bounded_amount_and_disturbs_nobody() -> None:
+    async def scenario() -> None:
+        streams: list[HeldStream] = []
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            stream = HeldStream(record, lag_bytes_max=256 * 1024)
+            streams.append(stream)
+            await stream.serve(receive, send, 200, [])
+
+        async with serving(application) as port:
+            stalled = socket.create_connection(("127.0.0.1", port))
+            stalled.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            stalled.recv(1)
+            healthy = await Connection.open("127.0.0.1", port)
+            _, chunks = await healthy.stream("GET", "/")
+            slow, quick = streams
+            payload = b"x" * 16 * 1024
+            heard = 0
+            while not slow.overrun:
+                slow.write(payload)
+                quick.write(b"still here")
+                assert slow.unsent_bytes <= 256 * 1024 + len(payload)
+                await asyncio.sleep(0)
+            quick.close()
+            async for chunk in chunks:
+                heard += chunk.count(b"still here")
+            assert heard == quick.records_sent > 0
+            stalled.close()
+            healthy.close()
+
+    run(scenario)
