@@ -6,7 +6,7 @@ from random import Random
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mesos_service.core.allocation.audit import contradictions
 from mesos_service.core.allocation.ledger import Ledger
@@ -45,6 +45,20 @@ class AllocatorAgainstOracle(RuleBasedStateMachine):
         self.added = 0
         self.offered: list[tuple[str, str, str, Resources]] = []
         self.running: list[tuple[str, str, str, Resources]] = []
+
+    @initialize(
+        one=some_roles,
+        two=some_roles,
+        three=some_roles,
+        first=st.sampled_from(TOTALS[:5]),
+        second=st.sampled_from(TOTALS[:5]),
+    )
+    def begin(self, one: set[str], two: set[str], three: set[str], first: str, second: str) -> None:
+        """Enough of a cluster for something to be offered soon."""
+        for name, wanted in (("f0", one), ("f1", two), ("f2", three)):
+            self.subscribe(name, wanted)
+        for name, total in (("agent0", first), ("agent1", second)):
+            self.add_agent(name, total, "f0", "a", False)
 
     # -- frameworks ------------------------------------------------------------------------------------------
     @rule(name=frameworks, wanted=some_roles)
@@ -102,6 +116,7 @@ class AllocatorAgainstOracle(RuleBasedStateMachine):
                 self.real.revive(FrameworkId(name), [] if everything else [Role(role) for role in sorted(of)])
                 known.suppressed -= of
                 self._drop_filters(name, of)
+                self._pass(None)
 
     # -- agents ----------------------------------------------------------------------------------------------
     @rule(name=agents, total=st.sampled_from(TOTALS), user=frameworks, role=roles, uses=st.booleans())
@@ -151,6 +166,15 @@ class AllocatorAgainstOracle(RuleBasedStateMachine):
         self._give_back(held, seconds, allocated=False)
 
     @precondition(lambda self: self.offered)
+    @rule(seconds=st.sampled_from((None, 0.0, 5.0, 60.0)), touched=st.booleans())
+    def decline_all_and_pass(self, seconds: float | None, touched: bool) -> None:
+        """What every framework does that has nothing to run."""
+        declined, self.offered = self.offered, []
+        for held in declined:
+            self._give_back(held, seconds, allocated=False)
+        self._pass({agent for _, _, agent, _ in declined} if touched else None)
+
+    @precondition(lambda self: self.offered)
     @rule(data=st.data(), seconds=st.sampled_from((None, 0.0, 5.0)))
     def accept_part(self, data: st.DataObject, seconds: float | None) -> None:
         framework, role, agent, resources = self.offered.pop(data.draw(st.integers(0, len(self.offered) - 1)))
@@ -173,6 +197,7 @@ class AllocatorAgainstOracle(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from((0.5, 1.0, 5.0, 30.0)))
     def wait(self, seconds: float) -> None:
         self.now += seconds
+        self._pass(None)
 
     @rule(role=st.sampled_from(("a", "b", "a/x", "b/z", "*")), weight=st.sampled_from((0.5, 1.0, 2.0, 3.0)))
     def weigh(self, role: str, weight: float) -> None:
@@ -194,7 +219,7 @@ class AllocatorAgainstOracle(RuleBasedStateMachine):
     # -- within ----------------------------------------------------------------------------------------------
     def _pass(self, touched: set[str] | None) -> None:
         state = self.random.getstate()
-        seed = self.random.getrandbits(64)
+        seed = self.random.getrandbits(64)  # the pass will draw the same
         self.random.setstate(state)
         said = self.naive.allocate(self.now, seed, touched)
         grants = self.real.allocate(
@@ -253,7 +278,7 @@ def view(name: str, wanted: set[str], suppressed: set[str]) -> FrameworkView:
 
 TestAllocatorAgainstOracle = AllocatorAgainstOracle.TestCase
 TestAllocatorAgainstOracle.settings = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -47,6 +47,8 @@ def _accounts(ledger: Ledger) -> Iterator[str]:
             wanted = sums.pop((framework_id, role), Resources.EMPTY).quantities()
             if _named(ledger, client.amounts) != wanted:
                 yield f"{framework_id} in {role} holds {wanted}, its account says {client.amounts}"
+            if role not in framework.view.roles and not wanted:
+                yield f"{framework_id} left {role} and holds nothing there, but is still in it"
             if client.standing is not framework.wants_offers(role):
                 yield f"{framework_id} in {role}: wrongly in the order, or wrongly not"
     for (framework_id, role), rest in sums.items():

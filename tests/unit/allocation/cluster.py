@@ -101,6 +101,14 @@ class Cluster:
         for number in range(count):
             self.agent(f"agent{number:03}", resources)
 
+    def agents_named(self, names: Iterable[str], resources: str) -> None:
+        for name in names:
+            self.agent(name, resources)
+
+    def agent_id(self, name: str) -> AgentId:
+        assert AgentId(name) in self._agents
+        return AgentId(name)
+
     def remove_agent(self, name: str) -> None:
         self.allocator.remove_agent(AgentId(name))
         del self._agents[AgentId(name)]
