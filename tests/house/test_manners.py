@@ -34,10 +34,12 @@ def is_record(node: ast.ClassDef) -> bool:
 
 
 def explains_itself(node: Documented) -> bool:
-    """Handlers are named after the message they handle, conversions after what they convert."""
+    """Handlers are named after their message, answers after their call, conversions after what they convert; and what
+    is a single expression says itself what it is."""
     if isinstance(node, ast.ClassDef):
         return is_record(node)
-    return node.name.startswith("on_") or node.name.endswith(("_to_wire", "_from_wire"))
+    one_expression = len(node.body) == 1 and isinstance(node.body[0], ast.Return)
+    return one_expression or node.name.startswith(("on_", "get_")) or node.name.endswith(("_to_wire", "_from_wire"))
 
 
 def test_public_classes_and_functions_are_documented() -> None:
