@@ -72,14 +72,15 @@ def add_common_reads(
     )
     async def metrics_snapshot(
         request: Request,
-        timeout: Annotated[
-            str | None, Query(description="How long to wait, such as `5secs`. Nothing here takes any time.")
+        wait: Annotated[
+            str | None,
+            Query(alias="timeout", description="How long to wait, such as `5secs`. Nothing here takes any time."),
         ] = None,
     ) -> Response:
         """All metrics, sorted by name."""
-        if timeout is not None:
+        if wait is not None:
             try:
-                Duration.parse(timeout)
+                Duration.parse(wait)
             except ValueError as error:
-                return text_answer(400, f"Unable to parse timeout '{timeout}': {error}.\n")
+                return text_answer(400, f"Unable to parse timeout: {error}.\n")
         return json_answer(request, snapshot(request))

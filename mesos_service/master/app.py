@@ -7,7 +7,9 @@ from fastapi import FastAPI
 from mesos_service import __version__
 from mesos_service.http.asgi import Application, HotPath
 from mesos_service.http.paths import MesosPaths
-from mesos_service.master.routes import MasterReads, add_routes
+from mesos_service.master.routes import MasterReads, add_routes, openapi_documents
+
+__all__ = ["build_application", "build_fastapi", "openapi_documents"]
 
 SCHEDULER_PATHS = ("/api/v1/scheduler", "/master/api/v1/scheduler")
 AGENT_PATHS = ("/api/v1/agent", "/master/api/v1/agent")

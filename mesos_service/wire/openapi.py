@@ -11,10 +11,10 @@ of their items instead; and 3.2 with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, Protocol, get_args
 
 import msgspec
 from msgspec import inspect
@@ -40,6 +40,19 @@ class Documents(NamedTuple):
     """OpenAPI 3.2."""
 
 
+class Described(Protocol):
+    """An endpoint that FastAPI does not see; what stands of it in the document."""
+
+    @property
+    def path(self) -> str: ...
+
+    def components(self) -> Document:
+        """Component schemas by name."""
+
+    def operation(self) -> Document:
+        """Its ``post``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One hot endpoint: its schemas and its path."""
@@ -57,8 +70,14 @@ class Endpoint:
     stream_id: bool = False
     """Whether the endpoint knows ``Mesos-Stream-Id``."""
 
+    def components(self) -> Document:
+        return self.schemas()
 
-def add_wire_schemas(document: Document, endpoints: Iterable[Endpoint] | None = None) -> Documents:
+    def operation(self) -> Document:
+        return _operation(self)
+
+
+def add_wire_schemas(document: Document, endpoints: Iterable[Described] | None = None) -> Documents:
     """Lay the endpoints' schemas and paths over a copy of ``document`` (as FastAPI makes it), all of them by default.
 
     Raises:
@@ -68,10 +87,10 @@ def add_wire_schemas(document: Document, endpoints: Iterable[Endpoint] | None = 
     components = merged.setdefault("components", {}).setdefault("schemas", {})
     paths = merged.setdefault("paths", {})
     for endpoint in ENDPOINTS if endpoints is None else endpoints:
-        for name, schema in endpoint.schemas().items():
+        for name, schema in endpoint.components().items():
             if components.setdefault(name, schema) != schema:
                 raise ValueError(f"Two different schemas are called '{name}'.")
-        paths.setdefault(endpoint.path, {})["post"] = _operation(endpoint)
+        paths.setdefault(endpoint.path, {})["post"] = endpoint.operation()
     streaming = {**deepcopy(merged), "openapi": "3.2.0"}
     plain = {**_without_item_schema(merged), "openapi": "3.1.0"}
     return Documents(plain, streaming)
@@ -81,30 +100,30 @@ def add_wire_schemas(document: Document, endpoints: Iterable[Endpoint] | None = 
 
 
 def _scheduler_schemas() -> Document:
-    schemas = _components([scheduler.Call, scheduler.Event])
+    schemas = components([scheduler.Call, scheduler.Event])
     required = {one: [sub] for one, sub in SCHEDULER_SUB_MESSAGES.items()}
     for one in get_args(scheduler.CallType):
         if one != "SUBSCRIBE":
             required.setdefault(one, []).insert(0, "framework_id")
-    _split(schemas, scheduler.Call, scheduler.CallType, required)
-    _split(schemas, scheduler.Event, scheduler.EventType, _event_parts(scheduler.Event, scheduler.EventType))
+    split_by_type(schemas, scheduler.Call, scheduler.CallType, required)
+    split_by_type(schemas, scheduler.Event, scheduler.EventType, _event_parts(scheduler.Event, scheduler.EventType))
     return schemas
 
 
 def _executor_schemas() -> Document:
-    schemas = _components([executor.Call, executor.Event], {executor.__name__: "Executor"})
+    schemas = components([executor.Call, executor.Event], {executor.__name__: "Executor"})
     required = {
         one: [*_IDS_OF_EXECUTOR, *([EXECUTOR_SUB_MESSAGES[one]] if one in EXECUTOR_SUB_MESSAGES else [])]
         for one in get_args(executor.CallType)
     }
-    _split(schemas, executor.Call, executor.CallType, required, "Executor")
+    split_by_type(schemas, executor.Call, executor.CallType, required, "Executor")
     parts = _event_parts(executor.Event, executor.EventType)
-    _split(schemas, executor.Event, executor.EventType, parts, "Executor")
+    split_by_type(schemas, executor.Event, executor.EventType, parts, "Executor")
     return schemas
 
 
 def _link_schemas() -> Document:
-    schemas = _components([agent_link.LinkCall, agent_link.DownlinkBatch], {agent_link.__name__: "Link"})
+    schemas = components([agent_link.LinkCall, agent_link.DownlinkBatch], {agent_link.__name__: "Link"})
     calls = {
         one.__struct_config__.tag: _REF + _name(one, {agent_link.__name__: "Link"})
         for one in get_args(agent_link.LinkCall)
@@ -117,7 +136,7 @@ def _event_parts(cls: type[msgspec.Struct], types: object) -> dict[str, list[str
     return {one: [sub] for one, sub in sub_messages(cls, get_args(types), optional=()).items()}
 
 
-def _components(types: list[Any], prefixes: Mapping[str, str] | None = None) -> Document:
+def components(types: list[Any], prefixes: Mapping[str, str] | None = None) -> Document:
     """The component schemas of everything ``types`` are made of; classes of a module in ``prefixes`` get its prefix."""
     _, found = msgspec.json.schema_components(types, ref_template=_REF + "{name}")
     classes = _classes(types)
@@ -192,20 +211,24 @@ def _tidied(value: Json, names: Mapping[str, str]) -> Json:
     return result
 
 
-def _split(
+def split_by_type(
     schemas: Document,
     cls: type[msgspec.Struct],
     types: object,
     required: Mapping[str, list[str]],
     prefix: str = "",
+    had: Collection[str] | None = None,
 ) -> None:
-    """Replace the one model of calls (or events) by one for each type, and a union that tells them apart."""
+    """Replace the one model of calls (or events) by one for each type, and a union that tells them apart.
+
+    ``had`` are the types that there are to be models of; all by default.
+    """
     name = prefix + cls.__name__
     whole = schemas.pop(name)
     parts = {one.lower() for one in get_args(types)}
     mapping: dict[str, str] = {}
     for one in get_args(types):
-        if one == "UNKNOWN":
+        if one == "UNKNOWN" or (had is not None and one not in had):
             continue
         single = prefix + "".join(word.capitalize() for word in one.split("_")) + cls.__name__
         if single in schemas:
@@ -259,10 +282,10 @@ def _operation(endpoint: Endpoint) -> Document:
         "responses": {
             "200": stream,
             "202": {"description": "The call was taken; what comes of it arrives on the stream."},
-            "400": _refusal("The call cannot be understood or may not be made."),
-            "403": _refusal("The caller has no open stream."),
-            "406": _refusal("None of the encodings of the stream is acceptable."),
-            "415": _refusal("The body is not `application/json`."),
+            "400": refusal("The call cannot be understood or may not be made."),
+            "403": refusal("The caller has no open stream."),
+            "406": refusal("None of the encodings of the stream is acceptable."),
+            "415": refusal("The body is not `application/json`."),
         },
     }
 
@@ -271,7 +294,7 @@ def _header(name: str, description: str) -> Document:
     return {"name": name, "in": "header", "required": False, "description": description, "schema": {"type": "string"}}
 
 
-def _refusal(description: str) -> Document:
+def refusal(description: str) -> Document:
     return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
 
 

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
+from starlette.routing import Route
 
+from mesos_service.http.answers import AnyMethod
+from mesos_service.http.faults import answer_faults
+from mesos_service.master.routes import legacy
+from mesos_service.master.routes.operator import CALLS, MasterOperatorCalls
 from mesos_service.master.routes.reads import MasterReads, give_reads
+from mesos_service.openapi import add_documentation, make_documents
+from mesos_service.wire.openapi import AGENT_LINK, SCHEDULER, Documents
+from mesos_service.wire.openapi_operator import master_operator
 
-__all__ = ["MasterReads", "add_routes"]
+__all__ = ["MasterReads", "add_routes", "openapi_documents"]
+
+
+def openapi_documents() -> Documents:
+    """The master's OpenAPI documents; no master is needed for them."""
+    application = FastAPI(title="mesos-service master", version="1")
+    return make_documents(_with_routers(application), (SCHEDULER, AGENT_LINK, master_operator(CALLS)), legacy.STRUCTS)
 
 
 def add_routes(application: FastAPI, service: MasterReads) -> None:
     """Mount everything; paths are without the ``/master`` prefix, which is trimmed before they are looked up."""
     give_reads(application, service)
+    _with_routers(application)
+    # Starlette takes an endpoint that is no function for an application, and lets it judge the method itself.
+    application.router.routes.append(Route("/api/v1", MasterOperatorCalls(service), include_in_schema=False))
+    add_documentation(application, openapi_documents, "mesos-service master")
+    answer_faults(application)
+    application.add_middleware(AnyMethod, paths=legacy.READ_PATHS)
 
-    @application.get("/health", tags=["master"], response_class=Response)
-    async def health() -> Response:
-        """Whether the master answers at all."""
-        return Response(b"")
+
+def _with_routers(application: FastAPI) -> FastAPI:
+    application.include_router(legacy.router)
+    application.include_router(legacy.write_router)
+    return application

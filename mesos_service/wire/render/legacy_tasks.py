@@ -23,7 +23,7 @@ class LegacyContainerStatus(Message, kw_only=True):
 class LegacyTaskStatus(Message, kw_only=True):
     """One entry of a task's history; ``timestamp`` is unix seconds."""
 
-    state: TaskState
+    state: tasks.TaskState
     timestamp: float
     labels: tuple[common.Label, ...] = ()
     container_status: LegacyContainerStatus | None = None
@@ -39,7 +39,7 @@ class LegacyTask(Message, kw_only=True):
     framework_id: str
     executor_id: str
     slave_id: str
-    state: TaskState
+    state: tasks.TaskState
     resources: Amounts
     role: str | None = None
     statuses: tuple[LegacyTaskStatus, ...] = printed(())
@@ -100,7 +100,7 @@ def legacy_task(
         framework_id=framework_id,
         executor_id=executor_id or "",
         slave_id=info.agent_id,
-        state=state,
+        state=state.value,
         resources=amounts(info.resources),
         role=allocation_role(info.resources),
         statuses=tuple(map(_status, statuses)),
@@ -123,7 +123,7 @@ def _status(status: TaskStatus) -> LegacyTaskStatus:
     elif carried is not None:
         container = carried.container_status
     return LegacyTaskStatus(
-        state=status.state,
+        state=status.state.value,
         timestamp=status.timestamp or 0.0,
         labels=_labels(carried.labels) if carried is not None else (),
         container_status=None

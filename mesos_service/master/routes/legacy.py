@@ -1,0 +1,217 @@
+"""The master's old paths (Mesos docs, HTTP endpoints; M-LE-01, and of M-LE-02 ``/teardown``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final, Literal
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from mesos_service.core.master.state import Framework, Task
+from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.http.answers import Answer, empty_answer, text_answer
+from mesos_service.http.asgi import CONTENT_LENGTH, BodyTooLarge, HeaderName, read_body
+from mesos_service.http.build import build_info
+from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json_answer, jsonp_parameter
+from mesos_service.master.routes.reads import Reads, reads_of
+from mesos_service.master.routes.teardown import teardown_framework
+from mesos_service.openapi import answers_json, refusal
+from mesos_service.wire.render import legacy_master as render
+from mesos_service.wire.render import legacy_shapes as shapes
+from mesos_service.wire.resources import Resource
+
+READ_PATHS: Final = (
+    *COMMON_PATHS,
+    "/state",
+    "/state.json",
+    "/state-summary",
+    "/slaves",
+    "/frameworks",
+    "/roles",
+    "/tasks",
+    "/redirect",
+)
+STRUCTS: Final = (
+    shapes.MasterStateAnswer,
+    shapes.StateSummaryAnswer,
+    shapes.AgentsAnswer,
+    shapes.FrameworksAnswer,
+    shapes.RolesAnswer,
+    shapes.TasksAnswer,
+    Resource,
+)
+"""What routes of this module refer to in the OpenAPI document."""
+
+TASKS_LIMIT: Final = 100
+FORM_BYTES_MAX: Final = 64 * 1024
+
+
+def _flags(request: Request) -> Mapping[str, str]:
+    return reads_of(request).flags
+
+
+def _snapshot(request: Request) -> Mapping[str, float]:
+    reads = reads_of(request)
+    return reads.metrics.snapshot(reads.state, reads.clock())
+
+
+router = APIRouter(tags=["master"], dependencies=[Depends(jsonp_parameter)])
+add_common_reads(router, _flags, _snapshot)
+
+
+@router.get("/state.json", include_in_schema=False, response_class=Response)
+@router.get(
+    "/state",
+    operation_id="get_state",
+    response_class=Response,
+    responses=answers_json(shapes.MasterStateAnswer, "Agents, frameworks and their tasks."),
+)
+async def state(request: Request, reads: Reads) -> Response:
+    """Everything this master knows. Old clients know it as `/state.json`."""
+    return json_answer(request, render.state_answer(reads.state, reads.description, build_info(), reads.flags))
+
+
+@router.get(
+    "/state-summary",
+    operation_id="get_state_summary",
+    response_class=Response,
+    responses=answers_json(shapes.StateSummaryAnswer, "Agents and frameworks, with counts in place of tasks."),
+)
+async def state_summary(request: Request, reads: Reads) -> Response:
+    """Agents and frameworks, and how many tasks each has in which state."""
+    return json_answer(request, render.state_summary_answer(reads.state, reads.description, reads.flags))
+
+
+@router.get(
+    "/slaves",
+    operation_id="get_agents",
+    response_class=Response,
+    responses=answers_json(shapes.AgentsAnswer, "Registered agents."),
+)
+async def slaves(
+    request: Request, reads: Reads, slave_id: Annotated[str | None, Query(description="This agent alone.")] = None
+) -> Response:
+    """Agents with all that is to be known of their resources."""
+    agents = reads.state.agents
+    if slave_id is None:
+        return json_answer(request, render.agents_answer(agents.values()))
+    agent = agents.get(AgentId(slave_id))
+    return json_answer(request, render.agents_answer(() if agent is None else (agent,)))
+
+
+@router.get(
+    "/frameworks",
+    operation_id="get_frameworks",
+    response_class=Response,
+    responses=answers_json(shapes.FrameworksAnswer, "Frameworks, those that are over included."),
+)
+async def frameworks(
+    request: Request,
+    reads: Reads,
+    framework_id: Annotated[str | None, Query(description="This framework alone.")] = None,
+) -> Response:
+    """Frameworks with their tasks, offers and executors."""
+    known = reads.state
+    live, completed = _chosen(known.frameworks, framework_id), _chosen(known.completed_frameworks, framework_id)
+    return json_answer(request, render.frameworks_answer(known, live, completed))
+
+
+def _chosen(found: Mapping[FrameworkId, Framework], framework_id: str | None) -> Iterable[Framework]:
+    if framework_id is None:
+        return found.values()
+    one = found.get(FrameworkId(framework_id))
+    return () if one is None else (one,)
+
+
+@router.get(
+    "/roles",
+    operation_id="get_roles",
+    response_class=Response,
+    responses=answers_json(shapes.RolesAnswer, "Roles in use."),
+)
+async def roles(request: Request, reads: Reads) -> Response:
+    """Roles that have frameworks, weights, allocations or reservations, and the roles above them."""
+    return json_answer(request, render.roles_answer(reads.state))
+
+
+@router.get(
+    "/tasks",
+    operation_id="get_tasks",
+    response_class=Response,
+    responses=answers_json(shapes.TasksAnswer, "One page of tasks.") | refusal(400, "A parameter makes no sense."),
+)
+async def tasks(
+    request: Request,
+    reads: Reads,
+    limit: Annotated[int, Query(ge=-1, description="How many at most; -1 is all.")] = TASKS_LIMIT,
+    offset: Annotated[int, Query(ge=0, description="How many to leave out first.")] = 0,
+    order: Annotated[Literal["asc", "desc"], Query(description="By the time of a task's first status.")] = "desc",
+    framework_id: Annotated[str | None, Query(description="Tasks of this framework alone.")] = None,
+    task_id: Annotated[str | None, Query(description="Tasks of this id alone.")] = None,
+) -> Response:
+    """Tasks, live ones and those that are over, page by page."""
+    known = reads.state
+    chosen = (*_chosen(known.frameworks, framework_id), *_chosen(known.completed_frameworks, framework_id))
+    found = [one for framework in chosen for one in render.all_tasks(framework)]
+    if task_id is not None:
+        found = [one for one in found if one.info.task_id == task_id]
+    # Tasks without a status come last either way.
+    told = sorted((one for one in found if one.statuses), key=_first_told, reverse=order == "desc")
+    page = [*told, *(one for one in found if not one.statuses)][offset : None if limit == -1 else offset + limit]
+    return json_answer(request, render.tasks_answer(page))
+
+
+def _first_told(task: Task) -> float:
+    return task.statuses[0].timestamp or 0.0
+
+
+@router.get(
+    "/redirect",
+    operation_id="redirect_to_leader",
+    status_code=307,
+    response_class=Response,
+    responses={307: {"description": "`Location` is `//host:port` of the leading master."}},
+)
+async def redirect(reads: Reads) -> Response:
+    """Where the leading master is."""
+    master = reads.description
+    location = f"//{master.hostname}:{master.port}".encode("latin-1", "replace")
+    return Answer(307, b"", [(HeaderName(b"Location"), location), (CONTENT_LENGTH, b"0")])
+
+
+write_router = APIRouter(tags=["master"])
+
+
+@write_router.post(
+    "/teardown",
+    operation_id="teardown",
+    response_class=Response,
+    responses=refusal(400, "There is no such framework.") | {200: {"description": "The framework is gone."}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/x-www-form-urlencoded": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {"frameworkId": {"type": "string"}},
+                        "required": ["frameworkId"],
+                    }
+                }
+            },
+        }
+    },
+)
+async def teardown(request: Request, reads: Reads) -> Response:
+    """End a framework with all its tasks and executors."""
+    try:
+        form = parse_qs((await read_body(request.receive, FORM_BYTES_MAX)).decode("latin-1"))
+    except BodyTooLarge:
+        return text_answer(413, "The request body is too large.")
+    ids = form.get("frameworkId")
+    if not ids:
+        return text_answer(400, "Missing 'frameworkId' query parameter in the request body")
+    refused = await teardown_framework(reads, FrameworkId(ids[-1]))
+    return empty_answer() if refused is None else text_answer(refused.status, refused.text)

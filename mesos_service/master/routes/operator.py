@@ -1,0 +1,109 @@
+"""``POST /api/v1`` of the master (M-OM-01..03, 14): the calls that this version has, and 501 for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from mesos_service.domain.ids import FrameworkId
+from mesos_service.http.build import build_info
+from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had
+from mesos_service.master.routes.reads import MasterReads
+from mesos_service.master.routes.teardown import teardown_framework
+from mesos_service.wire import operator
+from mesos_service.wire.decode import read_operator_call
+from mesos_service.wire.operator import Response
+from mesos_service.wire.render import master_v1 as render
+
+
+def _health(service: MasterReads) -> Response:
+    return Response(type="GET_HEALTH", get_health=operator.ResponseGetHealth(healthy=True))
+
+
+def _flags(service: MasterReads) -> Response:
+    return Response(type="GET_FLAGS", get_flags=operator.ResponseGetFlags(flags=render.flags(service.flags)))
+
+
+def _version(service: MasterReads) -> Response:
+    return Response(type="GET_VERSION", get_version=operator.ResponseGetVersion(version_info=build_info()))
+
+
+def _metrics(service: MasterReads) -> Response:
+    snapshot = service.metrics.snapshot(service.state, service.clock())
+    return Response(type="GET_METRICS", get_metrics=operator.ResponseGetMetrics(metrics=render.metrics(snapshot)))
+
+
+def _master(service: MasterReads) -> Response:
+    return Response(type="GET_MASTER", get_master=render.get_master(service.state, service.description))
+
+
+def _state(service: MasterReads) -> Response:
+    return Response(type="GET_STATE", get_state=render.get_state(service.state))
+
+
+def _agents(service: MasterReads) -> Response:
+    return Response(type="GET_AGENTS", get_agents=render.get_agents(service.state))
+
+
+def _frameworks(service: MasterReads) -> Response:
+    return Response(type="GET_FRAMEWORKS", get_frameworks=render.get_frameworks(service.state))
+
+
+def _executors(service: MasterReads) -> Response:
+    return Response(type="GET_EXECUTORS", get_executors=render.get_executors(service.state))
+
+
+def _tasks(service: MasterReads) -> Response:
+    return Response(type="GET_TASKS", get_tasks=render.get_tasks(service.state))
+
+
+def _roles(service: MasterReads) -> Response:
+    return Response(type="GET_ROLES", get_roles=render.get_roles(service.state))
+
+
+def _operations(service: MasterReads) -> Response:
+    # Operations on resources that last beyond one moment do not exist yet, so none is ever under way.
+    return Response(type="GET_OPERATIONS", get_operations=operator.ResponseGetOperations())
+
+
+_READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
+    "GET_HEALTH": _health,
+    "GET_FLAGS": _flags,
+    "GET_VERSION": _version,
+    "GET_METRICS": _metrics,
+    "GET_MASTER": _master,
+    "GET_STATE": _state,
+    "GET_AGENTS": _agents,
+    "GET_FRAMEWORKS": _frameworks,
+    "GET_EXECUTORS": _executors,
+    "GET_TASKS": _tasks,
+    "GET_ROLES": _roles,
+    "GET_OPERATIONS": _operations,
+}
+CALLS: Final = (*_READS, "LIST_FILES", "READ_FILE", "TEARDOWN")
+"""What this version has of Mesos' calls."""
+
+
+class MasterOperatorCalls(OperatorCalls[operator.Call]):
+    """The endpoint; ``service`` is what it tells of."""
+
+    def __init__(self, service: MasterReads) -> None:
+        self._service = service
+
+    def read(self, body: bytes) -> operator.Call:
+        return read_operator_call(body)
+
+    async def answer(self, call: operator.Call) -> Response | None:
+        read = _READS.get(call.type or "")
+        if read is not None:
+            return read(self._service)
+        if call.type == "TEARDOWN":
+            assert call.teardown is not None, "validation saw to it"
+            refused = await teardown_framework(self._service, FrameworkId(call.teardown.framework_id.value))
+            if refused is not None:
+                raise Refused(refused.status, refused.text)
+            return None
+        if call.type in ("LIST_FILES", "READ_FILE"):
+            # A master shows its log file and nothing else; ours logs to standard error and has none.
+            raise Refused(404)
+        raise not_had(call.type)

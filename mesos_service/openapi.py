@@ -1,0 +1,75 @@
+"""The OpenAPI documents of a service: what FastAPI knows of its routes, and what only the wire structs know (N04)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import Response
+
+from mesos_service.wire.openapi import Described, Documents, add_wire_schemas, components
+
+_REF: Final = "#/components/schemas/"
+_PLAIN_PATH: Final = "/openapi.json"
+_STREAMING_PATH: Final = "/openapi-3.2.json"
+
+Responses = dict[int | str, dict[str, Any]]  # Any: OpenAPI's own words, as FastAPI takes them
+
+
+def answers_json(cls: type[msgspec.Struct], description: str) -> Responses:
+    """For a route's ``responses``: 200 with this struct as JSON. The struct goes into the document as a component."""
+    schema = {"$ref": _REF + cls.__name__}
+    return {200: {"description": description, "content": {"application/json": {"schema": schema}}}}
+
+
+def answers_map(values: Mapping[str, Any], description: str) -> Responses:
+    """The same for an object with any keys; ``values`` is the schema of what stands behind them."""
+    schema = {"type": "object", "additionalProperties": dict(values)}
+    return {200: {"description": description, "content": {"application/json": {"schema": schema}}}}
+
+
+def refusal(status: int, description: str) -> Responses:
+    """For a route's ``responses``: plain text that says why."""
+    return {status: {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+
+def make_documents(
+    application: FastAPI, endpoints: Iterable[Described], structs: Iterable[type[msgspec.Struct]]
+) -> Documents:
+    """Both documents of an application: its routes, the hot ``endpoints``, and the ``structs`` that routes refer to."""
+    document = application.openapi()
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(components(list(structs)))
+    # Ours is a validator that answers in plain text (``http.faults``), so FastAPI's own words describe nothing.
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    return add_wire_schemas(document, endpoints)
+
+
+def add_documentation(application: FastAPI, documents: Callable[[], Documents], title: str) -> None:
+    """Mount ``/docs`` and both documents, which are made when somebody first asks."""
+
+    @cache
+    def encoded() -> tuple[bytes, bytes]:
+        made = documents()
+        return json.dumps(made.plain).encode(), json.dumps(made.streaming).encode()
+
+    @application.get(_PLAIN_PATH, include_in_schema=False, response_class=Response)
+    async def openapi() -> Response:
+        return Response(encoded()[0], media_type="application/json")
+
+    @application.get(_STREAMING_PATH, include_in_schema=False, response_class=Response)
+    async def openapi_streaming() -> Response:
+        return Response(encoded()[1], media_type="application/json")
+
+    @application.get("/docs", include_in_schema=False, response_class=Response)
+    async def docs() -> Response:
+        return get_swagger_ui_html(openapi_url=_PLAIN_PATH, title=title)
