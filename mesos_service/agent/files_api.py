@@ -12,18 +12,21 @@ from typing import IO, Annotated, Final
 from urllib.parse import quote
 
 import msgspec
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import StreamingResponse
+from starlette.responses import Response
 
 from mesos_service.containers.files import BadRequest, FileData, FileEntry, Files, FilesError, NoSuchFile, NotAllowed
+from mesos_service.http.answers import legacy_answer, text_answer
 
 _CHUNK_BYTES: Final = 256 * 1024
-_JSONP_NAME: Final = re.compile(r"[A-Za-z_$][\w$.]*", re.ASCII)
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _NO_PATH: Final = "Expecting 'path=value' in query.\n"
 
 Path = Annotated[str | None, Query(description="A virtual path, as `/files/debug` lists them, or one below.")]
 Number = Annotated[str | None, Query()]
 Jsonp = Annotated[str | None, Query(description="A function's name: the answer becomes a call of it.")]
+"""Read from the request by ``legacy_answer``, and declared for the OpenAPI document."""
 
 
 class SandboxFiles:
@@ -55,36 +58,38 @@ class SandboxFiles:
 def add_file_routes(application: FastAPI, files: SandboxFiles) -> None:
     """Mount the four endpoints, each under its plain name and with ``.json``, as Mesos does."""
 
-    def browse(path: Path = None, jsonp: Jsonp = None) -> Response:
+    def browse(request: Request, path: Path = None, jsonp: Jsonp = None) -> Response:
         """List a directory."""
         if path is None:
-            return _text(400, _NO_PATH)
-        return _answer(lambda: _json([one.as_json() for one in files.list_files(path)], jsonp))
+            return text_answer(400, _NO_PATH)
+        return _answer(lambda: _json(request, [one.as_json() for one in files.list_files(path)]))
 
-    def read(path: Path = None, offset: Number = None, length: Number = None, jsonp: Jsonp = None) -> Response:
+    def read(
+        request: Request, path: Path = None, offset: Number = None, length: Number = None, jsonp: Jsonp = None
+    ) -> Response:
         """Read a piece of a file as text, 16 pages at most; offset -1 gives its size. Bytes that are no UTF-8 are
         replaced: READ_FILE of the v1 API and `/files/download` give them as they are."""
         if path is None:
-            return _text(400, _NO_PATH)
+            return text_answer(400, _NO_PATH)
         numbers: list[int | None] = []
         for name, text in (("offset", offset), ("length", length)):
-            if text is not None and not re.fullmatch(r"-?[0-9]{1,18}", text):
-                return _text(400, f"Failed to parse {name}: '{text}' is not a number.\n")
+            if text is not None and not _NUMBER.fullmatch(text):
+                return text_answer(400, f"Failed to parse {name}: '{text}' is not a number.\n")
             number = None if text is None else int(text)
             if number is not None and number < -1:
-                return _text(400, f"Negative {name} provided: {number}.\n")
+                return text_answer(400, f"Negative {name} provided: {number}.\n")
             numbers.append(number)
-        return _answer(lambda: _json(_as_text(files.read_file(path, numbers[0] or 0, numbers[1])), jsonp))
+        return _answer(lambda: _json(request, _as_text(files.read_file(path, numbers[0] or 0, numbers[1]))))
 
     def download(path: Path = None) -> Response:
         """Download a whole file."""
         if path is None:
-            return _text(400, _NO_PATH)
+            return text_answer(400, _NO_PATH)
         return _answer(lambda: _download(path, files.open_file(path)))
 
-    async def debug(jsonp: Jsonp = None) -> Response:
+    async def debug(request: Request, jsonp: Jsonp = None) -> Response:
         """Which virtual paths there are, and where they lead."""
-        return _json(files.attached(), jsonp)
+        return _json(request, files.attached())
 
     for endpoint in (browse, read, download, debug):
         name = f"/files/{endpoint.__name__}"
@@ -96,24 +101,15 @@ def _answer(work: Callable[[], Response]) -> Response:
     try:
         return work()
     except NoSuchFile:
-        return _text(404, "")
+        return text_answer(404, "")
     except NotAllowed:
-        return _text(403, "")
+        return text_answer(403, "")
     except (BadRequest, FilesError) as error:
-        return _text(400, f"{error}.\n")
+        return text_answer(400, f"{error}.\n")
 
 
-def _text(status: int, text: str) -> Response:
-    return Response(text, status, media_type="text/plain")
-
-
-def _json(value: object, jsonp: str | None) -> Response:
-    body = msgspec.json.encode(value)
-    if jsonp is None:
-        return Response(body, media_type="application/json")
-    if not _JSONP_NAME.fullmatch(jsonp):
-        return _text(400, f"'{jsonp}' is not the name of a function.\n")
-    return Response(jsonp.encode() + b"(" + body + b")", headers={"Content-Type": "text/javascript"})
+def _json(request: Request, value: object) -> Response:
+    return legacy_answer(request, msgspec.json.encode(value))
 
 
 def _as_text(piece: FileData) -> dict[str, str | int]:

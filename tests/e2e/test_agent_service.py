@@ -71,7 +71,8 @@ class Framework(Scheduler):
         return [status.state.removeprefix("TASK_") for status in self.seen.get(task_id, [])]
 
     async def reaches(self, task_id: str, *states: str) -> TaskStatus:
-        await self.until(lambda: len(self.states(task_id)) >= len(states))
+        ended = {"FINISHED", "FAILED", "KILLED", "DROPPED", "ERROR", "LOST"}
+        await self.until(lambda: len(self.states(task_id)) >= len(states) or ended.intersection(self.states(task_id)))
         assert self.states(task_id) == list(states), self.seen[task_id]
         return self.seen[task_id][-1]
 
@@ -168,9 +169,7 @@ def test_m_ex_01_a_custom_executor_of_several_tasks(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with LocalCluster(work_dir=tmp_path / "cluster") as cluster, subscribed(cluster) as framework:
-            command = tasks.command_info(
-                [sys.executable, sys.executable, str(script)], environment={"PYTHONPATH": str(ROOT)}
-            )
+            command = tasks.command_info([sys.executable, str(script)], environment={"PYTHONPATH": str(ROOT)})
             executor = tasks.custom_executor("echo", command, "cpus:0.1;mem:32")
             await framework.run_tasks(
                 lambda offer: tasks.launch(

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from mesos_service.agent.files_api import SandboxFiles, add_file_routes
 from mesos_service.containers.files import Files
+from mesos_service.http.asgi import Message, Receive, Scope, Send
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -20,7 +21,15 @@ class Client:
     """Asks the application without a socket."""
 
     def __init__(self, application: FastAPI) -> None:
-        self._application = application
+        async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_plain(message: Message) -> None:
+                # On a socket names keep their case; httpx, which compares them in lower case, sees plain bytes there.
+                headers = [(bytes(name).lower(), value) for name, value in message.get("headers", ())]
+                await send({**message, "headers": headers})
+
+            await application(scope, receive, send_plain)
+
+        self._application = plain
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> httpx.Response:
         async def ask() -> httpx.Response:
