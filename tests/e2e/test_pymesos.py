@@ -59,6 +59,6 @@ def test_unmodified_pymesos_runs_a_command_and_its_own_executor(client_python: P
     assert {"what": "message", "data": "pong: ping"} in story
     assert [one["data"] for one in story if one["what"] == "update"][-1] in ("result", None)
     offered = next(one["resources"] for one in story if one["what"] == "offer")
-    assert offered == ["cpus", "mem", "ports"]
+    assert offered == ["cpus", "disk", "mem", "ports"]
     stdout = next(tmp_path.rglob("by-command/runs/*/stdout"))
     assert stdout.read_text() == "hello from a command\n"
