@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+import mesos_service
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins import loader
-from mesos_service.plugins.loader import ALLOCATORS, Kind, available, load, read_config
+from mesos_service.plugins.loader import ALLOCATORS, ISOLATORS, Kind, available, load, read_config
 
 
 class Lamp(ABC):
@@ -192,9 +193,8 @@ def test_a_fault_is_named_in_a_sentence(folder: Folder, fault: str) -> None:
     ["def switch(self, *args, **more):", "def switch(self, on, *, dim=0, speed=1):", "def switch(self, on, dim=0):"],
 )
 def test_more_general_methods_are_fine(folder: Folder, switch: str) -> None:
-    folder.write(
-        "general", body=BODY.replace("def switch(self, on, *, dim=0):", f"on = True\n    {switch}\n        on = 1")
-    )
+    body = BODY.replace("def switch(self, on, *, dim=0):", switch).replace('"on" if on else "off"', '"on"')
+    folder.write("general", body=body)
     assert folder.load("general")("red").switch(True, dim=3) == "on"
 
 
@@ -236,7 +236,15 @@ def test_a_module_without_config_takes_no_parameters(folder: Folder) -> None:
 def test_modules_travel_inside_the_package_once_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     package = tmp_path / "mesos_service"
     package.mkdir()
-    monkeypatch.setattr(loader.mesos_service, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(mesos_service, "__file__", str(package / "__init__.py"))
     assert loader.builtin_modules_dir() == tmp_path / "modules"
     (package / "modules").mkdir()
     assert loader.builtin_modules_dir() == package / "modules"
+
+
+@pytest.mark.parametrize("kind", [ALLOCATORS, ISOLATORS], ids=lambda kind: str(kind.folder))
+def test_every_built_in_module_keeps_its_interface(kind: Kind[Any]) -> None:  # Any: modules of any kind
+    found = available(kind)
+    assert found
+    for module in found:
+        assert load(kind, module.name).name == module.name
