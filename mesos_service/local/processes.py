@@ -46,9 +46,9 @@ class ServiceProcess:
         """
         flags = [f"--{name}={_as_text(value)}" for name, value in self._flags.items() if value is not None]
         command = (sys.executable, "-m", "mesos_service.cli.main", self._service, *flags)
-        # A group of its own: Ctrl-C is for the cluster, which then ends its services in order.
+        # A session of its own: Ctrl-C is for the cluster, which then ends its services in order.
         self._process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, process_group=0
+            *command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
         )
         loop = asyncio.get_running_loop()
         deadline = loop.time() + START_SECONDS_MAX
