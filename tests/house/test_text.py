@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ FORBIDDEN = {
     "the address of a package index": re.compile(
         r"(?:pypi|pythonhosted|npmjs|rubygems|crates)\.(?:org|io|com)|index-url\s*=?\s*http|\bregistry\.\w+\.\w+/"
     ),
+    # Somebody's notes, cited by a title in capitals: "NOTES section 2", "NOTES 2.7", "NOTES X40", "(NOTES: idea)".
     "a document that the project does not contain": re.compile(
-        r"\b(?:DESIGN|STYLE|FEATURES|WIRE|ECOSYSTEM|PERFORMANCE|TESTBED|ROADMAP)\b(?!_)"
+        r"\b(?!HTTP|JSON)[A-Z]{4,}(?:\.md (?:rule|section)|,? section \d| rule \d| \d+\.\w| (?:X\d|[MN]-?\w\w-))"
+        r"|\((?!HTTP|JSON)[A-Z]{4,}(?:: |\.md, )"
     ),
 }
 
@@ -42,3 +45,16 @@ def test_locked_requirements_name_versions_and_hashes_only() -> None:
             f"{place(file)}: a requirement is not pinned with hashes"
         )
         assert pins, f"{place(file)} is empty"
+
+
+def test_every_dependency_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = {
+        "runtime.txt": project["project"]["dependencies"],
+        "dev.txt": [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]],
+    }
+    for lock, requirements in wanted.items():
+        text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
+        locked = {name.lower() for name in re.findall(r"^([\w.-]+)==", text, flags=re.MULTILINE)}
+        names = {re.split(r"[\[<>=!~; ]", requirement)[0].lower() for requirement in requirements}
+        assert names <= locked, f"run `make lock`: {sorted(names - locked)} are not in requirements/{lock}"
