@@ -253,3 +253,15 @@ def test_x28_a_hold_does_not_replace_a_filter_nor_a_filter_a_hold() -> None:
     assert filters.blocking(1, 1, small) is not None
     filters.release_holds()
     assert filters.blocking(1, 1, small) is None
+
+
+def test_x18g_no_filter_is_installed_for_a_framework_that_is_away() -> None:
+    cluster = Cluster()
+    cluster.framework("f", "a")
+    cluster.agent("x", SMALL)
+    cluster.cycle()
+    cluster.set_active("f", False)
+    cluster.decline("f", 3600)
+    assert len(cluster.ledger.filters) == 0
+    cluster.set_active("f", True)
+    assert list(cluster.cycle()) == [("f", "a")]
