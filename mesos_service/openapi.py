@@ -27,6 +27,12 @@ def answers_json(cls: type[msgspec.Struct], description: str) -> Responses:
     return {200: {"description": description, "content": {"application/json": {"schema": schema}}}}
 
 
+def answers_list(cls: type[msgspec.Struct], description: str) -> Responses:
+    """The same for an array of them."""
+    schema = {"type": "array", "items": {"$ref": _REF + cls.__name__}}
+    return {200: {"description": description, "content": {"application/json": {"schema": schema}}}}
+
+
 def answers_map(values: Mapping[str, Any], description: str) -> Responses:
     """The same for an object with any keys; ``values`` is the schema of what stands behind them."""
     schema = {"type": "object", "additionalProperties": dict(values)}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mesos_service import __version__
-from mesos_service.agent.routes import AgentReads, add_routes
+from mesos_service.agent.routes import AgentReads, add_routes, openapi_documents
 from mesos_service.http.asgi import Application, HotPath
 from mesos_service.http.paths import MesosPaths
+
+__all__ = ["build_application", "build_fastapi", "openapi_documents"]
 
 PREFIX = "/slave(1)"
 """libprocess' name of the agent's component; clients take it from the ``url`` of an offer."""

@@ -124,6 +124,11 @@ class AgentService:
         """What ``/flags`` shows: every flag in force, as text."""
         return self.config.as_flags()
 
+    @property
+    def master_hostname(self) -> str | None:
+        """The host of the master at the other end of the link; ``None`` while there is no link."""
+        return None if self._link.master is None else self._link.master.host
+
     def _make_containers(self, submit: Callable[[AgentMessage], None]) -> AgentContainers:
         config = self.config
         info = self.state.info

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from fastapi import FastAPI
+from starlette.routing import Route
 
-from fastapi import FastAPI, Response
-
+from mesos_service import __version__
 from mesos_service.agent.files_api import SandboxFiles, add_file_routes
-from mesos_service.agent.sandboxes import Sandboxes
-from mesos_service.containers.containerizer import Containerizer
-from mesos_service.core.agent.state import AgentState
-from mesos_service.driver import Clock
-from mesos_service.telemetry.metrics import AgentMetrics
+from mesos_service.agent.routes import legacy
+from mesos_service.agent.routes.operator import CALLS, AgentOperatorCalls
+from mesos_service.agent.routes.reads import AgentReads, give_reads
+from mesos_service.containers.files import Files
+from mesos_service.http.answers import AnyMethod
+from mesos_service.http.faults import answer_faults
+from mesos_service.openapi import add_documentation, make_documents
+from mesos_service.wire.openapi import EXECUTOR, Documents
+from mesos_service.wire.openapi_operator import agent_operator_endpoint
+
+__all__ = ["AgentReads", "add_routes", "openapi_documents"]
+
+TITLE = "mesos-service agent"
 
 
-class AgentReads(Protocol):
-    """What routes may look at. Nothing of it is theirs to change."""
-
-    state: AgentState
-    metrics: AgentMetrics
-    containerizer: Containerizer
-    sandboxes: Sandboxes
-    files: SandboxFiles
-    clock: Clock
-    port: int
-
-    @property
-    def flags(self) -> Mapping[str, str]:
-        """What ``/flags`` shows: every flag in force, as text."""
+def openapi_documents() -> Documents:
+    """The agent's OpenAPI documents; no agent is needed for them."""
+    application = FastAPI(title=TITLE, version=__version__)
+    application.include_router(legacy.router)
+    add_file_routes(application, SandboxFiles(Files()))
+    return make_documents(application, (EXECUTOR, agent_operator_endpoint(CALLS)), legacy.STRUCTS)
 
 
 def add_routes(application: FastAPI, service: AgentReads) -> None:
     """Mount everything; paths are without the ``/slave(1)`` prefix, which is trimmed before they are looked up."""
-
-    @application.api_route("/health", methods=["GET", "HEAD"], tags=["agent"], response_class=Response)
-    async def health() -> Response:
-        """Whether the agent answers at all."""
-        return Response(b"")
-
+    give_reads(application, service)
+    application.include_router(legacy.router)
     add_file_routes(application, service.files)
+    # Starlette takes an endpoint that is no function for an application, and lets it judge the method itself.
+    application.router.routes.append(Route("/api/v1", AgentOperatorCalls(service), include_in_schema=False))
+    add_documentation(application, openapi_documents, TITLE)
+    answer_faults(application)
+    application.add_middleware(AnyMethod, paths=legacy.READ_PATHS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from mesos_service import __version__
 from mesos_service.http.answers import AnyMethod
 from mesos_service.http.faults import answer_faults
 from mesos_service.master.routes import legacy
@@ -16,10 +17,12 @@ from mesos_service.wire.openapi_operator import master_operator
 
 __all__ = ["MasterReads", "add_routes", "openapi_documents"]
 
+TITLE = "mesos-service master"
+
 
 def openapi_documents() -> Documents:
     """The master's OpenAPI documents; no master is needed for them."""
-    application = FastAPI(title="mesos-service master", version="1")
+    application = FastAPI(title=TITLE, version=__version__)
     return make_documents(_with_routers(application), (SCHEDULER, AGENT_LINK, master_operator(CALLS)), legacy.STRUCTS)
 
 
@@ -29,7 +32,7 @@ def add_routes(application: FastAPI, service: MasterReads) -> None:
     _with_routers(application)
     # Starlette takes an endpoint that is no function for an application, and lets it judge the method itself.
     application.router.routes.append(Route("/api/v1", MasterOperatorCalls(service), include_in_schema=False))
-    add_documentation(application, openapi_documents, "mesos-service master")
+    add_documentation(application, openapi_documents, TITLE)
     answer_faults(application)
     application.add_middleware(AnyMethod, paths=legacy.READ_PATHS)
 

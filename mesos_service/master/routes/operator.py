@@ -14,6 +14,7 @@ from mesos_service.wire import operator
 from mesos_service.wire.decode import read_operator_call
 from mesos_service.wire.operator import Response
 from mesos_service.wire.render import master_v1 as render
+from mesos_service.wire.render.common_v1 import flags, metrics
 
 
 def _health(service: MasterReads) -> Response:
@@ -21,7 +22,7 @@ def _health(service: MasterReads) -> Response:
 
 
 def _flags(service: MasterReads) -> Response:
-    return Response(type="GET_FLAGS", get_flags=operator.ResponseGetFlags(flags=render.flags(service.flags)))
+    return Response(type="GET_FLAGS", get_flags=operator.ResponseGetFlags(flags=flags(service.flags)))
 
 
 def _version(service: MasterReads) -> Response:
@@ -30,7 +31,7 @@ def _version(service: MasterReads) -> Response:
 
 def _metrics(service: MasterReads) -> Response:
     snapshot = service.metrics.snapshot(service.state, service.clock())
-    return Response(type="GET_METRICS", get_metrics=operator.ResponseGetMetrics(metrics=render.metrics(snapshot)))
+    return Response(type="GET_METRICS", get_metrics=operator.ResponseGetMetrics(metrics=metrics(snapshot)))
 
 
 def _master(service: MasterReads) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
@@ -22,14 +22,6 @@ from mesos_service.wire.render.roles import roles_in_use
 from mesos_service.wire.render.tasks_v1 import task_v1
 
 _NO_CONSTRAINTS = OfferConstraints()
-
-
-def flags(shown: Mapping[str, str]) -> tuple[common.Flag, ...]:
-    return tuple(common.Flag(name=name, value=value) for name, value in shown.items())
-
-
-def metrics(snapshot: Mapping[str, float]) -> tuple[common.Metric, ...]:
-    return tuple(common.Metric(name=name, value=value) for name, value in snapshot.items())
 
 
 def get_master(state: MasterState, description: agents.MasterInfo) -> operator.ResponseGetMaster:

@@ -1,0 +1,190 @@
+"""What runs on an agent, and what it uses: ``/containers``, ``/monitor/statistics``, GET_CONTAINERS.
+
+Asking takes time, as each container is looked at in the machine; one that ends meanwhile is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from mesos_service.agent.routes.reads import AgentReads
+from mesos_service.core.agent.state import AgentState, ContainerPhase, Executor
+from mesos_service.domain.ids import ContainerId
+from mesos_service.plugins.isolator import USAGE_FIELDS, Usage
+from mesos_service.wire import agent_operator as operator
+from mesos_service.wire import common, containers
+from mesos_service.wire.base import Message
+from mesos_service.wire.statistics import ResourceStatistics
+
+Statistics = dict[str, float | int]
+
+
+class LegacyContainerId(Message, kw_only=True):
+    value: str
+
+
+class LegacyStatus(Message, kw_only=True):
+    container_id: LegacyContainerId
+    executor_pid: int | None = None
+
+
+class ContainerAnswer(Message, kw_only=True):
+    """One executor's container; ``statistics`` are named as in Mesos' ``ResourceStatistics``, sorted by name."""
+
+    container_id: str
+    executor_id: str
+    executor_name: str
+    framework_id: str
+    source: str
+    statistics: Statistics
+    status: LegacyStatus
+
+
+class StatisticsAnswer(Message, kw_only=True):
+    executor_id: str
+    executor_name: str
+    framework_id: str
+    source: str
+    statistics: Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One container, and what was measured in it."""
+
+    container_id: ContainerId
+    executor: Executor
+    nested: bool
+    usage: Usage
+    pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    container_id: ContainerId
+    executor: Executor
+    nested: bool
+    members: tuple[ContainerId, ...]
+    """Whose usage is this one's: itself, or the tasks' containers of an executor that has no process of its own."""
+
+
+async def measure(service: AgentReads, *, nested: bool = False) -> list[Measured]:
+    """All executors' containers that have been launched, with ``nested`` those of task groups behind each."""
+    entries = list(_entries(service.state, nested))
+    measured = await asyncio.gather(*(_measure(service, entry) for entry in entries))
+    return [one for one in measured if one is not None]
+
+
+def _entries(state: AgentState, nested: bool) -> Iterator[_Entry]:
+    for framework in state.frameworks.values():
+        for executor in framework.executors.values():
+            own = executor.container_id
+            launched = [
+                container_id
+                for container_id in _containers_of(state, executor)
+                if state.containers[container_id].phase is not ContainerPhase.LAUNCHING
+            ]
+            if not launched:
+                continue
+            yield _Entry(own, executor, False, (own,) if own in launched else tuple(launched))
+            for container_id in launched if nested else ():
+                if container_id != own:
+                    yield _Entry(container_id, executor, True, (container_id,))
+
+
+def _containers_of(state: AgentState, executor: Executor) -> Iterator[ContainerId]:
+    candidates = [executor.container_id]
+    for tasks in (executor.queued, executor.launched, executor.terminated):
+        candidates += [task.container_id for task in tasks.values() if task.container_id is not None]
+    return (container_id for container_id in dict.fromkeys(candidates) if container_id in state.containers)
+
+
+async def _measure(service: AgentReads, entry: _Entry) -> Measured | None:
+    containerizer = service.containerizer
+    usages = [await containerizer.usage(container_id) for container_id in entry.members]
+    known = set(containerizer.containers())
+    if not known.intersection(entry.members):
+        return None
+    status = await containerizer.status(entry.container_id)
+    # Its value is an ``int`` by the containerizer's word; isolators add keys of their own.
+    pid = cast("int | None", status.get("executor_pid"))
+    return Measured(entry.container_id, entry.executor, entry.nested, summed(usages), pid)
+
+
+def summed(usages: Sequence[Usage]) -> Usage:
+    """The usage of several containers together; of times the latest, of what nobody measured nothing."""
+    if len(usages) == 1:
+        return usages[0]
+    total: Statistics = {}
+    for usage in usages:
+        for name, value in usage.measured().items():
+            total[name] = max(total.get(name, 0.0), value) if name == "timestamp" else total.get(name, 0) + value
+    fields = {name: total[name] for name in USAGE_FIELDS if name in total}
+    # By their names the fields are what ``Usage`` takes: sums of integers are integers.
+    return Usage(**fields)  # type: ignore[arg-type]
+
+
+# -- answers -------------------------------------------------------------------------------------------------
+
+
+def container_answers(measured: Sequence[Measured]) -> list[ContainerAnswer]:
+    """``/containers``."""
+    return [
+        ContainerAnswer(
+            container_id=one.container_id,
+            executor_id=one.executor.info.executor_id,
+            executor_name=one.executor.info.name,
+            framework_id=one.executor.framework_id,
+            source=one.executor.info.source,
+            statistics=_sorted(one.usage),
+            status=LegacyStatus(container_id=LegacyContainerId(value=one.container_id), executor_pid=one.pid),
+        )
+        for one in measured
+    ]
+
+
+def statistics_answers(measured: Sequence[Measured]) -> list[StatisticsAnswer]:
+    """``/monitor/statistics``."""
+    return [
+        StatisticsAnswer(
+            executor_id=one.executor.info.executor_id,
+            executor_name=one.executor.info.name,
+            framework_id=one.executor.framework_id,
+            source=one.executor.info.source,
+            statistics=_sorted(one.usage),
+        )
+        for one in measured
+    ]
+
+
+def _sorted(usage: Usage) -> Statistics:
+    return dict(sorted(usage.measured().items()))
+
+
+def get_containers(measured: Sequence[Measured]) -> operator.ResponseGetContainers | None:
+    """GET_CONTAINERS; without containers there is nothing at all (recorded)."""
+    found = tuple(map(_container, measured))
+    return operator.ResponseGetContainers(containers=found) if found else None
+
+
+def _container(one: Measured) -> operator.ResponseGetContainersContainer:
+    info = one.executor.info
+    parent = common.ContainerID(value=one.executor.container_id) if one.nested else None
+    return operator.ResponseGetContainersContainer(
+        # A nested container says whose it is by its parent alone (recorded).
+        framework_id=None if one.nested else common.FrameworkID(value=one.executor.framework_id),
+        executor_id=None if one.nested else common.ExecutorID(value=info.executor_id),
+        executor_name=None if one.nested else info.name,
+        container_id=common.ContainerID(value=one.container_id),
+        container_status=containers.ContainerStatus(
+            container_id=common.ContainerID(value=one.container_id, parent=parent), executor_pid=one.pid
+        ),
+        resource_statistics=_statistics(one.usage),
+    )
+
+
+def _statistics(usage: Usage) -> ResourceStatistics:
+    return ResourceStatistics(**{"timestamp": 0.0, **usage.measured()})  # type: ignore[arg-type]  # names and units are the same

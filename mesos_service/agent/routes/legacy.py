@@ -1,0 +1,89 @@
+"""The agent's old paths (Mesos docs, HTTP endpoints; M-LE-03)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from mesos_service.agent.routes import containers
+from mesos_service.agent.routes.reads import AgentReads, Reads, reads_of
+from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId
+from mesos_service.http.build import build_info
+from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json_answer, jsonp_parameter
+from mesos_service.openapi import answers_json, answers_list
+from mesos_service.wire.render import legacy_agent as render
+from mesos_service.wire.resources import Resource
+
+READ_PATHS: Final = (
+    *COMMON_PATHS,
+    "/state",
+    "/state.json",
+    "/containers",
+    "/monitor/statistics",
+    "/files/browse",
+    "/files/read",
+    "/files/download",
+    "/files/debug",
+)
+STRUCTS: Final = (render.AgentStateAnswer, containers.ContainerAnswer, containers.StatisticsAnswer, Resource)
+"""What routes of this module refer to in the OpenAPI document."""
+
+
+def _flags(request: Request) -> Mapping[str, str]:
+    return reads_of(request).flags
+
+
+def _snapshot(request: Request) -> Mapping[str, float]:
+    reads = reads_of(request)
+    return reads.metrics.snapshot(reads.state, reads.clock())
+
+
+def _directory(service: AgentReads) -> render.Directory:
+    def directory(framework_id: FrameworkId, executor_id: ExecutorId, run_id: ContainerId) -> str:
+        agent_id = service.state.agent_id
+        assert agent_id is not None, "only a registered agent is given tasks"
+        return str(service.sandboxes.run_path(agent_id, framework_id, executor_id, run_id))
+
+    return directory
+
+
+router = APIRouter(tags=["agent"], dependencies=[Depends(jsonp_parameter)])
+add_common_reads(router, _flags, _snapshot)
+
+
+@router.get("/state.json", include_in_schema=False, response_class=Response)
+@router.get(
+    "/state",
+    operation_id="get_state",
+    response_class=Response,
+    responses=answers_json(render.AgentStateAnswer, "Frameworks, executors and tasks on this agent."),
+)
+async def state(request: Request, reads: Reads) -> Response:
+    """Everything this agent knows. Old clients know it as `/state.json`."""
+    answer = render.state_answer(reads.state, build_info(), reads.flags, reads.master_hostname, _directory(reads))
+    return json_answer(request, answer)
+
+
+@router.get(
+    "/containers",
+    operation_id="get_containers",
+    response_class=Response,
+    responses=answers_list(containers.ContainerAnswer, "One for each executor."),
+)
+async def executor_containers(request: Request, reads: Reads) -> Response:
+    """The containers of executors, and what each of them uses."""
+    return json_answer(request, containers.container_answers(await containers.measure(reads)))
+
+
+@router.get(
+    "/monitor/statistics",
+    operation_id="get_monitor_statistics",
+    response_class=Response,
+    responses=answers_list(containers.StatisticsAnswer, "One for each executor."),
+)
+async def monitor_statistics(request: Request, reads: Reads) -> Response:
+    """What each executor uses."""
+    return json_answer(request, containers.statistics_answers(await containers.measure(reads)))

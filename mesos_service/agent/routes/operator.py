@@ -1,0 +1,132 @@
+"""``POST /api/v1`` of the agent (M-OA-01, M-OA-02): the calls that this version has, and 501 for the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from mesos_service.agent.routes.containers import get_containers, measure
+from mesos_service.agent.routes.reads import AgentReads
+from mesos_service.containers.files import FileEntry, FilesError, NoSuchFile, NotAllowed
+from mesos_service.http.build import build_info
+from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had
+from mesos_service.wire import agent_operator as operator
+from mesos_service.wire import common
+from mesos_service.wire.agent_operator import Response
+from mesos_service.wire.convert.values import time_to_wire
+from mesos_service.wire.decode import read_agent_call
+from mesos_service.wire.render import agent_v1 as render
+from mesos_service.wire.render.common_v1 import flags, metrics
+
+
+def _health(service: AgentReads) -> Response:
+    return Response(type="GET_HEALTH", get_health=operator.ResponseGetHealth(healthy=True))
+
+
+def _flags(service: AgentReads) -> Response:
+    return Response(type="GET_FLAGS", get_flags=operator.ResponseGetFlags(flags=flags(service.flags)))
+
+
+def _version(service: AgentReads) -> Response:
+    return Response(type="GET_VERSION", get_version=operator.ResponseGetVersion(version_info=build_info()))
+
+
+def _metrics(service: AgentReads) -> Response:
+    snapshot = service.metrics.snapshot(service.state, service.clock())
+    return Response(type="GET_METRICS", get_metrics=operator.ResponseGetMetrics(metrics=metrics(snapshot)))
+
+
+def _state(service: AgentReads) -> Response:
+    return Response(type="GET_STATE", get_state=render.get_state(service.state))
+
+
+def _agent(service: AgentReads) -> Response:
+    return Response(type="GET_AGENT", get_agent=render.get_agent(service.state))
+
+
+def _frameworks(service: AgentReads) -> Response:
+    return Response(type="GET_FRAMEWORKS", get_frameworks=render.get_frameworks(service.state))
+
+
+def _executors(service: AgentReads) -> Response:
+    return Response(type="GET_EXECUTORS", get_executors=render.get_executors(service.state))
+
+
+def _tasks(service: AgentReads) -> Response:
+    return Response(type="GET_TASKS", get_tasks=render.get_tasks(service.state))
+
+
+def _operations(service: AgentReads) -> Response:
+    # Operations on resources that last beyond one moment do not exist yet, so none is ever under way.
+    return Response(type="GET_OPERATIONS", get_operations=operator.ResponseGetOperations())
+
+
+_READS: Final[Mapping[str, Callable[[AgentReads], Response]]] = {
+    "GET_HEALTH": _health,
+    "GET_FLAGS": _flags,
+    "GET_VERSION": _version,
+    "GET_METRICS": _metrics,
+    "GET_STATE": _state,
+    "GET_AGENT": _agent,
+    "GET_FRAMEWORKS": _frameworks,
+    "GET_EXECUTORS": _executors,
+    "GET_TASKS": _tasks,
+    "GET_OPERATIONS": _operations,
+}
+CALLS: Final = (*_READS, "GET_CONTAINERS", "LIST_FILES", "READ_FILE")
+"""What this version has of Mesos' calls."""
+
+
+class AgentOperatorCalls(OperatorCalls[operator.Call]):
+    """The endpoint; ``service`` is what it tells of."""
+
+    content_types = "application/json or application/x-protobuf or application/recordio"
+
+    def __init__(self, service: AgentReads) -> None:
+        self._service = service
+
+    def read(self, body: bytes) -> operator.Call:
+        return read_agent_call(body)
+
+    async def answer(self, call: operator.Call) -> Response:
+        read = _READS.get(call.type or "")
+        if read is not None:
+            return read(self._service)
+        if call.type == "GET_CONTAINERS":
+            nested = call.get_containers is not None and bool(call.get_containers.show_nested)
+            measured = await measure(self._service, nested=nested)
+            return Response(type="GET_CONTAINERS", get_containers=get_containers(measured))
+        if call.type in ("LIST_FILES", "READ_FILE"):
+            # Files are on a disk, which may be slow.
+            return await asyncio.to_thread(self._files, call)
+        raise not_had(call.type)
+
+    def _files(self, call: operator.Call) -> Response:
+        files = self._service.files
+        try:
+            if call.list_files is not None and call.type == "LIST_FILES":
+                found = tuple(map(_file, files.list_files(call.list_files.path)))
+                return Response(type="LIST_FILES", list_files=operator.ResponseListFiles(file_infos=found))
+            wanted = call.read_file
+            assert wanted is not None, "validation saw to it"
+            piece = files.read_file(wanted.path, wanted.offset, wanted.length)
+            return Response(type="READ_FILE", read_file=operator.ResponseReadFile(size=piece.size, data=piece.data))
+        except NoSuchFile as error:
+            raise Refused(404) from error
+        except NotAllowed as error:
+            raise Refused(403) from error
+        except FilesError as error:
+            raise Refused(400, f"{error}.\n") from error
+
+
+def _file(entry: FileEntry) -> common.FileInfo:
+    return common.FileInfo(
+        path=entry.path,
+        nlink=entry.nlink,
+        size=entry.size,
+        mtime=time_to_wire(entry.mtime),
+        mode=entry.mode,
+        uid=entry.uid,
+        gid=entry.gid,
+    )
