@@ -35,7 +35,7 @@ EXIT_TIMED_OUT: Final = 124
 """As timeout(1) has it."""
 EXIT_INTERRUPTED: Final = 128 + signal.SIGINT
 
-PATIENCE_SECONDS: Final = 3.0
+PATIENCE_SECONDS: Final = 2.0
 """How long a master is looked for before we say that there is none."""
 WAITING_SECONDS: Final = 3.0
 """How long a command waits for resources before we say for what."""
@@ -149,9 +149,9 @@ class CommandScheduler(Scheduler):
 
     # -- what run_command asks for ---------------------------------------------------------------------------
     def shortage(self) -> str | None:
-        """What is being waited for, or ``None`` when nothing is."""
+        """What is being waited for, or ``None`` when nothing is, or when there is no master to wait for."""
         waiting = self._waiting()
-        if not waiting:
+        if not waiting or self.master is None:
             return None
         offered = f"offered was at most {self._best_offer}" if self._best_offer else "nothing was offered yet"
         return f"{len(waiting)} of {len(self.instances)} not launched: each needs {self._needs}; {offered}"

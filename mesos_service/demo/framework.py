@@ -32,6 +32,8 @@ class PlannedTask:
     task_id: str
     needs: str
     command: str
+    output: str
+    """What it is to write."""
     states: list[str] = field(default_factory=list)
     message: str = ""
     running: asyncio.Event = field(default_factory=asyncio.Event)
@@ -60,7 +62,7 @@ class ExampleFramework(Scheduler):
         self._prefix = ""
 
     async def subscribed(self, framework_id: str, master: MasterInfo | None) -> None:
-        self._tell("framework.subscribed", framework_id=self.framework_info.name)
+        self._tell("framework.subscribed", framework_id=_number(self.framework_info.name))
 
     async def offers(self, offers: Sequence[Offer]) -> None:
         for offer in offers:
@@ -74,7 +76,8 @@ class ExampleFramework(Scheduler):
 
     async def _use(self, offer: Offer) -> None:
         held = available(offer)
-        self._tell_offer("offer.sent", offer, framework_id=self.framework_info.name, resources=amounts(held))
+        own = _number(self.framework_info.name)
+        self._tell_offer("offer.sent", offer, framework_id=own, resources=amounts(held))
         infos = []
         left = held
         for planned in self.tasks.values():
@@ -87,7 +90,7 @@ class ExampleFramework(Scheduler):
                 return
             left -= part
             infos.append(task(planned.task_id, offer, part, planned.command, environment=self._environment))
-            self._tell_offer("task.launched", offer, task_id=planned.task_id, resources=amounts(part))
+            self._tell_offer("task.launched", offer, task_id=_number(planned.task_id), resources=amounts(part))
         await self.launch(offer, *infos)
         self._tell_offer("offer.accepted", offer, left_over=amounts(left))
         self.offered.set_result(held)
@@ -97,7 +100,7 @@ class ExampleFramework(Scheduler):
         planned.states.append(status.state)
         planned.message = status.message or ""
         told = {"message": planned.message} if planned.message else {}
-        self._tell("task.updated", task_id=planned.task_id, state=status.state.removeprefix("TASK_"), **told)
+        self._tell("task.updated", task_id=_number(planned.task_id), state=status.state.removeprefix("TASK_"), **told)
         if status.state == "TASK_RUNNING":
             planned.running.set()
         if status.state in TERMINAL_STATES:
@@ -115,11 +118,16 @@ class ExampleFramework(Scheduler):
             file.close()
 
     def _tell_offer(self, fact: str, offer: Offer, **told: str) -> None:
-        short = offer.id.value.rpartition("-")[2]
-        self._tell(fact, offer_id=short, agent_id=offer.agent_id.value.rpartition("-")[2], **told)
+        # Ids begin with that of the master; what comes after tells them apart.
+        self._tell(fact, offer_id=offer.id.value.rpartition("-")[2], agent_id="1", **told)
 
     def _tell(self, fact: str, **told: str) -> None:
         self._story.note(Note(fact, told), asyncio.get_running_loop().time())
+
+
+def _number(name: str) -> str:
+    """``1`` of ``task-1``: sentences say for themselves what it is the number of."""
+    return name[-1]
 
 
 def amounts(resources: Resources) -> str:

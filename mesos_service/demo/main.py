@@ -37,7 +37,6 @@ AGENTS: Final = ("cpus:4;mem:4096", "cpus:2;mem:2048", "cpus:2;mem:2048")
 WHOLE: Final = Resources.parse(AGENTS[0])
 LEFT_OVER: Final = Resources.parse("cpus:1;mem:1024")
 
-_COUNT: Final = "seq 1 {n} | awk '{{ sum += $1 }} END {{ printf \"the sum of 1 to {n} is %d\\n\", sum }}'"
 # Tasks of framework 1 stay until the gate opens: were they gone, there would be more than the left-over to offer.
 _WAIT: Final = 'while [ ! -e "$GATE" ]; do sleep 0.05; done'
 
@@ -79,10 +78,7 @@ async def walk(master: str, agent: str, gate: Path) -> None:
         "framework 1",
         master,
         address,
-        [
-            PlannedTask("task-1", "cpus:2;mem:1024", f"{_COUNT.format(n=100_000)}; {_WAIT}"),
-            PlannedTask("task-2", "cpus:1;mem:2048", f"{_COUNT.format(n=200_000)}; {_WAIT}"),
-        ],
+        [_summing("task-1", "cpus:2;mem:1024", 1000, _WAIT), _summing("task-2", "cpus:1;mem:2048", 2000, _WAIT)],
         environment,
         story,
     )
@@ -90,7 +86,7 @@ async def walk(master: str, agent: str, gate: Path) -> None:
         "framework 2",
         master,
         address,
-        [PlannedTask("task-3", "cpus:1;mem:1024", f"{_COUNT.format(n=300_000)}")],
+        [_summing("task-3", "cpus:1;mem:1024", 3000)],
         environment,
         story,
     )
@@ -128,6 +124,13 @@ async def walk(master: str, agent: str, gate: Path) -> None:
     _say("\nWhat happened, as the frameworks saw it:")
     for line in story.whole():
         _say(f"  {line}")
+
+
+def _summing(task_id: str, needs: str, last: int, *then: str) -> PlannedTask:
+    """A task with a little real work: it adds up the numbers to ``last``."""
+    what = f"the sum of 1 to {last} is"
+    command = f"seq 1 {last} | awk '{{ sum += $1 }} END {{ print \"{what}\", sum }}'"
+    return PlannedTask(task_id, needs, "; ".join((command, *then)), f"{what} {last * (last + 1) // 2}\n")
 
 
 async def agent_is_free(master: str, agent: Address) -> Resources:
@@ -182,7 +185,7 @@ async def _show_output(*frameworks: ExampleFramework) -> None:
         for planned in framework.tasks.values():
             output = await framework.output(planned.task_id)
             _say(f"  {planned.task_id}: {output.rstrip()}")
-            _check(output.startswith("the sum of 1 to "), f"{planned.task_id} wrote {output!r}")
+            _check(output == planned.output, f"{planned.task_id} wrote {output!r}")
 
 
 def _life(planned: PlannedTask) -> str:

@@ -157,10 +157,13 @@ class Scheduler:
                 subscription = await self._subscribe()
             except ConnectionFault as fault:
                 log.info("not subscribed: %s", fault)
-                alone_seconds = time.monotonic() - alone_since
-                if self._patience_seconds is not None and alone_seconds >= self._patience_seconds:
-                    raise Unreachable(str(fault)) from fault
-                await self._pause(backoff.next())
+                pause_seconds = backoff.next()
+                if self._patience_seconds is not None:
+                    left_seconds = alone_since + self._patience_seconds - time.monotonic()
+                    if left_seconds <= 0:
+                        raise Unreachable(f"no master answers: {fault}") from fault
+                    pause_seconds = min(pause_seconds, left_seconds)
+                await self._pause(pause_seconds)
                 continue
             try:
                 reason = await self._handle_all(subscription, backoff)
