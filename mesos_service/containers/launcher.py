@@ -210,7 +210,7 @@ class PosixLauncher:
                     pass  # It became another user (a set-user-id program); destroy reports it if it stays.
                 finally:
                     os.close(handle)
-            untold = [stat for stat in child.lineage.members() if stat.pid not in told]
+            untold = [stat for stat in child.lineage.members(told) if stat.pid not in told]
             if not untold:
                 return
 
@@ -218,9 +218,10 @@ class PosixLauncher:
         """Kill, wait, and look again until a look finds nobody; then reap the first process."""
         child.close_gate()
         beyond_reach: dict[int, ProcessStat] = {}
+        killed: set[int] = set()
         try:
             while True:
-                victims = [stat for stat in child.lineage.members() if stat.pid not in beyond_reach]
+                victims = [stat for stat in child.lineage.members(killed) if stat.pid not in beyond_reach]
                 if not victims and child.exited.done():
                     break
                 _send(child.handle, signal.SIGKILL)
@@ -237,6 +238,7 @@ class PosixLauncher:
                         except PermissionError:
                             beyond_reach[stat.pid] = stat
                             continue
+                        killed.add(stat.pid)
                         deaths.append(_readable(handle))
                     await asyncio.gather(*deaths)
                 finally:

@@ -97,10 +97,16 @@ class Lineage:
         self._forks_before = forks_before
         self._seen: dict[int, ProcessStat] = {}
 
-    def members(self) -> list[ProcessStat]:
-        """The living processes of the container, its first one left out."""
+    def members(self, just_died: Iterable[int] = ()) -> list[ProcessStat]:
+        """The living processes of the container, its first one left out.
+
+        ``just_died`` are members of a moment ago. A child that one of them made after it was looked at, and before it
+        died, still carries its number as session or group, and the kernel gives that number to nobody until then. The
+        moment must be short: once all are gone, the number can be anybody's.
+        """
         table = ProcessTable(self._candidates())
-        kin = table.relatives([self.leader, *self._still_seen(table)])
+        free = (pid for pid in just_died if (stat := table.find(pid)) is None or stat.dead)
+        kin = table.relatives([self.leader, *self._still_seen(table), *free])
         while orphans := [stat.pid for stat in table.orphans() if stat.pid not in kin and self._is_marked(stat.pid)]:
             kin |= table.relatives(orphans)
         members = [stat for pid in kin if (stat := table.find(pid)) and not stat.dead and pid != self.leader]

@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 
 from mesos_service.containers.containerizer import Members
-from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import API_VERSION, ContainerConfig, Isolator, Usage
 from modules.isolators.posix_cpu import PosixCpu
 from modules.isolators.posix_mem import PosixMem
-from tests.unit.containers.room import Room, room, run_asyncio, until
+from tests.unit.containers.room import Room, cid, room, run_asyncio, until
 
 ISOLATORS: list[type[Isolator]] = [PosixCpu, PosixMem]
-C = ContainerId("c")
+C = cid("c")
 CONFIG = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=1, mem=32))
 
 
@@ -94,7 +93,7 @@ def test_m_ag_04_posix_mem_counts_the_whole_tree(tmp_path: Path) -> None:
                 "c", f"setsid sh -c 'x=$(head -c {block} /dev/zero | tr \"\\0\" x); echo up; sleep 1000' & wait"
             )
             await here.said("c")
-            small = await isolator.usage(ContainerId("one"))
+            small = await isolator.usage(cid("one"))
             big = await isolator.usage(C)
             assert small.mem_rss_bytes is not None and 0 < small.mem_rss_bytes < block
             assert big.mem_rss_bytes is not None and big.mem_rss_bytes >= block

@@ -28,6 +28,16 @@ RESOURCES = Resources.scalars(cpus=1, mem=32)
 SHELL = "/bin/sh"
 
 
+def cid(name: str) -> ContainerId:
+    """The container's id: no other on this machine, as always, for processes are told apart by it."""
+    return ContainerId(f"{name}@{os.getpid()}")
+
+
+def name_of(container_id: str) -> str:
+    """The short word for it."""
+    return container_id.rpartition("@")[0]
+
+
 def run_asyncio(body: Body[Result]) -> Result:
     """Run with Python's own event loop."""
     return asyncio.run(asyncio.wait_for(body, SECONDS_MAX))
@@ -79,8 +89,8 @@ class Room:
             isolators,
             PosixLauncher(),
             host=host,
-            on_exit=lambda container_id, status: self.exits.append((container_id, status)),
-            on_limitation=lambda container_id, limitation: self.limitations.append((container_id, limitation)),
+            on_exit=lambda container_id, status: self.exits.append((name_of(container_id), status)),
+            on_limitation=lambda container_id, limitation: self.limitations.append((name_of(container_id), limitation)),
         )
 
     def plan(
@@ -98,7 +108,7 @@ class Room:
         sandbox = self.root / name
         sandbox.mkdir(exist_ok=True)
         return LaunchPlan(
-            container_id=ContainerId(name),
+            container_id=cid(name),
             argv=argv,
             program=program,
             missing_program_status=missing_program_status,
@@ -107,7 +117,7 @@ class Room:
             resources=RESOURCES,
             user=user,
             uris=uris,
-            parent=None if parent is None else ContainerId(parent),
+            parent=None if parent is None else cid(parent),
         )
 
     async def launch(self, name: str, *argv: str) -> int:
@@ -127,17 +137,17 @@ class Room:
     async def outcome(self, plan: LaunchPlan) -> int:
         """Launch, wait, destroy; gives the exit code, or minus the signal."""
         await self.containerizer.launch(plan)
-        status = await self.exit_of(plan.container_id)
+        status = await self.exit_of(name_of(plan.container_id))
         await self.containerizer.destroy(plan.container_id)
         return os.waitstatus_to_exitcode(status)
 
     async def destroy(self, name: str) -> None:
         """Destroy a container."""
-        await self.containerizer.destroy(ContainerId(name))
+        await self.containerizer.destroy(cid(name))
 
     def signal(self, name: str, signum: int) -> None:
         """Signal a container."""
-        self.containerizer.signal(ContainerId(name), signum)
+        self.containerizer.signal(cid(name), signum)
 
     def text(self, name: str, file: str = "stdout") -> str:
         """What is in a file of a sandbox; nothing when it is not there yet."""

@@ -16,9 +16,9 @@ from mesos_service.containers.processes import Lineage, forks_since_boot
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import ContainerConfig, Host, Isolator, LaunchInfo, Limitation, Usage
-from tests.unit.containers.room import RESOURCES, Run, alive, children_of_ours, open_descriptors, room, until
+from tests.unit.containers.room import RESOURCES, Run, alive, children_of_ours, cid, open_descriptors, room, until
 
-C = ContainerId("c")
+C = cid("c")
 
 GRANDCHILDREN = {
     "same session": "sleep 1000 & echo $!; wait",
@@ -311,7 +311,7 @@ def test_a_failed_fetch_fails_the_launch_and_is_in_the_sandbox_too(run: Run, tmp
     async def body() -> None:
         async with room(tmp_path) as here:
             uri = UriSpec(value=str(tmp_path / "missing"))
-            with pytest.raises(LaunchFailed, match=r"container 'c'.*missing': No such file") as caught:
+            with pytest.raises(LaunchFailed, match=r"container 'c@.*missing': No such file") as caught:
                 await here.containerizer.launch(here.plan("c", "/bin/true", uris=(uri,)))
             assert caught.value.reason == "REASON_CONTAINER_LAUNCH_FAILED"
             assert "missing" in here.text("c", "stderr")
@@ -370,6 +370,35 @@ def test_nested_containers_go_with_their_parent_and_not_the_other_way(run: Run, 
             assert log[-1] == "cleanup a"
 
     run(body())
+
+
+def test_a_child_born_while_its_parent_was_killed_is_found_by_its_session(tmp_path: Path) -> None:
+    """It has neither a parent nor the mark: only the number of its session, whose leader died just now."""
+    reading, writing = os.pipe()
+    line = "env -i setsid sh -c 'sleep 1000 & echo $$ $!; exec sleep 1000' & wait"
+    pid = os.posix_spawn(
+        "/bin/sh",
+        ["sh", "-c", line],
+        {"PATH": "/usr/bin:/bin"},
+        file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1)],
+        setsid=True,
+    )
+    parent, child = map(int, os.read(reading, 100).split())
+    try:
+        before = forks_since_boot() - 100
+        assert {stat.pid for stat in Lineage(pid, "NO=mark", before).members()} == {parent, child}
+        os.kill(parent, signal.SIGKILL)
+        while alive(parent):
+            os.sched_yield()
+        lineage = Lineage(pid, "NO=mark", before)
+        assert {stat.pid for stat in lineage.members([parent])} == {child}
+        assert lineage.members([os.getpid()]) == lineage.members(), "a number that somebody living has proves nothing"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(reading)
+        os.close(writing)
 
 
 def test_descendants_are_found_when_process_numbers_may_have_wrapped(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from mesos_service.containers.command import invocation, refuse_command
 from mesos_service.containers.launcher import PosixLauncher
 from mesos_service.containers.plan import LaunchFailed
 from mesos_service.domain.errors import ConfigurationError
-from mesos_service.domain.ids import ContainerId
-from tests.unit.containers.room import Run, children_of_ours, open_descriptors, room, until
+from tests.unit.containers.room import Run, children_of_ours, cid, name_of, open_descriptors, room, until
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,7 @@ def test_the_environment_is_the_plans_and_nobody_elses(
                 "A=ü",
                 "PATH=/usr/bin:/bin",
                 f"PWD={tmp_path / 'c'}",
-                "MESOS_CONTAINER_ID=c",
+                f"MESOS_CONTAINER_ID={cid('c')}",
             }
 
     run(body())
@@ -227,7 +226,7 @@ def test_without_a_sandbox_or_with_a_known_id_nothing_is_launched(run: Run, tmp_
             await here.shell("d", "exec sleep 1000")
             with pytest.raises(LaunchFailed, match="exists already"):
                 await here.containerizer.launch(here.plan("d", "/bin/true"))
-            assert here.containerizer.containers() == (ContainerId("d"),)
+            assert here.containerizer.containers() == (cid("d"),)
             nested = here.plan("e", "/bin/true", parent="nobody")
             with pytest.raises(LaunchFailed, match="nest in"):
                 await here.containerizer.launch(nested)
@@ -264,7 +263,7 @@ def test_an_exit_is_told_once_and_after_its_launch(run: Run, tmp_path: Path) -> 
 
     async def body() -> None:
         async with room(tmp_path) as here:
-            here.containerizer.on_exit = lambda container_id, status: heard.append(f"exit {container_id}")
+            here.containerizer.on_exit = lambda container_id, status: heard.append(f"exit {name_of(container_id)}")
 
             async def launch(name: str) -> None:
                 task = asyncio.create_task(here.containerizer.launch(here.plan(name, "/bin/true")))
