@@ -111,6 +111,12 @@ async def read(agent: str, path: str) -> str:
         return str(answer.json()["data"])
 
 
+async def until_reads(agent: str, path: str, text: str) -> None:
+    async with asyncio.timeout(20):
+        while await read(agent, path) != text:  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.02)
+
+
 def latest(framework: Framework, executor_id: str) -> str:
     return f"/frameworks/{framework.framework_id}/executors/{executor_id}/runs/latest"
 
@@ -250,6 +256,36 @@ def test_services_in_processes_of_their_own_end_by_signal(tmp_path: Path, number
             os.kill(agent.pid, number)
             status = await cluster.ended()
             assert status == 0
+            assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in task_processes)
+
+    play(scenario)
+
+
+def test_a_second_signal_ends_an_agent_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        patient = AgentSpec(flags={"executor_shutdown_grace_period": "10mins"})
+        async with (
+            LocalCluster([patient], work_dir=tmp_path, processes=True) as cluster,
+            subscribed(cluster) as framework,
+        ):
+            await framework.run_tasks(
+                lambda offer: tasks.task(
+                    "t",
+                    offer,
+                    NEEDS,
+                    "trap 'echo told' TERM; echo ready; while :; do sleep 1; done",
+                    kill_grace_seconds=600,
+                )
+            )
+            await framework.reaches("t", "STARTING", "RUNNING")
+            out = f"{latest(framework, 't')}/stdout"
+            await until_reads(cluster.agents[0], out, "ready\n")
+            agent = next(one for one in living_children() if "agent" in one.cmdline())
+            task_processes = agent.children(recursive=True)
+            os.kill(agent.pid, signal.SIGTERM)
+            await until_reads(cluster.agents[0], out, "ready\ntold\n")
+            os.kill(agent.pid, signal.SIGTERM)
+            assert await cluster.ended() == 1
             assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in task_processes)
 
     play(scenario)
