@@ -151,8 +151,13 @@ class Cluster:
                 return
             victims: list[AgentNode | SimFramework] = [*self.agents, *self.frameworks]
             victim = self._source.choice(victims)
-            self._journal(self.clock.now, "fault", f"cut {victim.name}")
-            victim.cut()
+            if isinstance(victim, AgentNode) and self._source.random() < 0.3:
+                seconds = self._source.uniform(2.0, 15.0)
+                self._journal(self.clock.now, "fault", f"isolate {victim.name} for {seconds:.3f} s")
+                victim.isolate(seconds)
+            else:
+                self._journal(self.clock.now, "fault", f"cut {victim.name}")
+                victim.cut()
             self._plan_fault()
 
         self.clock.after(self._source.expovariate(1.0 / self.plan.fault_every_seconds), strike)

@@ -13,7 +13,8 @@ from mesos_service.domain.tasks import TERMINAL_STATES, TaskInfo, TaskState, Tas
 from mesos_service.simulator.network import Connection, Network
 from mesos_service.simulator.nodes import MasterNode
 
-TASK = Resources.scalars(cpus="0.5", mem=128)
+TASK = Resources.scalars(cpus="0.25", mem=64)
+GIANT = Resources.scalars(cpus=1000, mem=1)
 
 RESOLVED = TERMINAL_STATES | {TaskState.UNKNOWN}
 """States after which a framework need not ask about a task again."""
@@ -155,27 +156,32 @@ class SimFramework:
         choice = self._source.random()
         if choice < 0.1:
             return  # Sits on it until it is rescinded (A40).
+        if not offer.resources.unallocated().contains(TASK + TASK):
+            self._call(messages.Decline, offer_ids=(offer.offer_id,), filters=Filters(0.2))
+            return
         if choice < 0.3:
             refuse = self._source.choice([-1.0, 0.0, 0.5, 5.0, 1e12])
             self._call(messages.Decline, offer_ids=(offer.offer_id,), filters=Filters(refuse))
             return
-        tasks = tuple(self._new_task(offer.agent_id) for _ in range(self._source.randrange(1, 4)))
+        tasks = tuple(self._new_task(offer) for _ in range(self._source.randrange(1, 4)))
         operations: tuple[messages.AcceptOperation, ...] = (messages.LaunchOperation(tasks),)
         if choice < 0.35:
             operations = (*operations, messages.UnsupportedOperation("RESERVE"))
         filters = Filters(self._source.choice([0.0, 1.0, 5.0]))
         self._call(messages.Accept, offer_ids=(offer.offer_id,), operations=operations, filters=filters)
         if choice < 0.45:  # The same offer twice: the second must be refused as a whole (X14a).
-            again = (messages.LaunchOperation((self._new_task(offer.agent_id),)),)
+            again = (messages.LaunchOperation((self._new_task(offer),)),)
             self._call(messages.Accept, offer_ids=(offer.offer_id,), operations=again, filters=filters)
 
-    def _new_task(self, agent_id: AgentId) -> TaskInfo:
+    def _new_task(self, offer: Offer) -> TaskInfo:
+        """Mostly one that fits an agent, now and then one that fits none, or that is on the wrong agent."""
         self._counter += 1
         task_id = TaskId(f"{self.info.name}-{self._counter}")
-        self.tasks[task_id] = (TaskState.STAGING, agent_id)
-        size = self._source.random()
-        wanted = Resources.scalars(cpus=1000, mem=1) if size < 0.05 else TASK if size < 0.8 else TASK + TASK
-        return TaskInfo(task_id=task_id, agent_id=agent_id, name=task_id, resources=wanted, command="simulated")
+        self.tasks[task_id] = (TaskState.STAGING, offer.agent_id)
+        dice = self._source.random()
+        resources = GIANT if dice < 0.03 else TASK + TASK if dice < 0.2 else TASK
+        agent_id = AgentId("elsewhere") if dice > 0.95 else offer.agent_id
+        return TaskInfo(task_id=task_id, agent_id=agent_id, name=task_id, resources=resources, command="simulated")
 
     def misbehave(self) -> None:
         """Something a scheduler may do at any time."""

@@ -182,6 +182,7 @@ class AgentNode:
         self._running: dict[ContainerId, bool] = {}
         """Containers with a live process, and whether it ignores TERM."""
         self._link_counter = 0
+        self._isolated_until = 0.0
         self._connection: Connection | None = None
 
     # -- the link --------------------------------------------------------------------------------------------
@@ -196,7 +197,8 @@ class AgentNode:
 
         def reconnect() -> None:
             self.take(messages.MasterLost(link_id))
-            self.clock.after(0.05 + self._source.random(), lambda: self.connect(master))
+            pause = max(0.05 + self._source.random(), self._isolated_until - self.clock.now)
+            self.clock.after(pause, lambda: self.connect(master))
 
         connection.on_broken(lambda: master.lose_link(link_id))
         connection.on_broken(reconnect)
@@ -207,6 +209,11 @@ class AgentNode:
         """Break the link as the network would."""
         if self._connection is not None:
             self._connection.cut()
+
+    def isolate(self, seconds: float) -> None:
+        """Break the link and let no new one come up for a while: long enough, and the agent is unreachable."""
+        self._isolated_until = self.clock.now + seconds
+        self.cut()
 
     def send_down(self, link_id: LinkId, message: Downlink) -> None:
         if self._connection is not None and link_id.endswith(f"-{self._link_counter}"):
