@@ -1,4 +1,4 @@
-"""``POST /api/v1/executor``: custom executors subscribe here and report (FEATURES M-EX-01, M-EX-02).
+"""``POST /api/v1/executor``: custom executors subscribe here and report (M-EX-01, M-EX-02).
 
 What the body alone can be refused for is ``wire``'s matter, what needs the agent's memory the core's. SUBSCRIBE holds
 its answer open and, unlike a scheduler's, names no stream: an executor has one stream, and a newer replaces it.

@@ -1,6 +1,6 @@
 """From what the core wants launched to what the containerizer needs to know: environment, user, files, directories.
 
-Sources: Mesos docs, "Executor HTTP API" and "Sandbox"; FEATURES M-EX-03. Whatever a container asks for that this agent
+Sources: Mesos docs, "Executor HTTP API" and "Sandbox"; M-EX-03. Whatever a container asks for that this agent
 does not have (images, volumes, networks of its own, secrets) is refused here, in words, rather than left out.
 """
 

@@ -1,4 +1,4 @@
-"""What a container is started with (FEATURES M-EX-03; recorded from Mesos: the variables of an executor and a task)."""
+"""What a container is started with (M-EX-03; recorded from Mesos: the variables of an executor and a task)."""
 
 from __future__ import annotations
 

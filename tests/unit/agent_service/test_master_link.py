@@ -1,4 +1,4 @@
-"""The agent's end of the agent link, against a master on a real socket (DESIGN section 3; X62)."""
+"""The agent's end of the agent link, against a master on a real socket (X62)."""
 
 from __future__ import annotations
 
