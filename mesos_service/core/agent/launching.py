@@ -115,7 +115,7 @@ def _refuse_executor(turn: Turn, framework_id: FrameworkId, info: ExecutorInfo) 
     if executor.state in (ExecutorState.TERMINATING, ExecutorState.TERMINATED):
         message = f"Executor {executor.state.lower()}"
         return _Refusal(executors.REASON_EXECUTOR_TERMINATED, message, info.executor_id)
-    if executor.info.type is not info.type or info.type is ExecutorType.COMMAND:
+    if executor.info.type is not info.type:
         # A command task's executor bears the task's name, which another executor may have taken.
         return _Refusal(REASON_TASK_INVALID, f"Executor ID '{info.executor_id}' is in use", info.executor_id)
     return None

@@ -190,6 +190,8 @@ def test_an_executor_that_dies_fails_every_task_it_had(world: World) -> None:
 def test_nothing_is_told_of_an_executor_that_ends_while_there_is_no_master(world: World) -> None:
     container_id, _ = world.start_custom("c1")
     world.lose_master()
+    # There is a way to a master again, but it does not know this agent yet.
+    world.connect("link-2")
     effects = world.gone(container_id, 0)
     assert uplinks(effects, ExitedExecutor) == []
     assert states(world.reregister()) == [("c1", TaskState.FAILED)]

@@ -207,6 +207,7 @@ def test_x21_asked_tasks_that_were_never_here_are_dropped_once() -> None:
     world.lose_master()
     again = statuses(world.reregister(asked=((FRAMEWORK_ID, TaskId("never")),)))
     assert [one.uuid for one in again] == [answers[0].uuid]
+    assert statuses(world.acknowledge(answers[0])) == []
 
 
 def test_x21_a_framework_that_does_not_know_dropped_is_told_lost() -> None:
