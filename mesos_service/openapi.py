@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import Response
 
-from mesos_service.wire.openapi import Described, Documents, add_wire_schemas, components
+from mesos_service.wire.openapi import Described, Documents, add_wire_schemas, components, tidied
 
 _REF: Final = "#/components/schemas/"
 _PLAIN_PATH: Final = "/openapi.json"
@@ -57,6 +57,7 @@ def make_documents(
             operation["responses"].pop("422", None)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    document["paths"] = tidied(document["paths"], {name: name for name in schemas})
     return add_wire_schemas(document, endpoints)
 
 

@@ -93,7 +93,8 @@ def add_file_routes(application: FastAPI, files: SandboxFiles) -> None:
 
     for endpoint in (browse, read, download, debug):
         name = f"/files/{endpoint.__name__}"
-        application.get(name, tags=["files"], response_class=Response)(endpoint)
+        operation_id = f"{endpoint.__name__}_files"
+        application.get(name, operation_id=operation_id, tags=["files"], response_class=Response)(endpoint)
         application.get(f"{name}.json", include_in_schema=False, response_class=Response)(endpoint)
 
 

@@ -144,7 +144,7 @@ def components(types: list[Any], prefixes: Mapping[str, str] | None = None) -> D
     if len(set(names.values())) != len(classes):
         raise ValueError("Two classes of one endpoint would have the same component name.")
     return {
-        names[cls.__name__]: _tidied(_with_defaults(cls, found[cls.__name__]), names)
+        names[cls.__name__]: tidied(_with_defaults(cls, found[cls.__name__]), names)
         for cls in sorted(classes, key=lambda one: names[one.__name__])
     }
 
@@ -181,10 +181,10 @@ def _with_defaults(cls: type[msgspec.Struct], schema: Document) -> Document:
     return schema
 
 
-def _tidied(value: Json, names: Mapping[str, str]) -> Json:
+def tidied(value: Json, names: Mapping[str, str]) -> Json:
     """The schema with final component names, without ``null``, and with Markdown for reStructuredText."""
     if isinstance(value, list):
-        return [_tidied(one, names) for one in value]
+        return [tidied(one, names) for one in value]
     if not isinstance(value, dict):
         return value
     result: Document = {}
@@ -196,12 +196,12 @@ def _tidied(value: Json, names: Mapping[str, str]) -> Json:
         elif key == "description":
             result[key] = one.replace("``", "`")
         elif key == "properties":
-            result[key] = {name: _tidied(schema, names) for name, schema in one.items()}
+            result[key] = {name: tidied(schema, names) for name, schema in one.items()}
         elif key in ("default", "required") and one in (None, [], (), {}):
             # What is unset is left out, and needs no saying.
             continue
         else:
-            result[key] = _tidied(one, names)
+            result[key] = tidied(one, names)
     choices = [one for one in result.get("anyOf", ()) if one != {"type": "null"}]
     if len(choices) == 1:
         del result["anyOf"]

@@ -1,0 +1,110 @@
+"""The OpenAPI documents of both services: valid, complete, and true of what is answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator, OpenAPIV32SpecValidator
+
+from mesos_service.agent import app as agent_app
+from mesos_service.agent.routes import legacy as agent_legacy
+from mesos_service.cli.main import run
+from mesos_service.master import app as master_app
+from mesos_service.master.routes import legacy as master_legacy
+from mesos_service.wire import executor, scheduler
+from mesos_service.wire.openapi import Documents
+from tests.contract.live import Live
+from tests.contract.shapes import recorded
+
+SERVICES: dict[str, Callable[[], Documents]] = {
+    "master": master_app.openapi_documents,
+    "agent": agent_app.openapi_documents,
+}
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+def service(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def documents(service: str) -> Documents:
+    return SERVICES[service]()
+
+
+def test_documents_are_valid(documents: Documents) -> None:
+    OpenAPIV31SpecValidator(documents.plain).validate()
+    OpenAPIV32SpecValidator(documents.streaming).validate()
+    assert (documents.plain["openapi"], documents.streaming["openapi"]) == ("3.1.0", "3.2.0")
+    assert "itemSchema" not in json.dumps(documents.plain)
+    assert "itemSchema" in json.dumps(documents.streaming)
+
+
+def test_every_read_is_described(service: str, documents: Documents) -> None:
+    reads = master_legacy.READ_PATHS if service == "master" else agent_legacy.READ_PATHS
+    assert {*reads} - {"/state.json"} <= documents.plain["paths"].keys()
+
+
+def test_operations_have_names_of_their_own(documents: Documents) -> None:
+    names = [operation["operationId"] for path in documents.plain["paths"].values() for operation in path.values()]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z_]+", name) for name in names)
+
+
+def test_hot_calls_and_events_are_there() -> None:
+    schemas = SERVICES["master"]().plain["components"]["schemas"]
+    assert schemas["Call"]["discriminator"]["mapping"].keys() == {*get_args(scheduler.CallType)} - {"UNKNOWN"}
+    assert schemas["Event"]["discriminator"]["mapping"].keys() == {*get_args(scheduler.EventType)} - {"UNKNOWN"}
+    schemas = SERVICES["agent"]().plain["components"]["schemas"]
+    assert schemas["ExecutorCall"]["discriminator"]["mapping"].keys() == {*get_args(executor.CallType)} - {"UNKNOWN"}
+
+
+def test_operator_calls_are_those_that_are_answered(live: Live, service: str, documents: Documents) -> None:
+    described = documents.plain["components"]["schemas"]["OperatorCall"]["discriminator"]["mapping"].keys()
+    prefix = f"{service}-api-v1/idle-"
+    for name, answer in live.answers.items():
+        if name.startswith(prefix):
+            call = name.removeprefix(prefix).partition("-")[0]
+            assert (call in described) == (answer.status_code != 501), call
+
+
+def test_answers_are_what_their_schema_says(live: Live, service: str, documents: Documents) -> None:
+    document = documents.plain
+    checked = 0
+    for name, answer in live.answers.items():
+        exchange = recorded()["exchanges"].get(name)
+        if exchange is None or answer.status_code != 200 or not answer.content:
+            continue
+        folder = name.partition("/")[0]
+        if folder not in (service, f"{service}-api-v1"):
+            continue
+        method, path = exchange["method"].lower(), exchange["path"].partition("?")[0].removeprefix("/slave(1)")
+        content = document["paths"][path][method]["responses"]["200"].get("content")
+        if content is None:
+            # What is browsed and downloaded has any shape.
+            assert path.startswith("/files/")
+            continue
+        schema = content["application/json"]["schema"] | {"components": document["components"]}
+        OAS31Validator(schema).validate(json.loads(answer.content))
+        checked += 1
+    assert checked > 10
+
+
+def test_documents_and_pages_are_served(live: Live, service: str, documents: Documents) -> None:
+    plain, streaming, page = (
+        live.answers[f"{service}{path}"] for path in ("/openapi.json", "/openapi-3.2.json", "/docs")
+    )
+    assert (json.loads(plain.content), json.loads(streaming.content)) == (documents.plain, documents.streaming)
+    assert "/openapi.json" in page.text
+
+
+def test_the_command_line_prints_them(service: str, documents: Documents, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["openapi", service]) == 0
+    assert json.loads(capsys.readouterr().out) == documents.plain
+    assert run(["openapi", service, "--streaming"]) == 0
+    assert json.loads(capsys.readouterr().out) == documents.streaming
