@@ -17,6 +17,7 @@ from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import LaunchGroupOperation, LaunchOperation
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.executors import ExecutorInfo
+from mesos_service.domain.frameworks import REVOCABLE_RESOURCES
 from mesos_service.domain.ids import ExecutorId, OfferId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
@@ -56,7 +57,7 @@ class Launch:
         self._trace = trace
         self._executors: dict[ExecutorId, tuple[ExecutorInfo, ExecutorInfo]] = {}
         """Executors as they were sent and as they are kept, so that those of many tasks are made ready once."""
-        self._revocable = any(key.revocable for key, _ in available)
+        self._revocable = framework.info.has(REVOCABLE_RESOURCES)
         self.left = available
 
     def tasks(self, operation: LaunchOperation) -> None:
