@@ -1,8 +1,8 @@
 """Answers of a cluster of ours in the situations in which Apache Mesos' answers were recorded.
 
-``idle``: an agent, no framework. ``running``: a framework with one command task. ``pod``: with a task group, after the
-command task was killed. ``after``: the framework has been torn down by an operator. ``errors``: calls that are
-refused.
+``idle``: an agent, no framework. ``state``: a framework with an offer. ``running``: it has one command task. ``pod``:
+it has a task group, after the command task was killed. ``after``: an operator has torn it down. Beside them, calls that
+are refused, and a look into a sandbox.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.contract.shapes import recorded
 AGENT: Final = AgentSpec(
     resources="cpus:4;mem:4096;disk:8192;ports:[31000-32000]", attributes="rack:r1;level:3;range:[1-10]"
 )
-STAGES: Final = ("idle", "running", "pod", "after")
+STAGES: Final = ("idle", "state", "running", "pod", "after")
 FOLDERS: Final = ("master", "agent", "master-api-v1", "agent-api-v1")
 TIMEOUT_SECONDS: Final = 30
 
@@ -96,6 +96,9 @@ class Framework(Scheduler):
     async def update(self, status: TaskStatus) -> None:
         self._states[status.task_id.value] = status.state
         self._news.set()
+
+    async def be_offered(self) -> None:
+        self._offer.put_nowait(await self._offer.get())
 
     async def run_task(self) -> None:
         offer = await self._offer.get()
@@ -203,6 +206,8 @@ async def record() -> Live:
         framework = Framework(cluster.master)
         running = asyncio.create_task(framework.run())
         try:
+            await framework.be_offered()
+            await ask("state")
             await framework.run_task()
             await ask("running")
             executor = live.json("agent/running-state")["frameworks"][0]["executors"][0]

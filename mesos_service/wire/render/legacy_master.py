@@ -228,7 +228,7 @@ def frameworks_answer(
 def state_answer(
     state: MasterState, master: MasterInfo, build: VersionInfo, flags: Mapping[str, str]
 ) -> shapes.MasterStateAnswer:
-    """``/state``. Linear in all there is: some 20 ms for each thousand agents."""
+    """``/state``. Linear in all there is: 0.15 s were measured for 5,000 agents with 20,000 tasks."""
     holdings = Holdings.of(state)
     active = sum(agent.active for agent in state.agents.values())
     pid, hostname = master.pid or "", master.hostname or ""
