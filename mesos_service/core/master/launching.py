@@ -13,7 +13,7 @@ from typing import Final
 from mesos_service.core.link import RunTask, RunTaskGroup
 from mesos_service.core.master import books, tasks, validation
 from mesos_service.core.master.state import Agent, Framework, Task
-from mesos_service.core.master.turn import Turn
+from mesos_service.core.master.turn import Fact, Turn
 from mesos_service.core.messages import LaunchGroupOperation, LaunchOperation
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.executors import ExecutorInfo
@@ -105,7 +105,8 @@ class Launch:
             info = replace(info, resources=resources, executor=executor)
         elif resources != info.resources:
             info = replace(info, resources=resources)
-        trace = self._start(info, executor.executor_id if executor is not None else None, self._new_span())
+        trace = self._tell_span({"task_id": info.task_id})
+        self._start(info, executor.executor_id if executor is not None else None, trace)
         self._turn.tell_agent(self._agent, RunTask(framework=self._framework.info, task=info, trace=trace))
         return None
 
@@ -133,7 +134,7 @@ class Launch:
             return reason
         self.left = self.left - needed
         self._list(executor)
-        trace = self._new_span()
+        trace = self._tell_span({"executor_id": executor.executor_id, "tasks": len(infos)})
         for info in infos:
             self._start(info, executor.executor_id, trace)
         self._turn.tell_agent(
@@ -171,7 +172,7 @@ class Launch:
             )
         return validation.refuse_mixed_revocable(together) if self._revocable else None
 
-    def _start(self, info: TaskInfo, executor_id: ExecutorId | None, trace: TraceParent | None) -> TraceParent | None:
+    def _start(self, info: TaskInfo, executor_id: ExecutorId | None, trace: TraceParent | None) -> None:
         """Enter the task into the books and indices; from here on it is ours to keep track of."""
         turn, framework, agent = self._turn, self._framework, self._agent
         framework_id = framework.framework_id
@@ -196,18 +197,15 @@ class Launch:
             agent_id=agent.agent_id,
             offer_id=self._offer_id,
         )
-        if trace is not None:
-            turn.span(
-                "master.launch",
-                trace,
-                self._trace,
-                turn.now,
-                {"task_id": info.task_id, "framework_id": framework_id, "agent_id": agent.agent_id},
-            )
-        return trace
 
-    def _new_span(self) -> TraceParent | None:
-        return self._turn.new_span(self._trace)
+    def _tell_span(self, attributes: dict[str, Fact]) -> TraceParent | None:
+        """The span under which the agent goes on."""
+        if self._trace is None:
+            return None
+        trace = self._turn.new_span(self._trace)
+        attributes |= {"framework_id": self._framework.framework_id, "agent_id": self._agent.agent_id}
+        self._turn.span("master.launch", trace, self._trace, self._turn.now, attributes)
+        return trace
 
     def _refuse(self, infos: Sequence[TaskInfo], reason: str, message: str) -> None:
         for info in infos:
