@@ -1,4 +1,4 @@
-"""The pages of ``docs/generated``, made from the code: flags, commands, task states.
+"""The pages of ``docs/generated``, made from the code: flags, commands, the operator API, task states.
 
 ``make docs`` writes them; a test holds the committed pages equal to what is made here.
 """
@@ -8,16 +8,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import typer.main
 from typer.core import TyperGroup
 
 from mesos_service.agent.config import AgentConfig
+from mesos_service.agent.routes import legacy as agent_legacy
+from mesos_service.agent.routes import operator as agent_calls
 from mesos_service.cli.main import FLAG_COMMANDS, build
 from mesos_service.configuration.flags import ENVIRONMENT_PREFIX, Flags
 from mesos_service.core import task_states
 from mesos_service.master.config import MasterConfig
+from mesos_service.master.routes import legacy as master_legacy
+from mesos_service.master.routes import operator as master_operator
+from mesos_service.wire import agent_operator, operator
 
 _MADE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n"
 
@@ -28,6 +33,7 @@ def pages() -> Mapping[str, str]:
         "commands.md": commands_page(),
         "flags-agent.md": flags_page(AgentConfig),
         "flags-master.md": flags_page(MasterConfig),
+        "operator_api.md": operator_page(),
         "task_states.md": task_states.to_markdown(),
     }
 
@@ -59,6 +65,31 @@ def flags_page(flags: type[Flags]) -> str:
             "",
         ]
     )
+
+
+def operator_page() -> str:
+    """What there is to be asked of services: the calls of ``POST /api/v1``, and the old paths."""
+    services = (
+        ("master", operator.CallType, master_operator.CALLS, (*master_legacy.READ_PATHS, "/teardown")),
+        ("agent", agent_operator.CallType, agent_calls.CALLS, agent_legacy.READ_PATHS),
+    )
+    lines = [
+        "# Operator API",
+        "",
+        _MADE,
+        "Each service describes what it has at `/openapi.json` and shows it at `/docs`. A call that only Mesos has is",
+        "answered with 501.",
+    ]
+    for service, types, calls, paths in services:
+        absent = sorted({*get_args(types)} - {*calls, "UNKNOWN"})
+        lines += ["", f"## Calls of the {service} (`POST /api/v1`)", ""]
+        lines += _table(("here", "only in Mesos"), [(_list(sorted(calls)), _list(absent))])
+        lines += ["", f"## Old paths of the {service}", "", _list(paths)]
+    return "\n".join(lines) + "\n"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def commands_page() -> str:

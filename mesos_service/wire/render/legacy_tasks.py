@@ -137,6 +137,7 @@ def _status(status: TaskStatus) -> LegacyTaskStatus:
 def legacy_executors(
     agent_id: AgentId, framework_id: FrameworkId, executors: Iterable[ExecutorInfo]
 ) -> list[LegacyExecutor]:
+    """Those that one framework named on one agent."""
     return [
         LegacyExecutor(
             executor_id=info.executor_id,
@@ -154,6 +155,7 @@ def legacy_executors(
 
 
 def executor_labels(info: ExecutorInfo) -> tuple[common.Label, ...]:
+    """Labels that its framework gave it."""
     carried = cast("tasks.ExecutorInfo | None", info.carried)
     return _labels(carried.labels) if carried is not None else ()
 

@@ -11,8 +11,8 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from mesos_service.http.answers import GZIP_BYTES_MIN, AnyMethod, accepts_gzip, empty_answer, legacy_answer
-from mesos_service.http.asgi import Message, Receive, Scope, Send
 from mesos_service.http.faults import answer_faults
+from tests.contract.asgi import transport
 
 LONG = b'"' + b"x" * GZIP_BYTES_MIN + b'"'
 
@@ -41,24 +41,9 @@ def application() -> FastAPI:
     return made
 
 
-def transport() -> httpx.ASGITransport:
-    """To the application, with names of headers that httpx can put into lower case, as ours refuse to be."""
-    made = application()
-
-    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_plain(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [(bytes(name), value) for name, value in message["headers"]]}
-            await send(message)
-
-        await made(scope, receive, send_plain)
-
-    return httpx.ASGITransport(plain)
-
-
 def ask(method: str, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
     async def asked() -> httpx.Response:
-        async with httpx.AsyncClient(transport=transport(), base_url="http://master") as client:
+        async with httpx.AsyncClient(transport=transport(application()), base_url="http://master") as client:
             client.headers.clear()
             return await client.request(method, path, headers=headers)
 
@@ -100,7 +85,7 @@ def test_long_answers_are_compressed_for_those_who_ask() -> None:
 def test_what_is_compressed_is_gzip() -> None:
     async def raw() -> bytes:
         async with (
-            httpx.AsyncClient(transport=transport(), base_url="http://master") as client,
+            httpx.AsyncClient(transport=transport(application()), base_url="http://master") as client,
             client.stream("GET", "/long", headers={"Accept-Encoding": "gzip"}) as answer,
         ):
             return b"".join([piece async for piece in answer.aiter_raw()])
