@@ -42,7 +42,7 @@ class Containerizer:
         return self._usages.get(container_id, Usage(timestamp=1.0))
 
     async def status(self, container_id: ContainerId) -> dict[str, object]:
-        return {"executor_pid": 42} if container_id == TOP else {}
+        return {"executor_pid": 42} if container_id in self._usages else {}
 
 
 class Service:
