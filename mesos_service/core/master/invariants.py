@@ -68,8 +68,9 @@ def _check_agent(state: MasterState, agent: Agent) -> None:
     short = total.shortage(held.unallocated())
     _must(bool(short) == agent.overbooked, f"{what}: {short or 'nothing'} is short, but overbooked={agent.overbooked}")
     _same(f"free on {what}", agent.free, total - (held.unallocated() - short))
-    if short:
-        _must(not agent.offers, f"{what} offers what it does not have: {short}")
+    offered = {key for offer in agent.offers.values() for key, _ in offer.resources.unallocated()}
+    wrong = [str(key) for key, _ in short if key in offered]
+    _must(not wrong, f"{what} offers what it does not have enough of: {wrong}")
     _must(agent.active or not agent.offers, f"{what} is not active and has offers outstanding")
     _must(agent.connected == (agent.link_id is not None), f"{what} is connected without a link, or the other way round")
     _must(agent.connected or not agent.active, f"{what} is active but not connected")

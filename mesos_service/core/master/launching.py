@@ -84,7 +84,7 @@ class Launch:
         if reason is not None:
             return reason
         resources = info.resources.allocated_to(self._role)
-        needed = resources
+        parts: tuple[Resources, ...] = (resources,)
         executor: ExecutorInfo | None = None
         if info.executor is not None:
             reason = validation.refuse_executor(info.executor, self._framework, self._role)
@@ -93,13 +93,12 @@ class Launch:
             executor = self._kept(info.executor)
             listed = self._listed(executor.executor_id)
             if listed is None:
-                needed = resources + executor.resources
+                parts = (resources, executor.resources)
             elif listed != executor:
                 return _incompatible(executor)
-        reason = self._refuse_amounts(needed, resources if executor is None else resources + executor.resources)
+        reason = self._take(parts, executor)
         if reason is not None:
             return reason
-        self.left = self.left - needed
         if executor is not None:
             self._list(executor)
             info = replace(info, resources=resources, executor=executor)
@@ -127,12 +126,10 @@ class Launch:
         if listed is not None and listed != executor:
             return _incompatible(executor)
         infos = [replace(info, resources=info.resources.allocated_to(self._role)) for info in sent]
-        together = Resources.of(item for info in infos for item in info.resources)
-        needed = together if listed is not None else together + executor.resources
-        reason = self._refuse_amounts(needed, together + executor.resources)
+        parts = tuple(info.resources for info in infos)
+        reason = self._take(parts if listed is not None else (*parts, executor.resources), executor)
         if reason is not None:
             return reason
-        self.left = self.left - needed
         self._list(executor)
         trace = self._tell_span({"executor_id": executor.executor_id, "tasks": len(infos)})
         for info in infos:
@@ -164,13 +161,26 @@ class Launch:
             books.add_executor(self._framework, self._agent, executor)
             self._agent.unproven_executors[self._framework.framework_id, executor.executor_id] = None
 
-    def _refuse_amounts(self, needed: Resources, together: Resources) -> str | None:
-        if not self.left.contains(needed):
-            return (
-                f"Total resources {needed} required by task and its executor is more than available"
-                f" {self.left or 'nothing'}"
-            )
-        return validation.refuse_mixed_revocable(together) if self._revocable else None
+    def _take(self, parts: tuple[Resources, ...], executor: ExecutorInfo | None) -> str | None:
+        """Take all parts out of what is left, or say why not and take none.
+
+        One after the other, as a sum would not show that two of them want the same port.
+        """
+        left = self.left
+        for part in parts:
+            if not left.contains(part):
+                return (
+                    f"Total resources {Resources.of(item for one in parts for item in one)} required by task and its"
+                    f" executor is more than available {self.left or 'nothing'}"
+                )
+            left = left - part
+        if self._revocable:
+            together = (*parts, executor.resources) if executor is not None else parts
+            reason = validation.refuse_mixed_revocable(Resources.of(item for one in together for item in one))
+            if reason is not None:
+                return reason
+        self.left = left
+        return None
 
     def _start(self, info: TaskInfo, executor_id: ExecutorId | None, trace: TraceParent | None) -> None:
         """Enter the task into the books and indices; from here on it is ours to keep track of."""

@@ -310,6 +310,19 @@ def test_m_op_02_and_x14d_a_bad_group_fails_as_a_whole(operation: LaunchGroupOpe
     assert node.record.free == TOTAL
 
 
+def test_m_op_02_and_x14c_two_tasks_of_a_group_cannot_have_one_port() -> None:
+    world, node, scheduler = offered_world()
+    with_port = SMALL + Resources.parse("ports:[31000-31000]")
+    operation = LaunchGroupOperation(pod(), grouped(node, "a", "b", resources=with_port))
+    effects = scheduler.accept(scheduler.offers, operation, refuse_seconds=0.0)
+    assert scheduler.told(effects) == [("a", *GROUP_ERROR), ("b", *GROUP_ERROR)]
+    world.advance(1.0)
+    clash = replace(custom(), resources=Resources.parse("ports:[31000-31000]"))
+    effects = scheduler.launch(scheduler.offers[0], task_info("c", node.agent_id, with_port, executor=clash))
+    assert scheduler.told(effects) == [("c", *ERROR)]
+    assert node.record.free == TOTAL
+
+
 def test_m_op_02_a_second_group_on_the_same_executor() -> None:
     world, node, scheduler = offered_world()
     scheduler.accept(scheduler.offers, LaunchGroupOperation(pod(), grouped(node, "a")), refuse_seconds=0.0)
