@@ -25,6 +25,7 @@ from mesos_service.wire.recordio import RecordReader
 
 CPUS = 0.001
 MEM = 1
+EXECUTOR_MEM = 32
 TERMINAL = frozenset({"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED"})
 
 
@@ -51,7 +52,8 @@ class Submitter:
 
     def __init__(self) -> None:
         self._events = msgspec.json.Decoder(Event)
-        self._offers: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._offers: list[tuple[str, str, float]] = []
+        self._offered = asyncio.Event()
         self._batch: Batch | None = None
         self._counter = 0
         self._framework_id = ""
@@ -88,7 +90,13 @@ class Submitter:
     async def run(self, count: int, executor: str | None = None) -> Batch:
         """Launch ``count`` tasks in one ACCEPT and wait until all have ended."""
         assert self._calls is not None
-        offer_id, agent_id = await self._offers.get()
+        # What earlier tasks held comes back in offers of its own: take all of them, once they are enough together.
+        needed = count * MEM + EXECUTOR_MEM
+        while sum(mem for _, _, mem in self._offers) < needed:
+            self._offered.clear()
+            await self._offered.wait()
+        offers, self._offers = self._offers, []
+        agent_id = offers[0][1]
         tasks = []
         for _ in range(count):
             self._counter += 1
@@ -104,12 +112,12 @@ class Submitter:
                 task["executor"] = {
                     "type": "CUSTOM",
                     "executor_id": {"value": executor},
-                    "resources": _resources(0.1, 32),
+                    "resources": _resources(0.1, EXECUTOR_MEM),
                     "command": {"value": f"exec {sys.executable} -m mesos_service.bench.executor"},
                 }
             tasks.append(task)
         accept = {
-            "offer_ids": [{"value": offer_id}],
+            "offer_ids": [{"value": offer_id} for offer_id, _, _ in offers],
             "operations": [{"type": "LAUNCH", "launch": {"task_infos": tasks}}],
             "filters": {"refuse_seconds": 0},
         }
@@ -129,7 +137,8 @@ class Submitter:
             self._framework_id = event.subscribed.framework_id.value
         elif event.offers is not None:
             for offer in event.offers.offers:
-                self._offers.put_nowait((offer.id.value, offer.agent_id.value))
+                self._offers.append((offer.id.value, offer.agent_id.value, offer.scalar("mem")))
+            self._offered.set()
         elif event.update is not None:
             status, batch = event.update.status, self._batch
             assert batch is not None and self._calls is not None

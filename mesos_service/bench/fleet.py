@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mesos_service.http.client import Connection
+from mesos_service.http.client import Connection, ConnectionFault
 from mesos_service.wire.agent_link import (
     AgentDescription,
     LinkMessages,
@@ -30,6 +30,8 @@ from mesos_service.wire.recordio import RecordReader
 from mesos_service.wire.resources import Resource, ValueRange, ValueRanges, ValueScalar
 
 HEADERS = {"Content-Type": "application/json"}
+SLOT_CPUS = 1.0
+SLOT_MEM = 1024.0
 
 
 class _Id(msgspec.Struct):
@@ -124,6 +126,7 @@ class _Link:
         # Per (agent, task): the framework, and the state whose acknowledgement is awaited.
         self._tasks: dict[tuple[str, str], tuple[str, str]] = {}
         self._random = random.Random(index)
+        self._closed = False
 
     async def open(self, host: str, port: int) -> None:
         self._calls = await Connection.open(host, port)
@@ -142,6 +145,7 @@ class _Link:
         self._reader = asyncio.create_task(read())
 
     def close(self) -> None:
+        self._closed = True
         for connection in (self._calls, self._stream):
             if connection is not None:
                 connection.close()
@@ -151,7 +155,7 @@ class _Link:
     def register(self, count: int) -> None:
         for number in range(count):
             name = f"agent-{self._index}-{number}"
-            info = AgentInfo(hostname=name, port=5051, resources=_resources(1, 1024))
+            info = AgentInfo(hostname=name, port=5051, resources=_resources(SLOT_CPUS, SLOT_MEM))
             description = AgentDescription(info=info, ip="127.0.0.1")
             message = Register(agent=description, registration=name)
             call = encode_link_call(LinkMessages(link_id="", batches=(UplinkBatch(messages=(message,)),)))
@@ -167,7 +171,12 @@ class _Link:
         while self._up:
             batches, self._up = self._up, []
             body = b'{"type":"MESSAGES","link_id":"%s","batches":[%s]}' % (self._id.encode(), b",".join(batches))
-            response = await self._calls.send("POST", "/api/v1/agent", body, HEADERS)
+            try:
+                response = await self._calls.send("POST", "/api/v1/agent", body, HEADERS)
+            except ConnectionFault:
+                if self._closed:
+                    return
+                raise
             if response.status != 202:
                 raise RuntimeError(f"the master refused messages: {response.status} {response.body!r}")
 
@@ -206,6 +215,8 @@ class _Link:
             del self._tasks[key]
 
     def _finish(self, agent_id: str, framework_id: str, task_id: str) -> None:
+        if self._closed:
+            return
         self._tasks[agent_id, task_id] = (framework_id, "TASK_FINISHED")
         self._fleet.freed_at[agent_id] = time.monotonic()
         self._update(agent_id, framework_id, task_id, "TASK_FINISHED")

@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from mesos_service.bench.fleet import SLOT_CPUS, SLOT_MEM
 from mesos_service.http.client import Connection, Response
 from mesos_service.wire.recordio import RecordReader
 
@@ -16,9 +17,23 @@ class _Id(msgspec.Struct):
     value: str
 
 
+class _Scalar(msgspec.Struct):
+    value: float
+
+
+class _Resource(msgspec.Struct):
+    name: str
+    scalar: _Scalar | None = None
+
+
 class _Offer(msgspec.Struct):
     id: _Id
     agent_id: _Id
+    resources: list[_Resource] = []
+
+    def scalar(self, name: str) -> float:
+        """How much of it is offered."""
+        return sum(one.scalar.value for one in self.resources if one.name == name and one.scalar is not None)
 
 
 class _Offers(msgspec.Struct):
@@ -54,9 +69,12 @@ _EVENT = msgspec.json.Decoder(Event)
 
 
 class GreedyFramework:
-    """One framework in a role of its own. ``counts`` has the updates by state."""
+    """One framework in a role of its own. ``counts`` has the updates by state.
 
-    def __init__(self, name: str, cpus: float = 1, mem: float = 64) -> None:
+    A task takes an emulated agent's whole slot, so that what is left of the agent is too little to be offered.
+    """
+
+    def __init__(self, name: str, cpus: float = SLOT_CPUS, mem: float = SLOT_MEM) -> None:
         self.name = name
         self._task = (
             '{"name":"t","task_id":{"value":"%s"},"agent_id":{"value":"%s"},"resources":['

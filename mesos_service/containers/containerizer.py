@@ -189,7 +189,7 @@ class Containerizer:
         try:
             user = user_to_switch_to(plan.user)
         except (NoSuchUser, CannotSwitchUser) as error:
-            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Failed to launch container: {error}") from error
+            raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
         logs: list[int] = []
         try:
             logs.append(open_log(plan.sandbox, "stdout", user))
@@ -233,7 +233,7 @@ class Containerizer:
         except FetchFailed as error:
             os.write(log, f"{error}\n".encode(errors="replace"))
             raise LaunchFailed(
-                REASON_LAUNCH_FAILED, f"Failed to launch container '{plan.container_id}': {error}"
+                REASON_LAUNCH_FAILED, f"Failed to fetch all URIs for container '{plan.container_id}': {error}"
             ) from error
         finally:
             container.fetching.cancel()
@@ -268,7 +268,7 @@ class Containerizer:
                 )
             )
         except CannotSwitchUser as error:
-            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Failed to launch container: {error}") from error
+            raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
         child.exited.add_done_callback(lambda _: self._report_exit(container, child) if container.reporting else None)
         for isolator in container.isolators:
             if not isolator.isolates_before_exec:

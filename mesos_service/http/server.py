@@ -58,6 +58,8 @@ class HttpServer:
                 loop="none",
                 http="httptools",
                 ws="none",
+                interface="asgi3",  # uvicorn takes an object's bound __call__ for ASGI 2 otherwise
+                proxy_headers=False,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

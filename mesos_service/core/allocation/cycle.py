@@ -16,7 +16,7 @@ from typing import Final
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.books import AgentBook, Client
-from mesos_service.core.allocation.gates import Attempt, gates_in_order
+from mesos_service.core.allocation.gates import Attempt, covers, gates_in_order
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.randomness import RandomSource
@@ -111,7 +111,7 @@ class Cycle:
     def _offer(self, agent: AgentBook, grants: list[Grant], limit: int | None) -> None:
         ledger = self._ledger
         sorter = ledger.sorter
-        wanted = sorter.active & ~agent.vetoed
+        wanted = self._asked(agent)
         if not wanted:
             return
         sorter.settle()
@@ -126,6 +126,24 @@ class Cycle:
                 grants.append(ledger.give(agent, client, attempt.offer))
                 if not agent.free or len(grants) == limit:
                     return
+
+    def _asked(self, agent: AgentBook) -> int:
+        """Bits of the clients that may be granted something here.
+
+        Crumbs, such as the ports and disk beside a full agent's tasks, are too little for everybody with the default
+        minimum: one look tells that, where walking the clients would ask each of them.
+        """
+        ledger = self._ledger
+        wanted = ledger.sorter.active & ~agent.vetoed
+        if not wanted or not ledger.default_minimum:
+            return wanted
+        if agent.free_quantities is None:
+            agent.free_quantities = agent.free.quantities()
+        if covers(agent.free_quantities, ledger.default_minimum):
+            return wanted
+        too_little = wanted & ~ledger.own_minimum_bits
+        agent.remember_veto(too_little)
+        return wanted ^ too_little
 
     def _offer_observed(self, agent: AgentBook, grants: list[Grant], limit: int | None, observer: Observer) -> None:
         """As :meth:`_offer`, but every client is asked, so that each hears its reason."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from mesos_service.core.allocation import reasons
-from mesos_service.core.allocation.books import AgentBook, Client
+from mesos_service.core.allocation.books import AgentBook, Client, Minimum
 from mesos_service.core.allocation.filters import RefusalFilters
 from mesos_service.domain.frameworks import (
     GPU_RESOURCES,
@@ -77,6 +77,17 @@ class ForRole:
         return reasons.nothing_for_role()
 
 
+def covers(quantities: Quantities, minimum: Minimum) -> bool:
+    """Whether one of the alternatives of ``minimum`` is met in full."""
+    for alternative in minimum:
+        for name, amount in alternative:
+            if quantities.get(name, 0) < amount:
+                break
+        else:
+            return True
+    return False
+
+
 class MinimumSize:
     """One of the alternatives must be covered; without any, everything is large enough (M-AL-13)."""
 
@@ -84,16 +95,7 @@ class MinimumSize:
 
     def refuses(self, attempt: Attempt) -> bool:
         minimum = attempt.client.minimum
-        if not minimum:
-            return False
-        quantities = attempt.quantities
-        for alternative in minimum:
-            for name, amount in alternative:
-                if quantities.get(name, 0) < amount:
-                    break
-            else:
-                return False
-        return True
+        return bool(minimum) and not covers(attempt.quantities, minimum)
 
     def veto(self, attempt: Attempt) -> Veto:
         return reasons.below_minimum(attempt.quantities, [dict(one) for one in attempt.client.minimum])

@@ -45,7 +45,8 @@ class Ledger:
         self.frameworks: dict[FrameworkId, FrameworkBook] = {}
         self.open: dict[int, AgentBook] = {}
         """Agents with something to offer, by serial: what a full pass looks at."""
-        self._default_minimum: Minimum = minimum_of(options.min_allocatable)
+        self.default_minimum: Minimum = minimum_of(options.min_allocatable)
+        self._with_own_minimum: dict[int, Client] = {}
         self._whitelist: frozenset[str] | None = None
         self._holdings: dict[FrameworkId, dict[AgentId, None]] = {}
         self._clients: dict[int, Client] = {}
@@ -362,6 +363,7 @@ class Ledger:
         self.sorter.remove(client)
         del framework.clients[client.role]
         del self._clients[client.serial]
+        self._with_own_minimum.pop(client.serial, None)
 
     def _refresh_clients(self, framework: FrameworkBook) -> None:
         """Make the sorter's clients what the framework's roles, suppression and connection say."""
@@ -375,7 +377,11 @@ class Ledger:
                 continue
             client.capabilities = view.capabilities
             own_minimum = view.min_allocatable.get(role)
-            client.minimum = self._default_minimum if own_minimum is None else minimum_of(own_minimum)
+            client.minimum = self.default_minimum if own_minimum is None else minimum_of(own_minimum)
+            if own_minimum is None:
+                self._with_own_minimum.pop(client.serial, None)
+            else:
+                self._with_own_minimum[client.serial] = client
             if framework.wants_offers(role):
                 self.sorter.activate(client)
             else:
@@ -385,6 +391,14 @@ class Ledger:
             keep = ~self.sorter.reclaim()
             for agent in self.agents.values():
                 agent.vetoed &= keep
+
+    @property
+    def own_minimum_bits(self) -> int:
+        """Clients whose minimum is not the default one; rarely any."""
+        bits = 0
+        for client in self._with_own_minimum.values():
+            bits |= client.bit
+        return bits
 
     def _forget_vetoes(self, pairs: Iterable[tuple[int, int]]) -> None:
         for client, agent in pairs:
