@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable
@@ -43,6 +44,7 @@ async def serve_until_signalled(service: Service, ended: Callable[[], Awaitable[
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
     await service.start()
+    tame_garbage_collection()
     waits: list[asyncio.Future[int]] = [signalled]
     if ended is not None:
         waits.append(asyncio.ensure_future(ended()))
@@ -51,6 +53,15 @@ async def serve_until_signalled(service: Service, ended: Callable[[], Awaitable[
     for wait in waits:
         wait.cancel()
     return max(one.result() for one in done)
+
+
+def tame_garbage_collection() -> None:
+    """Make collections rarer: a master holds hundreds of thousands of records that form no cycles, and looking at all
+    of them again and again would stall every stream for as long. What does form cycles (tracebacks, closed
+    connections) is small and can wait for tens of thousands of allocations."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
 
 
 def run_service(main: Callable[[], Awaitable[int]]) -> int:
