@@ -159,7 +159,7 @@ class Launch:
     def _list(self, executor: ExecutorInfo) -> None:
         if self._listed(executor.executor_id) is None:
             books.add_executor(self._framework, self._agent, executor)
-            self._agent.unproven_executors[self._framework.framework_id, executor.executor_id] = None
+            self._agent.unproven_executors[self._framework.framework_id, executor.executor_id] = 0
 
     def _take(self, parts: tuple[Resources, ...], executor: ExecutorInfo | None) -> str | None:
         """Take all parts out of what is left, or say why not and take none.
@@ -200,6 +200,8 @@ class Launch:
         if on_agent is None:
             on_agent = agent.tasks[framework_id] = {}
         on_agent[info.task_id] = task
+        if executor_id is not None and (framework_id, executor_id) in agent.unproven_executors:
+            agent.unproven_executors[framework_id, executor_id] += 1
         turn.note(
             "task.launched",
             task_id=info.task_id,

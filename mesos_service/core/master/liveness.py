@@ -1,4 +1,4 @@
-"""Whether agents are there: links that break, pings, and what becomes of an agent that is gone (FEATURES 5.4).
+"""Whether agents are there: links that break, pings, and what becomes of an agent that is gone.
 
 Losing a connection is not losing an agent: it is offered to nobody until it registers again, and its tasks go on
 (X23). Only when it leaves ``--max_agent_ping_timeouts`` pings unanswered, or stays away for

@@ -1,4 +1,4 @@
-"""Offers: what becomes of them once they are made. Accepted, declined, rescinded or run out (FEATURES 5.2; A40).
+"""Offers: what becomes of them once they are made. Accepted, declined, rescinded or run out (A40).
 
 An offer ends in exactly one way, and in the same step everything it held is either used or free again. Offers die with
 the connection of their framework and with that of their agent, and are never stored (X14g).

@@ -128,9 +128,11 @@ def _adopt(turn: Turn, agent: Agent, report: TaskReport) -> Task | None:
 
 def _forget_completed(framework: Framework, agent: Agent, task_id: TaskId) -> None:
     """The acknowledgement of its end got lost on the way: it is not over yet."""
-    for task in list(framework.completed_tasks):
-        if task.info.task_id == task_id and task.agent_id == agent.agent_id:
-            framework.completed_tasks.remove(task)
+    completed = framework.completed_tasks
+    kept = [task for task in completed if task.info.task_id != task_id or task.agent_id != agent.agent_id]
+    if len(kept) < len(completed):
+        completed.clear()
+        completed.extend(kept)
 
 
 # -- an agent that was ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Agents come, and come back (FEATURES 5.4; X16, X17, X20, X21).
+"""Agents come, and come back (X16, X17, X20, X21).
 
 Registry first, memory second: an agent is in the memory only after its admission is stored, and hears of it only then.
 What an agent that comes back says of its tasks is believed; what the master knows and the agent does not is asked.
@@ -154,7 +154,9 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
     turn.tell_agent(agent, Reregistered(registration=message.registration, agent_id=agent_id))
     recovery.bring_up_to_date(turn, agent, message)
     recovery.tell_of_return(turn, adopted, was_unreachable)
-    turn.note("agent.reachable" if was_unreachable else "agent.reregistered", agent_id=agent_id, hostname=info.hostname)
+    if was_unreachable:
+        turn.note("agent.reachable", agent_id=agent_id, hostname=info.hostname)
+    turn.note("agent.reregistered", agent_id=agent_id, hostname=info.hostname)
     if here:
         books.touch(turn, agent_id)
     else:

@@ -49,7 +49,7 @@ class MasterOptions:
     max_unreachable_tasks_per_framework: int = 1000
     max_statuses_per_task: int = 16
     outstanding_offers_max: int = 4096
-    """A pass grants no more while so many offers are unanswered: a cold start cannot bury the master (DESIGN 2.3)."""
+    """A pass grants no more while so many offers are unanswered: a cold start cannot bury the master."""
     roles: frozenset[Role] | None = None
     """Roles that frameworks may use (``--roles``); ``None`` allows all."""
     root_submissions: bool = True
@@ -109,9 +109,9 @@ class Agent:
     pending_kills: dict[tuple[FrameworkId, TaskId], float | None] = field(default_factory=dict)
     """Kills that no terminal state has answered yet, with their grace in seconds; repeated when it registers again,
     because a message may be lost with its connection (X14j, X21)."""
-    unproven_executors: dict[tuple[FrameworkId, ExecutorId], None] = field(default_factory=dict)
-    """Executors that a launch named and of which the agent has said nothing yet: should it drop that launch, they
-    never were."""
+    unproven_executors: dict[tuple[FrameworkId, ExecutorId], int] = field(default_factory=dict)
+    """Executors that a launch named and of which the agent has shown nothing yet, with the number of tasks sent to
+    them: should it drop them all, that executor never was."""
     registration: str = ""
     """The agent's word for the registration that was last answered."""
     pings_unanswered: int = 0

@@ -1,4 +1,4 @@
-"""A framework's connection: subscribing, being replaced, going away, changing what it said of itself (FEATURES 5.3).
+"""A framework's connection: subscribing, being replaced, going away, changing what it said of itself.
 
 A framework is known from its first SUBSCRIBE until it is torn down or its failover timeout has passed; in between it
 may come and go. Each subscription has a stream with an id of its own, and only the newest one counts.

@@ -1,4 +1,4 @@
-"""Tasks on their way: updates, acknowledgements, kills, and their end (FEATURES 5.1).
+"""Tasks on their way: updates, acknowledgements, kills, and their end.
 
 Two things are known of a task: its latest state, by which resources are accounted, and the last update its framework
 was shown, by which reconciliation answers (X04). The first may run ahead of the second. A task whose terminal update
@@ -109,9 +109,9 @@ def on_update(turn: Turn, agent: Agent, message: UpdateStatus) -> None:
                 turn.now,
                 {"task_id": status.task_id, "state": status.state},
             )
+        if agent.unproven_executors and task.executor_id is not None:
+            _prove_executor(turn, agent, task, status, task.executor_id)
     take_state(turn, agent, task, message.latest_state or status.state)
-    if agent.unproven_executors and task.executor_id is not None:
-        _prove_executor(turn, agent, task, status, task.executor_id)
 
 
 def take_state(turn: Turn, agent: Agent, task: Task, latest: TaskState) -> None:
@@ -237,14 +237,14 @@ def _note_update(turn: Turn, framework_id: FrameworkId, status: TaskStatus) -> N
 def _prove_executor(turn: Turn, agent: Agent, task: Task, status: TaskStatus, executor_id: ExecutorId) -> None:
     """Anything but a drop shows that the executor exists; a drop of all it was to run shows that it never did."""
     key = (task.framework_id, executor_id)
-    if key not in agent.unproven_executors:
+    waiting = agent.unproven_executors.get(key)
+    if waiting is None:
         return
     if status.source is not Source.AGENT or status.state not in (TaskState.DROPPED, TaskState.LOST):
         del agent.unproven_executors[key]
-        return
-    others = agent.tasks[task.framework_id].values()
-    if any(one.executor_id == executor_id and one.state not in TERMINAL_STATES for one in others):
-        return
-    executor = books.remove_executor(turn.state, task.framework_id, agent, executor_id)
-    if executor is not None:
-        books.release(turn, task.framework_id, agent, executor.resources)
+    elif waiting > 1:
+        agent.unproven_executors[key] = waiting - 1
+    else:
+        executor = books.remove_executor(turn.state, task.framework_id, agent, executor_id)
+        if executor is not None:
+            books.release(turn, task.framework_id, agent, executor.resources)

@@ -113,7 +113,7 @@ def kill_nobody(world: World, node: Node, scheduler: Scheduler) -> None:
 
 
 def doubt_nobody(world: World, node: Node, scheduler: Scheduler) -> None:
-    node.record.unproven_executors[scheduler.framework_id, ExecutorId("nobody")] = None
+    node.record.unproven_executors[scheduler.framework_id, ExecutorId("nobody")] = 1
 
 
 def dropped_role(world: World, node: Node, scheduler: Scheduler) -> None:

@@ -1,4 +1,4 @@
-"""Whether agents are there (FEATURES 5.4, A43; golden: agent-loss)."""
+"""Whether agents are there (A43; golden: agent-loss)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of offers (FEATURES 5.2, 5.5; golden: scheduler, task-kinds)."""
+"""What becomes of offers (5.5; golden: scheduler, task-kinds)."""
 
 from __future__ import annotations
 
@@ -223,6 +223,28 @@ def test_x14a_a_framework_that_is_not_partition_aware_is_told_lost() -> None:
     scheduler = world.framework(framework_info(capabilities=AWARE - {"PARTITION_AWARE"}))
     effects = scheduler.accept([OfferId("nope")], LaunchOperation((task_info("t", node.agent_id),)))
     assert scheduler.told(effects) == [("t", TaskState.LOST, "REASON_INVALID_OFFERS")]
+
+
+def test_x14b_the_agent_goes_while_the_answer_is_under_way() -> None:
+    world = World()
+    node = world.agent()
+    scheduler = world.framework()
+    world.settle()
+    (offer,) = scheduler.offers
+    node.lose_link()
+    effects = scheduler.launch(offer, task_info("t", node.agent_id))
+    assert scheduler.told(effects) == [("t", *DROPPED)]
+
+
+def test_x09_what_the_master_says_itself_has_no_uuid() -> None:
+    world = World()
+    node = world.agent()
+    scheduler = world.framework()
+    world.settle()
+    effects = scheduler.launch(scheduler.offers[0], task_info("a/b", node.agent_id))
+    effects += scheduler.accept([OfferId("nope")], LaunchOperation((task_info("t", node.agent_id),)))
+    effects += scheduler.kill("ghost")
+    assert [status.uuid for status in scheduler.statuses(effects)] == [None, None, None]
 
 
 # -- declining -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""RECONCILE: the table of FEATURES 5.4 row by row (M-SC-10; golden: scheduler, agent-loss)."""
+"""RECONCILE: the table of row by row (M-SC-10; golden: scheduler, agent-loss)."""
 
 from __future__ import annotations
 

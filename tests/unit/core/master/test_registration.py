@@ -1,4 +1,4 @@
-"""Agents come and come back (FEATURES 5.4)."""
+"""Agents come and come back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A framework's connection (FEATURES 5.3; golden: scheduler, errors/subscribe-*, errors/call-*)."""
+"""A framework's connection (golden: scheduler, errors/subscribe-*, errors/call-*)."""
 
 from __future__ import annotations
 
@@ -401,6 +401,18 @@ def test_m_sc_05_and_06_are_per_role() -> None:
     scheduler.revive("b")
     world.agent()
     assert [offer.role for offer in scheduler.offered(world.settle())] == ["b"]
+
+
+def test_x62_calls_take_effect_in_the_order_in_which_they_came() -> None:
+    world = World()
+    first, second = world.framework(framework_info("first")), world.framework(framework_info("second"))
+    first.suppress()
+    first.revive()
+    second.revive()
+    second.suppress()
+    world.agent()
+    effects = world.settle()
+    assert (len(first.offered(effects)), len(second.offered(effects))) == (1, 0)
 
 
 def test_roles_that_are_not_the_framework_s_are_ignored() -> None:

@@ -1,4 +1,4 @@
-"""Updates and acknowledgements as the master handles them (FEATURES 5.1)."""
+"""Updates and acknowledgements as the master handles them."""
 
 from __future__ import annotations
 
