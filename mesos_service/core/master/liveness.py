@@ -56,7 +56,7 @@ def on_link_lost(turn: Turn, message: LinkLost) -> None:
 
 
 def disconnect(turn: Turn, agent: Agent) -> None:
-    """Its offers are taken back at once (golden: agent-loss); tasks and executors stay."""
+    """Its offers are taken back at once (as recorded of Mesos); tasks and executors stay."""
     state = turn.state
     agent.link_id = None
     agent.connected = False
@@ -110,6 +110,8 @@ def persist(turn: Turn, operation: Operation, continuation: object) -> int:
 
 
 def mark_unreachable(turn: Turn, agent: Agent, message: str) -> None:
+    """Have it stored that the agent is unreachable; ``message`` is what the frameworks of its tasks will read."""
+    """Offer it no more, and have the registry say that it is unreachable; its tasks are told of after that (X16)."""
     deactivate(turn, agent, "agent unreachable")
     waiting = Unreachable(agent.agent_id, turn.now, message)
     turn.state.leaving[agent.agent_id] = persist(turn, MarkAgentUnreachable(agent.agent_id, turn.now), waiting)
@@ -125,7 +127,7 @@ def begin_removal(turn: Turn, agent: Agent, message: str, fact: str) -> None:
 
 
 def on_unreachable_stored(turn: Turn, stored: Unreachable) -> None:
-    """Its tasks may still run, but nobody knows (golden: agent-loss)."""
+    """Its tasks may still run, but nobody knows (as recorded of Mesos)."""
     state = turn.state
     agent = state.agents[stored.agent_id]
     state.unreachable[stored.agent_id] = stored.at

@@ -70,7 +70,7 @@ def adopt_all(turn: Turn, agent: Agent, message: Reregister) -> list[Task]:
 
 
 def tell_of_return(turn: Turn, adopted: Iterable[Task], was_unreachable: bool) -> None:
-    """Tell frameworks that their tasks are there after all (golden: agent-loss).
+    """Tell frameworks that their tasks are there after all (as recorded of Mesos).
 
     Of those that have ended meanwhile the agent itself tells, with an update that can be acknowledged.
     """

@@ -1,7 +1,7 @@
 """The end of a framework: torn down by itself or by an operator, or away for too long (M-SC-02, M-OM-14, X18c).
 
 Its tasks are KILLED in our books before its agents are told to kill them. Nobody is left to hear of that: the stream
-ends without another word (golden: task-kinds, agent-loss). What its agents report of it later is not passed on (X11).
+ends without another word (as recorded of Mesos). What its agents report of it later is not passed on (X11).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What may not be done, said before anything is done: the first reason, and nothing touched (X14a, X14i, X18).
 
-Reasons are sentences for the framework; where ``golden`` recordings of Mesos have one, ours is the same, since clients
+Reasons are sentences for the framework; where recordings of Mesos have one, ours is the same, since clients
 match on some. What can be seen from a call alone was checked by ``wire`` before it came here.
 """
 
@@ -25,7 +25,7 @@ DURATION_SECONDS_MAX: Final = 2**63 / 1e9
 
 
 def refuse_framework(info: FrameworkInfo, suppressed: Collection[Role], options: MasterOptions) -> str | None:
-    """Say why this FrameworkInfo may not subscribe, or ``None`` (golden: errors/subscribe-*)."""
+    """Say why this FrameworkInfo may not subscribe, or ``None`` (as recorded of Mesos)."""
     if info.refusal is not None:
         return info.refusal
     return (
