@@ -1,4 +1,4 @@
-"""What the streams say: events to schedulers and to executors (FEATURES M-SE, M-EX; Mesos scheduler and executor API).
+"""What the streams say: events to schedulers and to executors (M-SE, M-EX; Mesos scheduler and executor API).
 
 ``wire`` turns these into JSON; nothing here knows how they travel.
 """

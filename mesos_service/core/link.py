@@ -68,7 +68,7 @@ class UpdateStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitedExecutor:
-    """``status`` is the raw wait status. Built-in command executors are not told (golden: they give no FAILURE)."""
+    """``status`` is the raw wait status. Built-in command executors are not told (as recorded of Mesos)."""
 
     framework_id: FrameworkId
     executor_id: ExecutorId

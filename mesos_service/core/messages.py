@@ -33,7 +33,7 @@ class Tick:
     """Time has passed: run what is due. Sent at ``next_deadline(state)``, and at any other time without harm."""
 
 
-# -- to the master, from schedulers (FEATURES 2.1) -----------------------------------------------------------
+# -- to the master, from schedulers -----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +254,7 @@ class FromMaster:
     stimulus: str = ""
 
 
-# -- to the agent, from executors (FEATURES 2.2) -------------------------------------------------------------
+# -- to the agent, from executors -------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

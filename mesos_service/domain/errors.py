@@ -1,4 +1,4 @@
-"""The few kinds of failure (STYLE: refusals are data; faults are named; broken invariants are our own mistakes)."""
+"""The few kinds of failure (refusals are data; faults are named; broken invariants are our own mistakes)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The random source that is handed in; nothing inside the core makes its own (STYLE section 2)."""
+"""The random source that is handed in; nothing inside the core makes its own."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ class RandomSource(Protocol):
     def random(self) -> float: ...
     def getrandbits(self, k: int, /) -> int: ...
     def randrange(self, stop: int, /) -> int: ...
-    def shuffle(
-        self, x: MutableSequence[Any], /
-    ) -> None: ...  # Any: a shuffle does not care what it shuffles
+    def shuffle(self, x: MutableSequence[Any], /) -> None: ...  # Any: a shuffle does not care what it shuffles
 
 
 def random_uuid(source: RandomSource) -> bytes:

@@ -215,6 +215,7 @@ def plain_key(name: str, allocation_role: str | None = None) -> ResourceKey:
 
 
 def value_type(value: Value) -> ValueType:
+    """By what the wire calls an amount of this kind."""
     if isinstance(value, int):
         return ValueType.SCALAR
     return ValueType.RANGES if isinstance(value, Ranges) else ValueType.SET

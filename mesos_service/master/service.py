@@ -59,7 +59,7 @@ class MasterService:
         self.port: int = self._listener.getsockname()[1]
         self.hostname = config.shown_hostname()
         self._spans = open_exporter("mesos-master")
-        self.metrics = MasterMetrics()
+        self.metrics = MasterMetrics([] if self._spans is None else [self._spans.counts])
         self.state = MasterState(
             master_id=MasterId(str(uuid.uuid4())),
             options=config.options(tracing=self._spans is not None),
@@ -89,11 +89,6 @@ class MasterService:
     @property
     def flags(self) -> Mapping[str, str]:
         return self.config.as_flags()
-
-    @property
-    def spans(self) -> Mapping[str, int]:
-        """Spans by what became of them; empty while tracing is off."""
-        return self._spans.counts() if self._spans is not None else {}
 
     def _count_call(self, call: Call) -> None:
         framework_id = FrameworkId(call.framework_id.value) if call.framework_id is not None else None

@@ -75,7 +75,7 @@ class Grant:
 
 
 class Observer(Protocol):
-    """Listens to a pass while it decides; every "no" is told as it falls (DESIGN section 2.6)."""
+    """Listens to a pass while it decides; every "no" is told as it falls."""
 
     def refused(self, framework_id: FrameworkId, role: Role, agent_id: AgentId | None, veto: Veto) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Find, check and load modules: one file, one class, chosen by name (DESIGN section 2.7; Mesos docs, "Modules").
+"""Find, check and load modules: one file, one class, chosen by name (Mesos docs, "Modules").
 
 Where modules are looked for, in this order: the built-in folder, every ``--modules_dir`` (both with one sub-folder
 per kind), and the entry points of installed packages, in the group ``mesos_service.<kind>``. Finding reads files but

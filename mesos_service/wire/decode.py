@@ -69,18 +69,21 @@ def read_scheduler_call(body: bytes, principal: str | None = None) -> scheduler.
 
 
 def read_executor_call(body: bytes) -> executor.Call:
+    """Decode and validate a call of the executor API; raises ``WireError``."""
     call = decode_executor_call(body)
     _demand("Executor::Call", validate_executor_call(call))
     return call
 
 
 def read_operator_call(body: bytes) -> operator.Call:
+    """Decode and validate a call of the master's operator API; raises ``WireError``."""
     call = decode_operator_call(body)
     _demand("master::Call", validate_operator_call(call))
     return call
 
 
 def read_agent_call(body: bytes) -> agent_operator.Call:
+    """Decode and validate a call of the agent's operator API; raises ``WireError``."""
     call = decode_agent_call(body)
     _demand("agent::Call", validate_agent_call(call))
     return call

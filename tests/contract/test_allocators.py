@@ -1,4 +1,4 @@
-"""What every allocator must hold, whatever its policy: one suite over all that the loader finds (FEATURES 4.1)."""
+"""What every allocator must hold, whatever its policy: one suite over all that the loader finds."""
 
 from __future__ import annotations
 

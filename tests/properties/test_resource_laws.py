@@ -1,4 +1,4 @@
-"""Laws of resource arithmetic (FEATURES X40-X48, N19), against a slow definition that is plainly right.
+"""Laws of resource arithmetic (X40-X48, N19), against a slow definition that is plainly right.
 
 The slow definition forgets all representation: scalars are counters, ranges are sets of numbers, and what never
 merges is a multiset.

@@ -76,6 +76,7 @@ def nothing_free() -> Veto:
 
 
 def below_minimum(quantities: Quantities, minimum: Sequence[Quantities]) -> Veto:
+    """None of the alternatives of the minimum is covered by what would be offered (M-AL-13)."""
     wanted = " or ".join(_text(alternative) for alternative in minimum)
     return Veto(
         reason=BELOW_MINIMUM,
@@ -105,6 +106,7 @@ def nothing_for_role() -> Veto:
 
 
 def refusal_filter(refused: Resources, expires: float | None) -> Veto:
+    """The framework refused as much as this, or more, and that still stands (X27); ``expires`` is unix seconds."""
     end = "the next full pass" if expires is None else "its time is over"
     return Veto(
         reason=REFUSAL_FILTER,

@@ -1,4 +1,4 @@
-"""Agent attributes (FEATURES M-AL-25, X49)."""
+"""Agent attributes (M-AL-25, X49)."""
 
 from __future__ import annotations
 

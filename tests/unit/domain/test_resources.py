@@ -1,4 +1,4 @@
-"""What resources add up to, what they contain, and how they are reserved (FEATURES X40-X48)."""
+"""What resources add up to, what they contain, and how they are reserved (X40-X48)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading ``--resources``, and what is refused there and elsewhere (FEATURES M-AL-09, M-AL-10, M-AL-25, X46)."""
+"""Reading ``--resources``, and what is refused there and elsewhere (M-AL-09, M-AL-10, M-AL-25, X46)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Role names and the role tree (FEATURES M-AL-06, X44)."""
+"""Role names and the role tree (M-AL-06, X44)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scalars in thousandths, ranges and sets (FEATURES X40, X41)."""
+"""Scalars in thousandths, ranges and sets (X40, X41)."""
 
 from __future__ import annotations
 

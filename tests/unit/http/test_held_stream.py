@@ -150,9 +150,12 @@ def test_n17_a_client_that_never_reads_costs_a_bounded_amount_and_disturbs_nobod
             await stream.serve(receive, send, 200, [])
 
         async with serving(application) as port:
-            stalled = socket.create_connection(("127.0.0.1", port))
-            stalled.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            stalled.recv(1)
+            loop = asyncio.get_running_loop()
+            stalled = socket.socket()
+            stalled.setblocking(False)
+            await loop.sock_connect(stalled, ("127.0.0.1", port))
+            await loop.sock_sendall(stalled, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await loop.sock_recv(stalled, 1)
             healthy = await Connection.open("127.0.0.1", port)
             _, chunks = await healthy.stream("GET", "/")
             slow, quick = streams

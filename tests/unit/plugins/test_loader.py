@@ -1,4 +1,4 @@
-"""Modules are files: found without running them, checked before they serve (DESIGN section 2.7, M-MO-01)."""
+"""Modules are files: found without running them, checked before they serve (M-MO-01)."""
 
 from __future__ import annotations
 

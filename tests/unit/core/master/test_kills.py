@@ -1,4 +1,4 @@
-"""KILL (M-SC-07, X14j; golden: scheduler)."""
+"""KILL (M-SC-07, X14j; as recorded of Mesos)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Launches against what is offered (M-OP-01, M-OP-02; X14c, X14d, X14i; golden: scheduler, task-kinds)."""
+"""Launches against what is offered (M-OP-01, M-OP-02; X14c, X14d, X14i; as recorded of Mesos)."""
 
 from __future__ import annotations
 

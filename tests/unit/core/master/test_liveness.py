@@ -1,4 +1,4 @@
-"""Whether agents are there (A43; golden: agent-loss)."""
+"""Whether agents are there (A43; as recorded of Mesos)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_x23_a_lost_connection_is_not_a_lost_agent() -> None:
     world.advance(7.0)
     (offer,) = scheduler.offers
     effects = node.lose_link()
-    assert scheduler.rescinded(effects) == [offer.offer_id], "at once (golden: agent-loss)"
+    assert scheduler.rescinded(effects) == [offer.offer_id], "at once (as recorded of Mesos)"
     assert scheduler.told(effects) == []
     assert "agent.disconnected" in facts(effects)
     assert TaskId("t") in scheduler.record.tasks

@@ -1,4 +1,4 @@
-"""What becomes of offers (5.5; golden: scheduler, task-kinds)."""
+"""What becomes of offers (as recorded of Mesos)."""
 
 from __future__ import annotations
 

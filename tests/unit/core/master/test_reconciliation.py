@@ -1,4 +1,4 @@
-"""RECONCILE: the table of row by row (M-SC-10; golden: scheduler, agent-loss)."""
+"""RECONCILE: row by row (M-SC-10; as recorded of Mesos)."""
 
 from __future__ import annotations
 

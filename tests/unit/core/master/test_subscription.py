@@ -1,4 +1,4 @@
-"""A framework's connection (golden: scheduler, errors/subscribe-*, errors/call-*)."""
+"""A framework's connection (as recorded of Mesos)."""
 
 from __future__ import annotations
 

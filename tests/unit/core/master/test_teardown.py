@@ -1,4 +1,4 @@
-"""The end of a framework (M-SC-02, M-OM-14; golden: task-kinds, agent-loss)."""
+"""The end of a framework (M-SC-02, M-OM-14; as recorded of Mesos)."""
 
 from __future__ import annotations
 
