@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
-from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, TaskId
+from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, OperationId, TaskId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
 
@@ -45,6 +46,23 @@ class Update:
     status: TaskStatus
 
 
+OperationState = Literal["OPERATION_ERROR", "OPERATION_UNKNOWN"]
+"""As a master has them that does no operations: it cannot do this one, or was never asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOperationStatus:
+    """What became of an operation that carries an id (M-SE-07).
+
+    Without uuid, as all that the master says on its own: nobody is to acknowledge it.
+    """
+
+    operation_id: OperationId
+    state: OperationState
+    message: str
+    agent_id: AgentId | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """Opaque bytes from an executor (M-SE-04)."""
@@ -70,7 +88,7 @@ class Error:
     message: str
 
 
-SchedulerEvent = Subscribed | Heartbeat | Offers | Rescind | Update | Message | Failure | Error
+SchedulerEvent = Subscribed | Heartbeat | Offers | Rescind | Update | UpdateOperationStatus | Message | Failure | Error
 
 # -- to executors --------------------------------------------------------------------------------------------
 

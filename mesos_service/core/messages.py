@@ -20,6 +20,7 @@ from mesos_service.domain.ids import (
     FrameworkId,
     LinkId,
     OfferId,
+    OperationId,
     Role,
     StreamId,
     TaskId,
@@ -80,10 +81,13 @@ class LaunchGroupOperation:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedOperation:
-    """An operation of Mesos that this master cannot do; it fails alone, the others of the call go on (X14c)."""
+    """An operation of Mesos that this master cannot do; it fails alone, the others of the call go on (X14c).
+
+    Who gave it an id is told so (M-SE-07).
+    """
 
     type: str
-    operation_id: str | None = None
+    operation_id: OperationId | None = None
     carried: object = None
 
 
@@ -141,6 +145,13 @@ class Reconcile(SchedulerCall):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileOperations(SchedulerCall):
+    """An empty list asks for all."""
+
+    operations: tuple[tuple[OperationId, AgentId | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageCall(SchedulerCall):
     agent_id: AgentId
     executor_id: ExecutorId
@@ -162,7 +173,8 @@ class UpdateFramework(SchedulerCall):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unhandled(SchedulerCall):
-    """A lawful call about what this master does not have (inverse offers, operation feedback): accepted, no effect."""
+    """A lawful call about what this master does not have (inverse offers, acknowledgements of operations): accepted, no
+    effect."""
 
     type: str
 
@@ -225,6 +237,7 @@ SchedulerMessage = (
     | Shutdown
     | Acknowledge
     | Reconcile
+    | ReconcileOperations
     | MessageCall
     | Request
     | UpdateFramework

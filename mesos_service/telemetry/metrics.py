@@ -48,7 +48,17 @@ CALLS: Final = (
     "TEARDOWN",
     "UPDATE_FRAMEWORK",
 )
-EVENTS: Final = ("ERROR", "FAILURE", "HEARTBEAT", "MESSAGE", "OFFERS", "RESCIND", "SUBSCRIBED", "UPDATE")
+EVENTS: Final = (
+    "ERROR",
+    "FAILURE",
+    "HEARTBEAT",
+    "MESSAGE",
+    "OFFERS",
+    "RESCIND",
+    "SUBSCRIBED",
+    "UPDATE",
+    "UPDATE_OPERATION_STATUS",
+)
 
 UPLINK_MESSAGES: Final[Mapping[type[link.Uplink], str]] = {
     link.Register: "register_slave",

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final, assert_never
 
 from mesos_service.core.events import Rescind
-from mesos_service.core.master import books, validation
+from mesos_service.core.master import books, operations, validation
 from mesos_service.core.master.launching import Launch, drop
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
@@ -77,12 +77,16 @@ def on_accept(turn: Turn, framework: Framework, call: Accept) -> None:
         for offer in offers:
             _decline(turn, framework, offer, HOLD, call.caller_trace)
         for operation in call.operations:
-            drop(turn, framework, _tasks_of(operation), "REASON_INVALID_OFFERS", _invalid_offers(refusal))
+            if isinstance(operation, UnsupportedOperation):
+                operations.refuse(turn, framework, operation, f"was sent with invalid offers: {refusal}")
+            else:
+                drop(turn, framework, operation.tasks, "REASON_INVALID_OFFERS", _invalid_offers(refusal))
         return
     seconds = refuse_seconds(call.filters, state.options.allocation_interval_seconds)
     if not any(_tasks_of(operation) for operation in call.operations):
         for operation in call.operations:
-            _note_unsupported(turn, framework, operation)
+            if isinstance(operation, UnsupportedOperation):
+                operations.refuse_unsupported(turn, framework, operation)
         for offer in offers:
             _decline(turn, framework, offer, seconds, call.caller_trace)
         return
@@ -101,7 +105,7 @@ def on_accept(turn: Turn, framework: Framework, call: Accept) -> None:
             case LaunchGroupOperation():
                 launch.group(operation)
             case UnsupportedOperation():
-                _note_unsupported(turn, framework, operation)
+                operations.refuse_unsupported(turn, framework, operation)
             case _:
                 assert_never(operation)
     left = launch.left
@@ -222,11 +226,6 @@ def _accept_span(turn: Turn, offers: list[Offer], call: Accept) -> TraceParent |
 
 def _tasks_of(operation: AcceptOperation) -> tuple[TaskInfo, ...]:
     return () if isinstance(operation, UnsupportedOperation) else operation.tasks
-
-
-def _note_unsupported(turn: Turn, framework: Framework, operation: AcceptOperation) -> None:
-    if isinstance(operation, UnsupportedOperation):
-        turn.note("operation.unsupported", framework_id=framework.framework_id, type=operation.type)
 
 
 def _invalid_offers(refusal: str) -> str:

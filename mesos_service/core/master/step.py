@@ -19,6 +19,7 @@ from mesos_service.core.master import (
     executors,
     liveness,
     offers,
+    operations,
     passes,
     reconciliation,
     registration,
@@ -41,6 +42,7 @@ from mesos_service.core.messages import (
     OperatorTeardown,
     Persisted,
     Reconcile,
+    ReconcileOperations,
     Request,
     Revive,
     SchedulerDisconnected,
@@ -62,6 +64,7 @@ Call = (
     | Suppress
     | Kill
     | Reconcile
+    | ReconcileOperations
     | Teardown
     | MessageCall
     | Shutdown
@@ -131,6 +134,8 @@ def _on_call(turn: Turn, framework: Framework, call: Call) -> None:
             tasks.on_kill(turn, framework, call)
         case Reconcile():
             reconciliation.on_reconcile(turn, framework, call)
+        case ReconcileOperations():
+            operations.on_reconcile_operations(turn, framework, call)
         case Teardown():
             teardown.on_teardown(turn, framework, call)
         case MessageCall():

@@ -8,7 +8,7 @@ from typing import assert_never
 from mesos_service.core import events, messages
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.frameworks import Quantities
-from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, OfferId, Role, TaskId
+from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, OfferId, OperationId, Role, TaskId
 from mesos_service.domain.offers import DEFAULT_FILTERS, Filters
 from mesos_service.wire import common
 from mesos_service.wire import offers as wire_offers
@@ -84,7 +84,7 @@ def _accept(call: wire.Call, framework_id: FrameworkId, context: CallContext) ->
 
 
 def _operation(operation: wire_offers.OfferOperation) -> messages.AcceptOperation:
-    operation_id = operation.id.value if operation.id is not None else None
+    operation_id = OperationId(operation.id.value) if operation.id is not None else None
     if operation.type == "LAUNCH" and operation.launch is not None:
         return messages.LaunchOperation(
             tuple(task_from_wire(task) for task in operation.launch.task_infos), operation_id
@@ -211,6 +211,24 @@ def _reconcile(call: wire.Call, framework_id: FrameworkId, context: CallContext)
     )
 
 
+def _reconcile_operations(
+    call: wire.Call, framework_id: FrameworkId, context: CallContext
+) -> messages.SchedulerMessage:
+    reconcile = call.reconcile_operations
+    assert reconcile is not None
+    return messages.ReconcileOperations(
+        request=context.request,
+        framework_id=framework_id,
+        stream_id=context.stream_id,
+        principal=context.principal,
+        stimulus=context.stimulus,
+        operations=tuple(
+            (OperationId(one.operation_id.value), AgentId(one.agent_id.value) if one.agent_id is not None else None)
+            for one in reconcile.operations
+        ),
+    )
+
+
 def _message(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
     message = call.message
     assert message is not None
@@ -266,6 +284,7 @@ _CALLS: Mapping[str, Callable[[wire.Call, FrameworkId, CallContext], messages.Sc
     "KILL": _kill,
     "SHUTDOWN": _shutdown,
     "RECONCILE": _reconcile,
+    "RECONCILE_OPERATIONS": _reconcile_operations,
     "MESSAGE": _message,
     "REQUEST": _request,
     "UPDATE_FRAMEWORK": _update_framework,
@@ -278,6 +297,7 @@ Event = (
     | events.Heartbeat
     | events.Rescind
     | events.Update
+    | events.UpdateOperationStatus
     | events.Message
     | events.Failure
     | events.Error
@@ -301,6 +321,18 @@ def event_to_wire(event: Event, master: MasterInfo | None) -> wire.Event:
                     framework_id=common.FrameworkID(value=event.framework_id),
                     heartbeat_interval_seconds=event.heartbeat_interval_seconds,
                     master_info=master,
+                ),
+            )
+        case events.UpdateOperationStatus():
+            return wire.Event(
+                type="UPDATE_OPERATION_STATUS",
+                update_operation_status=wire.EventUpdateOperationStatus(
+                    status=wire_offers.OperationStatus(
+                        operation_id=common.OperationID(value=event.operation_id),
+                        state=event.state,
+                        message=event.message,
+                        agent_id=None if event.agent_id is None else common.AgentID(value=event.agent_id),
+                    )
                 ),
             )
         case events.Message():
