@@ -10,12 +10,21 @@ from mesos_service.core.registry.registry import Registry
 
 
 class MemoryRegistrar:
-    """Applies operations at once; says so on the next turn of the loop, as a real store would say it later."""
+    """Gathers the operations of one turn of the loop and stores them together, as a real store would."""
 
     def __init__(self, persisted: Callable[[int], object]) -> None:
         self._persisted = persisted
+        self._waiting: list[tuple[int, Operation]] = []
         self.registry = Registry()
 
     def persist(self, number: int, operation: Operation) -> None:
-        self.registry = apply(self.registry, operation)
-        asyncio.get_running_loop().call_soon(self._persisted, number)
+        """Store ``operation``; ``persisted`` is told ``number`` on a later turn of the loop."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._commit)
+        self._waiting.append((number, operation))
+
+    def _commit(self) -> None:
+        batch, self._waiting = self._waiting, []
+        self.registry = apply(self.registry, [operation for _, operation in batch])
+        for number, _ in batch:
+            self._persisted(number)

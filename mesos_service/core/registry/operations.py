@@ -6,6 +6,7 @@ A registrar applies them in order, stores the result, and answers ``Persisted``;
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -42,19 +43,23 @@ class RemoveAgent:
 Operation = AdmitAgent | MarkAgentUnreachable | MarkAgentReachable | RemoveAgent
 
 
-def apply(registry: Registry, operation: Operation) -> Registry:
-    """The registry after ``operation``; applying one twice changes nothing more."""
+def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
+    """The registry after ``operations``, in order; applying one twice changes nothing more.
+
+    Copies once for all of them: admitting many agents one by one would be quadratic.
+    """
     admitted, unreachable = dict(registry.admitted), dict(registry.unreachable)
-    match operation:
-        case AdmitAgent(agent_id, agent) | MarkAgentReachable(agent_id, agent):
-            unreachable.pop(agent_id, None)
-            admitted[agent_id] = agent
-        case MarkAgentUnreachable(agent_id, at):
-            admitted.pop(agent_id, None)
-            unreachable.setdefault(agent_id, at)
-        case RemoveAgent(agent_id):
-            admitted.pop(agent_id, None)
-            unreachable.pop(agent_id, None)
-        case _:
-            assert_never(operation)
+    for operation in operations:
+        match operation:
+            case AdmitAgent(agent_id, agent) | MarkAgentReachable(agent_id, agent):
+                unreachable.pop(agent_id, None)
+                admitted[agent_id] = agent
+            case MarkAgentUnreachable(agent_id, at):
+                admitted.pop(agent_id, None)
+                unreachable.setdefault(agent_id, at)
+            case RemoveAgent(agent_id):
+                admitted.pop(agent_id, None)
+                unreachable.pop(agent_id, None)
+            case _:
+                assert_never(operation)
     return replace(registry, admitted=admitted, unreachable=unreachable)

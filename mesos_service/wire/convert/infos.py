@@ -34,10 +34,21 @@ NANOSECONDS: Final = 1_000_000_000
 def framework_from_wire(info: frameworks.FrameworkInfo) -> FrameworkInfo:
     """Roles as the master understands them: ``roles`` with MULTI_ROLE, else the one ``role`` or ``*``."""
     capabilities = frozenset(one.type for one in info.capabilities if one.type is not None)
+    refusal = None
     if MULTI_ROLE in capabilities:
         roles = tuple(Role(role) for role in info.roles)
+        if info.role is not None:
+            refusal = "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"
     else:
+        if info.roles:
+            refusal = "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable"
         roles = (Role(info.role) if info.role else DEFAULT_ROLE,)
+    minimums: dict[Role, tuple[Quantities, ...]] = {}
+    for role, filters in info.offer_filters.items():
+        try:
+            minimums[Role(role)] = _quantities(filters)
+        except ValueError as error:
+            refusal = refusal or f"'FrameworkInfo.offer_filters' of role '{role}' is invalid: {error}"
     return FrameworkInfo(
         name=info.name,
         user=info.user,
@@ -48,7 +59,8 @@ def framework_from_wire(info: frameworks.FrameworkInfo) -> FrameworkInfo:
         checkpoint=info.checkpoint,
         principal=info.principal,
         hostname=info.hostname or "",
-        min_allocatable={Role(role): _quantities(one) for role, one in info.offer_filters.items()},
+        min_allocatable=minimums,
+        refusal=refusal,
         carried=info,
     )
 
@@ -63,13 +75,14 @@ def _quantities(one: frameworks.OfferFilters) -> tuple[Quantities, ...]:
 
 
 def framework_to_wire(info: FrameworkInfo) -> frameworks.FrameworkInfo:
-    """With the id that the master gave, whatever was sent."""
+    """With what the master keeps, whatever was sent: the id it gave, and the user and checkpoint of the first time."""
     carried = cast("frameworks.FrameworkInfo | None", info.carried)
     framework_id = common.FrameworkID(value=info.framework_id) if info.framework_id is not None else None
     if carried is not None:
-        if carried.id == framework_id:
+        kept = (framework_id, info.user, info.checkpoint)
+        if (carried.id, carried.user, carried.checkpoint) == kept:
             return carried
-        return msgspec.structs.replace(carried, id=framework_id)
+        return msgspec.structs.replace(carried, id=framework_id, user=info.user, checkpoint=info.checkpoint)
     multi_role = info.has(MULTI_ROLE)
     return frameworks.FrameworkInfo(
         user=info.user,
