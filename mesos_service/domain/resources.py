@@ -82,13 +82,15 @@ class Resources:
     Neither holds a zero or an empty amount. Order of insertion is kept for printing and means nothing else.
     """
 
-    __slots__ = ("_amounts", "_counted", "_hash")
+    __slots__ = ("_amounts", "_counted", "_hash", "_unallocated")
 
     EMPTY: ClassVar[Resources]
 
     _amounts: dict[ResourceKey, Value]
     _counted: dict[Resource, int]
     _hash: int | None
+    _unallocated: Resources | None
+    """The same without allocation roles, once somebody asked: the books of several ask for each offer and task."""
 
     def __init__(self, items: Iterable[Resource] = ()) -> None:
         """Raises :class:`ResourcesError` for negative scalars, and when one key comes with amounts of two types."""
@@ -108,6 +110,7 @@ class Resources:
         self._amounts = amounts
         self._counted = counted or _NONE_COUNTED
         self._hash = None
+        self._unallocated = None
 
     @classmethod
     def of(cls, items: Iterable[Resource]) -> Resources:
@@ -340,17 +343,29 @@ class Resources:
 
     def allocated_to(self, role: str) -> Resources:
         """The same resources, allocated to ``role`` whatever they were allocated to before (X48)."""
-        return self._rekey(lambda key: _with_allocation(key, role))
+        allocated = self._rekey(lambda key: _with_allocation(key, role))
+        if not self._is_allocated():
+            allocated._unallocated = self
+        return allocated
 
     def unallocated(self) -> Resources:
         """The same resources without allocation role, to be compared with an agent's total (X48)."""
-        return self._rekey(lambda key: _with_allocation(key, None))
+        if self._unallocated is None:
+            if not self._is_allocated():
+                return self  # Not kept: that would be a cycle, for the garbage collector alone to find.
+            self._unallocated = self._rekey(lambda key: _with_allocation(key, None))
+        return self._unallocated
+
+    def _is_allocated(self) -> bool:
+        return any(key.allocation_role is not None for key in self._keys())
 
     def allocations(self) -> dict[str, Resources]:
         """Parts by allocation role; raises :class:`ResourcesError` when a resource has none."""
+        roles = list(dict.fromkeys(key.allocation_role for key in self._keys()))
         parts: dict[str, Resources] = {}
-        for role in dict.fromkeys(key.allocation_role for key in self._keys()):
-            part = self._allocated(role)
+        for role in roles:
+            # An offer, a task, an executor: nearly always all of it belongs to one role.
+            part = self if len(roles) == 1 else self._allocated(role)
             if role is None:
                 raise ResourcesError(f"{part} is not allocated to any role")
             parts[role] = part
@@ -424,6 +439,7 @@ def _make(amounts: dict[ResourceKey, Value], counted: dict[Resource, int]) -> Re
     resources._amounts = amounts
     resources._counted = counted
     resources._hash = None
+    resources._unallocated = None
     return resources
 
 
