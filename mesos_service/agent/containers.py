@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mesos_service.agent.background import Background
-from mesos_service.agent.launching import LaunchSettings, command_to_run, plan_launch, user_of
+from mesos_service.agent.launch_plans import LaunchSettings, command_to_run, plan_launch, user_of
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed

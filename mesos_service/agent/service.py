@@ -20,7 +20,7 @@ from mesos_service.agent.detection import complete, measure
 from mesos_service.agent.driver import AgentDriver
 from mesos_service.agent.executor_api import ExecutorApi
 from mesos_service.agent.files_api import SandboxFiles
-from mesos_service.agent.launching import LaunchSettings
+from mesos_service.agent.launch_plans import LaunchSettings
 from mesos_service.agent.master_detector import StandaloneDetector
 from mesos_service.agent.master_link import MasterLink
 from mesos_service.agent.observers import AgentObservers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mesos_service.core.allocation.books import by_role
 from mesos_service.core.allocation.drf import Amounts
+from mesos_service.core.allocation.entries import by_role
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.domain.resources import Resources

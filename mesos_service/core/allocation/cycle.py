@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from mesos_service.core.allocation import reasons
-from mesos_service.core.allocation.books import AgentBook, Client
+from mesos_service.core.allocation.entries import AgentBook, Client
 from mesos_service.core.allocation.gates import Attempt, covers, gates_in_order
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.domain.ids import AgentId

@@ -5,7 +5,7 @@ size is asked for a second time and refusal filters look at what would really be
 for two gates that are not here: constraints at the front, and sizing by quota between stripping and the second
 minimum.
 
-**A verdict is remembered** (by :class:`~mesos_service.core.allocation.books.AgentBook`) until more is free on the
+**A verdict is remembered** (by :class:`~mesos_service.core.allocation.entries.AgentBook`) until more is free on the
 agent, or agent or framework change. That is right as long as a gate's "no" stays a "no" when less is free; a gate
 whose verdict depends on anything else, such as what is used elsewhere, must set ``remembered`` to false.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from mesos_service.core.allocation import reasons
-from mesos_service.core.allocation.books import AgentBook, Client, Minimum
+from mesos_service.core.allocation.entries import AgentBook, Client, Minimum
 from mesos_service.core.allocation.filters import RefusalFilters
 from mesos_service.domain.frameworks import (
     GPU_RESOURCES,

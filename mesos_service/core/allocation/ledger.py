@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from mesos_service.core.allocation.books import (
+from mesos_service.core.allocation.drf import Scale
+from mesos_service.core.allocation.entries import (
     AgentBook,
     Client,
     FrameworkBook,
@@ -25,7 +26,6 @@ from mesos_service.core.allocation.books import (
     by_role,
     minimum_of,
 )
-from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.filters import RefusalFilters
 from mesos_service.core.allocation.sorter import Sorter
 from mesos_service.domain.errors import InvariantBroken

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mesos_service.agent.launching import PATH, LaunchSettings, plan_launch, user_of
+from mesos_service.agent.launch_plans import PATH, LaunchSettings, plan_launch, user_of
 from mesos_service.containers.plan import LaunchFailed, UriSpec
 from mesos_service.core.effects import LaunchContainer
 from mesos_service.core.trace import TraceParent

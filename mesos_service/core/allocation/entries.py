@@ -1,4 +1,5 @@
-"""One book per framework, client and agent; :class:`~mesos_service.core.allocation.ledger.Ledger` writes in them."""
+"""The entries of the books, one per framework, client and agent; :class:`~mesos_service.core.allocation.ledger.Ledger`
+writes in them."""
 
 from __future__ import annotations
 
