@@ -1,7 +1,7 @@
 """From what the core wants launched to what the containerizer needs to know: environment, user, files, directories.
 
-Sources: Mesos docs, "Executor HTTP API" and "Sandbox"; M-EX-03. Whatever a container asks for that this agent
-does not have (images, volumes, networks of its own, secrets) is refused here, in words, rather than left out.
+Sources: Mesos docs, "Executor HTTP API" and "Sandbox"; M-EX-03. Whatever is asked for that this agent does not have
+(images, volumes, networks of its own, secrets, health checks) is refused here, in words, rather than left out.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def plan_launch(
     container = _container(effect)
     if command is None:
         raise LaunchFailed(REASON_LAUNCH_FAILED, "There is no command to run")
-    reason = _refuse(command, container)
+    reason = _refuse_checks(effect) or _refuse(command, container)
     if reason is not None:
         raise LaunchFailed(REASON_LAUNCH_FAILED, reason)
     invoked = _invocation(command)
@@ -155,6 +155,17 @@ def _container(effect: LaunchContainer) -> ContainerInfo | None:
 def _carried_executor(info: ExecutorInfo) -> tasks.ExecutorInfo | None:
     # The core hands on what the wire put there and never looks at it, so its type is lost on the way.
     return cast("tasks.ExecutorInfo | None", info.carried)
+
+
+def _refuse_checks(effect: LaunchContainer) -> str | None:
+    # A custom executor checks its tasks itself: its container is launched without a task, and passes.
+    task = None if effect.task is None else carried_task(effect.task)
+    if task is None:
+        return None
+    for name, asked in (("health_check", task.health_check), ("check", task.check)):
+        if asked is not None:
+            return f"The task asks for a '{name}', and the built-in executors of this version check nothing"
+    return None
 
 
 def _refuse(command: CommandInfo, container: ContainerInfo | None) -> str | None:

@@ -15,7 +15,7 @@ from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo
-from mesos_service.wire import containers, tasks
+from mesos_service.wire import checks, containers, tasks
 from mesos_service.wire.common import AgentID, ExecutorID, TaskID
 from mesos_service.wire.convert.infos import executor_from_wire, task_from_wire
 from mesos_service.wire.resources import Resource, ResourceAllocationInfo, ValueScalar
@@ -40,7 +40,11 @@ def variables(**values: str) -> containers.Environment:
 
 
 def command_task(
-    own: containers.CommandInfo, container: containers.ContainerInfo | None = None, checkpoint: bool = True
+    own: containers.CommandInfo,
+    container: containers.ContainerInfo | None = None,
+    checkpoint: bool = True,
+    health_check: checks.HealthCheck | None = None,
+    check: checks.CheckInfo | None = None,
 ) -> LaunchContainer:
     """What the core asks for when a framework launches a task of its own command in role ``blue``."""
     task = task_from_wire(
@@ -58,6 +62,8 @@ def command_task(
             ),
             command=own,
             container=container,
+            health_check=health_check,
+            check=check,
         )
     )
     executor = ExecutorInfo(
@@ -218,6 +224,20 @@ def test_limits_are_handed_on_and_infinite_ones_are_none() -> None:
 def test_what_this_agent_cannot_give_is_refused_in_words(container: containers.ContainerInfo, text: str) -> None:
     with pytest.raises(LaunchFailed, match=text):
         plan_launch(command_task(command(), container), AGENT, SETTINGS, SANDBOX, SANDBOX)
+
+
+def test_a_task_that_wants_to_be_checked_is_refused_rather_than_left_unchecked() -> None:
+    """Without its health check a task that hangs would count as well, and nobody would know."""
+    own, probe = command(), command(value="true")
+    wanted = {
+        "health_check": command_task(own, health_check=checks.HealthCheck(type="COMMAND", command=probe)),
+        "check": command_task(
+            own, check=checks.CheckInfo(type="COMMAND", command=checks.CheckInfoCommand(command=probe))
+        ),
+    }
+    for name, launch in wanted.items():
+        with pytest.raises(LaunchFailed, match=f"The task asks for a '{name}'"):
+            plan_launch(launch, AGENT, SETTINGS, SANDBOX, SANDBOX)
 
 
 def test_a_plain_mesos_container_is_no_demand() -> None:
