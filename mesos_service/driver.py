@@ -52,8 +52,11 @@ class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
         """The core's ``next_deadline`` on this driver's state."""
 
     @abstractmethod
-    def _perform(self, effect: EffectT) -> None:
-        """Do what the core decided; must not raise for anything the world does."""
+    def _perform(self, effect: EffectT, stimulus: str) -> None:
+        """Do what the core decided; must not raise for anything the world does.
+
+        ``stimulus`` names the message that led to it, where that has a name.
+        """
 
     def new_request(self) -> int:
         """A number by which a call's answer is known."""
@@ -63,8 +66,9 @@ class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
     def submit(self, message: MessageT) -> None:
         """Step one message and perform its effects."""
         now = self.clock()
+        stimulus: str = getattr(message, "stimulus", "")
         for effect in self._step(message, now):
-            self._perform(effect)
+            self._perform(effect, stimulus)
         deadline = self._next_deadline()
         if deadline is not None and deadline < self._timer_at:
             self._plan(deadline, now)

@@ -29,7 +29,7 @@ from mesos_service.driver import Driver
 
 
 class Outlets(Protocol):
-    """Where effects go that leave the core; given by ``app``."""
+    """Where effects go that leave the core; given by ``service``."""
 
     def send_master(self, link_id: LinkId, agent_id: AgentId | None, message: Uplink) -> None: ...
     def open_executor(self, request: int, stream_id: StreamId) -> None: ...
@@ -47,9 +47,9 @@ class Containers(Protocol):
 
 
 class Observers(Protocol):
-    """Who is told facts and spans; given by ``telemetry``."""
+    """Who is told facts and spans; see ``telemetry.observers``."""
 
-    def note(self, note: Note) -> None: ...
+    def note(self, note: Note, stimulus: str) -> None: ...
     def span(self, span: Span) -> None: ...
 
 
@@ -76,7 +76,7 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
     def _next_deadline(self) -> float | None:
         return next_deadline(self.state)
 
-    def _perform(self, effect: AgentEffect) -> None:
+    def _perform(self, effect: AgentEffect, stimulus: str) -> None:
         match effect:
             case Reply():
                 self._resolve(effect.request, effect)
@@ -98,6 +98,6 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
             case Exit(status, message):
                 self._outlets.exit(status, message)
             case Note():
-                self._observers.note(effect)
+                self._observers.note(effect, stimulus)
             case Span():
                 self._observers.span(effect)

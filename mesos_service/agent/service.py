@@ -23,7 +23,6 @@ from mesos_service.agent.files_api import SandboxFiles
 from mesos_service.agent.launch_plans import LaunchSettings
 from mesos_service.agent.master_detector import StandaloneDetector
 from mesos_service.agent.master_link import MasterLink
-from mesos_service.agent.observers import AgentObservers
 from mesos_service.agent.outlets import AgentOutlets
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.containers.containerizer import Containerizer, Members
@@ -39,6 +38,7 @@ from mesos_service.http.server import HttpServer, bind
 from mesos_service.plugins.isolator import Host, Isolator
 from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from mesos_service.telemetry.metrics import AgentMetrics
+from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
 from mesos_service.version import MESOS_VERSION
 
@@ -100,7 +100,7 @@ class AgentService:
             info=info, options=config.options(), random=random.SystemRandom(), started_at=self.clock()
         )
         self._spans = open_exporter("mesos-agent")
-        self.metrics = AgentMetrics([self._spans.counts] if self._spans is not None else [])
+        self.metrics = AgentMetrics([self._stream_overruns, *([] if self._spans is None else [self._spans.counts])])
         attached = Files()
         self.files = SandboxFiles(attached)
         self.sandboxes = Sandboxes(self.work_dir, attached)
@@ -114,10 +114,14 @@ class AgentService:
             self.state,
             self.outlets,
             self._make_containers,
-            AgentObservers(self.metrics, self._spans),
+            Observers(f"agent.{self.port}", self.metrics, self._spans),
             self.clock,
         )
         self._server = HttpServer(build_application(self, ExecutorApi(self.driver, self.outlets)), self._listener)
+
+    def _stream_overruns(self) -> Mapping[str, float]:
+        """Streams that were given up because their executor read too slowly (N17); Mesos has no such metric."""
+        return {"slave/stream_overruns": float(self.outlets.overruns)}
 
     @property
     def flags(self) -> Mapping[str, str]:

@@ -52,6 +52,7 @@ class AgentApi:
             await respond_text(send, 404, f"No stream of link '{link_id}' is open here; open one first.")
             return
         submit = self._driver.submit
+        stimulus = f"uplink-{self._driver.new_request()}"
         for batch in call.batches:
             agent_id = None if batch.agent_id is None else AgentId(batch.agent_id)
             for message in batch.messages:
@@ -62,7 +63,7 @@ class AgentApi:
                     return
                 self._count(converted)
                 try:
-                    submit(FromAgent(link_id=link_id, agent_id=agent_id, message=converted))
+                    submit(FromAgent(link_id=link_id, agent_id=agent_id, message=converted, stimulus=stimulus))
                 except Exception:  # noqa: BLE001 - one defect of ours must not take the other agents' links along.
                     await respond_broken(send, f"{type(message).__name__} of agent {agent_id}")
                     return

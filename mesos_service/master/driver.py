@@ -27,7 +27,7 @@ from mesos_service.driver import Driver
 
 
 class Outlets(Protocol):
-    """Where effects go that leave the process; given by ``app``."""
+    """Where effects go that leave the process; given by ``service``."""
 
     def open_stream(self, request: int, stream_id: StreamId) -> None: ...
     def send_scheduler(self, stream_id: StreamId, event: SchedulerEvent) -> None: ...
@@ -36,9 +36,9 @@ class Outlets(Protocol):
 
 
 class Observers(Protocol):
-    """Who is told facts and spans; given by ``telemetry``."""
+    """Who is told facts and spans; see ``telemetry.observers``."""
 
-    def note(self, note: Note) -> None: ...
+    def note(self, note: Note, stimulus: str) -> None: ...
     def span(self, span: Span) -> None: ...
 
 
@@ -75,7 +75,7 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
     def _next_deadline(self) -> float | None:
         return next_deadline(self.state)
 
-    def _perform(self, effect: MasterEffect) -> None:
+    def _perform(self, effect: MasterEffect, stimulus: str) -> None:
         match effect:
             case Reply():
                 self._resolve(effect.request, effect)
@@ -84,7 +84,7 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
             case SendAgent(link_id, agent_id, message):
                 self._outlets.send_agent(link_id, agent_id, message)
             case Note():
-                self._observers.note(effect)
+                self._observers.note(effect, stimulus)
             case Span():
                 self._observers.span(effect)
             case OpenStream():

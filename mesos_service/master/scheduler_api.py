@@ -11,7 +11,7 @@ from typing import Final
 
 from mesos_service.core.effects import Reply
 from mesos_service.core.messages import SchedulerDisconnected
-from mesos_service.http.asgi import HeaderName, Receive, Scope, Send, respond_accepted, respond_text
+from mesos_service.http.asgi import CallHeaders, HeaderName, Receive, Scope, Send, respond_accepted, respond_text
 from mesos_service.http.calls import Call, receive_call, respond_broken
 from mesos_service.http.held_stream import HeldStream
 from mesos_service.master.driver import MasterDriver
@@ -50,17 +50,10 @@ class SchedulerApi:
         if call.type == "SUBSCRIBE":
             await self._subscribe(call, posted, receive, send)
             return
-        headers = posted.headers
         driver = self._driver
         request = driver.new_request()
-        context = CallContext(
-            request,
-            headers.stream_id,
-            stimulus=f"call-{request}",
-            caller_trace=None if headers.traceparent is None else parse_traceparent(headers.traceparent),
-        )
         try:
-            answer = driver.call(request, call_from_wire(call, context))
+            answer = driver.call(request, call_from_wire(call, _context(request, posted.headers)))
         except Exception:  # noqa: BLE001 - one defect of ours must not take the other clients' streams along.
             await respond_broken(send, f"a {call.type} call")
             return
@@ -84,9 +77,8 @@ class SchedulerApi:
         request = driver.new_request()
         stream = HeldStream(encoding.framer())
         outlets.expect_stream(request, stream)
-        context = CallContext(request, None, stimulus=f"call-{request}")
         try:
-            answer = driver.call(request, call_from_wire(call, context))
+            answer = driver.call(request, call_from_wire(call, _context(request, posted.headers)))
         except Exception:  # noqa: BLE001 - see above.
             await respond_broken(send, "a SUBSCRIBE call")
             return
@@ -106,3 +98,13 @@ class SchedulerApi:
             framework_id = driver.state.streams.get(stream_id)
             if framework_id is not None:
                 driver.submit(SchedulerDisconnected(framework_id=framework_id, stream_id=stream_id, reason=reason))
+
+
+def _context(request: int, headers: CallHeaders) -> CallContext:
+    return {
+        "request": request,
+        "stream_id": headers.stream_id,
+        "principal": None,
+        "stimulus": f"call-{request}",
+        "caller_trace": None if headers.traceparent is None else parse_traceparent(headers.traceparent),
+    }

@@ -17,13 +17,13 @@ from mesos_service.master.app import build_application
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.description import describe_master
 from mesos_service.master.driver import MasterDriver
-from mesos_service.master.observers import MasterObservers
 from mesos_service.master.outlets import MasterOutlets
 from mesos_service.master.scheduler_api import SchedulerApi
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.registrar.memory import MemoryRegistrar
 from mesos_service.telemetry.metrics import MasterMetrics
+from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
 from mesos_service.wire.scheduler import Call
 
@@ -59,7 +59,7 @@ class MasterService:
         self.port: int = self._listener.getsockname()[1]
         self.hostname = config.shown_hostname()
         self._spans = open_exporter("mesos-master")
-        self.metrics = MasterMetrics([] if self._spans is None else [self._spans.counts])
+        self.metrics = MasterMetrics([self._stream_overruns, *([] if self._spans is None else [self._spans.counts])])
         self.state = MasterState(
             master_id=MasterId(str(uuid.uuid4())),
             options=config.options(tracing=self._spans is not None),
@@ -76,7 +76,7 @@ class MasterService:
         self.driver = MasterDriver(
             self.state,
             self.outlets,
-            MasterObservers(self.metrics, self._spans),
+            Observers("master", self.metrics, self._spans),
             MemoryRegistrar,
             self.clock,
         )
@@ -89,6 +89,10 @@ class MasterService:
     @property
     def flags(self) -> Mapping[str, str]:
         return self.config.as_flags()
+
+    def _stream_overruns(self) -> Mapping[str, float]:
+        """Streams that were given up because their reader was too slow (N17); Mesos has no such metric."""
+        return {"master/stream_overruns": float(self.outlets.overruns)}
 
     def _count_call(self, call: Call) -> None:
         framework_id = FrameworkId(call.framework_id.value) if call.framework_id is not None else None

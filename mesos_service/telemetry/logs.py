@@ -14,8 +14,6 @@ from typing import Final
 from mesos_service.core.effects import Attributes, Note
 from mesos_service.domain.errors import ConfigurationError
 
-LOGGER: Final = logging.getLogger("mesos_service.facts")
-
 LEVELS: Final = {
     "DEBUG": logging.DEBUG,
     "INFO": logging.INFO,
@@ -34,7 +32,6 @@ INFO: Final = frozenset(
         "agent.shutting_down",
         "agent.unregistered",
         "agent.updated",
-        "framework.completed",
         "framework.disconnected",
         "framework.failed_over",
         "framework.recovered",
@@ -87,11 +84,11 @@ def level_of(fact: str) -> int:
     return _FACT_LEVELS.get(fact, logging.DEBUG)
 
 
-def log_note(note: Note) -> None:
-    """Log one fact, if anybody wants it."""
+def log_note(logger: logging.Logger, note: Note, stimulus: str = "") -> None:
+    """Log one fact, if anybody wants it, with the name of what set it off."""
     level = _FACT_LEVELS.get(note.fact, logging.DEBUG)
-    if LOGGER.isEnabledFor(level):
-        LOGGER.log(level, "%s %s", note.fact, _Told(note.attributes))
+    if logger.isEnabledFor(level):
+        logger.log(level, "%s %s%s", note.fact, _Told(note.attributes), f" stimulus={stimulus}" if stimulus else "")
 
 
 def set_up_logging(level: str = "INFO") -> None:

@@ -243,7 +243,7 @@ def remove_framework_if_idle(turn: Turn, framework: Framework) -> None:
     state.completed_frameworks[framework.framework_id] = framework
     while len(state.completed_frameworks) > state.options.max_completed_frameworks:
         del state.completed_frameworks[next(iter(state.completed_frameworks))]
-    turn.note("framework.completed", framework_id=framework.framework_id)
+    turn.note("framework.idle", framework_id=framework.framework_id)
     exit_if_idle(turn)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import assert_never
+from typing import TypedDict, assert_never
 
 from mesos_service.core import events, messages
 from mesos_service.core.trace import TraceParent
@@ -20,24 +20,19 @@ from mesos_service.wire.convert.values import duration_from_wire, resources_from
 # -- calls ---------------------------------------------------------------------------------------------------
 
 
-class CallContext:
-    """What a call brings beside its body."""
+class CallOrigin(TypedDict):
+    """What every call brings beside its body; the fields of the core's messages."""
 
-    __slots__ = ("caller_trace", "principal", "request", "stimulus", "stream_id")
+    request: int
+    principal: str | None
+    stimulus: str
+    caller_trace: TraceParent | None
 
-    def __init__(
-        self,
-        request: int,
-        stream_id: str | None,
-        principal: str | None = None,
-        stimulus: str = "",
-        caller_trace: TraceParent | None = None,
-    ) -> None:
-        self.request = request
-        self.stream_id = stream_id
-        self.principal = principal
-        self.stimulus = stimulus
-        self.caller_trace = caller_trace
+
+class CallContext(CallOrigin):
+    """The same with the stream that a call names, which SUBSCRIBE may not."""
+
+    stream_id: str | None
 
 
 def call_from_wire(call: wire.Call, context: CallContext) -> messages.SchedulerMessage:
@@ -45,25 +40,17 @@ def call_from_wire(call: wire.Call, context: CallContext) -> messages.SchedulerM
     if call.type == "SUBSCRIBE":
         assert call.subscribe is not None, "validation saw to it"
         return messages.Subscribe(
-            request=context.request,
             framework=framework_from_wire(call.subscribe.framework_info),
             suppressed_roles=tuple(Role(role) for role in call.subscribe.suppressed_roles),
-            principal=context.principal,
-            stimulus=context.stimulus,
-            caller_trace=context.caller_trace,
+            request=context["request"],
+            principal=context["principal"],
+            stimulus=context["stimulus"],
+            caller_trace=context["caller_trace"],
         )
     assert call.framework_id is not None and call.type is not None, "validation saw to it"
     convert = _CALLS.get(call.type)
     if convert is None:
-        return messages.Unhandled(
-            request=context.request,
-            framework_id=FrameworkId(call.framework_id.value),
-            stream_id=context.stream_id,
-            principal=context.principal,
-            stimulus=context.stimulus,
-            caller_trace=context.caller_trace,
-            type=call.type,
-        )
+        return messages.Unhandled(framework_id=FrameworkId(call.framework_id.value), type=call.type, **context)
     return convert(call, FrameworkId(call.framework_id.value), context)
 
 
@@ -71,12 +58,8 @@ def _accept(call: wire.Call, framework_id: FrameworkId, context: CallContext) ->
     accept = call.accept
     assert accept is not None
     return messages.Accept(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
-        caller_trace=context.caller_trace,
+        **context,
         offer_ids=tuple(OfferId(one.value) for one in accept.offer_ids),
         operations=tuple(_operation(one) for one in accept.operations),
         filters=_filters(accept.filters),
@@ -106,12 +89,8 @@ def _decline(call: wire.Call, framework_id: FrameworkId, context: CallContext) -
     decline = call.decline
     assert decline is not None
     return messages.Decline(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
-        caller_trace=context.caller_trace,
+        **context,
         offer_ids=tuple(OfferId(one.value) for one in decline.offer_ids),
         filters=_filters(decline.filters),
     )
@@ -121,12 +100,8 @@ def _acknowledge(call: wire.Call, framework_id: FrameworkId, context: CallContex
     acknowledge = call.acknowledge
     assert acknowledge is not None
     return messages.Acknowledge(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
-        caller_trace=context.caller_trace,
+        **context,
         agent_id=AgentId(acknowledge.agent_id.value),
         task_id=TaskId(acknowledge.task_id.value),
         uuid=acknowledge.uuid,
@@ -135,33 +110,24 @@ def _acknowledge(call: wire.Call, framework_id: FrameworkId, context: CallContex
 
 def _revive(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
     return messages.Revive(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
+        **context,
         roles=tuple(Role(role) for role in call.revive.roles) if call.revive is not None else (),
     )
 
 
 def _suppress(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
     return messages.Suppress(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
+        **context,
         roles=tuple(Role(role) for role in call.suppress.roles) if call.suppress is not None else (),
     )
 
 
 def _teardown(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
     return messages.Teardown(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
+        **context,
     )
 
 
@@ -169,12 +135,8 @@ def _kill(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> m
     kill = call.kill
     assert kill is not None
     return messages.Kill(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
-        caller_trace=context.caller_trace,
+        **context,
         task_id=TaskId(kill.task_id.value),
         agent_id=AgentId(kill.agent_id.value) if kill.agent_id is not None else None,
         grace_seconds=duration_from_wire(kill.kill_policy.grace_period) if kill.kill_policy is not None else None,
@@ -185,11 +147,8 @@ def _shutdown(call: wire.Call, framework_id: FrameworkId, context: CallContext) 
     shutdown = call.shutdown
     assert shutdown is not None
     return messages.Shutdown(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
+        **context,
         executor_id=ExecutorId(shutdown.executor_id.value),
         agent_id=AgentId(shutdown.agent_id.value),
     )
@@ -199,11 +158,8 @@ def _reconcile(call: wire.Call, framework_id: FrameworkId, context: CallContext)
     reconcile = call.reconcile
     assert reconcile is not None
     return messages.Reconcile(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
+        **context,
         tasks=tuple(
             (TaskId(one.task_id.value), AgentId(one.agent_id.value) if one.agent_id is not None else None)
             for one in reconcile.tasks
@@ -217,11 +173,8 @@ def _reconcile_operations(
     reconcile = call.reconcile_operations
     assert reconcile is not None
     return messages.ReconcileOperations(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
+        **context,
         operations=tuple(
             (OperationId(one.operation_id.value), AgentId(one.agent_id.value) if one.agent_id is not None else None)
             for one in reconcile.operations
@@ -233,11 +186,8 @@ def _message(call: wire.Call, framework_id: FrameworkId, context: CallContext) -
     message = call.message
     assert message is not None
     return messages.MessageCall(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
+        **context,
         agent_id=AgentId(message.agent_id.value),
         executor_id=ExecutorId(message.executor_id.value),
         data=message.data,
@@ -251,11 +201,8 @@ def _request(call: wire.Call, framework_id: FrameworkId, context: CallContext) -
         if refusal is None:
             asked.append(resources.quantities())
     return messages.Request(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
+        **context,
         requests=tuple(asked),
     )
 
@@ -264,11 +211,8 @@ def _update_framework(call: wire.Call, framework_id: FrameworkId, context: CallC
     update = call.update_framework
     assert update is not None
     return messages.UpdateFramework(
-        request=context.request,
         framework_id=framework_id,
-        stream_id=context.stream_id,
-        principal=context.principal,
-        stimulus=context.stimulus,
+        **context,
         framework=framework_from_wire(update.framework_info),
         suppressed_roles=tuple(Role(role) for role in update.suppressed_roles),
     )

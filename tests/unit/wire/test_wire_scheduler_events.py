@@ -11,7 +11,7 @@ from mesos_service.wire.convert.scheduler import CallContext, call_from_wire, ev
 from mesos_service.wire.decode import read_scheduler_call
 from mesos_service.wire.encode import encode_event
 
-CONTEXT = CallContext(request=7, stream_id="stream")
+CONTEXT = CallContext(request=7, stream_id="stream", principal=None, stimulus="call-7", caller_trace=None)
 
 
 def printed(event: UpdateOperationStatus) -> object:

@@ -101,7 +101,7 @@ def test_m_sc_02_teardown_forgets_tasks_that_only_waited_for_acknowledgements(wo
     container_id = world.start_command()
     world.gone(container_id)
     effects = world.master(ShutdownFramework(FRAMEWORK_ID))
-    assert "framework.completed" in facts(effects)
+    assert "framework.idle" in facts(effects)
     assert world.state.frameworks == {}
 
 
