@@ -21,6 +21,8 @@ from mesos_service.wire.openapi import Documents
 from tests.contract.live import Live
 from tests.contract.shapes import recorded
 
+REF = "#/components/schemas/"
+
 SERVICES: dict[str, Callable[[], Documents]] = {
     "master": master_app.openapi_documents,
     "agent": agent_app.openapi_documents,
@@ -56,12 +58,45 @@ def test_operations_have_names_of_their_own(documents: Documents) -> None:
     assert all(re.fullmatch(r"[a-z_]+", name) for name in names)
 
 
-def test_hot_calls_and_events_are_there() -> None:
-    schemas = SERVICES["master"]().plain["components"]["schemas"]
-    assert schemas["Call"]["discriminator"]["mapping"].keys() == {*get_args(scheduler.CallType)} - {"UNKNOWN"}
-    assert schemas["Event"]["discriminator"]["mapping"].keys() == {*get_args(scheduler.EventType)} - {"UNKNOWN"}
-    schemas = SERVICES["agent"]().plain["components"]["schemas"]
-    assert schemas["ExecutorCall"]["discriminator"]["mapping"].keys() == {*get_args(executor.CallType)} - {"UNKNOWN"}
+API_TYPES: dict[str, tuple[str, str, tuple[str, str], tuple[object, object]]] = {
+    "scheduler": ("master", "/api/v1/scheduler", ("Call", "Event"), (scheduler.CallType, scheduler.EventType)),
+    "executor": (
+        "agent",
+        "/api/v1/executor",
+        ("ExecutorCall", "ExecutorEvent"),
+        (executor.CallType, executor.EventType),
+    ),
+}
+"""Of each API with a stream: who serves it and where, the models of its two directions, and their types."""
+
+WITHOUT_PAYLOAD = {
+    "Call": {"TEARDOWN"},
+    "Event": {"HEARTBEAT"},
+    "ExecutorCall": {"HEARTBEAT"},
+    "ExecutorEvent": {"SHUTDOWN", "HEARTBEAT"},
+}
+
+
+@pytest.mark.parametrize("api", API_TYPES)
+def test_d15_both_directions_are_documented_calls_and_events_with_their_payloads(live: Live, api: str) -> None:
+    """As served, not as built: what a framework's author finds."""
+    server, path, (call, event), (call_types, event_types) = API_TYPES[api]
+    document = json.loads(live.answers[f"{server}/openapi.json"].content)
+    schemas = document["components"]["schemas"]
+    post = document["paths"][path]["post"]
+    sent = post["requestBody"]["content"]["application/json"]["schema"]
+    received = post["responses"]["200"]["content"]["application/json"]["schema"]
+    assert (sent, received) == ({"$ref": REF + call}, {"$ref": REF + event})
+    for model, types in ((call, call_types), (event, event_types)):
+        mapping = schemas[model]["discriminator"]["mapping"]
+        assert mapping.keys() == {*get_args(types)} - {"UNKNOWN"}
+        for kind, reference in mapping.items():
+            described = schemas[reference.removeprefix(REF)]["properties"]
+            assert described["type"]["const"] == kind
+            payload = described.get(kind.lower())
+            assert (payload is None) == (kind in WITHOUT_PAYLOAD[model]), kind
+            if payload is not None:
+                assert schemas[payload["$ref"].removeprefix(REF)]["properties"], f"{kind} says nothing of what it holds"
 
 
 def test_operator_calls_are_those_that_are_answered(live: Live, service: str, documents: Documents) -> None:
