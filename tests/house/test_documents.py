@@ -10,7 +10,7 @@ import pytest
 
 from mesos_service.cli import main as cli
 from mesos_service.documentation import command_names, pages
-from tests.house.behaviours import BEHAVIOURS, page
+from tests.house.behaviours import BEHAVIOURS, LATER, page
 from tests.house.source import ROOT, place
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -76,16 +76,16 @@ def test_generated_pages_equal_the_code() -> None:
     assert not left, f"nothing makes these pages any more: {left}"
 
 
-def test_behaviours_that_are_named_are_promised() -> None:
+def test_behaviours_that_are_named_are_listed() -> None:
     """A document that speaks of X14a must mean one that the list knows."""
     name = re.compile(r"(?<![\w-])(?:X\d+[a-z]?|M-[A-Z]{2}-\d+)(?![\w-])")
     unknown = {
         f"{place(document)}: {behaviour}"
         for document in DOCUMENTS
         for behaviour in name.findall(text_of(document))
-        if behaviour not in BEHAVIOURS
+        if behaviour not in BEHAVIOURS and behaviour not in LATER
     }
-    assert not unknown, f"no test could carry these: {sorted(unknown)}"
+    assert not unknown, f"behaviours.py knows nothing of these: {sorted(unknown)}"
 
 
 @pytest.mark.parametrize(
