@@ -113,7 +113,7 @@ def _add_flag_command(app: typer.Typer, name: str, *, with_options: bool) -> Non
         status: int = main.run(config, **extra)
         return status
 
-    extra = [_AGENTS] if name == "local" else []
+    extra = [_AGENTS, _PROCESSES] if name == "local" else []
     app.command(name, help=_HELP[name])(with_flags(flags, run, *extra))
 
 
@@ -122,6 +122,12 @@ _AGENTS: Final = inspect.Parameter(
     inspect.Parameter.KEYWORD_ONLY,
     default=1,
     annotation=Annotated[int, typer.Option("--agents", min=1, max=1000, help="How many agents to run.")],
+)
+_PROCESSES: Final = inspect.Parameter(
+    "processes",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[bool, typer.Option("--processes", help="A process for each service, not one for all.")],
 )
 
 

@@ -27,7 +27,7 @@ class _Told:
         await self._cluster.__aexit__(None, None, None)
 
 
-def run(config: MasterConfig, agents: int = 1) -> int:
+def run(config: MasterConfig, agents: int = 1, *, processes: bool = False) -> int:
     """Run a master with ``config`` and that many agents until a signal comes; the exit status."""
     set_up_logging(config.logging_level)
 
@@ -40,6 +40,7 @@ def run(config: MasterConfig, agents: int = 1) -> int:
             agent_port=AGENT_PORT if config.port else 0,
             master_flags=flags,
             agent_flags={"logging_level": config.logging_level},
+            processes=processes,
         )
         return await serve_until_signalled(_Told(cluster), cluster.ended)
 
