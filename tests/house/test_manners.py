@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 
 from tests.house.source import place, python_files, tree
 
@@ -54,6 +55,27 @@ def test_public_classes_and_functions_are_documented() -> None:
         and not explains_itself(node)
     ]
     assert not silent, "say what these are, what they raise and in which units they count:\n" + "\n".join(silent)
+
+
+def is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def test_nothing_has_two_docstrings() -> None:
+    """The second one is a statement without effect, and no tool shows it."""
+    doubled = [
+        f"{place(file)}:{second.lineno}"
+        for file in python_files("mesos_service", "modules", "tests", "examples")
+        for node in ast.walk(tree(file))
+        if isinstance(body := getattr(node, "body", None), list)
+        for first, second in pairwise(body)
+        if is_text(first) and is_text(second)
+    ]
+    assert not doubled, f"keep the one that says more: {doubled}"
 
 
 def test_no_test_sleeps() -> None:

@@ -110,7 +110,6 @@ def persist(turn: Turn, operation: Operation, continuation: object) -> int:
 
 
 def mark_unreachable(turn: Turn, agent: Agent, message: str) -> None:
-    """Have it stored that the agent is unreachable; ``message`` is what the frameworks of its tasks will read."""
     """Offer it no more, and have the registry say that it is unreachable; its tasks are told of after that (X16)."""
     deactivate(turn, agent, "agent unreachable")
     waiting = Unreachable(agent.agent_id, turn.now, message)

@@ -204,7 +204,6 @@ def on_kill(turn: Turn, framework: Framework, call: Kill) -> None:
 def send_kill(
     turn: Turn, agent: Agent, framework_id: FrameworkId, task_id: TaskId, grace_seconds: float | None
 ) -> None:
-    """Pass a kill on; ``grace_seconds`` between SIGTERM and SIGKILL, ``None`` for the task's own."""
     """Tell the agent, where it is connected. ``None`` leaves the grace to the task's own kill policy."""
     turn.tell_agent(agent, KillTask(framework_id=framework_id, task_id=task_id, grace_seconds=grace_seconds))
 
