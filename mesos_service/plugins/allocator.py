@@ -75,7 +75,10 @@ class Grant:
 
 
 class Observer(Protocol):
-    """Listens to a pass while it decides; every "no" is told as it falls."""
+    """Listens to a pass while it decides; every "no" is told as it falls.
+
+    No service of this version listens yet; tests do. The interface is settled for what will explain offers (N01).
+    """
 
     def refused(self, framework_id: FrameworkId, role: Role, agent_id: AgentId | None, veto: Veto) -> None: ...
 
@@ -140,7 +143,10 @@ class Allocator(ABC):
 
     @abstractmethod
     def update_whitelist(self, hostnames: Collection[str] | None) -> None:
-        """``None``: every host; empty: nobody (M-AL-15)."""
+        """``None``: every host; empty: nobody (M-AL-15).
+
+        Not called by this version: every host is offered. The interface is settled for the whitelist to come.
+        """
 
     # -- resources -------------------------------------------------------------------------------------------
     @abstractmethod
@@ -170,12 +176,19 @@ class Allocator(ABC):
     def update_allocation(
         self, framework_id: FrameworkId, agent_id: AgentId, before: Resources, after: Resources
     ) -> None:
-        """Operations changed the shape of offered resources (reserve, create, ...); quantities are kept."""
+        """Operations changed the shape of offered resources (reserve, create, ...); quantities are kept.
+
+        Not called by this version, which does no such operation. The interface is settled for reservations to come.
+        """
 
     # -- policy ----------------------------------------------------------------------------------------------
     @abstractmethod
     def update_weights(self, weights: Mapping[Role, float]) -> None:
-        """Takes effect with the next pass; nothing is rebalanced (X33)."""
+        """Takes effect with the next pass; nothing is rebalanced (X33).
+
+        Not called by this version: weights are those of ``--weights``, told at the start in ``AllocatorOptions``. The
+        interface is settled for the operator's call to come.
+        """
 
     # -- deciding --------------------------------------------------------------------------------------------
     @abstractmethod
@@ -192,5 +205,6 @@ class Allocator(ABC):
 
         ``agents`` are those touched since the last pass, or ``None`` for a full pass. ``limit`` bounds the number of
         grants, so that a cold start cannot bury the master; agents left out stay candidates of the next pass. An
-        agent in ``agents`` that has gone since is left out. An observer changes no decision.
+        agent in ``agents`` that has gone since is left out. An observer changes no decision; this version's master
+        passes none.
         """

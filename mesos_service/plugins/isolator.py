@@ -134,7 +134,11 @@ class Isolator(ABC):
     async def recover(  # noqa: B027 - silence is a sensible default
         self, states: Sequence[ContainerState], orphans: Collection[ContainerId]
     ) -> None:
-        """An agent has restarted: know its living containers again, and its orphans so that cleanup works."""
+        """An agent has restarted: know its living containers again, and its orphans so that cleanup works.
+
+        Not called by this version, whose containers end with their agent. The interface is settled for agents to come
+        that recover.
+        """
 
     async def prepare(self, container_id: ContainerId, config: ContainerConfig) -> LaunchInfo | None:
         """The process does not exist yet; say what the launch needs."""
@@ -150,7 +154,11 @@ class Isolator(ABC):
     async def update(  # noqa: B027
         self, container_id: ContainerId, resources: Resources, limits: Mapping[str, int]
     ) -> None:
-        """New totals for a container that may be running; ``limits`` in thousandths."""
+        """New totals for a container that may be running; ``limits`` in thousandths.
+
+        Not called by this version, whose containers keep the resources they were launched with. The interface is
+        settled for executors that grow with their tasks.
+        """
 
     async def usage(self, container_id: ContainerId) -> Usage:
         """What was measured; the containerizer merges what all isolators say."""

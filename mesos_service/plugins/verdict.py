@@ -5,14 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """Nothing stands in the way."""
-
-
-PASS = Pass()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Veto:
     """One gate said no.
@@ -29,6 +21,3 @@ class Veto:
     wakes_on: frozenset[str] = field(default_factory=frozenset)
     until: float | None = None
     """Unix seconds at which the verdict lapses by itself, where that is known."""
-
-
-Verdict = Pass | Veto
