@@ -17,6 +17,8 @@ class Report:
     figures: dict[str, float] = field(default_factory=dict)
     load: list[float] = field(default_factory=lambda: list(os.getloadavg()))
     details: dict[str, object] = field(default_factory=dict)
+    legend: dict[str, str] = field(default_factory=dict)
+    """Sentences on figures whose name does not say all; for people, so not in the JSON."""
 
     def as_json(self) -> dict[str, object]:
         return {

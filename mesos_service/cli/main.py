@@ -293,11 +293,13 @@ def _add_developer_commands(app: typer.Typer) -> None:
         quick: Annotated[bool, typer.Option("--quick", help="Take at most 40 seconds.")] = False,
     ) -> None:
         """Measure this machine. Figures are measured here and now, and asserted nowhere."""
-        report: dict[str, Any] = _target(BENCH)(name, quick=quick).as_json()
+        report = _target(BENCH)(name, quick=quick)
         if output is OutputFormat.JSON:
-            print_json(report)
+            print_json(report.as_json())
         else:
-            print_table(("FIGURE", "VALUE"), [(key, f"{value:g}") for key, value in report["figures"].items()])
+            print_table(("FIGURE", "VALUE"), [(key, f"{value:g}") for key, value in report.figures.items()])
+            for figure, meaning in report.legend.items():
+                print(f"{figure}: {meaning}")
 
     @app.command()
     def simulate(
