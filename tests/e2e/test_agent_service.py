@@ -291,7 +291,7 @@ def test_a_second_signal_ends_an_agent_at_once(tmp_path: Path) -> None:
     play(scenario)
 
 
-def test_the_local_command_tells_where_it_is_and_cleans_up(tmp_path: Path) -> None:
+def test_m_ha_15_one_command_is_a_cluster_that_tells_where_it_is_and_cleans_up(tmp_path: Path) -> None:
     async def scenario() -> None:
         environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
         process = await asyncio.create_subprocess_exec(
@@ -308,6 +308,7 @@ def test_the_local_command_tells_where_it_is_and_cleans_up(tmp_path: Path) -> No
         master = next(line.split()[1] for line in said if line.startswith("master "))
         async with httpx.AsyncClient(trust_env=False) as client:
             assert (await client.get(f"{master}/health")).status_code == 200
+            assert (await client.get(f"{master}/state")).json()["activated_slaves"] == 2
         assert entries(tmp_path)
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(20):
