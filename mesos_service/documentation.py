@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -95,19 +96,22 @@ def _list(names: Iterable[str]) -> str:
 def commands_page() -> str:
     """All commands, with the options of those that take no service's flags."""
     lines = ["# Commands", "", _MADE]
-    lines.append("Exit statuses: 0 done, 1 it could not be done, 2 it was asked for wrongly.")
+    lines += [
+        "Exit statuses: 0 done, 1 it could not be done, 2 it was asked for wrongly. `run` ends with its command's own, 128 plus",
+        "the signal's number where a signal ended it, or 124 when `--timeout` ran out.",
+    ]
     for name, command in _commands(_application()):
         lines += ["", f"## mesos-service {name}", "", (command.help or "").strip()]
         if name in FLAG_COMMANDS:
             service = "agent" if name == "agent" else "master"
             lines += ["", f"Takes the [flags of the {service}](flags-{service}.md)."]
         rows = [
-            (_spelling(parameter), str(getattr(parameter, "help", None) or ""))
+            (_spelling(parameter), _preset(parameter), _variable(parameter), _meaning(parameter))
             for parameter in command.params
             if parameter.name != "help" and (name not in FLAG_COMMANDS or parameter.name == "agents")
         ]
         if rows:
-            lines += ["", *_table(("option", "meaning"), rows)]
+            lines += ["", *_table(("option", "default", "environment", "meaning"), rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -133,8 +137,32 @@ def _commands(group: TyperGroup, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _spelling(parameter: Any) -> str:  # Any: as above.
     if parameter.param_type_name == "argument":
-        return f"`{parameter.name.upper()}`"
-    return ", ".join(f"`{option}`" for option in parameter.opts)
+        return f"`{parameter.name.upper()}{'...' if parameter.nargs == -1 else ''}`"
+    options = ", ".join(f"`{option}`" for option in parameter.opts)
+    return options if parameter.is_flag else f"{options} `{_metavar(parameter)}`"
+
+
+def _metavar(parameter: Any) -> str:  # Any: as above.
+    if parameter.metavar:
+        return str(parameter.metavar)
+    if isinstance(parameter.default, Enum):
+        return "|".join(str(choice) for choice in type(parameter.default))
+    return "NUMBER" if isinstance(parameter.default, (int, float)) else "TEXT"
+
+
+def _preset(parameter: Any) -> str:  # Any: as above.
+    if parameter.required:
+        return "needed"
+    return "" if parameter.default in (None, "", False) else f"`{parameter.default}`"
+
+
+def _variable(parameter: Any) -> str:  # Any: as above.
+    return f"`{parameter.envvar}`" if parameter.envvar else ""
+
+
+def _meaning(parameter: Any) -> str:  # Any: as above.
+    text = str(getattr(parameter, "help", None) or "")
+    return f"{text} May be given several times." if parameter.multiple else text
 
 
 def _default(flags: type[Flags], name: str) -> str:

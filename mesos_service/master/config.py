@@ -122,7 +122,9 @@ class MasterConfig(Flags):
     advertise_port: PortFlag | None = Field(
         None, description="Port that others reach this master at, where not --port."
     )
-    work_dir: Path | None = Field(None, description="Directory of the master's own; made where it is missing.")
+    work_dir: Path | None = Field(
+        None, description="Made where missing, and unused by this version; nothing is kept across a restart."
+    )
     registry: Annotated[str, AfterValidator(_check_registry)] = Field(
         "in_memory", description="Where the registry is kept; this version has only in_memory."
     )
