@@ -31,7 +31,7 @@ from mesos_service.wire.decode import decode_leniently
 from mesos_service.wire.encode import encode_message
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.frameworks import FrameworkInfo, FrameworkInfoCapability, FrameworkInfoCapabilityType
-from mesos_service.wire.offers import Filters, InverseOffer, Offer, OfferOperation
+from mesos_service.wire.offers import Filters, InverseOffer, Offer, OfferOperation, OperationStatus
 from mesos_service.wire.tasks import KillPolicy, TaskInfo, TaskStatus
 
 log = logging.getLogger(__name__)
@@ -121,6 +121,9 @@ class Scheduler:
 
     async def failure(self, agent_id: str | None, executor_id: str | None, status: int | None) -> None:
         """An agent is gone, or, with ``executor_id``, an executor has ended; ``status`` is a raw wait status."""
+
+    async def operation_status(self, status: OperationStatus) -> None:
+        """What became of an operation that had an id; this master refuses all but launches (M-SE-07)."""
 
     async def error(self, message: str) -> None:
         """The master's last word; :meth:`run` then ends with :class:`SubscriptionEnded`."""
@@ -225,6 +228,8 @@ class Scheduler:
             await self._on_subscribed(event.subscribed, subscription)
         elif event.rescind is not None:
             await self.rescind(event.rescind.offer_id.value)
+        elif event.update_operation_status is not None:
+            await self.operation_status(event.update_operation_status.status)
         elif event.failure is not None:
             failure = event.failure
             await self.failure(

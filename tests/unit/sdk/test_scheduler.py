@@ -17,7 +17,7 @@ from mesos_service.sdk.scheduler import Scheduler
 from mesos_service.sdk.subscription import Address, Backoff
 from mesos_service.sdk.tasks import available, custom_executor, default_executor, launch, launch_group, resources, task
 from mesos_service.wire.agents import MasterInfo
-from mesos_service.wire.offers import Offer
+from mesos_service.wire.offers import Offer, OperationStatus
 from mesos_service.wire.tasks import TaskStatus
 from tests.unit.sdk.fake_server import Answer, FakeServer, Json, fake_master, subscribe_framework
 
@@ -78,6 +78,9 @@ class Recording(Scheduler):
     async def message(self, agent_id: str, executor_id: str, data: bytes) -> None:
         self._tell("message", agent_id, executor_id, data)
 
+    async def operation_status(self, status: OperationStatus) -> None:
+        self._tell("operation_status", status.operation_id and status.operation_id.value, status.state)
+
     async def failure(self, agent_id: str | None, executor_id: str | None, status: int | None) -> None:
         self._tell("failure", agent_id, executor_id, status)
 
@@ -136,6 +139,8 @@ def test_m_se_02_to_06_every_event_reaches_its_handler() -> None:
                 master.send({"type": "HEARTBEAT"})
                 master.send({"type": "OFFERS", "offers": {"offers": [OFFER]}})
                 master.send({"type": "RESCIND", "rescind": {"offer_id": {"value": "O1"}}})
+                refused = {"operation_id": {"value": "op"}, "state": "OPERATION_ERROR"}
+                master.send({"type": "UPDATE_OPERATION_STATUS", "update_operation_status": {"status": refused}})
                 master.send({"type": "FAILURE", "failure": {"agent_id": {"value": "S1"}}})
                 master.send(
                     {
@@ -153,6 +158,7 @@ def test_m_se_02_to_06_every_event_reaches_its_handler() -> None:
                 ("subscribed", "F1"),
                 ("offers", ["O1"]),
                 ("rescind", "O1"),
+                ("operation_status", "op", "OPERATION_ERROR"),
                 ("failure", "S1", None, None),
                 ("failure", "S1", "e", 1792),
                 ("message", "S1", "e", b"hi"),
