@@ -1,4 +1,7 @@
-"""What every isolator module promises, with real processes (Mesos docs, isolators; M-AG-03, M-AG-04)."""
+"""What every isolator module promises, with real processes (Mesos docs, isolators; M-AG-03, M-AG-04).
+
+``MESOS_MODULES_DIR`` (the variable of the flag ``--modules_dir``) adds folders of an author's own.
+"""
 
 from __future__ import annotations
 
@@ -10,35 +13,38 @@ import pytest
 from mesos_service.containers.containerizer import Members
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import API_VERSION, ContainerConfig, Isolator, Usage
+from mesos_service.plugins.loader import ISOLATORS, available, load, read_config
 from modules.isolators.posix_cpu import PosixCpu
 from modules.isolators.posix_mem import PosixMem
+from tests.contract.modules import modules_dirs
 from tests.unit.containers.room import Room, cid, room, run_asyncio, until
 
-ISOLATORS: list[type[Isolator]] = [PosixCpu, PosixMem]
+BUILT_IN: list[type[Isolator]] = [PosixCpu, PosixMem]
+FOUND = [load(ISOLATORS, found.name, modules_dirs()) for found in available(ISOLATORS, modules_dirs())]
 C = cid("c")
 CONFIG = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=1, mem=32))
 
 
 def made(kind: type[Isolator]) -> tuple[Members, Isolator]:
     members = Members()
-    return members, kind(members)
+    return members, kind(members, read_config(kind, {}))
 
 
-@pytest.mark.parametrize("kind", ISOLATORS)
+@pytest.mark.parametrize("kind", FOUND)
 def test_it_names_itself(kind: type[Isolator]) -> None:
     assert kind.api_version == API_VERSION
     assert kind.name
     assert kind.__doc__
 
 
-@pytest.mark.parametrize("kind", ISOLATORS)
+@pytest.mark.parametrize("kind", FOUND)
 def test_a_whole_life_beside_a_real_process(kind: type[Isolator], tmp_path: Path) -> None:
     async def body() -> None:
         members, isolator = made(kind)
         async with room(tmp_path, [isolator], members) as here:
             await here.shell("c", "exec sleep 1000")
             await isolator.update(C, Resources.scalars(cpus=2, mem=64), {"cpus": 3000})
-            assert (await isolator.usage(C)).measured()
+            assert isinstance(await isolator.usage(C), Usage)
             assert isinstance(await isolator.status(C), dict)
             await here.destroy("c")
             assert await isolator.usage(C) == Usage()
@@ -46,7 +52,18 @@ def test_a_whole_life_beside_a_real_process(kind: type[Isolator], tmp_path: Path
     run_asyncio(body())
 
 
-@pytest.mark.parametrize("kind", ISOLATORS)
+@pytest.mark.parametrize("kind", BUILT_IN)
+def test_m_ag_04_the_built_in_ones_measure(kind: type[Isolator], tmp_path: Path) -> None:
+    async def body() -> None:
+        members, isolator = made(kind)
+        async with room(tmp_path, [isolator], members) as here:
+            await here.shell("c", "exec sleep 1000")
+            assert (await isolator.usage(C)).measured()
+
+    run_asyncio(body())
+
+
+@pytest.mark.parametrize("kind", FOUND)
 def test_every_method_takes_the_unknown_and_repeats(kind: type[Isolator]) -> None:
     async def body() -> None:
         _, isolator = made(kind)
