@@ -181,6 +181,7 @@ LATER: Final = {
     "M-AL-20": "Agents with GPUs are kept for frameworks that use them.",
     "M-AL-27": "Limits of a task above what it requests.",
     "M-HA-02": "What the registry holds, on disk.",
+    "M-HA-09": "The registry forgets agents that were unreachable for long.",
     "M-LE-02": "The master's old-style writes.",
     "M-MO-01": "Module manifests in Mesos' form.",
     "M-SE-08": "Inverse offers.",

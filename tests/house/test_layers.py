@@ -8,6 +8,7 @@ no clock, no randomness, no I/O, no logging, no await, so that one seed is one h
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,29 @@ def own_imports(file: Path) -> Iterator[tuple[int, str]]:
 def test_every_room_is_in_the_table() -> None:
     rooms = {room_of(file) for file in python_files(PACKAGE)} - {"__init__", "__main__"}
     assert rooms <= set(MAY_IMPORT), "say in MAY_IMPORT which rooms the new room may import"
+
+
+def test_the_architecture_page_says_the_same() -> None:
+    """Its table of rooms: who may import whom, with **inner** and **parts** for the two that are written there."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    words: dict[str, frozenset[str]] = {}
+
+    def rooms(cell: str) -> frozenset[str]:
+        expanded = (words.get(word) or {word.strip("`")} for word in re.split(r",\s+", cell) if word != "-")
+        return frozenset[str]().union(*expanded)
+
+    for word in ("inner", "parts"):
+        definition = re.search(rf"\*\*{word}\*\*: (.*?)\.$", page, flags=re.MULTILINE | re.DOTALL)
+        assert definition is not None
+        words[word] = rooms(definition[1])
+    told = {
+        name: rooms(may_import)
+        for named, may_import in re.findall(
+            r"^\| (`mesos_service/[^|]*) \| [^|]* \| ([^|]*) \|$", page, flags=re.MULTILINE
+        )
+        for name in re.findall(r"`mesos_service/(\w+)(?:/|\.py)`", named)
+    }
+    assert told == MAY_IMPORT
 
 
 def test_dependencies_point_inward() -> None:
