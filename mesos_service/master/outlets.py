@@ -91,6 +91,8 @@ class OfferEncoder:
         )
         attributes = encode_fragment(attributes_to_wire(info.attributes)) if info.attributes else None
         fragments = encode_fragment(url), attributes
+        if len(self._agents) > 2 * len(self._state.agents) + 64:  # Agents go without a word to this room.
+            self._agents = {known: kept for known, kept in self._agents.items() if known in self._state.agents}
         self._agents[agent.agent_id] = (info, *fragments)
         return fragments
 

@@ -96,7 +96,8 @@ class MasterService:
 
     def _count_call(self, call: Call) -> None:
         framework_id = FrameworkId(call.framework_id.value) if call.framework_id is not None else None
-        self.metrics.call(call.type or "UNKNOWN", framework_id)
+        # An id that nobody has is whatever a client made up: it gets no counter of its own.
+        self.metrics.call(call.type or "UNKNOWN", framework_id if framework_id in self.state.frameworks else None)
 
     async def start(self) -> None:
         """Returns when connections are accepted."""

@@ -91,6 +91,7 @@ def on_framework_updated(turn: Turn, message: FrameworkUpdated) -> None:
     framework = turn.state.frameworks.get(framework_id) if framework_id is not None else None
     if framework is not None:
         framework.info = message.framework
+        status_updates.resume(turn, framework_id)
 
 
 def _start_registration(turn: Turn) -> None:

@@ -174,10 +174,10 @@ def pause(turn: Turn) -> None:
             turn.state.timers.cancel(RetryDue(*key))
 
 
-def resume(turn: Turn) -> None:
-    """A master has registered this agent: every head goes out again at once (X03)."""
+def resume(turn: Turn, framework_id: FrameworkId | None = None) -> None:
+    """Somebody listens again: every head goes out at once, or those of one framework that is back (X03)."""
     for stream in turn.state.streams.values():
-        if stream.pending:
+        if stream.pending and framework_id in (None, stream.framework_id):
             _send_first(turn, stream)
 
 

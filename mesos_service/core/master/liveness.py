@@ -24,6 +24,8 @@ from mesos_service.domain.ids import AgentId
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState
 
 REASON_AGENT_REMOVED: Final = "REASON_AGENT_REMOVED"
+UNREACHABLE_MAX: Final = 102_400
+"""Unreachable agents remembered; the longest gone are forgotten first, and their tasks are then unknown (M-HA-09)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ def on_unreachable_stored(turn: Turn, stored: Unreachable) -> None:
     state = turn.state
     agent = state.agents[stored.agent_id]
     state.unreachable[stored.agent_id] = stored.at
+    while len(state.unreachable) > UNREACHABLE_MAX:
+        del state.unreachable[next(iter(state.unreachable))]
     hostname, link_id = agent.info.hostname, agent.link_id
     _remove(
         turn,

@@ -77,6 +77,7 @@ def tell_of_return(turn: Turn, adopted: Iterable[Task], was_unreachable: bool) -
     for task in adopted:
         if task.state in TERMINAL_STATES:
             continue
+        last = task.statuses[-1] if task.statuses else task.shown
         status = TaskStatus(
             task_id=task.info.task_id,
             state=task.state,
@@ -85,6 +86,8 @@ def tell_of_return(turn: Turn, adopted: Iterable[Task], was_unreachable: bool) -
             message="Unreachable agent re-reregistered" if was_unreachable else "Agent came back to a new master",
             agent_id=task.agent_id,
             timestamp=turn.now,
+            healthy=None if last is None else last.healthy,
+            container=None if last is None else last.container,
         )
         turn.tell(turn.state.frameworks[task.framework_id], Update(status))
 

@@ -252,12 +252,14 @@ def on_update_framework(turn: Turn, framework: Framework, call: UpdateFramework)
 
 
 def _change(turn: Turn, framework: Framework, info: FrameworkInfo, suppressed: frozenset[Role]) -> None:
-    """Take over new information, and tell the agents that run something of the framework."""
+    """Take over new information, and tell the agents that run something of the framework.
+
+    They are told even of nothing new: an agent takes it as a sign that somebody listens again, and repeats at once
+    what is not acknowledged, instead of when its back-off has run out (X02).
+    """
     state = turn.state
-    changed = info != framework.info or info.carried != framework.info.carried
     framework.info = info
     framework.suppressed = suppressed
     state.allocator.update_framework(view(framework))
-    if changed:
-        for agent_id in teardown.agents_of(framework):
-            turn.tell_agent(state.agents[agent_id], FrameworkUpdated(info))
+    for agent_id in teardown.agents_of(framework):
+        turn.tell_agent(state.agents[agent_id], FrameworkUpdated(info))

@@ -8,6 +8,7 @@ is acknowledged leaves the memory; its resources were free as soon as its latest
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from mesos_service.core import task_states
 from mesos_service.core.events import Update
@@ -21,6 +22,18 @@ from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.tasks import TERMINAL_STATES, Source, TaskInfo, TaskState, TaskStatus
 
 # -- what the master itself says -----------------------------------------------------------------------------
+
+
+WAYS_OF_BEING_LOST: Final = frozenset(
+    {
+        TaskState.DROPPED,
+        TaskState.UNREACHABLE,
+        TaskState.GONE,
+        TaskState.GONE_BY_OPERATOR,
+        TaskState.UNKNOWN,
+    }
+)
+"""States that only frameworks with PARTITION_AWARE are told of; to the others all of them are LOST."""
 
 
 def state_for(framework: Framework, state: TaskState) -> TaskState:
@@ -90,6 +103,11 @@ def on_update(turn: Turn, agent: Agent, message: UpdateStatus) -> None:
             turn.tell_agent(agent, ShutdownFramework(framework_id))
         turn.note("task.update_ignored", framework_id=framework_id, task_id=status.task_id)
         return
+    latest = message.latest_state or status.state
+    if status.state in WAYS_OF_BEING_LOST:
+        # An agent that was asked about a task may not know whose it is, and so not what its framework understands.
+        status = replace(status, state=state_for(framework, status.state))
+        latest = state_for(framework, latest) if latest in WAYS_OF_BEING_LOST else latest
     turn.tell(framework, Update(status))
     task = framework.tasks.get(status.task_id)
     if task is None or task.agent_id != agent.agent_id:
@@ -111,7 +129,7 @@ def on_update(turn: Turn, agent: Agent, message: UpdateStatus) -> None:
             )
         if agent.unproven_executors and task.executor_id is not None:
             _prove_executor(turn, agent, task, status, task.executor_id)
-    take_state(turn, agent, task, message.latest_state or status.state)
+    take_state(turn, agent, task, latest)
 
 
 def take_state(turn: Turn, agent: Agent, task: Task, latest: TaskState) -> None:

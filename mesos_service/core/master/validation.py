@@ -130,13 +130,15 @@ def refuse_task(task: TaskInfo, framework: Framework, agent: Agent, role: Role) 
     if task_id in framework.tasks or task_id in framework.unreachable_tasks:
         return f"Task has duplicate ID: {task_id}"
     if task.agent_id != agent.agent_id:
-        return f"Task is for agent {task.agent_id}, but agent {agent.agent_id} was offered"
+        return f"Task uses invalid agent {task.agent_id} while agent {agent.agent_id} is expected"
     if task.kill_grace_seconds is not None and task.kill_grace_seconds < 0:
         return "Task's 'kill_policy.grace_period' must not be negative"
     if task.max_completion_seconds is not None and task.max_completion_seconds < 0:
         return "Task's 'max_completion_time' must not be negative"
     if task.refusal is not None:
         return task.refusal
+    if not task.resources:
+        return "Task uses no resources"
     return _refuse_allocation(task.resources, role)
 
 
@@ -144,6 +146,8 @@ def refuse_single(task: TaskInfo) -> str | None:
     """Outside groups a task has a command of its own or an executor that knows what to do."""
     if (task.command is None) == (task.executor is None):
         return "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present"
+    if task.executor is not None and task.executor.type is ExecutorType.DEFAULT:
+        return "A task on a 'DEFAULT' executor is launched in a task group, with a command of its own"
     return None
 
 

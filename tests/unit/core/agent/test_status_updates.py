@@ -6,15 +6,17 @@ import pytest
 
 from mesos_service.core.agent.state import ACKNOWLEDGED_MAX, AgentOptions
 from mesos_service.core.effects import LaunchContainer
-from mesos_service.core.link import AcknowledgeUpdate, ShutdownFramework, UpdateStatus
-from mesos_service.core.messages import ContainerExited, ContainerLaunched
+from mesos_service.core.link import AcknowledgeUpdate, FrameworkUpdated, ShutdownFramework, UpdateStatus
+from mesos_service.core.messages import ContainerExited, ContainerLaunched, FromMaster
 from mesos_service.domain.ids import FrameworkId, TaskId
 from mesos_service.domain.tasks import TaskState, TaskStatus
 from tests.unit.core.agent.world import (
     FRAMEWORK_ID,
+    LINK,
     World,
     deeds,
     facts,
+    framework_info,
     only,
     states,
     statuses,
@@ -57,6 +59,16 @@ def test_x02_the_head_is_repeated_after_10_s_doubling_to_10_minutes(world: World
         assert statuses(world.wait(pause - 0.1)) == []
         repeated = statuses(world.wait(0.1))
         assert [one.uuid for one in repeated] == [starting.uuid]
+
+
+def test_x02_a_framework_that_is_back_is_told_at_once(world: World) -> None:
+    (starting,) = launched(world)
+    world.wait(11.0)
+    back = FrameworkUpdated(framework_info())
+    repeated = statuses(world.take(FromMaster(link_id=LINK, message=back)))
+    assert [one.uuid for one in repeated] == [starting.uuid]
+    assert statuses(world.wait(9.9)) == []
+    assert len(statuses(world.wait(0.1))) == 1, "and the pause starts anew"
 
 
 def test_x02_the_pause_starts_anew_for_the_next_update(world: World) -> None:

@@ -70,7 +70,7 @@ def test_m_op_01_a_command_task_goes_to_its_agent() -> None:
         ({"task_id": ""}, "ID must not be empty"),
         ({"task_id": ".."}, "'..' is disallowed"),
         ({"task_id": "x" * 256}, "ID must not be greater than 255 characters"),
-        ({"agent_id": "elsewhere"}, "Task is for agent elsewhere, but agent master-S0 was offered"),
+        ({"agent_id": "elsewhere"}, "Task uses invalid agent elsewhere while agent master-S0 is expected"),
         (
             {"command": None},
             "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present",
@@ -79,6 +79,11 @@ def test_m_op_01_a_command_task_goes_to_its_agent() -> None:
             {"executor": custom()},
             "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present",
         ),
+        (
+            {"command": None, "executor": replace(custom(), type=ExecutorType.DEFAULT, command=None)},
+            "A task on a 'DEFAULT' executor is launched in a task group, with a command of its own",
+        ),
+        ({"resources": Resources.EMPTY}, "Task uses no resources"),
         ({"refusal": "Resource 'cpus:-1' is invalid"}, "Resource 'cpus:-1' is invalid"),
         ({"kill_grace_seconds": -1.0}, "Task's 'kill_policy.grace_period' must not be negative"),
         ({"max_completion_seconds": -1.0}, "Task's 'max_completion_time' must not be negative"),

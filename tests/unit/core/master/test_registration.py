@@ -20,13 +20,14 @@ from mesos_service.core.link import (
     ShutdownFramework,
     Unregister,
 )
+from mesos_service.core.master import liveness
 from mesos_service.core.messages import FromAgent, LaunchGroupOperation, Persisted
 from mesos_service.core.registry.operations import AdmitAgent, MarkAgentReachable, RemoveAgent
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
-from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, TaskId
+from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.resources import Resources
-from mesos_service.domain.tasks import Source, TaskState
+from mesos_service.domain.tasks import ContainerStatus, Source, TaskState
 from tests.unit.core.master.world import (
     AWARE,
     SMALL,
@@ -238,6 +239,21 @@ def test_an_agent_that_moves_to_another_link_is_not_lost_with_the_old_one() -> N
     assert node.record.link_id == new
 
 
+CONTAINER = ContainerStatus(container_id=ContainerId("c"), executor_pid=7)
+
+
+def test_unreachable_agents_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "UNREACHABLE_MAX", 1)
+    world = World()
+    first, second = world.agent(), world.agent()
+    world.framework()
+    world.advance(40.0)
+    second.pong()
+    world.advance(200.0)
+    assert list(world.state.unreachable) == [second.agent_id]
+    assert first.agent_id not in world.state.agents
+
+
 def test_x17_an_unreachable_agent_comes_back_with_its_tasks() -> None:
     world = World()
     node, scheduler = world.agent(), world.framework()
@@ -249,8 +265,9 @@ def test_x17_an_unreachable_agent_comes_back_with_its_tasks() -> None:
     other = running(world, node, old, "b")
     world.advance(100.0)
     world.stores = False
+    last = replace(node.status("t", TaskState.RUNNING), container=CONTAINER)
     effects = node.come_back(
-        node.report(scheduler, task),
+        replace(node.report(scheduler, task), statuses=(last,)),
         node.report(old, other, TaskState.KILLING),
         frameworks=[scheduler.record.info, old.record.info],
     )
@@ -264,6 +281,7 @@ def test_x17_an_unreachable_agent_comes_back_with_its_tasks() -> None:
     status = scheduler.statuses(effects)[0]
     assert status.message == "Unreachable agent re-reregistered"
     assert (status.uuid, status.source) == (None, Source.MASTER)
+    assert status.container == CONTAINER
     assert "agent.reachable" in facts(effects)
     assert node.record.used == {
         scheduler.framework_id: SMALL.allocated_to("role"),

@@ -302,6 +302,16 @@ def test_agents_that_run_its_tasks_hear_of_a_changed_framework() -> None:
     assert idle.agent_id not in scheduler.record.executors
 
 
+def test_x02_agents_hear_of_every_new_subscription_and_repeat_what_is_unacknowledged() -> None:
+    world = World()
+    node = world.agent()
+    scheduler = world.framework(framework_info(failover_timeout=60.0))
+    running(world, node, scheduler)
+    scheduler.disconnect()
+    (told,) = downlinks(scheduler.subscribe_again(), FrameworkUpdated)
+    assert told.framework.framework_id == scheduler.framework_id
+
+
 def test_x18g_suppression_is_taken_from_the_new_subscription_and_filters_are_gone() -> None:
     world = World()
     world.agent()

@@ -8,7 +8,7 @@ from mesos_service.core.events import Update
 from mesos_service.core.link import AcknowledgeUpdate, ShutdownFramework
 from mesos_service.core.master.state import MasterOptions, Task
 from mesos_service.domain.ids import AgentId, TaskId
-from mesos_service.domain.tasks import TERMINAL_STATES, TaskState
+from mesos_service.domain.tasks import TERMINAL_STATES, Source, TaskState
 from tests.unit.core.master.world import (
     SMALL,
     TOTAL,
@@ -158,6 +158,24 @@ def test_an_update_for_a_task_of_another_agent_changes_nothing() -> None:
     other.update(scheduler, other.status("t", TaskState.FAILED))
     assert task_of(scheduler).state is TaskState.STAGING
     assert node.record.free == TOTAL - SMALL
+
+
+@pytest.mark.parametrize("capability", [(), ("PARTITION_AWARE",)])
+def test_m_se_03_only_aware_frameworks_are_told_the_ways_of_being_lost(capability: tuple[str, ...]) -> None:
+    """An agent that is asked about a task may not know its framework, and says DROPPED (X21)."""
+    world = World()
+    node = world.agent()
+    scheduler = world.framework(framework_info(roles=("*",), capabilities=frozenset(capability)))
+    world.settle()
+    scheduler.launch(scheduler.offers[0], task_info("t", node.agent_id))
+    status = node.status("t", TaskState.DROPPED, source=Source.AGENT, reason="REASON_RECONCILIATION")
+    effects = node.update(scheduler, status)
+    told = TaskState.DROPPED if capability else TaskState.LOST
+    assert scheduler.told(effects) == [("t", told, "REASON_RECONCILIATION")]
+    assert scheduler.statuses(effects)[0].uuid == status.uuid
+    assert task_of(scheduler).state is told
+    scheduler.acknowledge(status)
+    assert scheduler.record.tasks == {}
 
 
 def test_x12_the_history_has_no_data_and_one_entry_for_each_run_of_equal_states() -> None:
