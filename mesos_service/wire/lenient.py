@@ -5,12 +5,13 @@ relies on it:
 
 * ``null`` is unset; unknown fields are ignored; unknown enum names are dropped unless the field is required;
 * one object or scalar is accepted for a repeated field, and arrays within its array are flattened;
-* numbers and booleans may be strings, doubles may be "Infinity", fractions are cut off for whole numbers;
+* numbers and booleans may be strings, limits may be "Infinity", fractions are cut off for whole numbers;
 * Base64 may contain white space and lack its padding.
 
 What remains is refused with Mesos' words: an array for a field that is not repeated, a value of the wrong kind, a
 required field that is missing. Fields are visited in the order of their names, as Mesos' sorted maps do, so that
-of several mistakes the same one is told. Numbers out of range are refused here, where Mesos wraps them around.
+of several mistakes the same one is told. Numbers out of range are refused here, where Mesos wraps them around, and so
+are doubles that are not finite, save for limits: JSON has no such number, hence no message of ours could carry them on.
 
 This path costs some hundred microseconds and runs only where the strict decoder has refused (``decode``).
 """
@@ -166,7 +167,9 @@ def _read_string(field: _Field, text: str) -> Json:
                 raise RefusedJsonError(f"Failed to find enum for '{text}'")
             return _Dropped
         case _Kind.DOUBLE if text in ("Infinity", "-Infinity"):
-            return text if text in field.names else float(text)
+            if text in field.names:
+                return text
+            raise RefusedJsonError(f"Number out of range for field '{field.name}'")
         case _Kind.DOUBLE | _Kind.INTEGER:
             number = _parse_scalar(field, text, "number")
             if isinstance(number, bool) or not isinstance(number, (int, float)):
@@ -195,9 +198,12 @@ def _unparsed(field: _Field, text: str, kind: str, why: str) -> str:
 def _read_number(field: _Field, number: int | float) -> int | float:
     if field.kind is _Kind.DOUBLE:
         try:
-            return float(number)
+            double = float(number)
         except OverflowError:
-            raise RefusedJsonError(f"Number out of range for field '{field.name}'") from None
+            double = math.inf
+        if not math.isfinite(double):
+            raise RefusedJsonError(f"Number out of range for field '{field.name}'")
+        return double
     whole = math.trunc(number)
     if (field.least is not None and whole < field.least) or (field.greatest is not None and whole > field.greatest):
         raise RefusedJsonError(f"Number {whole} out of range for field '{field.name}'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,6 +48,18 @@ def accept(task: dict[str, Any] | None = None, **accept_fields: Any) -> bytes:
             },
         }
     ).encode()
+
+
+def refused(decoder: Callable[[bytes], object], body: bytes) -> str:
+    """The text with which ``decoder`` refuses ``body``, always with status 400."""
+    with pytest.raises(WireError) as refusal:
+        decoder(body)
+    assert refusal.value.status == 400
+    return refusal.value.text
+
+
+def repr_short(value: object) -> str:
+    return repr(value)[:12]
 
 
 def launched(body: bytes) -> Any:
@@ -125,9 +137,40 @@ class TestLenient:
         assert task.limits["mem"].value == "Infinity"
         assert task.limits["cpus"].value == 2.0
 
-    def test_infinity_is_a_number_elsewhere(self) -> None:
-        task = launched(accept({"resources": [{"name": "cpus", "type": "SCALAR", "scalar": {"value": "Infinity"}}]}))
-        assert math.isinf(task.resources[0].scalar.value)
+    @pytest.mark.parametrize("value", ["-Infinity", "NaN", "1e999", 10**400], ids=repr_short)
+    def test_limits_are_no_other_odd_number(self, value: object) -> None:
+        refusal = refused(decode_scheduler_call, accept({"limits": {"mem": {"value": value}}}))
+        assert refusal.startswith(UNCONVERTED) and refusal.count("field 'value'") == 1
+
+    @pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN", "1e999", 10**400, -(10**400)], ids=repr_short)
+    def test_a_double_that_is_not_finite_is_refused_everywhere_else(self, value: object) -> None:
+        """The agent link would carry it as ``null``, and its other end refuse the whole call."""
+        resources = [{"name": "cpus", "type": "SCALAR", "scalar": {"value": value}}]
+        task_id, status = {"value": "t"}, {"task_id": {"value": "t"}, "state": "TASK_RUNNING"}
+        limited = status | {"limitation": {"resources": resources}}
+        ids = {"framework_id": {"value": "F"}, "executor_id": {"value": "E"}}
+        container = {"container_id": task_id, "resources": resources}
+        for decoder, body, preface in (
+            (decode_scheduler_call, accept({"resources": resources}), UNCONVERTED),
+            (decode_scheduler_call, accept({"health_check": {"delay_seconds": value}}), UNCONVERTED),
+            (decode_scheduler_call, accept(filters={"refuse_seconds": value}), UNCONVERTED),
+            (decode_executor_call, ids | {"type": "UPDATE", "update": {"status": limited}}, UNCONVERTED),
+            (
+                decode_operator_call,
+                {"type": "RESERVE_RESOURCES", "reserve_resources": {"agent_id": task_id, "resources": resources}},
+                UNCONVERTED,
+            ),
+            (decode_agent_call, {"type": "LAUNCH_CONTAINER", "launch_container": container}, ""),
+        ):
+            refusal = refused(decoder, body if isinstance(body, bytes) else json.dumps(body).encode())
+            assert refusal.startswith(preface), refusal
+            assert "Number out of range for field" in refusal or f"Failed to parse '{value}' as a JSON" in refusal
+
+    @pytest.mark.parametrize("literal", [b"1e999", b"-1e999", b"NaN", b"Infinity"])
+    def test_a_literal_beyond_doubles_is_refused(self, literal: bytes) -> None:
+        body = accept(filters={"refuse_seconds": 0}).replace(b'"refuse_seconds": 0', b'"refuse_seconds": ' + literal)
+        assert literal in body
+        assert refused(decode_scheduler_call, body).startswith(UNPARSED)
 
     def test_unknown_enum_names_of_optional_fields_are_dropped(self) -> None:
         info = {"user": "u", "name": "n", "capabilities": [{"type": "NO_SUCH"}, {"type": "MULTI_ROLE"}]}
