@@ -13,7 +13,15 @@ from mesos_service.agent.outlets import AgentOutlets
 from mesos_service.core.effects import Reply
 from mesos_service.core.messages import ExecutorDisconnected
 from mesos_service.domain.ids import ExecutorId, FrameworkId
-from mesos_service.http.asgi import HeaderName, Receive, Scope, Send, respond_accepted, respond_text
+from mesos_service.http.asgi import (
+    CLIENT_BODY_BYTES_MAX,
+    HeaderName,
+    Receive,
+    Scope,
+    Send,
+    respond_accepted,
+    respond_text,
+)
 from mesos_service.http.calls import Call, receive_call, respond_broken
 from mesos_service.http.held_stream import HeldStream
 from mesos_service.wire import executor
@@ -34,7 +42,7 @@ class ExecutorApi:
         self._outlets = outlets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        posted = await receive_call(scope, receive, send)
+        posted = await receive_call(scope, receive, send, limit=CLIENT_BODY_BYTES_MAX)
         if posted is None:
             return
         try:

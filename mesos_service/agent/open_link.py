@@ -1,18 +1,21 @@
 """One link to the master from its opening to its end: a stream that comes down, and batched calls that go up.
 
-At most one MESSAGES call is on its way; what is said meanwhile goes into the next one. So order is kept, and a busy
-agent makes fewer calls rather than a longer queue (X62). An open link is made when the master grants it and dropped
-whole when anything breaks: nothing of it is of use to the next one.
+At most one MESSAGES call is on its way; what is said meanwhile goes into the next one, or beyond ``CALL_BYTES_MAX``
+into the next ones. So order is kept, and a busy agent makes fewer calls rather than a longer queue (X62). An open link
+is made when the master grants it and dropped whole when anything breaks: nothing of it is of use to the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from mesos_service.agent.master_detector import MasterAddress
 from mesos_service.domain.errors import OperatingFault
@@ -24,6 +27,8 @@ from mesos_service.wire.recordio import RecordReader
 PATH: Final = "/api/v1/agent"
 REDIRECTS_MAX: Final = 5
 HTTP_PORT: Final = 80
+CALL_BYTES_MAX: Final = 8 * 1024 * 1024
+"""What one MESSAGES call holds, unless a single message is larger: far below what a master takes (64 MiB)."""
 _HEADERS: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
@@ -53,7 +58,7 @@ class OpenLink:
         self._calls = calls
         self._call_seconds_max = call_seconds_max
         self._loop = asyncio.get_running_loop()
-        self._batches: dict[tuple[Hashable, AgentId | None], list[agent_link.Uplink]] = {}
+        self._batches: dict[tuple[Hashable, AgentId | None], deque[msgspec.Raw]] = {}
         self._in_flight = False
         self._planned = False
         self._fault: LinkBroken | None = None
@@ -102,7 +107,7 @@ class OpenLink:
     # -- up --------------------------------------------------------------------------------------------------
     def say(self, speaker: Hashable, agent_id: AgentId | None, message: agent_link.Uplink) -> None:
         """Queue one message. ``speaker`` tells agents apart that have no id yet."""
-        self._batches.setdefault((speaker, agent_id), []).append(message)
+        self._batches.setdefault((speaker, agent_id), deque()).append(agent_link.encode_uplink(message))
         self._idle.clear()
         if not self._in_flight and not self._planned:
             # At the end of this turn of the loop: whatever else is said in it goes along.
@@ -125,14 +130,10 @@ class OpenLink:
         self._planned = False
         if self._in_flight or not self._batches:
             return
-        batches = tuple(
-            agent_link.UplinkBatch(agent_id=agent_id, messages=tuple(messages))
-            for (_, agent_id), messages in self._batches.items()
-        )
-        self._batches.clear()
+        batches, messages = self._next_call()
         self.calls_sent += 1
-        self.messages_sent += sum(len(batch.messages) for batch in batches)
-        body = agent_link.encode_link_call(agent_link.LinkMessages(link_id=self.link_id, batches=batches))
+        self.messages_sent += messages
+        body = agent_link.encode_link_messages(self.link_id, batches)
         try:
             answer = self._calls.send("POST", self._granted.path, body, _HEADERS)
         except ConnectionFault as fault:
@@ -142,6 +143,24 @@ class OpenLink:
         late = f"a call was not answered within {self._call_seconds_max:g} s"
         watch = self._loop.call_later(self._call_seconds_max, self.break_off, late)
         answer.add_done_callback(lambda done: self._answered(watch, done))
+
+    def _next_call(self) -> tuple[list[tuple[AgentId | None, list[msgspec.Raw]]], int]:
+        """Take the oldest of what waits, up to ``CALL_BYTES_MAX`` and at least one message; and how many these are."""
+        batches: list[tuple[AgentId | None, list[msgspec.Raw]]] = []
+        count = size = 0
+        for speaker, waiting in tuple(self._batches.items()):
+            taken: list[msgspec.Raw] = []
+            while waiting and (count == 0 or size + len(memoryview(waiting[0])) <= CALL_BYTES_MAX):
+                message = waiting.popleft()
+                size += len(memoryview(message))
+                count += 1
+                taken.append(message)
+            if taken:
+                batches.append((speaker[1], taken))
+            if waiting:
+                break
+            del self._batches[speaker]
+        return batches, count
 
     def _answered(self, watch: asyncio.TimerHandle, answer: asyncio.Future[Response]) -> None:
         watch.cancel()

@@ -26,14 +26,19 @@ class HeaderName(bytes):
 
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
-"""Far above any lawful call (5,000 tasks in one ACCEPT are some 2 MB), far below what would hurt."""
+"""For our own agent link, whose calls carry what others' calls were made of: far below what would hurt."""
+
+CLIENT_BODY_BYTES_MAX = 16 * 1024 * 1024
+"""For schedulers and executors: far above any lawful call (5,000 tasks in one ACCEPT are some 2 MB), and far enough
+below ``BODY_BYTES_MAX`` that whatever is taken from them fits the agent link, in Base64 and with all that is around
+it."""
 
 CONTENT_LENGTH = b"content-length"
 TEXT = (HeaderName(b"Content-Type"), b"text/plain; charset=utf-8")
 
 
 class BodyTooLarge(Exception):
-    """The client sent, or announced, more than ``BODY_BYTES_MAX`` bytes."""
+    """The client sent, or announced, more bytes than the limit of its endpoint."""
 
 
 class ClientGone(Exception):

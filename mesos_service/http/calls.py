@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mesos_service.http.asgi import (
+    BODY_BYTES_MAX,
     TEXT,
     BodyTooLarge,
     CallHeaders,
@@ -21,6 +22,7 @@ from mesos_service.http.asgi import (
 )
 
 JSON: Final = "application/json"
+OUR_DEFECT: Final = "this is a defect of ours, please report it with the lines that follow"
 
 _ALLOW_POST: Final = (HeaderName(b"Allow"), b"POST")
 
@@ -36,11 +38,16 @@ class Call:
 
 
 async def receive_call(
-    scope: Scope, receive: Receive, send: Send, content_types: str = "application/json or application/x-protobuf"
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    content_types: str = "application/json or application/x-protobuf",
+    limit: int = BODY_BYTES_MAX,
 ) -> Call | None:
     """The call, or ``None`` when it was answered here: wrong method, wrong content type, too large, or gone.
 
     ``content_types`` is what the refusal of another one says is expected; it differs between Mesos' endpoints.
+    ``limit`` is in bytes of the body; what is longer is answered 413.
     """
     if scope["method"] != "POST":
         text = f"Expecting one of {{ 'POST' }}, but received '{scope['method']}'."
@@ -54,7 +61,7 @@ async def receive_call(
             await respond_text(send, 415, f"Expecting 'Content-Type' of {content_types}")
         return None
     try:
-        body = await read_body(receive)
+        body = await read_body(receive, limit)
     except BodyTooLarge:
         await respond(send, 413, b"The request body is too large.", (TEXT, (b"connection", b"close")))
         return None
@@ -65,5 +72,5 @@ async def receive_call(
 
 async def respond_broken(send: Send, what: str) -> None:
     """We failed, not the client: a short answer without a trace of why; the log has all of it."""
-    log.exception("%s failed; this is a defect of ours, please report it with the lines above", what)
+    log.exception("%s failed; %s", what, OUR_DEFECT)
     await respond_text(send, 500, "Internal error: the request was well-formed, but handling it failed.")

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from mesos_service.core.link import Uplink
 from mesos_service.core.messages import FromAgent, LinkLost
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.http.asgi import HeaderName, Receive, Scope, Send, respond_accepted, respond_text
-from mesos_service.http.calls import receive_call, respond_broken
+from mesos_service.http.calls import OUR_DEFECT, receive_call
 from mesos_service.http.held_stream import HeldStream
 from mesos_service.master.driver import MasterDriver
 from mesos_service.master.outlets import MasterOutlets
-from mesos_service.wire.agent_link import LinkMessages, SubscribeLink, decode_link_call
+from mesos_service.wire.agent_link import (
+    LinkCall,
+    LinkMessages,
+    SubscribeLink,
+    Unreadable,
+    decode_link_call,
+    salvage_link_messages,
+)
 from mesos_service.wire.convert.link import uplink_from_wire
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.streams import negotiate
@@ -36,21 +43,29 @@ class AgentApi:
         posted = await receive_call(scope, receive, send)
         if posted is None:
             return
+        call: LinkCall
+        unreadable: Sequence[Unreadable] = ()
         try:
             call = decode_link_call(posted.body)
         except WireError as error:
-            await respond_text(send, error.status, error.text)
-            return
+            salvaged = salvage_link_messages(posted.body)
+            if salvaged is None:
+                await respond_text(send, error.status, error.text)
+                return
+            call, unreadable = salvaged
         if isinstance(call, SubscribeLink):
             await self._subscribe(LinkId(call.link_id), posted.headers.accept, receive, send)
         else:
-            await self._messages(call, send)
+            await self._messages(call, unreadable, send)
 
-    async def _messages(self, call: LinkMessages, send: Send) -> None:
+    async def _messages(self, call: LinkMessages, unreadable: Sequence[Unreadable], send: Send) -> None:
+        """Take all that can be taken. One bad message costs neither its agent the link nor the others theirs."""
         link_id = LinkId(call.link_id)
         if link_id not in self._outlets.links:
             await respond_text(send, 404, f"No stream of link '{link_id}' is open here; open one first.")
             return
+        for one in unreadable:
+            log.warning("A message of agent %s is left out, as it cannot be read: %s", one.agent_id, one.reason)
         submit = self._driver.submit
         stimulus = f"uplink-{self._driver.new_request()}"
         for batch in call.batches:
@@ -59,14 +74,15 @@ class AgentApi:
                 try:
                     converted = uplink_from_wire(message)
                 except ValueError as error:
-                    await respond_text(send, 400, f"Agent '{agent_id}' sent what cannot be used: {error}")
-                    return
+                    kind = type(message).__name__
+                    log.warning("%s of agent %s is left out, as it cannot be used: %s", kind, agent_id, error)
+                    continue
                 self._count(converted)
                 try:
                     submit(FromAgent(link_id=link_id, agent_id=agent_id, message=converted, stimulus=stimulus))
-                except Exception:  # noqa: BLE001 - one defect of ours must not take the other agents' links along.
-                    await respond_broken(send, f"{type(message).__name__} of agent {agent_id}")
-                    return
+                except Exception:
+                    # One defect of ours must not take the other agents' links along.
+                    log.exception("%s of agent %s failed; %s", type(message).__name__, agent_id, OUR_DEFECT)
         await respond_accepted(send)
 
     async def _subscribe(self, link_id: LinkId, accept: str | None, receive: Receive, send: Send) -> None:

@@ -11,7 +11,16 @@ from typing import Final
 
 from mesos_service.core.effects import Reply
 from mesos_service.core.messages import SchedulerDisconnected
-from mesos_service.http.asgi import CallHeaders, HeaderName, Receive, Scope, Send, respond_accepted, respond_text
+from mesos_service.http.asgi import (
+    CLIENT_BODY_BYTES_MAX,
+    CallHeaders,
+    HeaderName,
+    Receive,
+    Scope,
+    Send,
+    respond_accepted,
+    respond_text,
+)
 from mesos_service.http.calls import Call, receive_call, respond_broken
 from mesos_service.http.held_stream import HeldStream
 from mesos_service.master.driver import MasterDriver
@@ -38,7 +47,7 @@ class SchedulerApi:
         self._called = called
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        posted = await receive_call(scope, receive, send)
+        posted = await receive_call(scope, receive, send, limit=CLIENT_BODY_BYTES_MAX)
         if posted is None:
             return
         try:

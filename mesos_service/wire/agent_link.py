@@ -14,7 +14,8 @@ ours, so decoding is strict: there is one spelling for everything, and unknown m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -130,7 +131,10 @@ class SubscribeLink(Message, kw_only=True, tag_field="type", tag="SUBSCRIBE"):
 
 
 class LinkMessages(Message, kw_only=True, tag_field="type", tag="MESSAGES"):
-    """Answered 202 once queued; 400 when it cannot be read, 404 when no stream of this ``link_id`` is open."""
+    """Answered 202 once queued; 400 when it cannot be read, 404 when no stream of this ``link_id`` is open.
+
+    Single messages that cannot be read or used are left out, and logged, for the sake of all the others.
+    """
 
     link_id: str
     batches: tuple[UplinkBatch, ...]
@@ -285,12 +289,84 @@ def encode_link_call(call: LinkCall) -> bytes:
     return _ENCODER.encode(call)
 
 
+class _OutgoingBatch(Message, kw_only=True):
+    """``UplinkBatch`` for writing only, of messages that are encoded already."""
+
+    agent_id: str | None = None
+    messages: Sequence[msgspec.Raw]
+
+
+class _OutgoingMessages(Message, kw_only=True, tag_field="type", tag="MESSAGES"):
+    link_id: str
+    batches: Sequence[_OutgoingBatch]
+
+
+def encode_uplink(message: Uplink) -> msgspec.Raw:
+    """One message as it will stand in a MESSAGES call, so that its size is known before it is sent."""
+    return msgspec.Raw(_ENCODER.encode(message))
+
+
+def encode_link_messages(link_id: str, batches: Iterable[tuple[str | None, Sequence[msgspec.Raw]]]) -> bytes:
+    """A MESSAGES call of encoded messages, agent by agent."""
+    return _ENCODER.encode(
+        _OutgoingMessages(
+            link_id=link_id,
+            batches=[_OutgoingBatch(agent_id=agent_id, messages=messages) for agent_id, messages in batches],
+        )
+    )
+
+
 def decode_link_call(body: bytes) -> LinkCall:
     """Read the body of one ``POST /api/v1/agent``; raise ``WireError`` (400) when it is not one."""
     try:
         return _CALLS.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(400, f"Failed to read the agent link call: {error}") from None
+
+
+class _RawBatch(Message, kw_only=True):
+    agent_id: str | None = None
+    messages: tuple[msgspec.Raw, ...]
+
+
+class _RawMessages(Message, kw_only=True, tag_field="type", tag="MESSAGES"):
+    link_id: str
+    batches: tuple[_RawBatch, ...]
+
+
+_RAW_MESSAGES: Final = msgspec.json.Decoder(_RawMessages)
+_UPLINK: Final[msgspec.json.Decoder[Uplink]] = msgspec.json.Decoder(Uplink)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """One message that was left out, and why; ``agent_id`` as its batch has it."""
+
+    agent_id: str | None
+    reason: str
+
+
+def salvage_link_messages(body: bytes) -> tuple[LinkMessages, tuple[Unreadable, ...]] | None:
+    """What can be read of a MESSAGES call that ``decode_link_call`` refused, message by message.
+
+    A sender repeats what is not accepted, so that refusing all for the sake of one would silence every agent of its
+    link for good. ``None`` when the call itself makes no sense.
+    """
+    try:
+        raw = _RAW_MESSAGES.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    batches: list[UplinkBatch] = []
+    unreadable: list[Unreadable] = []
+    for batch in raw.batches:
+        messages: list[Uplink] = []
+        for message in batch.messages:
+            try:
+                messages.append(_UPLINK.decode(message))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                unreadable.append(Unreadable(batch.agent_id, str(error)))
+        batches.append(UplinkBatch(agent_id=batch.agent_id, messages=tuple(messages)))
+    return LinkMessages(link_id=raw.link_id, batches=tuple(batches)), tuple(unreadable)
 
 
 def encode_downlink(agent_id: str | None, messages: Sequence[Downlink | EncodedRunTask]) -> bytes:

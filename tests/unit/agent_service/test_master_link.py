@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from mesos_service.agent import open_link
 from mesos_service.agent.master_detector import StandaloneDetector
 from mesos_service.agent.master_link import AgentUplink, LinkOptions, MasterLink
 from mesos_service.agent.open_link import REDIRECTS_MAX
@@ -103,6 +104,34 @@ def test_x62_one_call_at_a_time_and_order_is_kept() -> None:
             await until(lambda: len(statuses(master, "S1")) == 200)
             assert statuses(master, "S1") == list(range(200))
             assert len(master.calls) == 2, "what came up meanwhile goes in one call"
+
+    asyncio.run(scenario())
+
+
+def test_x62_a_call_is_bounded_in_bytes_and_order_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A master takes no call of any size; a backlog goes in as many as it needs, and one large message goes alone."""
+    monkeypatch.setattr(open_link, "CALL_BYTES_MAX", 2000)
+
+    def told(number: int, size: int) -> link.MessageFromExecutor:
+        data = b"%d:" % number + b"x" * size
+        return link.MessageFromExecutor(framework_id=FrameworkId("f"), executor_id=ExecutorId("e"), data=data)
+
+    async def scenario() -> None:
+        async with fake_master() as master, linked(master.port) as (master_link, agent):
+            other = Agent(master_link)
+            await until(lambda: agent.link_id and other.link_id)
+            for number in range(60):
+                agent.say("S1", told(number, 9000 if number == 30 else 100))
+                other.say("S2", told(number, 10))
+            assert await master_link.drain(5.0)
+            for speaker in ("S1", "S2"):
+                said = [one for one in master.said(speaker) if isinstance(one, agent_link.MessageFromExecutor)]
+                assert [int(one.data.split(b":")[0]) for one in said] == list(range(60))
+            sizes = [len(agent_link.encode_link_call(call)) for call in master.calls]
+            assert len(sizes) > 6
+            (large,) = (call for call in master.calls if len(agent_link.encode_link_call(call)) > 2300)
+            assert sum(len(batch.messages) for batch in large.batches) == 1
+            assert sum(size < 1000 for size in sizes) < 4, "calls are not filled"
 
     asyncio.run(scenario())
 

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from typing import cast
 
 import pytest
 
-from mesos_service.http.asgi import BodyTooLarge, Message, Receive, Scope, Send, read_body
+from mesos_service.agent.driver import AgentDriver
+from mesos_service.agent.executor_api import ExecutorApi
+from mesos_service.agent.outlets import AgentOutlets
+from mesos_service.http.asgi import (
+    BODY_BYTES_MAX,
+    CLIENT_BODY_BYTES_MAX,
+    Application,
+    BodyTooLarge,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+)
 from mesos_service.http.calls import receive_call
 from mesos_service.http.paths import MesosPaths
+from mesos_service.master.driver import MasterDriver
+from mesos_service.master.outlets import MasterOutlets
+from mesos_service.master.scheduler_api import SchedulerApi
 
 
 def scope(method: str = "POST", **headers: str) -> Scope:
@@ -28,6 +46,10 @@ def post(asked: Scope, *parts: bytes) -> tuple[object, list[Message]]:
         sent.append(message)
 
     return asyncio.run(receive_call(asked, receive, send)), sent
+
+
+async def _wait(answering: Awaitable[None]) -> None:
+    await answering
 
 
 def test_x18a_wrong_method_is_405_with_the_one_that_is_allowed() -> None:
@@ -75,6 +97,41 @@ def test_an_oversized_body_is_given_up_before_it_is_held() -> None:
     with pytest.raises(BodyTooLarge):
         asyncio.run(read_body(receive, limit=10_000))
     assert taken == 11
+
+
+def test_a_body_beyond_its_endpoints_limit_is_413() -> None:
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x" * 101, "more_body": False}
+
+    sent: list[Message] = []
+    asked = scope(content_type="application/json")
+    assert asyncio.run(receive_call(asked, receive, send, limit=100)) is None
+    assert sent[0]["status"] == 413
+    assert asyncio.run(receive_call(asked, receive, send, limit=101)) is not None
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        SchedulerApi(cast("MasterDriver", None), cast("MasterOutlets", None), lambda _: None),
+        ExecutorApi(cast("AgentDriver", None), cast("AgentOutlets", None)),
+    ],
+)
+def test_schedulers_and_executors_may_send_less_than_the_agent_link_carries(endpoint: Application) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b" " * (CLIENT_BODY_BYTES_MAX + 1), "more_body": False}
+
+    asyncio.run(_wait(endpoint(scope(content_type="application/json"), receive, send)))
+    assert sent[0]["status"] == 413
+    assert 2 * CLIENT_BODY_BYTES_MAX < BODY_BYTES_MAX
 
 
 @pytest.mark.parametrize(
