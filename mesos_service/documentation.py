@@ -97,8 +97,8 @@ def commands_page() -> str:
     """All commands, with the options of those that take no service's flags."""
     lines = ["# Commands", "", _MADE]
     lines += [
-        "Exit statuses: 0 done, 1 it could not be done, 2 it was asked for wrongly. `run` ends with its command's own, 128 plus",
-        "the signal's number where a signal ended it, or 124 when `--timeout` ran out.",
+        "Exit statuses: 0 done, 1 it could not be done, 2 it was asked for wrongly. `run` ends with its command's own,",
+        "128 plus the signal's number where a signal ended it, or 124 when `--timeout` ran out.",
     ]
     for name, command in _commands(_application()):
         lines += ["", f"## mesos-service {name}", "", (command.help or "").strip()]
