@@ -145,16 +145,29 @@ async def respond_text(send: Send, status: int, text: str) -> None:
 
 
 class HotPath:
-    """Catches the paths that must be fast; everything else goes to the application behind."""
+    """Catches the paths that must be fast, and what is below them; everything else goes to the application behind.
+
+    As everywhere in Mesos the longest path that is a whole prefix answers: ``/api/v1/scheduler/x`` is a call of the
+    scheduler API.
+    """
 
     def __init__(self, application: Application, hot: Mapping[str, Application]) -> None:
         self._application = application
         self._hot = dict(hot)
+        self._below = {path + "/": handler for path, handler in sorted(hot.items(), key=_longest_first)}
+        self._prefixes = tuple(self._below)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            handler = self._hot.get(scope["path"])
+            path = scope["path"]
+            handler = self._hot.get(path)
+            if handler is None and path.startswith(self._prefixes):
+                handler = next(below for prefix, below in self._below.items() if path.startswith(prefix))
             if handler is not None:
                 await handler(scope, receive, send)
                 return
         await self._application(scope, receive, send)
+
+
+def _longest_first(entry: tuple[str, Application]) -> int:
+    return -len(entry[0])

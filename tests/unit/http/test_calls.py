@@ -16,6 +16,7 @@ from mesos_service.http.asgi import (
     CLIENT_BODY_BYTES_MAX,
     Application,
     BodyTooLarge,
+    HotPath,
     Message,
     Receive,
     Scope,
@@ -154,3 +155,43 @@ def test_paths_have_one_spelling(asked: str, spelled: str) -> None:
         raise AssertionError("not called")
 
     assert MesosPaths(nothing, "/master", ("/api/v1/explain",)).normalise(asked) == spelled
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/api/v1/scheduler", "scheduler"),
+        ("/api/v1/scheduler/", "scheduler"),
+        ("/api/v1/scheduler/x", "scheduler"),
+        ("/master/api/v1/scheduler//", "scheduler"),
+        ("/api/v1/scheduler/x/y", "deeper"),
+        ("/slave(1)/api/v1/executor/", "executor"),
+        ("/api/v1/schedulers", "behind"),
+        ("/api/v1", "behind"),
+        ("/", "behind"),
+    ],
+)
+def test_hot_paths_take_what_is_below_them_by_the_longest_prefix(path: str, expected: str) -> None:
+    reached: list[str] = []
+
+    def named(name: str) -> Application:
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            reached.append(name)
+
+        return application
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is read here")
+
+    async def send(message: Message) -> None:
+        raise AssertionError("nothing is sent here")
+
+    scheduler = named("scheduler")
+    hot = {
+        "/api/v1/scheduler": scheduler,
+        "/master/api/v1/scheduler": scheduler,
+        "/api/v1/scheduler/x/y": named("deeper"),
+        "/slave(1)/api/v1/executor": named("executor"),
+    }
+    asyncio.run(_wait(HotPath(named("behind"), hot)({**scope(), "path": path}, receive, send)))
+    assert reached == [expected]
