@@ -75,7 +75,7 @@ class ExecutorApi:
             return
         driver, outlets = self._driver, self._outlets
         request = driver.new_request()
-        stream = HeldStream(encoding.framer())
+        stream = HeldStream(encoding.framer(), backlog=outlets.backlog)
         outlets.expect_stream(request, stream)
         try:
             answer = driver.call(request, call_from_wire(call, request, stimulus=f"executor-call-{request}"))

@@ -8,7 +8,7 @@ from typing import Protocol
 from mesos_service.core.events import ExecutorEvent
 from mesos_service.core.link import Uplink
 from mesos_service.domain.ids import AgentId, LinkId, StreamId
-from mesos_service.http.held_stream import HeldStream
+from mesos_service.http.held_stream import Backlog, HeldStream
 from mesos_service.wire.convert.executor import event_to_wire
 from mesos_service.wire.encode import encode_event
 
@@ -27,6 +27,7 @@ class AgentOutlets:
         self._exit = exit_
         self._expected: dict[int, HeldStream] = {}
         self.executor_streams: dict[StreamId, HeldStream] = {}
+        self.backlog = Backlog()
         self.overruns = 0
         """Streams given up because their reader was too slow (N17)."""
 

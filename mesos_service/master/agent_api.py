@@ -94,7 +94,7 @@ class AgentApi:
         if encoding is None:
             await respond_text(send, 406, "Expecting 'Accept' to allow 'application/json'")
             return
-        stream = links[link_id] = HeldStream(encoding.framer())
+        stream = links[link_id] = HeldStream(encoding.framer(), backlog=self._outlets.backlog)
         reason = "this master failed"
         try:
             reason = await stream.serve(receive, send, 200, [(CONTENT_TYPE, encoding.content_type.encode())])

@@ -7,6 +7,7 @@ kept.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -21,7 +22,7 @@ from mesos_service.domain.frameworks import MULTI_ROLE, RESERVATION_REFINEMENT, 
 from mesos_service.domain.ids import AgentId, FrameworkId, LinkId, StreamId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resources import Resources
-from mesos_service.http.held_stream import HeldStream
+from mesos_service.http.held_stream import Backlog, HeldStream
 from mesos_service.wire import agent_link, common
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.convert.infos import framework_to_wire, task_to_wire
@@ -29,6 +30,8 @@ from mesos_service.wire.convert.link import downlink_to_wire
 from mesos_service.wire.convert.scheduler import event_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire
 from mesos_service.wire.encode import EncodedOffer, encode_event, encode_fragment, encode_offers
+
+log = logging.getLogger(__name__)
 
 FRAGMENTS_MAX: Final = 65_536
 """Encoded resource lists kept; a cluster shows far fewer shapes than agents, and past this the oldest half goes."""
@@ -109,6 +112,9 @@ class MasterOutlets:
         self._expected: dict[int, HeldStream] = {}
         self.scheduler_streams: dict[StreamId, HeldStream] = {}
         self.links: dict[LinkId, HeldStream] = {}
+        self.backlog = Backlog()
+        self._choked: set[LinkId] = set()
+        """Open links that a message was dropped from; told of once."""
         self.overruns = 0
         """Streams given up because their reader was too slow (N17)."""
 
@@ -154,6 +160,13 @@ class MasterOutlets:
     def send_agent(self, link_id: LinkId, agent_id: AgentId, message: Downlink) -> None:
         stream = self.links.get(link_id)
         if stream is None:
+            return
+        if isinstance(message, link.MessageToAgent) and stream.unsent_bytes > stream.lag_bytes_max // 2:
+            # Nobody promised to deliver it (M-SC-11), and a burst of these must not cost a healthy agent its link,
+            # which it would lose as a slow reader.
+            level = logging.DEBUG if link_id in self._choked else logging.WARNING
+            log.log(level, "A message for agent %s is dropped: its link %s is far behind", agent_id, link_id)
+            self._choked = {one for one in (*self._choked, link_id) if one in self.links}
             return
         # The answer to a first registration goes to an agent that does not know its id yet.
         addressee = None if isinstance(message, link.Registered) else agent_id

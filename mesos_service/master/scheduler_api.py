@@ -84,7 +84,7 @@ class SchedulerApi:
             return
         driver, outlets = self._driver, self._outlets
         request = driver.new_request()
-        stream = HeldStream(encoding.framer())
+        stream = HeldStream(encoding.framer(), backlog=outlets.backlog)
         outlets.expect_stream(request, stream)
         try:
             answer = driver.call(request, call_from_wire(call, _context(request, posted.headers)))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import pytest
+import uvloop
+
 from mesos_service.http.asgi import HeaderName, Message, Receive, Scope, Send
 from mesos_service.http.client import Connection
-from mesos_service.http.held_stream import HeldStream
+from mesos_service.http.held_stream import Backlog, HeldStream
 from mesos_service.http.server import HttpServer, bind
 from mesos_service.wire.recordio import record
 
@@ -103,6 +108,58 @@ def test_n17_one_event_larger_than_the_bound_still_goes_through() -> None:
     run(scenario)
 
 
+def test_n17_all_streams_together_are_bounded_and_the_furthest_behind_goes_first() -> None:
+    async def scenario() -> None:
+        backlog = Backlog(bytes_max=1000)
+        clients = [Client() for _ in range(3)]
+        streams = [HeldStream(line, lag_bytes_max=900, backlog=backlog) for _ in clients]
+        for client in clients:
+            client.taking.clear()
+        ends = [
+            asyncio.create_task(stream.serve(client.receive, client.send, 200, []))
+            for stream, client in zip(streams, clients, strict=True)
+        ]
+        await asyncio.sleep(0)
+        for stream, size in zip(streams, (300, 400, 200), strict=True):
+            stream.write(b"x" * (size - 1))
+        assert backlog.unsent_bytes == 900
+        streams[0].write(b"x" * 49)
+        assert not any(stream.overrun for stream in streams)
+        streams[2].write(b"x" * 99)
+        assert [stream.overrun for stream in streams] == [False, True, False]
+        assert "all readers together" in await ends[1]
+        assert backlog.unsent_bytes == 350 + 300
+        for client in clients:
+            client.taking.set()
+        streams[0].close()
+        assert await ends[0] == "closed"
+        clients[2].gone.set()
+        await ends[2]
+        assert backlog.unsent_bytes == 0
+
+    run(scenario)
+
+
+def test_a_stream_that_was_never_served_counts_in_no_sum() -> None:
+    async def scenario() -> None:
+        backlog = Backlog(bytes_max=100)
+        HeldStream(line, backlog=backlog).write(b"x" * 1000)
+        assert backlog.unsent_bytes == 0
+
+    run(scenario)
+
+
+def test_a_defect_is_not_taken_for_a_closed_connection() -> None:
+    async def scenario() -> None:
+        async def send(message: Message) -> None:
+            raise RuntimeError("not the connection's")
+
+        with pytest.raises(RuntimeError, match="not the connection's"):
+            await HeldStream(line).serve(Client().receive, send, 200, [])
+
+    run(scenario)
+
+
 # -- over real sockets ---------------------------------------------------------------------------------------
 
 
@@ -174,3 +231,69 @@ def test_n17_a_client_that_never_reads_costs_a_bounded_amount_and_disturbs_nobod
             healthy.close()
 
     run(scenario)
+
+
+@pytest.mark.parametrize("loop_factory", [uvloop.new_event_loop, asyncio.new_event_loop])
+def test_a_client_that_pipelined_behind_its_stream_and_left_is_noticed(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
+) -> None:
+    """uvicorn tells the last request of a connection alone that it is gone; the stream learns it as it writes."""
+
+    async def scenario() -> None:
+        streams: list[HeldStream] = []
+        ended: asyncio.Queue[str] = asyncio.Queue()
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            streams.append(HeldStream(record))
+            ended.put_nowait(await streams[-1].serve(receive, send, 200, []))
+
+        async with asyncio.timeout(20), serving(application) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+            await writer.wait_closed()
+            while ended.empty():
+                streams[0].write(b"heartbeat")
+                await asyncio.sleep(0)
+            assert await ended.get() == "the client closed the connection"
+
+    with caplog.at_level(logging.INFO), asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(scenario())
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("loop_factory", [uvloop.new_event_loop, asyncio.new_event_loop])
+def test_n17_a_reader_that_was_given_up_loses_its_connection_though_it_never_reads(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        streams: list[HeldStream] = []
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            streams.append(HeldStream(record, lag_bytes_max=256 * 1024))
+            assert "behind" in await streams[-1].serve(receive, send, 200, [])
+
+        async with asyncio.timeout(20), serving(application) as port:
+            loop = asyncio.get_running_loop()
+            stalled = socket.socket()
+            stalled.setblocking(False)
+            await loop.sock_connect(stalled, ("127.0.0.1", port))
+            await loop.sock_sendall(stalled, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await loop.sock_recv(stalled, 1)
+            streams[0].write(b"x" * 32 * 1024 * 1024)
+            await asyncio.sleep(0)
+            while not streams[0].overrun:
+                streams[0].write(b"x" * 64 * 1024)
+                await asyncio.sleep(0)
+            # An abort is a reset: it is told at once, in front of whatever the socket still holds.
+            error = 0
+            while not error:
+                await asyncio.sleep(0)
+                error = stalled.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            assert error == errno.ECONNRESET
+            stalled.close()
+
+    with caplog.at_level(logging.INFO), asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(scenario())
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
