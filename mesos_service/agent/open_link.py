@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from dataclasses import dataclass
@@ -24,11 +25,15 @@ from mesos_service.http.client import Connection, ConnectionFault, Response
 from mesos_service.wire import agent_link
 from mesos_service.wire.recordio import RecordReader
 
+log = logging.getLogger(__name__)
+
 PATH: Final = "/api/v1/agent"
 REDIRECTS_MAX: Final = 5
 HTTP_PORT: Final = 80
 CALL_BYTES_MAX: Final = 8 * 1024 * 1024
 """What one MESSAGES call holds, unless a single message is larger: far below what a master takes (64 MiB)."""
+WAITING_BYTES_MAX: Final = 4 * CALL_BYTES_MAX
+"""With so much waiting, executors' messages are dropped: nobody promised to deliver them (M-EX-02)."""
 _HEADERS: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
@@ -59,6 +64,8 @@ class OpenLink:
         self._call_seconds_max = call_seconds_max
         self._loop = asyncio.get_running_loop()
         self._batches: dict[tuple[Hashable, AgentId | None], deque[msgspec.Raw]] = {}
+        self._waiting_bytes = 0
+        self._choked = False
         self._in_flight = False
         self._planned = False
         self._fault: LinkBroken | None = None
@@ -107,7 +114,15 @@ class OpenLink:
     # -- up --------------------------------------------------------------------------------------------------
     def say(self, speaker: Hashable, agent_id: AgentId | None, message: agent_link.Uplink) -> None:
         """Queue one message. ``speaker`` tells agents apart that have no id yet."""
-        self._batches.setdefault((speaker, agent_id), deque()).append(agent_link.encode_uplink(message))
+        encoded = agent_link.encode_uplink(message)
+        size = len(memoryview(encoded))
+        if isinstance(message, agent_link.MessageFromExecutor) and self._waiting_bytes + size > WAITING_BYTES_MAX:
+            level = logging.DEBUG if self._choked else logging.WARNING
+            log.log(level, "A message of executor %s is dropped: the master is far behind", message.executor_id)
+            self._choked = True
+            return
+        self._waiting_bytes += size
+        self._batches.setdefault((speaker, agent_id), deque()).append(encoded)
         self._idle.clear()
         if not self._in_flight and not self._planned:
             # At the end of this turn of the loop: whatever else is said in it goes along.
@@ -123,6 +138,7 @@ class OpenLink:
         if self._fault is None:
             self._fault = LinkBroken(why)
         self._batches.clear()
+        self._waiting_bytes = 0
         self._idle.set()
         self._granted.stream.close()
 
@@ -160,6 +176,7 @@ class OpenLink:
             if waiting:
                 break
             del self._batches[speaker]
+        self._waiting_bytes -= size
         return batches, count
 
     def _answered(self, watch: asyncio.TimerHandle, answer: asyncio.Future[Response]) -> None:

@@ -136,6 +136,26 @@ def test_x62_a_call_is_bounded_in_bytes_and_order_is_kept(monkeypatch: pytest.Mo
     asyncio.run(scenario())
 
 
+def test_a_burst_of_executors_messages_is_dropped_and_what_must_arrive_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_link, "WAITING_BYTES_MAX", 5000)
+    burst = link.MessageFromExecutor(framework_id=FrameworkId("f"), executor_id=ExecutorId("e"), data=b"x" * 100)
+
+    async def scenario() -> None:
+        async with fake_master() as master, linked(master.port) as (master_link, agent):
+            await until(lambda: agent.link_id)
+            for number in range(100):
+                agent.say("S1", burst)
+                agent.say("S1", exited(number))
+            assert await master_link.drain(5.0)
+            assert statuses(master, "S1") == list(range(100))
+            assert 10 < len(master.said("S1")) - 100 < 50
+            agent.say("S1", burst)
+            assert await master_link.drain(5.0)
+            assert isinstance(master.said("S1")[-1], agent_link.MessageFromExecutor), "the backlog is gone"
+
+    asyncio.run(scenario())
+
+
 def test_what_is_said_in_one_turn_goes_in_one_call() -> None:
     async def scenario() -> None:
         async with fake_master() as master, linked(master.port) as (master_link, agent):
