@@ -45,9 +45,9 @@ class OfferEncoder:
         self._resources: dict[tuple[Resources, bool, bool], msgspec.Raw | None] = {}
         self._agents: dict[AgentId, tuple[AgentInfo, msgspec.Raw, msgspec.Raw | None]] = {}
 
-    def forget(self, agent_id: AgentId) -> None:
-        """The agent is gone; a description that changed needs no call, as it is compared by identity."""
-        self._agents.pop(agent_id, None)
+    def __len__(self) -> int:
+        """How many agents' descriptions are kept."""
+        return len(self._agents)
 
     def encode(self, offers: Iterable[Offer], framework: FrameworkInfo) -> bytes:
         """One OFFERS event for ``framework``, in the spelling its capabilities ask for."""
@@ -171,8 +171,6 @@ class MasterOutlets:
         # The answer to a first registration goes to an agent that does not know its id yet.
         addressee = None if isinstance(message, link.Registered) else agent_id
         stream.write(agent_link.encode_downlink(addressee, (self._encode(message),)))
-        if isinstance(message, link.ShutdownAgent):
-            self._offers.forget(agent_id)
 
     def _encode(self, message: Downlink) -> agent_link.Downlink | agent_link.EncodedRunTask:
         if isinstance(message, link.RunTask):
