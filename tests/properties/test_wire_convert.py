@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,9 +144,12 @@ uplinks: st.SearchStrategy[link.Uplink] = st.one_of(
 )
 
 
-def bare(message: object) -> str:
-    """As text, in which what is carried along does not show."""
-    return repr(message)
+def bare(value: object) -> object:
+    """What a message says, as plain values to compare: without the wire messages that are carried along."""
+    if dataclasses.is_dataclass(value):
+        said = {one.name: bare(getattr(value, one.name)) for one in dataclasses.fields(value) if one.repr}
+        return type(value).__name__, said
+    return [bare(one) for one in value] if isinstance(value, tuple) else value
 
 
 @given(uplinks.filter(lambda one: not isinstance(one, link.ExitedExecutor) or one.status < 2**31))
