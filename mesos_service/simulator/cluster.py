@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import random
 from collections import deque
@@ -165,7 +166,7 @@ class Cluster:
     # -- watching --------------------------------------------------------------------------------------------
     def _journal(self, now: float, place: str, message: object) -> None:
         self._steps += 1
-        line = f"{now:.6f} {place}: {message!r}"
+        line = f"{now:.6f} {place}: {canonical(message)}"
         self._digest.update(line.encode())
         self._recent.append(line[:400])
 
@@ -196,6 +197,18 @@ class Cluster:
         for framework in self.frameworks:
             if not framework.offers_seen:
                 raise HistoryFailed(f"{framework.info.name} never got an offer")
+
+
+def canonical(value: object) -> str:
+    """As ``repr``, but the same in every process: sets of texts print in an order that differs from one to the next."""
+    if isinstance(value, frozenset):
+        return "{" + ", ".join(sorted(map(repr, value))) + "}"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(canonical, value)) + ")"
+    if dataclasses.is_dataclass(value):
+        told = (f"{one.name}={canonical(getattr(value, one.name))}" for one in dataclasses.fields(value) if one.repr)
+        return f"{type(value).__name__}({', '.join(told)})"
+    return repr(value)
 
 
 def _framework(number: int) -> FrameworkInfo:

@@ -5,6 +5,9 @@ A seed is a history. A seed that ever failed joins ``CORPUS`` and stays there.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Collection, Sequence
 
 import pytest
@@ -58,6 +61,21 @@ def test_one_seed_is_one_history() -> None:
     first, second, other = run(7), run(7), run(8)
     assert first == second
     assert first.digest != other.digest
+
+
+def test_one_seed_is_one_history_in_every_process() -> None:
+    """Texts hash differently in each process: an order that came from a set would show here."""
+    told = {
+        subprocess.run(
+            [sys.executable, "-m", "mesos_service.cli.main", "simulate", "--seed=7", "--seconds=10"],
+            env={**os.environ, "PYTHONHASHSEED": str(hashing)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hashing in (1, 2, 3)
+    }
+    assert len(told) == 1, told
 
 
 @pytest.mark.long
