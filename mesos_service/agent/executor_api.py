@@ -15,6 +15,7 @@ from mesos_service.core.messages import ExecutorDisconnected
 from mesos_service.domain.ids import ExecutorId, FrameworkId
 from mesos_service.http.asgi import (
     CLIENT_BODY_BYTES_MAX,
+    Call,
     HeaderName,
     Receive,
     Scope,
@@ -22,7 +23,7 @@ from mesos_service.http.asgi import (
     respond_accepted,
     respond_text,
 )
-from mesos_service.http.calls import Call, receive_call, respond_broken
+from mesos_service.http.calls import receive_call, respond_broken
 from mesos_service.http.held_stream import HeldStream
 from mesos_service.wire import executor
 from mesos_service.wire.convert.executor import call_from_wire

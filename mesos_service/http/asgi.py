@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Protocol, runtime_checkable
 
 # Any: ASGI 3 defines scopes and messages as dictionaries of whatever the server puts there.
 Scope = MutableMapping[str, Any]
@@ -76,6 +76,27 @@ _FIELDS = {
     b"authorization": "authorization",
     b"last-event-id": "last_event_id",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A POST with a JSON body, not yet decoded."""
+
+    headers: CallHeaders
+    body: bytes
+
+
+Answered = tuple[int, str]
+"""A status, and the text of a refusal; empty where the status says it all."""
+ACCEPTED: Final[Answered] = (202, "")
+
+
+@runtime_checkable
+class DirectCalls(Protocol):
+    """An endpoint that can answer most calls at once, without waiting for anything."""
+
+    def answer(self, call: Call, /) -> Answered | None:
+        """The answer, or ``None`` when there is more to it; then nothing has happened yet."""
 
 
 async def read_body(receive: Receive, limit: int = BODY_BYTES_MAX) -> bytes:
@@ -154,8 +175,14 @@ class HotPath:
     def __init__(self, application: Application, hot: Mapping[str, Application]) -> None:
         self._application = application
         self._hot = dict(hot)
+        handlers: Mapping[str, object] = hot
+        self._direct = {path: handler for path, handler in handlers.items() if isinstance(handler, DirectCalls)}
         self._below = {path + "/": handler for path, handler in sorted(hot.items(), key=_longest_first)}
         self._prefixes = tuple(self._below)
+
+    def direct(self, path: str) -> DirectCalls | None:
+        """The handler at exactly ``path``, if it can answer without ASGI; see ``http.direct``."""
+        return self._direct.get(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Final
 
 from mesos_service.http.asgi import (
+    ACCEPTED,
     BODY_BYTES_MAX,
     TEXT,
+    Answered,
     BodyTooLarge,
+    Call,
     CallHeaders,
     ClientGone,
     HeaderName,
@@ -18,6 +20,7 @@ from mesos_service.http.asgi import (
     Send,
     read_body,
     respond,
+    respond_accepted,
     respond_text,
 )
 
@@ -27,14 +30,6 @@ OUR_DEFECT: Final = "this is a defect of ours, please report it with the lines t
 _ALLOW_POST: Final = (HeaderName(b"Allow"), b"POST")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A POST with a JSON body, not yet decoded."""
-
-    headers: CallHeaders
-    body: bytes
 
 
 async def receive_call(
@@ -70,7 +65,23 @@ async def receive_call(
     return Call(headers, body)
 
 
-async def respond_broken(send: Send, what: str) -> None:
-    """We failed, not the client: a short answer without a trace of why; the log has all of it."""
+async def respond_answered(send: Send, answered: Answered) -> None:
+    """Tell what was decided."""
+    if answered == ACCEPTED:
+        await respond_accepted(send)
+    else:
+        await respond_text(send, *answered)
+
+
+def broken(what: str) -> Answered:
+    """We failed, not the client: a short answer without a trace of why; the log has all of it.
+
+    To be called where the exception is handled.
+    """
     log.exception("%s failed; %s", what, OUR_DEFECT)
-    await respond_text(send, 500, "Internal error: the request was well-formed, but handling it failed.")
+    return 500, "Internal error: the request was well-formed, but handling it failed."
+
+
+async def respond_broken(send: Send, what: str) -> None:
+    """Answer with :func:`broken`."""
+    await respond_answered(send, broken(what))

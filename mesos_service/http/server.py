@@ -11,6 +11,7 @@ import uvicorn
 
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.http.asgi import Application
+from mesos_service.http.direct import DirectProtocol
 
 KEEP_ALIVE_SECONDS = 3600
 """A client that keeps one idle connection and never retries loses its subscription when we close it first."""
@@ -56,7 +57,7 @@ class HttpServer:
             uvicorn.Config(
                 application,
                 loop="none",
-                http="httptools",
+                http=DirectProtocol,
                 ws="none",
                 interface="asgi3",  # uvicorn takes an object's bound __call__ for ASGI 2 otherwise
                 proxy_headers=False,

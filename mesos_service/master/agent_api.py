@@ -9,8 +9,8 @@ from typing import Final
 from mesos_service.core.link import Uplink
 from mesos_service.core.messages import FromAgent, LinkLost
 from mesos_service.domain.ids import AgentId, LinkId
-from mesos_service.http.asgi import HeaderName, Receive, Scope, Send, respond_accepted, respond_text
-from mesos_service.http.calls import OUR_DEFECT, receive_call
+from mesos_service.http.asgi import ACCEPTED, Answered, Call, HeaderName, Receive, Scope, Send, respond_text
+from mesos_service.http.calls import OUR_DEFECT, receive_call, respond_answered
 from mesos_service.http.held_stream import HeldStream
 from mesos_service.master.driver import MasterDriver
 from mesos_service.master.outlets import MasterOutlets
@@ -39,10 +39,8 @@ class AgentApi:
         self._outlets = outlets
         self._count = count
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        posted = await receive_call(scope, receive, send)
-        if posted is None:
-            return
+    def answer(self, posted: Call) -> Answered | None:
+        """Take the messages of a call; ``None``, and nothing is done, where a stream is asked for."""
         call: LinkCall
         unreadable: Sequence[Unreadable] = ()
         try:
@@ -50,20 +48,27 @@ class AgentApi:
         except WireError as error:
             salvaged = salvage_link_messages(posted.body)
             if salvaged is None:
-                await respond_text(send, error.status, error.text)
-                return
+                return error.status, error.text
             call, unreadable = salvaged
-        if isinstance(call, SubscribeLink):
+        return None if isinstance(call, SubscribeLink) else self._messages(call, unreadable)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        posted = await receive_call(scope, receive, send)
+        if posted is None:
+            return
+        answered = self.answer(posted)
+        if answered is None:
+            call = decode_link_call(posted.body)
+            assert isinstance(call, SubscribeLink), "all others are answered"
             await self._subscribe(LinkId(call.link_id), posted.headers.accept, receive, send)
         else:
-            await self._messages(call, unreadable, send)
+            await respond_answered(send, answered)
 
-    async def _messages(self, call: LinkMessages, unreadable: Sequence[Unreadable], send: Send) -> None:
+    def _messages(self, call: LinkMessages, unreadable: Sequence[Unreadable]) -> Answered:
         """Take all that can be taken. One bad message costs neither its agent the link nor the others theirs."""
         link_id = LinkId(call.link_id)
         if link_id not in self._outlets.links:
-            await respond_text(send, 404, f"No stream of link '{link_id}' is open here; open one first.")
-            return
+            return 404, f"No stream of link '{link_id}' is open here; open one first."
         for one in unreadable:
             log.warning("A message of agent %s is left out, as it cannot be read: %s", one.agent_id, one.reason)
         submit = self._driver.submit
@@ -83,7 +88,7 @@ class AgentApi:
                 except Exception:
                     # One defect of ours must not take the other agents' links along.
                     log.exception("%s of agent %s failed; %s", type(message).__name__, agent_id, OUR_DEFECT)
-        await respond_accepted(send)
+        return ACCEPTED
 
     async def _subscribe(self, link_id: LinkId, accept: str | None, receive: Receive, send: Send) -> None:
         links = self._outlets.links

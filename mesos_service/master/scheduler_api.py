@@ -13,15 +13,16 @@ from mesos_service.core.effects import Reply
 from mesos_service.core.messages import SchedulerDisconnected
 from mesos_service.http.asgi import (
     CLIENT_BODY_BYTES_MAX,
+    Answered,
+    Call,
     CallHeaders,
     HeaderName,
     Receive,
     Scope,
     Send,
-    respond_accepted,
     respond_text,
 )
-from mesos_service.http.calls import Call, receive_call, respond_broken
+from mesos_service.http.calls import broken, receive_call, respond_answered, respond_broken
 from mesos_service.http.held_stream import HeldStream
 from mesos_service.master.driver import MasterDriver
 from mesos_service.master.outlets import MasterOutlets
@@ -46,35 +47,35 @@ class SchedulerApi:
         self._outlets = outlets
         self._called = called
 
+    def answer(self, posted: Call) -> Answered | None:
+        """Do what a call says; ``None``, and nothing is done, for SUBSCRIBE, whose answer stays open."""
+        try:
+            call = read_scheduler_call(posted.body)
+        except WireError as error:
+            return error.status, error.text
+        if call.type == "SUBSCRIBE":
+            return None
+        self._called(call)
+        request = self._driver.new_request()
+        try:
+            reply = self._driver.call(request, call_from_wire(call, _context(request, posted.headers)))
+            assert isinstance(reply, Reply), "only SUBSCRIBE opens a stream, and none waits for anything durable"
+        except Exception:  # noqa: BLE001 - one defect of ours must not take the other clients' streams along.
+            return broken(f"a {call.type} call")
+        return reply.status, reply.text
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         posted = await receive_call(scope, receive, send, limit=CLIENT_BODY_BYTES_MAX)
         if posted is None:
             return
-        try:
-            call = read_scheduler_call(posted.body)
-        except WireError as error:
-            await respond_text(send, error.status, error.text)
-            return
-        self._called(call)
-        if call.type == "SUBSCRIBE":
-            await self._subscribe(call, posted, receive, send)
-            return
-        driver = self._driver
-        request = driver.new_request()
-        try:
-            answer = driver.call(request, call_from_wire(call, _context(request, posted.headers)))
-        except Exception:  # noqa: BLE001 - one defect of ours must not take the other clients' streams along.
-            await respond_broken(send, f"a {call.type} call")
-            return
-        if answer is None:
-            answer = await driver.answer(request)
-        assert isinstance(answer, Reply), "only SUBSCRIBE opens a stream"
-        if answer.status == 202:
-            await respond_accepted(send)
+        answered = self.answer(posted)
+        if answered is None:
+            await self._subscribe(read_scheduler_call(posted.body), posted, receive, send)
         else:
-            await respond_text(send, answer.status, answer.text)
+            await respond_answered(send, answered)
 
     async def _subscribe(self, call: scheduler.Call, posted: Call, receive: Receive, send: Send) -> None:
+        self._called(call)
         if posted.headers.stream_id is not None:
             await respond_text(send, 400, SUBSCRIBE_WITH_STREAM_ID)
             return
