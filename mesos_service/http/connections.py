@@ -25,6 +25,20 @@ class UnderlyingConnection:
         self._transport: Any = getattr(self._cycle, "transport", None)
 
     @property
+    def takes_chunks(self) -> bool:
+        """Whether the answer's head has been sent and says that chunks follow, so that :meth:`write` may send them."""
+        return self._transport is not None and bool(getattr(self._cycle, "chunked_encoding", False))
+
+    @property
+    def is_choked(self) -> bool:
+        """The client takes less than is sent: whoever writes has to wait for it."""
+        return bool(self._cycle.flow.write_paused)
+
+    def write(self, data: bytes) -> None:
+        """Send whole chunks. Only where it :attr:`takes_chunks`, and neither closed nor choked."""
+        self._transport.write(data)
+
+    @property
     def is_closed(self) -> bool:
         """Known to be closing or closed. uvicorn tells only the last of several pipelined requests."""
         return self._transport is not None and bool(self._transport.is_closing())

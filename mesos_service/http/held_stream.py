@@ -1,7 +1,8 @@
 """A response that stays open: events to a scheduler, an executor or an agent link.
 
 Producers call :meth:`HeldStream.write` from the loop and never wait. One record becomes one HTTP chunk: a record
-split over chunks, or two glued into one, breaks strict readers. What the client has not taken yet is
+split over chunks, or two glued into one, breaks strict readers. The chunks of one turn of the loop leave in one write,
+as writes are what a busy stream costs. What the client has not taken yet is
 bounded: a reader that falls further behind than ``unsent_bytes_max`` loses its stream, not the master its memory
 (N17), and everybody else is undisturbed. What all streams of a service hold together is bounded too (``Backlog``).
 """
@@ -24,6 +25,9 @@ BACKLOG_BYTES_MAX = 512 * 1024 * 1024
 START = "http.response.start"
 BODY = "http.response.body"
 GONE = "the client closed the connection"
+
+WRITE_BYTES = 64 * 1024
+"""What is handed to the transport at once, unless one record is larger: what it holds is in no sum of ours."""
 
 
 class Backlog:
@@ -62,6 +66,8 @@ class HeldStream:
     __slots__ = (
         "_backlog",
         "_closing",
+        "_connection",
+        "_flushing",
         "_frame",
         "_joined",
         "_pending",
@@ -89,6 +95,9 @@ class HeldStream:
         self._backlog = backlog
         self._joined: Backlog | None = None
         """The backlog while the stream is served: one that never is must not count for ever."""
+        self._connection: UnderlyingConnection | None = None
+        """Where records may be written to from the loop; only while ``serve`` has nothing to send itself."""
+        self._flushing = False
         self._why = ""
         self.lag_bytes_max = lag_bytes_max
         self.overrun = False
@@ -108,7 +117,11 @@ class HeldStream:
             return
         record = self._frame(payload)
         self._pending.append(record)
-        self._wake.set()
+        if self._connection is None:
+            self._wake.set()
+        elif not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
         self._account(len(record))
 
     def close(self) -> None:
@@ -123,6 +136,26 @@ class HeldStream:
         self._drop()
         if self._task is not None:
             self._task.cancel()
+
+    def _flush(self) -> None:
+        """Send what was written in this turn of the loop, as long as the client takes it; the rest is ``serve``'s."""
+        self._flushing = False
+        connection, pending = self._connection, self._pending
+        if connection is None:
+            return
+        while pending:
+            if connection.is_closed or connection.is_choked:
+                self._wake.set()
+                return
+            chunks: list[bytes] = []
+            size = 0
+            while pending and size < WRITE_BYTES:
+                record = pending.popleft()
+                size += len(record)
+                chunks.append(b"%x\r\n%b\r\n" % (len(record), record))
+            self._account(-size)
+            self.records_sent += len(chunks)
+            connection.write(b"".join(chunks))
 
     def _account(self, size: int) -> None:
         self._unsent_bytes += size
@@ -170,6 +203,7 @@ class HeldStream:
                 self._joined.leave(self)
                 self._joined = None
             self._task = None
+            self._connection = None
             watcher.cancel()
 
     async def _pump(self, send: Send, connection: UnderlyingConnection, watcher: asyncio.Future[None]) -> str:
@@ -189,7 +223,9 @@ class HeldStream:
                 await _sent(send, connection, {"type": BODY, "body": b"", "more_body": False})
                 return "closed"
             self._wake.clear()
+            self._connection = connection if connection.takes_chunks else None
             await self._wake.wait()
+            self._connection = None
 
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":

@@ -14,6 +14,7 @@ import uvloop
 
 from mesos_service.http.asgi import HeaderName, Message, Receive, Scope, Send
 from mesos_service.http.client import Connection
+from mesos_service.http.connections import UnderlyingConnection
 from mesos_service.http.held_stream import Backlog, HeldStream
 from mesos_service.http.server import HttpServer, bind
 from mesos_service.wire.recordio import record
@@ -192,6 +193,42 @@ def test_x60_records_and_chunks_coincide_on_the_wire_and_header_names_keep_their
             assert await reader.readuntil(b"}\r\n") == b'10\r\n13\n{"type":"BB"}\r\n'
             stream.close()
             assert await reader.read() == b"0\r\n\r\n"
+            writer.close()
+
+    run(scenario)
+
+
+def test_what_is_written_in_one_turn_of_the_loop_leaves_in_one_write_a_chunk_for_each_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        stream = HeldStream(record)
+        writes: list[bytes] = []
+        write = UnderlyingConnection.write
+
+        def noted(self: UnderlyingConnection, data: bytes) -> None:
+            writes.append(data)
+            write(self, data)
+
+        monkeypatch.setattr(UnderlyingConnection, "write", noted)
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await stream.serve(receive, send, 200, [])
+
+        async with serving(application) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            for round_of in (b"one", b"two"):
+                for number in range(3):
+                    stream.write(b"%b %d" % (round_of, number))
+                await reader.readuntil(b"2\r\n")
+            assert writes == [
+                b"7\r\n5\n%b 0\r\n7\r\n5\n%b 1\r\n7\r\n5\n%b 2\r\n" % (text, text, text) for text in (b"one", b"two")
+            ]
+            assert (stream.records_sent, stream.unsent_bytes) == (6, 0)
+            stream.close()
+            assert await reader.readuntil(b"\r\n\r\n") == b"0\r\n\r\n"
             writer.close()
 
     run(scenario)
