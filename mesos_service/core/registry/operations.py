@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from mesos_service.core.registry.registry import Registry
+from mesos_service.core.registry.registry import RegisteredFramework, Registry
 from mesos_service.domain.agents import AgentInfo
-from mesos_service.domain.ids import AgentId
+from mesos_service.domain.frameworks import FrameworkInfo
+from mesos_service.domain.ids import AgentId, FrameworkId
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,57 @@ class RemoveAgent:
     agent_id: AgentId
 
 
-Operation = AdmitAgent | MarkAgentUnreachable | MarkAgentReachable | RemoveAgent
+@dataclass(frozen=True, slots=True)
+class MarkAgentGone:
+    """The operator's word that it never comes back (M-OM-13)."""
+
+    agent_id: AgentId
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PruneAgents:
+    """Forget agents that were unreachable or gone for so long that nobody asks for them any more (M-HA-09)."""
+
+    unreachable: tuple[AgentId, ...] = ()
+    gone: tuple[AgentId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFramework:
+    """A framework subscribed, changed, or another of its schedulers was promoted (X18d, N11)."""
+
+    framework_id: FrameworkId
+    info: FrameworkInfo
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFramework:
+    """A framework was torn down, or its failover timeout has passed; its id is spent (X18f)."""
+
+    framework_id: FrameworkId
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PruneFrameworks:
+    """Forget removed frameworks, so that their number stays bounded."""
+
+    removed: tuple[FrameworkId, ...]
+
+
+Operation = (
+    AdmitAgent
+    | MarkAgentUnreachable
+    | MarkAgentReachable
+    | RemoveAgent
+    | MarkAgentGone
+    | PruneAgents
+    | RecordFramework
+    | RemoveFramework
+    | PruneFrameworks
+)
 
 
 def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
@@ -48,18 +99,46 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
 
     Copies once for all of them: admitting many agents one by one would be quadratic.
     """
-    admitted, unreachable = dict(registry.admitted), dict(registry.unreachable)
+    admitted, unreachable, gone = dict(registry.admitted), dict(registry.unreachable), dict(registry.gone)
+    frameworks, removed = dict(registry.frameworks), dict(registry.removed_frameworks)
     for operation in operations:
         match operation:
             case AdmitAgent(agent_id, agent) | MarkAgentReachable(agent_id, agent):
                 unreachable.pop(agent_id, None)
+                gone.pop(agent_id, None)
                 admitted[agent_id] = agent
             case MarkAgentUnreachable(agent_id, at):
                 admitted.pop(agent_id, None)
-                unreachable.setdefault(agent_id, at)
+                if agent_id not in gone:
+                    unreachable.setdefault(agent_id, at)
             case RemoveAgent(agent_id):
                 admitted.pop(agent_id, None)
                 unreachable.pop(agent_id, None)
+            case MarkAgentGone(agent_id, at):
+                admitted.pop(agent_id, None)
+                unreachable.pop(agent_id, None)
+                gone.setdefault(agent_id, at)
+            case PruneAgents(from_unreachable, from_gone):
+                for agent_id in from_unreachable:
+                    unreachable.pop(agent_id, None)
+                for agent_id in from_gone:
+                    gone.pop(agent_id, None)
+            case RecordFramework(framework_id, info, generation):
+                removed.pop(framework_id, None)
+                frameworks[framework_id] = RegisteredFramework(info, generation)
+            case RemoveFramework(framework_id, at):
+                frameworks.pop(framework_id, None)
+                removed.setdefault(framework_id, at)
+            case PruneFrameworks(framework_ids):
+                for framework_id in framework_ids:
+                    removed.pop(framework_id, None)
             case _:
                 assert_never(operation)
-    return replace(registry, admitted=admitted, unreachable=unreachable)
+    return replace(
+        registry,
+        admitted=admitted,
+        unreachable=unreachable,
+        gone=gone,
+        frameworks=frameworks,
+        removed_frameworks=removed,
+    )

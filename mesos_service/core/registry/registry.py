@@ -6,13 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mesos_service.domain.agents import AgentInfo
-from mesos_service.domain.ids import AgentId
+from mesos_service.domain.frameworks import FrameworkInfo
+from mesos_service.domain.ids import AgentId, FrameworkId
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredFramework:
+    """A framework that has subscribed and was not removed since.
+
+    Mesos keeps none, so that one which never returns after a failover of the master leaves orphans for ever
+    (MESOS-4659); with its record its failover timeout outlives the master (X18d).
+    """
+
+    info: FrameworkInfo
+    generation: int = 1
+    """Which of its schedulers may act: one more with each promotion (N11). A call of an older one is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """An agent is in at most one of the three collections; times are unix seconds."""
+    """An agent is in at most one of its three collections, a framework in at most one of its two; times are unix
+    seconds."""
 
     admitted: Mapping[AgentId, AgentInfo] = field(default_factory=dict)
     unreachable: Mapping[AgentId, float] = field(default_factory=dict)
     gone: Mapping[AgentId, float] = field(default_factory=dict)
+    frameworks: Mapping[FrameworkId, RegisteredFramework] = field(default_factory=dict)
+    removed_frameworks: Mapping[FrameworkId, float] = field(default_factory=dict)
+    """Torn down, or out of time: none of them may subscribe again (X18f). Oldest first."""
