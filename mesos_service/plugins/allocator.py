@@ -18,9 +18,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from mesos_service.domain.attributes import Attribute
+from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.randomness import RandomSource
@@ -28,6 +29,19 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.verdict import Veto
 
 API_VERSION = 1
+
+SorterKind = Literal["drf", "random"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What a top-level role is guaranteed and may have at most, in thousandths of scalars by name (X36-X38).
+
+    A limit of 0 means none of it; a resource that is not named has no limit. An empty quota is no quota.
+    """
+
+    guarantees: Quantities = field(default_factory=dict)
+    limits: Quantities = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +53,16 @@ class AllocatorOptions:
     """Alternatives, thousandths: an offer must cover one of them (M-AL-13; the default is ``cpus:0.01|mem:32``)."""
     fair_sharing_excluded: frozenset[str] = frozenset()
     weights: Mapping[Role, float] = field(default_factory=dict)
+    quotas: Mapping[Role, Quota] = field(default_factory=dict)
+    role_sorter: SorterKind = "drf"
+    framework_sorter: SorterKind = "drf"
+    filter_gpu_resources: bool = True
+    """Whether agents with gpus are kept for frameworks with GPU_RESOURCES (M-AL-20)."""
+    region: str | None = None
+    """The master's; agents of another one are for frameworks with REGION_AWARE (M-AL-21)."""
+    recovery_agents_share: float = 0.8
+    recovery_seconds: float = 600.0
+    """See :meth:`Allocator.expect_agents`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +88,7 @@ class AgentView:
     zone: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """Offer ``resources`` (with allocation role ``role``) of ``agent_id`` to ``framework_id``."""
 
     framework_id: FrameworkId
@@ -189,6 +212,32 @@ class Allocator(ABC):
         Not called by this version: weights are those of ``--weights``, told at the start in ``AllocatorOptions``. The
         interface is settled for the operator's call to come.
         """
+
+    def update_quota(self, role: Role, quota: Quota) -> None:
+        """Takes effect with the next pass; nobody loses what he has. An empty quota takes quota away (X36-X38).
+
+        Raises :class:`ConfigurationError` where the quota is not lawful, and, as here, when the allocator knows none.
+
+        Not called by this version. The interface is settled for the operator's call to come.
+        """
+        raise ConfigurationError(f"The allocator '{self.name}' does not know quota.")
+
+    def quota_consumption(self, role: Role) -> Quantities:
+        """What ``role`` has consumed of its quota, offers left out (X36); nothing where the allocator knows no quota.
+
+        Not called by this version.
+        """
+        return {}
+
+    def expect_agents(self, count: int, now: float) -> None:
+        """This master leads from ``now`` on, and its registry names so many agents (X39).
+
+        With quota in force, nothing is offered until ``recovery_agents_share`` of them were added, or until
+        ``recovery_seconds`` have passed: guarantees could not be kept on the first few. Does nothing by default.
+
+        Not called by this version.
+        """
+        return
 
     # -- deciding --------------------------------------------------------------------------------------------
     @abstractmethod

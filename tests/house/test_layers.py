@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 """By room, the rooms it may import; anything may import the package itself (its version)."""
 
 _PURE_STDLIB = """
-    __future__ abc base64 binascii bisect collections contextlib copy dataclasses decimal enum fractions functools
+    __future__ abc array base64 binascii bisect collections contextlib copy dataclasses decimal enum fractions functools
     heapq hashlib ipaddress itertools json math operator re signal string struct types typing
 """
 PURE_STDLIB = frozenset(_PURE_STDLIB.split())
@@ -71,8 +71,9 @@ PURE_STDLIB = frozenset(_PURE_STDLIB.split())
 LOADER_STDLIB = frozenset({"ast", "importlib", "inspect", "pathlib", "sys"})
 """``plugins/loader.py`` finds files and imports them, which is its one purpose."""
 
-PURE_THIRD_PARTY = {"domain": frozenset[str](), "plugins": frozenset({"pydantic"}), "core": frozenset[str]()}
-"""Modules declare their configuration as pydantic models; nothing else from outside comes this far in."""
+PURE_THIRD_PARTY = {"domain": frozenset[str](), "plugins": frozenset({"pydantic"}), "core": frozenset({"numpy"})}
+"""Modules declare their configuration as pydantic models, and the allocation pass computes on arrays; nothing else from
+outside comes this far in."""
 
 IMPURE_CALLS = frozenset({"open", "print", "input", "breakpoint", "exec", "eval"})
 

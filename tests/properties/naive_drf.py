@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from mesos_service.core.allocation.cycle import place
+from mesos_service.core.allocation.shuffle import place
 from mesos_service.domain.resources import Resources
 
 Said = list[tuple[str, str, str, str]]

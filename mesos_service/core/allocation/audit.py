@@ -25,8 +25,6 @@ def _agents(ledger: Ledger) -> Iterator[str]:
             yield f"agent {agent_id}: free {agent.free} exceeds {agent.total}"
         if agent.is_open is not (agent.serial in ledger.open):
             yield f"agent {agent_id}: wrongly among the candidates, or wrongly not"
-        if agent.free_quantities is not None and agent.free_quantities != agent.free.quantities():
-            yield f"agent {agent_id}: remembers {agent.free_quantities} of {agent.free}"
     for serial, agent in ledger.open.items():
         if ledger.agents.get(agent.view.agent_id) is not agent or agent.serial != serial:
             yield f"agent {agent.view.agent_id} has gone but is a candidate"

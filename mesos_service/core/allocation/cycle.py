@@ -4,48 +4,39 @@ Agents come in an order drawn anew for each pass. For each of them the order of 
 clients are asked in it: the first whose offer passes all gates is given all of that offer. What is left then, such as
 what is reserved to others, goes on to the next in the same order.
 
+Where roles have guarantees that are not satisfied, a stage before this serves these alone, each agent only if it
+brings a role nearer to its guarantee (X38); then the agents are shuffled again, so that the second stage does not
+begin where the first one left holes (M-AL-23).
+
 A pass costs what it looks at: agents with something free, and on each the clients that no remembered veto excludes.
 An idle cluster whose frameworks have refused everything is passed over at a few nanoseconds per agent.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterable
-from typing import Final
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.entries import AgentBook, Client
-from mesos_service.core.allocation.gates import Attempt, covers, gates_in_order
 from mesos_service.core.allocation.ledger import Ledger
-from mesos_service.domain.ids import AgentId
+from mesos_service.core.allocation.quota import Sizing
+from mesos_service.core.allocation.shapes import Prepared
+from mesos_service.core.allocation.shuffle import second, shuffled
+from mesos_service.core.allocation.summary import PassSummary
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.randomness import RandomSource
+from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant, Observer
 from mesos_service.plugins.verdict import Veto
 
-_MASK: Final = (1 << 64) - 1
-
-
-def place(seed: int, serial: int) -> int:
-    """Where an agent stands in the pass that drew ``seed``: the lower the earlier.
-
-    A hash (the finaliser of splitmix64, Steele and others, OOPSLA 2014) instead of a shuffle: two agents stand in the
-    same order whichever others take part, so that the outcome does not depend on which of them are left out early.
-    """
-    mixed = (seed + serial * 0x9E3779B97F4A7C15) & _MASK
-    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
-    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB & _MASK
-    return mixed ^ (mixed >> 31)
-
 
 class Cycle:
-    """Runs passes over one ledger. Remembers only which agents a limit left out."""
+    """Runs passes over one ledger. Remembers only which agents a limit left out, and the last pass in numbers."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._gates = gates_in_order(ledger.filters)
-        self._left_out: deque[int] = deque()
-        self._is_left_out: set[int] = set()
+        self._left_out: list[int] = []
+        self.summary = PassSummary()
 
     def run(
         self,
@@ -64,108 +55,41 @@ class Cycle:
         ledger = self._ledger
         seed = random.getrandbits(64)
         ledger.lapse_filters(now)
+        self.summary = PassSummary(number=self.summary.number + 1, at=now, is_full=agents is None)
+        waiting = ledger.recovery.lasts(now) if ledger.quota else None
+        if waiting is not None:
+            if observer is not None:
+                self._tell_all(observer, reasons.recovering(*waiting))
+            return []
         if agents is None:
             ledger.release_holds()
-            self._left_out.clear()
-            self._is_left_out.clear()
-            self._enqueue(ledger.open, seed, remembering=observer is None)
+            self._left_out = []
+            new = self._worth_asking() if observer is None else list(ledger.open)
         else:
-            self._enqueue(ledger.serials_of(agents), seed, remembering=False)
+            waited = set(self._left_out)
+            new = [serial for serial in ledger.serials_of(agents) if serial not in waited]
         if observer is not None:
             self._tell_who_is_out(observer)
             self._tell_which_are_out(ledger.serials_of(ledger.agents if agents is None else agents), observer)
-        grants: list[Grant] = []
-        queue = self._left_out
-        while queue and (limit is None or len(grants) < limit):
-            serial = queue.popleft()
-            self._is_left_out.discard(serial)
-            agent = ledger.open.get(serial)
-            if agent is None:
-                continue
-            if observer is None:
-                self._offer(agent, grants, limit)
-            else:
-                self._offer_observed(agent, grants, limit, observer)
-            if len(grants) == limit and agent.is_open:
-                self._left_out.appendleft(serial)
-                self._is_left_out.add(serial)
-        return grants
+        one_pass = _Pass(ledger, self.summary, limit, observer)
+        first = self._left_out
+        if one_pass.sizing is not None:
+            if one_pass.sizing.unsatisfied:
+                one_pass.serve_guarantees([*first, *shuffled(seed, new)])
+            seed = second(seed)
+        queue = [*first, *shuffled(seed, new)]
+        self._left_out = queue[one_pass.serve(queue) :]
+        return one_pass.close()
 
-    def _enqueue(self, serials: Iterable[int], seed: int, *, remembering: bool) -> None:
-        """Put agents in this pass' order behind those left out before.
+    def _worth_asking(self) -> list[int]:
+        """The agents but those on which every active client is vetoed already: nothing can come of them."""
+        active = self._ledger.sorter.active
+        return [serial for serial, agent in self._ledger.open.items() if active & ~agent.vetoed]
 
-        ``remembering`` leaves out those on which every active client is vetoed already: nothing can come of them.
-        """
-        waiting = self._is_left_out
-        if remembering:
-            active = self._ledger.sorter.active
-            books = self._ledger.open
-            new = [serial for serial in serials if active & ~books[serial].vetoed]
-        else:
-            new = [serial for serial in serials if serial not in waiting]
-        if len(new) > 1:
-            new.sort(key=lambda serial: place(seed, serial))
-        self._left_out.extend(new)
-        waiting.update(new)
-
-    def _offer(self, agent: AgentBook, grants: list[Grant], limit: int | None) -> None:
-        ledger = self._ledger
-        sorter = ledger.sorter
-        wanted = self._asked(agent)
-        if not wanted:
-            return
-        sorter.settle()
-        for client in sorter.walk(wanted):
-            attempt = Attempt(agent, client)
-            for gate in self._gates:
-                if gate.refuses(attempt):
-                    if gate.remembered:
-                        agent.remember_veto(client.bit)
-                    break
-            else:
-                grants.append(ledger.give(agent, client, attempt.offer))
-                if not agent.free or len(grants) == limit:
-                    return
-
-    def _asked(self, agent: AgentBook) -> int:
-        """Bits of the clients that may be granted something here.
-
-        Crumbs, such as the ports and disk beside a full agent's tasks, are too little for everybody with the default
-        minimum: one look tells that, where walking the clients would ask each of them.
-        """
-        ledger = self._ledger
-        wanted = ledger.sorter.active & ~agent.vetoed
-        if not wanted or not ledger.default_minimum:
-            return wanted
-        if agent.free_quantities is None:
-            agent.free_quantities = agent.free.quantities()
-        if covers(agent.free_quantities, ledger.default_minimum):
-            return wanted
-        too_little = wanted & ~ledger.own_minimum_bits
-        agent.remember_veto(too_little)
-        return wanted ^ too_little
-
-    def _offer_observed(self, agent: AgentBook, grants: list[Grant], limit: int | None, observer: Observer) -> None:
-        """As :meth:`_offer`, but every client is asked, so that each hears its reason."""
-        ledger = self._ledger
-        sorter = ledger.sorter
-        agent_id = agent.view.agent_id
-        sorter.settle()
-        served: Client | None = None
-        for client in sorter.walk(sorter.active):
-            if served is not None and (not agent.free or len(grants) == limit):
-                observer.refused(client.framework_id, client.role, agent_id, reasons.others_first(served.framework_id))
-                continue
-            attempt = Attempt(agent, client)
-            for gate in self._gates:
-                if gate.refuses(attempt):
-                    if gate.remembered:
-                        agent.remember_veto(client.bit)
-                    observer.refused(client.framework_id, client.role, agent_id, gate.veto(attempt))
-                    break
-            else:
-                grants.append(ledger.give(agent, client, attempt.offer))
-                served = client
+    # -- telling ---------------------------------------------------------------------------------------------
+    def _tell_all(self, observer: Observer, veto: Veto) -> None:
+        for client in self._ledger.clients():
+            observer.refused(client.framework_id, client.role, None, veto)
 
     def _tell_who_is_out(self, observer: Observer) -> None:
         for framework_id, framework in self._ledger.frameworks.items():
@@ -184,6 +108,201 @@ class Cycle:
                 continue
             for client in sorter.walk(sorter.active):
                 observer.refused(client.framework_id, client.role, agent.view.agent_id, _why_closed(agent))
+
+
+class _Pass:
+    """One pass at work."""
+
+    def __init__(self, ledger: Ledger, summary: PassSummary, limit: int | None, observer: Observer | None) -> None:
+        self._ledger = ledger
+        self._summary = summary
+        self._limit = limit
+        self._observer = observer
+        self.sizing = Sizing(ledger.quota, ledger.scale) if ledger.quota else None
+        self._grants: list[Grant] = []
+        self._guaranteed = 0
+        self._owed: dict[Prepared, int] = {}
+        """Grants that the sorter has not been charged for in full, and how many of each."""
+
+    def close(self) -> list[Grant]:
+        """Settle what is owed; the grants."""
+        sorter = self._ledger.sorter
+        for prepared, times in self._owed.items():
+            sorter.owe(prepared.client, prepared.vector, times)
+        grants = self._grants
+        self._summary.grants = len(grants)
+        return _merged(grants) if self._guaranteed and len(grants) > self._guaranteed else grants
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._grants) == self._limit
+
+    # -- stage one -------------------------------------------------------------------------------------------
+    def serve_guarantees(self, queue: Iterable[int]) -> None:
+        """The first stage (X38). What it says no to is not told: the second stage asks everybody again."""
+        ledger, sizing = self._ledger, self.sizing
+        assert sizing is not None
+        sorter = ledger.sorter
+        for serial in queue:
+            if not sizing.unsatisfied or self._is_full:
+                break
+            agent = ledger.open.get(serial)
+            wanted = 0 if agent is None else self._bits_in(sizing.unsatisfied) & ~agent.vetoed
+            if agent is None or not wanted:
+                continue
+            sorter.settle()
+            for client in sorter.walk(wanted):
+                if not agent.free or self._is_full:
+                    break
+                self._guarantee(agent, client, sizing)
+        self._guaranteed = len(self._grants)
+
+    def _guarantee(self, agent: AgentBook, client: Client, sizing: Sizing) -> None:
+        ledger = self._ledger
+        shape = ledger.shape_of(agent)
+        prepared = ledger.prepared(shape, client)
+        if prepared.blocked is not None:
+            return
+        found = sizing.guaranteed(shape, client, prepared)
+        if found is None:
+            return
+        piece, progress = found
+        if piece.blocked is None and ledger.filters.blocking(client.serial, agent.index, piece.offer) is None:
+            sizing.take_guaranteed(client, piece.offer, progress)
+            self._grants.append(ledger.give(agent, client, piece))
+
+    def _bits_in(self, roles: Collection[Role]) -> int:
+        bits = 0
+        for client in self._ledger.clients():
+            if client.standing and client.role in roles:
+                bits |= client.bit
+        return bits
+
+    # -- stage two -------------------------------------------------------------------------------------------
+    def serve(self, queue: list[int]) -> int:
+        """Everything to whoever may have it; how many agents of ``queue`` were done before the limit was reached."""
+        ledger, sizing, observer = self._ledger, self.sizing, self._observer
+        sorter, prepared_of = ledger.sorter, ledger.prepared
+        blocking = ledger.filters.blocking
+        active = sorter.active
+        grants, owed = self._grants, self._owed
+        limit = -1 if self._limit is None else self._limit
+        scale_version = ledger.scale.version
+        sorter.settle()
+        for position, serial in enumerate(queue):
+            agent = ledger.open.get(serial)
+            if agent is None:
+                continue
+            if len(grants) == limit:
+                return position
+            if observer is not None:
+                self._offer(agent, active)
+                continue
+            wanted = active & ~agent.vetoed
+            if not wanted:
+                continue
+            shape = agent.shape or ledger.shape_of(agent)
+            if shape.is_crumbs:
+                wanted = self._without_crumbs(agent, wanted)
+            while wanted:
+                client = sorter.first(wanted)
+                prepared = shape.prepared.get(client.stamp) or prepared_of(shape, client)
+                if prepared.blocked is not None:
+                    agent.remember_veto(client.bit)
+                    self._summary.count(client, prepared.blocked.reason)
+                    wanted ^= client.bit
+                    continue
+                if sizing is not None:
+                    whole = prepared
+                    prepared = sizing.sized(shape, client, whole)
+                    if prepared.blocked is not None:
+                        self._summary.count(client, prepared.blocked.reason)
+                        wanted ^= client.bit
+                        continue
+                    is_whole = prepared is whole
+                else:
+                    is_whole = True
+                if blocking(client.serial, agent.index, prepared.offer) is not None:
+                    if is_whole:
+                        agent.remember_veto(client.bit)
+                    self._summary.count(client, reasons.REFUSAL_FILTER)
+                    wanted ^= client.bit
+                    continue
+                if prepared.rest:
+                    # The rest goes on in the order in which this agent was begun.
+                    self._offer(agent, wanted)
+                    break
+                if sizing is not None:
+                    sizing.take(client, prepared.offer)
+                if prepared.counted_at != scale_version:
+                    prepared.counted = ledger.scale.counted(prepared.vector)
+                    prepared.counted_at = scale_version
+                grants.append(ledger.give(agent, client, prepared, order_kept=True))
+                sorter.serve(client, prepared.counted)
+                owed[prepared] = owed.get(prepared, 0) + 1
+                break
+            if len(grants) == limit and agent.free:
+                return position
+        return len(queue)
+
+    def _without_crumbs(self, agent: AgentBook, wanted: int) -> int:
+        """Bits of the clients that may be granted something of what is less than the default minimum.
+
+        Crumbs, such as the ports and disk beside a full agent's tasks, are too little for everybody with that
+        minimum: one look tells it, where walking the clients would ask each of them.
+        """
+        too_little = wanted & ~self._ledger.own_minimum_bits
+        agent.remember_veto(too_little)
+        return wanted ^ too_little
+
+    def _offer(self, agent: AgentBook, wanted: int) -> None:
+        """One agent in full: whoever is left asked in order, and each told its reason when there is an observer."""
+        ledger, sizing, observer = self._ledger, self.sizing, self._observer
+        sorter = ledger.sorter
+        served: FrameworkId | None = None
+        for client in sorter.walk(wanted):
+            if served is not None and (not agent.free or self._is_full):
+                if observer is None:
+                    break
+                self._tell(client, agent, reasons.others_first(served))
+                continue
+            shape = ledger.shape_of(agent)
+            prepared = whole = ledger.prepared(shape, client)
+            if prepared.blocked is None and sizing is not None:
+                prepared = sizing.sized(shape, client, whole)
+            if prepared.blocked is not None:
+                if prepared is whole:
+                    agent.remember_veto(client.bit)
+                self._summary.count(client, prepared.blocked.reason)
+                if observer is not None:
+                    self._tell(client, agent, prepared.veto())
+                continue
+            refusal = ledger.filters.blocking(client.serial, agent.index, prepared.offer)
+            if refusal is not None:
+                if prepared is whole:
+                    agent.remember_veto(client.bit)
+                self._summary.count(client, reasons.REFUSAL_FILTER)
+                self._tell(client, agent, reasons.refusal_filter(refusal.refused, refusal.expires))
+                continue
+            if sizing is not None:
+                sizing.take(client, prepared.offer)
+            self._grants.append(ledger.give(agent, client, prepared))
+            served = client.framework_id
+        sorter.settle()
+
+    def _tell(self, client: Client, agent: AgentBook, veto: Veto) -> None:
+        if self._observer is not None:
+            self._observer.refused(client.framework_id, client.role, agent.view.agent_id, veto)
+
+
+def _merged(grants: Iterable[Grant]) -> list[Grant]:
+    """What both stages granted to one framework and role on one agent is one offer."""
+    sums: dict[tuple[FrameworkId, Role, AgentId], Resources] = {}
+    for framework_id, role, agent_id, resources in grants:
+        key = (framework_id, role, agent_id)
+        known = sums.get(key)
+        sums[key] = resources if known is None else known + resources
+    return [Grant(*key, resources) for key, resources in sums.items()]
 
 
 def _why_closed(agent: AgentBook) -> Veto:

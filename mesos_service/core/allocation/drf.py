@@ -17,12 +17,15 @@ Amounts = list[int]
 Vector = Sequence[tuple[int, int]]
 """Thousandths of a few resources: pairs of index and amount."""
 
+Counted = Sequence[tuple[int, int, int]]
+"""Those of a vector that count in shares: index, amount, and how much the cluster has."""
+
 
 def dominant_share(amounts: Sequence[int], totals: Sequence[int], weight: float) -> float:
     """The dominant share of ``amounts`` out of ``totals``, over ``weight``; resources with total 0 never count.
 
-    Each quotient is rounded once only, and the product ``total * weight`` is exact for whole weights. Shares that
-    are equal on paper are then equal here, so that the tie rule (X31) decides and not the noise of a float.
+    Each quotient is of two whole numbers and rounded once only. Shares that are equal on paper are then equal here,
+    so that the tie rule (X31) decides and not the noise of a float.
     """
     share = 0.0
     if weight == 1.0:
@@ -32,9 +35,10 @@ def dominant_share(amounts: Sequence[int], totals: Sequence[int], weight: float)
                 if fraction > share:
                     share = fraction
         return share
+    numerator, denominator = weight.as_integer_ratio()
     for amount, total in zip(amounts, totals, strict=True):
         if amount and total:
-            fraction = amount / (total * weight)
+            fraction = amount * denominator / (total * numerator)
             if fraction > share:
                 share = fraction
     return share
@@ -47,12 +51,14 @@ class Scale:
     (X30). Resources excluded from fair sharing (M-AL-18) have an index but stay at total 0: they never count.
     """
 
-    __slots__ = ("_excluded", "_index", "totals")
+    __slots__ = ("_excluded", "_index", "totals", "version")
 
     def __init__(self, excluded: Collection[str] = ()) -> None:
         self._excluded = frozenset(excluded)
         self._index: dict[str, int] = {}
         self.totals: Amounts = []
+        self.version = 0
+        """Another number after each change of the totals."""
 
     def __len__(self) -> int:
         return len(self.totals)
@@ -76,6 +82,11 @@ class Scale:
         """Resource names, by index."""
         return list(self._index)
 
+    def counted(self, vector: Vector) -> Counted:
+        """What of ``vector`` counts in shares, with the totals as they are now."""
+        totals = self.totals
+        return tuple((position, amount, totals[position]) for position, amount in vector if totals[position])
+
     def grow(self, vector: Vector) -> None:
         """An agent's scalars are there from now on."""
         self._move(vector, 1)
@@ -85,6 +96,7 @@ class Scale:
         self._move(vector, -1)
 
     def _move(self, vector: Vector, sign: int) -> None:
+        self.version += 1
         names = self.names() if self._excluded else ()
         for position, amount in vector:
             if not names or names[position] not in self._excluded:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mesos_service.core.allocation.sorter import Leaf
+from mesos_service.core.allocation.shapes import Shape, Traits
+from mesos_service.core.allocation.tree import Leaf
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.domain.resources import Resources
@@ -21,7 +22,7 @@ Holdings = dict[FrameworkId, Resources]
 class Client(Leaf):
     """One framework in one role. ``serial`` is never given twice, unlike the bit of the sorter."""
 
-    __slots__ = ("capabilities", "framework_id", "minimum", "role", "serial")
+    __slots__ = ("capabilities", "framework_id", "minimum", "role", "serial", "stamp")
 
     def __init__(self, framework_id: FrameworkId, role: Role, serial: int) -> None:
         super().__init__(framework_id)
@@ -30,6 +31,8 @@ class Client(Leaf):
         self.serial = serial
         self.capabilities: frozenset[str] = frozenset()
         self.minimum: Minimum = ()
+        self.stamp = 0
+        """Another number, never given twice, after each change of what gates ask for."""
 
 
 class FrameworkBook:
@@ -49,29 +52,30 @@ class FrameworkBook:
 
 
 class AgentBook:
-    """``serial`` grows in the order agents were added; it is never given twice."""
+    """``serial`` grows in the order agents were added; it is never given twice. ``index`` is its row in tables, given
+    again when the agent has gone."""
 
     __slots__ = (
         "active",
         "allocated",
         "free",
-        "free_quantities",
-        "has_gpus",
-        "has_reserved",
-        "has_special",
+        "index",
         "offered",
         "overbooked",
         "serial",
+        "shape",
         "total",
+        "traits",
         "vetoed",
         "vetoed_free",
         "view",
         "whitelisted",
     )
 
-    def __init__(self, view: AgentView, serial: int) -> None:
+    def __init__(self, view: AgentView, serial: int, index: int, traits: Traits) -> None:
         self.view = view
         self.serial = serial
+        self.index = index
         self.active = True
         self.whitelisted = True
         self.offered: Holdings = {}
@@ -81,15 +85,12 @@ class AgentBook:
         self.vetoed = 0
         """Bits of the clients that a gate refused, and would refuse any offer contained in ``vetoed_free``."""
         self.vetoed_free = Resources.EMPTY
-        self.set_total(view.total)
+        self.set_total(view.total, traits)
 
-    def set_total(self, total: Resources) -> None:
+    def set_total(self, total: Resources, traits: Traits) -> None:
         self.total = total
+        self.traits = traits
         self.vetoed = 0
-        self.has_gpus = total.scalar("gpus") > 0
-        keys = [resource.key for resource in total]
-        self.has_reserved = any(key.reservations for key in keys)
-        self.has_special = any(key.revocable or key.shared or len(key.reservations) > 1 for key in keys)
         self.count_free()
 
     def count_free(self) -> None:
@@ -106,8 +107,8 @@ class AgentBook:
         back, and those who refused it before need not be asked again.
         """
         self.free = free
-        self.free_quantities: Quantities | None = None
-        if self.vetoed and not self.vetoed_free.contains(free):
+        self.shape: Shape | None = None
+        if self.vetoed and free is not self.vetoed_free and not self.vetoed_free.contains(free):
             self.vetoed = 0
 
     def remember_veto(self, bit: int) -> None:

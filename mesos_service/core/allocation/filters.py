@@ -7,41 +7,101 @@ once, which changes nothing but the memory used.
 
 A refusal of 0 seconds is kept as a filter without an end on the clock, a *hold*, which the next full pass lifts.
 
-Clients and agents are named by integers that are never given twice.
+Clients are named by integers that are never given twice, agents by their row in tables, from 0 upwards.
+
+**Memory.** Everybody may have refused everything: ten million filters for 50,000 agents and 200 frameworks. What was
+refused at one time for equally long, most often one call's worth, is one :class:`Refusal`, which lists its agents;
+the way back, from client and agent to it, is a small number in a table. That is 8 bytes for each filter.
 """
 
 from __future__ import annotations
 
+from array import array
 from heapq import heapify, heappop, heappush
+from typing import Final
 
 from mesos_service.domain.resources import Resources
 
+SEVERAL: Final = -1
+"""In a row: more than one refusal stands here."""
+
+ROW_AFTER: Final = 512
+"""From so many filters on a client gets a table of all agents, instead of a dict."""
+
 
 class Refusal:
-    """``expires`` is unix seconds, or ``None`` for a hold."""
+    """What ``client`` does not want to be offered on ``agents``; ``expires`` is unix seconds, or none for a hold."""
 
-    __slots__ = ("expires", "gone", "refused")
+    __slots__ = ("agents", "client", "expires", "number", "refused", "standing")
 
-    def __init__(self, refused: Resources, expires: float | None) -> None:
+    def __init__(self, client: int, refused: Resources, expires: float | None, number: int) -> None:
+        self.client = client
         self.refused = refused
         self.expires = expires
-        self.gone = False
-        """Whether it was lifted early; the timetable drops its line when it comes by."""
+        self.number = number
+        self.agents = array("i")
+        """Those it was installed on; it may have been lifted on some since."""
+        self.standing = 0
+        """On how many agents it stands."""
+
+
+class _Row:
+    """The filters of one client: by agent the number of a refusal, or ``SEVERAL``. A dict, or an array when many."""
+
+    __slots__ = ("few", "many", "refusals", "several")
+
+    def __init__(self) -> None:
+        self.few: dict[int, int] = {}
+        self.many: array[int] | None = None
+        self.several: dict[int, list[Refusal]] = {}
+        self.refusals: dict[Refusal, None] = {}
+
+    def get(self, agent: int) -> int:
+        """0 for none."""
+        many = self.many
+        if many is None:
+            return self.few.get(agent, 0)
+        return many[agent] if agent < len(many) else 0
+
+    def put(self, agent: int, number: int) -> None:
+        many = self.many
+        if many is None:
+            if number:
+                self.few[agent] = number
+                if len(self.few) > ROW_AFTER:
+                    self._spread()
+            else:
+                self.few.pop(agent, None)
+            return
+        if agent >= len(many):
+            many.frombytes(bytes((agent + 1 + len(many) // 8 - len(many)) * many.itemsize))
+        many[agent] = number
+
+    def _spread(self) -> None:
+        many = self.many = array("i", bytes((max(self.few) + 1) * 4))
+        for agent, number in self.few.items():
+            many[agent] = number
+        self.few = {}
 
 
 class RefusalFilters:
     """All filters of a cluster. Nothing in here looks at a clock: :meth:`lapse` is told the time."""
 
     def __init__(self) -> None:
-        self._filters: dict[int, dict[int, list[Refusal]]] = {}
-        self._timetable: list[tuple[float, int, int, int, Refusal]] = []
-        self._holds: dict[tuple[int, int], None] = {}
+        self._rows: dict[int, _Row] = {}
+        self._refusals: list[Refusal | None] = [None]
+        self._vacant: list[int] = []
+        self._latest: dict[int, dict[Resources, Refusal]] = {}
+        """By client those that may still get more agents: of its latest end."""
+        self._timetable: list[tuple[float, int, Refusal]] = []
+        self._holds: list[Refusal] = []
         self._installed = 0
+        self._standing = 0
         self._gone = 0
 
     def __len__(self) -> int:
         """How many stand, holds included."""
-        return sum(len(refusals) for agents in self._filters.values() for refusals in agents.values())
+        return self._standing
 
     @property
     def timetable_length(self) -> int:
@@ -50,29 +110,39 @@ class RefusalFilters:
 
     def install(self, client: int, agent: int, refused: Resources, expires: float | None) -> None:
         """``refused`` is without allocation role (X48)."""
-        refusals = self._filters.setdefault(client, {}).setdefault(agent, [])
-        for standing in refusals:
-            if _covers(standing, refused, expires):
-                return
-        new = Refusal(refused, expires)
-        for standing in refusals:
-            if _covers(new, standing.refused, standing.expires):
-                self._discard(standing)
-        refusals[:] = [standing for standing in refusals if not standing.gone]
-        refusals.append(new)
-        if expires is None:
-            self._holds[client, agent] = None
+        row = self._rows.get(client)
+        if row is None:
+            row = self._rows[client] = _Row()
+        number = row.get(agent)
+        if not number:
+            new = self._refusal(row, client, refused, expires)
+            new.standing += 1
+            row.put(agent, new.number)
         else:
-            self._installed += 1
-            heappush(self._timetable, (expires, self._installed, client, agent, new))
+            standing = self._at(row, agent, number)
+            for one in standing:
+                if _covers(one, refused, expires):
+                    return
+            new = self._refusal(row, client, refused, expires)
+            new.standing += 1
+            kept = [one for one in standing if not _covers(new, one.refused, one.expires)]
+            for one in standing:
+                if one not in kept:
+                    self._lift(one)
+            self._set(row, agent, [*kept, new])
+        new.agents.append(agent)
+        self._standing += 1
 
     def blocking(self, client: int, agent: int, offer: Resources) -> Refusal | None:
         """The filter that ``offer`` (without allocation role) runs into, or ``None``."""
-        agents = self._filters.get(client)
-        if agents is None:
+        row = self._rows.get(client)
+        if row is None:
             return None
-        for refusal in agents.get(agent, ()):
-            if refusal.refused.contains(offer):
+        number = row.get(agent)
+        if not number:
+            return None
+        for refusal in self._at(row, agent, number):
+            if refusal.refused is offer or refusal.refused.contains(offer):
                 return refusal
         return None
 
@@ -83,61 +153,133 @@ class RefusalFilters:
         """
         lapsed: list[tuple[int, int]] = []
         timetable = self._timetable
-        while timetable and (timetable[0][4].gone or timetable[0][0] < now):
-            _, _, client, agent, refusal = heappop(timetable)
-            if refusal.gone:
-                self._gone -= 1
+        while timetable and (not timetable[0][2].standing or timetable[0][0] < now):
+            refusal = heappop(timetable)[2]
+            if refusal.standing:
+                lapsed += self._end(refusal)
             else:
-                self._remove(client, agent, refusal)
-                lapsed.append((client, agent))
+                self._gone -= 1
+            self._vacate(refusal)
         return lapsed
 
     def release_holds(self) -> list[tuple[int, int]]:
         """A full pass begins: lift the holds; tell whose, as (client, agent)."""
-        released = list(self._holds)
+        released: list[tuple[int, int]] = []
+        for refusal in self._holds:
+            released += self._end(refusal)
+            self._vacate(refusal)
         self._holds.clear()
-        for client, agent in released:
-            for refusal in [one for one in self._filters[client][agent] if one.expires is None]:
-                self._remove(client, agent, refusal)
         return released
 
     def drop_client(self, client: int) -> None:
         """Every filter of ``client`` goes: it was revived, went away or the like (X29)."""
-        for agent, refusals in self._filters.pop(client, {}).items():
-            self._discard_all(client, agent, refusals)
+        row = self._rows.pop(client, None)
+        if row is None:
+            return
+        self._latest.pop(client, None)
+        for refusal in row.refusals:
+            if refusal.standing:
+                self._standing -= refusal.standing
+                refusal.standing = 0
+                self._note_gone(refusal)
 
     def drop_agent(self, agent: int) -> None:
         """Every filter on ``agent`` goes: it went away, or its attributes changed (X29)."""
-        for client in [client for client, agents in self._filters.items() if agent in agents]:
-            agents = self._filters[client]
-            self._discard_all(client, agent, agents.pop(agent))
-            if not agents:
-                del self._filters[client]
+        for row in self._rows.values():
+            number = row.get(agent)
+            if number:
+                for refusal in self._at(row, agent, number):
+                    self._lift(refusal)
+                self._set(row, agent, [])
 
-    def _remove(self, client: int, agent: int, refusal: Refusal) -> None:
-        agents = self._filters[client]
-        refusals = agents[agent]
-        refusals.remove(refusal)
-        if not refusals:
-            del agents[agent]
-            if not agents:
-                del self._filters[client]
+    # -- within ----------------------------------------------------------------------------------------------
+    def _at(self, row: _Row, agent: int, number: int) -> list[Refusal]:
+        if number == SEVERAL:
+            return row.several[agent]
+        refusal = self._refusals[number]
+        assert refusal is not None, "a number in a row names a refusal"
+        return [refusal]
 
-    def _discard_all(self, client: int, agent: int, refusals: list[Refusal]) -> None:
-        self._holds.pop((client, agent), None)
-        for refusal in refusals:
-            self._discard(refusal)
+    def _set(self, row: _Row, agent: int, refusals: list[Refusal]) -> None:
+        if len(refusals) > 1:
+            row.several[agent] = refusals
+            row.put(agent, SEVERAL)
+        else:
+            row.several.pop(agent, None)
+            row.put(agent, refusals[0].number if refusals else 0)
 
-    def _discard(self, refusal: Refusal) -> None:
-        refusal.gone = True
+    def _refusal(self, row: _Row, client: int, refused: Resources, expires: float | None) -> Refusal:
+        latest = self._latest.get(client)
+        if latest is None:
+            latest = self._latest[client] = {}
+        known = latest.get(refused)
+        if known is not None and known.expires == expires and known.standing:
+            return known
+        if known is None and len(latest) >= 64:
+            latest.clear()
+        number = self._vacant.pop() if self._vacant else len(self._refusals)
+        new = latest[refused] = Refusal(client, refused, expires, number)
+        row.refusals[new] = None
+        if number == len(self._refusals):
+            self._refusals.append(new)
+        else:
+            self._refusals[number] = new
+        if expires is None:
+            self._holds.append(new)
+        else:
+            self._installed += 1
+            heappush(self._timetable, (expires, self._installed, new))
+        return new
+
+    def _end(self, refusal: Refusal) -> list[tuple[int, int]]:
+        """Lift ``refusal`` wherever it stands."""
+        row = self._rows.get(refusal.client)
+        if row is None:
+            return []
+        ended: list[tuple[int, int]] = []
+        for agent in refusal.agents:
+            number = row.get(agent)
+            if number == refusal.number:
+                row.put(agent, 0)
+            elif number == SEVERAL and refusal in row.several[agent]:
+                self._set(row, agent, [one for one in row.several[agent] if one is not refusal])
+            else:
+                continue
+            ended.append((refusal.client, agent))
+        self._standing -= refusal.standing
+        refusal.standing = 0
+        return ended
+
+    def _lift(self, refusal: Refusal) -> None:
+        """``refusal`` stands on one agent less."""
+        self._standing -= 1
+        refusal.standing -= 1
+        if not refusal.standing:
+            self._note_gone(refusal)
+
+    def _note_gone(self, refusal: Refusal) -> None:
         if refusal.expires is None:
             return
         self._gone += 1
         # Filters may be asked for a year (X28): lines of those lifted long before must not pile up until then.
         if self._gone > 1024 and self._gone * 2 > len(self._timetable):
-            self._timetable = [line for line in self._timetable if not line[4].gone]
+            gone = [line[2] for line in self._timetable if not line[2].standing]
+            self._timetable = [line for line in self._timetable if line[2].standing]
             heapify(self._timetable)
             self._gone = 0
+            for one in gone:
+                self._vacate(one)
+
+    def _vacate(self, refusal: Refusal) -> None:
+        """Nothing names ``refusal`` any more: its number may be given again."""
+        self._refusals[refusal.number] = None
+        self._vacant.append(refusal.number)
+        row = self._rows.get(refusal.client)
+        if row is not None:
+            row.refusals.pop(refusal, None)
+        latest = self._latest.get(refusal.client)
+        if latest is not None and latest.get(refusal.refused) is refusal:
+            del latest[refusal.refused]
 
 
 def _covers(standing: Refusal, refused: Resources, expires: float | None) -> bool:

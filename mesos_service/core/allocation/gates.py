@@ -1,13 +1,14 @@
 """The gates an offer must pass, in the order in which their refusals are told (X29b).
 
 A gate may also make the offer smaller: what the role or the framework cannot have is stripped before the minimum
-size is asked for a second time and refusal filters look at what would really be sent. The order of X29b has places
-for two gates that are not here: constraints at the front, and sizing by quota between stripping and the second
-minimum.
+size is asked for a second time. All of these depend on the shape of what is free and on the client alone, so that
+their answer is worked out once for each two of them. Two more gates follow, and are asked each time: quota, which may
+make the offer smaller again (:mod:`~mesos_service.core.allocation.quota`), and refusal filters, which look at what
+would really be sent (:mod:`~mesos_service.core.allocation.filters`).
 
-**A verdict is remembered** (by :class:`~mesos_service.core.allocation.entries.AgentBook`) until more is free on the
-agent, or agent or framework change. That is right as long as a gate's "no" stays a "no" when less is free; a gate
-whose verdict depends on anything else, such as what is used elsewhere, must set ``remembered`` to false.
+**A "no" is remembered** for each agent (:class:`~mesos_service.core.allocation.entries.AgentBook`) until more is free
+there, or agent or framework change. That is right because the "no" of a gate here, and of a filter, stays a "no" when
+less is free. Quota's depends on what is used elsewhere, and is not remembered.
 """
 
 from __future__ import annotations
@@ -15,49 +16,25 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from mesos_service.core.allocation import reasons
-from mesos_service.core.allocation.entries import AgentBook, Client, Minimum
-from mesos_service.core.allocation.filters import RefusalFilters
+from mesos_service.core.allocation.drf import Scale
+from mesos_service.core.allocation.entries import Client, Minimum
+from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape
 from mesos_service.domain.frameworks import (
     GPU_RESOURCES,
+    REGION_AWARE,
     RESERVATION_REFINEMENT,
     REVOCABLE_RESOURCES,
     SHARED_RESOURCES,
     Quantities,
 )
-from mesos_service.domain.resources import Resource, Resources
+from mesos_service.domain.resources import Resource
 from mesos_service.plugins.verdict import Veto
 
 
-class Attempt:
-    """One client considered for one agent. ``offer`` begins as all that is free and shrinks from gate to gate."""
-
-    __slots__ = ("_quantities", "agent", "client", "offer")
-
-    def __init__(self, agent: AgentBook, client: Client) -> None:
-        self.agent = agent
-        self.client = client
-        self.offer = agent.free
-        self._quantities: Quantities | None = agent.free_quantities
-
-    @property
-    def quantities(self) -> Quantities:
-        """Scalars of the offer as it is now."""
-        if self._quantities is None:
-            self._quantities = self.offer.quantities()
-            if self.offer is self.agent.free:
-                self.agent.free_quantities = self._quantities
-        return self._quantities
-
-    def shrink(self, offer: Resources) -> None:
-        if offer is not self.offer:
-            self.offer = offer
-            self._quantities = None
-
-
 class Gate(Protocol):
-    """``refuses`` decides, cheaply; ``veto`` says why, and is only asked right after ``refuses`` said yes."""
+    """``refuses`` decides; ``veto`` says why, and is only asked of what was refused; its reason is ``reason``."""
 
-    remembered: bool
+    reason: str
 
     def refuses(self, attempt: Attempt) -> bool: ...
     def veto(self, attempt: Attempt) -> Veto: ...
@@ -66,10 +43,10 @@ class Gate(Protocol):
 class ForRole:
     """Reserved resources go to the role they are reserved to, or to a role below it (X32, X44)."""
 
-    remembered = True
+    reason = reasons.NOTHING_FOR_ROLE
 
     def refuses(self, attempt: Attempt) -> bool:
-        if attempt.agent.has_reserved:
+        if attempt.shape.has_reserved:
             attempt.shrink(attempt.offer.allocatable_to(attempt.client.role))
         return not attempt.offer
 
@@ -91,7 +68,7 @@ def covers(quantities: Quantities, minimum: Minimum) -> bool:
 class MinimumSize:
     """One of the alternatives must be covered; without any, everything is large enough (M-AL-13)."""
 
-    remembered = True
+    reason = reasons.BELOW_MINIMUM
 
     def refuses(self, attempt: Attempt) -> bool:
         minimum = attempt.client.minimum
@@ -104,10 +81,10 @@ class MinimumSize:
 class Capable:
     """Agents with GPUs are kept for the frameworks that can use them (M-AL-20)."""
 
-    remembered = True
+    reason = reasons.CAPABILITY_MISSING
 
     def refuses(self, attempt: Attempt) -> bool:
-        return attempt.agent.has_gpus and GPU_RESOURCES not in attempt.client.capabilities
+        return attempt.shape.traits.has_gpus and GPU_RESOURCES not in attempt.client.capabilities
 
     def veto(self, attempt: Attempt) -> Veto:
         return reasons.capability_missing(GPU_RESOURCES, "Agents with gpus are")
@@ -116,17 +93,17 @@ class Capable:
 class Strip:
     """Take away the kinds of resources a framework did not say it can handle; the rest may still be offered."""
 
-    remembered = True
+    reason = reasons.NOTHING_FOR_ROLE
 
     def refuses(self, attempt: Attempt) -> bool:
-        if not attempt.agent.has_special:
+        if not attempt.shape.has_special:
             return False
         capabilities = attempt.client.capabilities
         if REVOCABLE_RESOURCES not in capabilities:
             attempt.shrink(attempt.offer.non_revocable())
         if SHARED_RESOURCES not in capabilities:
             attempt.shrink(attempt.offer.non_shared())
-        if attempt.agent.has_reserved and RESERVATION_REFINEMENT not in capabilities:
+        if attempt.shape.has_reserved and RESERVATION_REFINEMENT not in capabilities:
             attempt.shrink(attempt.offer.filter(_is_not_refined))
         return not attempt.offer
 
@@ -134,27 +111,31 @@ class Strip:
         return reasons.nothing_for_role()
 
 
-class NotRefused:
-    """No refusal filter may contain the offer (X27)."""
+class Nearby:
+    """Agents in another region than the master's are for frameworks that know about regions (M-AL-21)."""
 
-    remembered = True
-
-    def __init__(self, filters: RefusalFilters) -> None:
-        self._filters = filters
+    reason = reasons.CAPABILITY_MISSING
 
     def refuses(self, attempt: Attempt) -> bool:
-        return self._filters.blocking(attempt.client.serial, attempt.agent.serial, attempt.offer) is not None
+        return attempt.shape.traits.is_remote and REGION_AWARE not in attempt.client.capabilities
 
     def veto(self, attempt: Attempt) -> Veto:
-        refusal = self._filters.blocking(attempt.client.serial, attempt.agent.serial, attempt.offer)
-        assert refusal is not None, "asked for a veto without having refused"
-        return reasons.refusal_filter(refusal.refused, refusal.expires)
+        return reasons.capability_missing(REGION_AWARE, "Agents of other regions are")
 
 
-def gates_in_order(filters: RefusalFilters) -> tuple[Gate, ...]:
-    """X29b: constraints, minimum size, capability, strip, sizing, minimum size again, refusal filters."""
-    minimum: Final = MinimumSize()
-    return (ForRole(), minimum, Capable(), Strip(), minimum, NotRefused(filters))
+_MINIMUM: Final = MinimumSize()
+
+GATES: Final[tuple[Gate, ...]] = (ForRole(), _MINIMUM, Capable(), Nearby(), Strip(), _MINIMUM)
+"""X29b up to sizing, which is :mod:`~mesos_service.core.allocation.quota`'s."""
+
+
+def prepare(shape: Shape, client: Client, scale: Scale) -> Prepared:
+    """Send ``client`` through the gates."""
+    attempt = Attempt(shape, client)
+    for gate in GATES:
+        if gate.refuses(attempt):
+            return Prepared.refused(gate, attempt)
+    return Prepared(client, shape.free, attempt.offer, attempt.quantities, scale)
 
 
 def _is_not_refined(resource: Resource) -> bool:

@@ -27,11 +27,15 @@ from mesos_service.core.allocation.entries import (
     minimum_of,
 )
 from mesos_service.core.allocation.filters import RefusalFilters
+from mesos_service.core.allocation.gates import covers, prepare
+from mesos_service.core.allocation.quota import QuotaBook, top_of
+from mesos_service.core.allocation.recovery import Recovery
+from mesos_service.core.allocation.shapes import PREPARED_MAX, Prepared, Shape, Traits
 from mesos_service.core.allocation.sorter import Sorter
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources, ResourcesError
-from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Grant
+from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Grant, Quota
 
 
 class Ledger:
@@ -46,12 +50,23 @@ class Ledger:
         self.open: dict[int, AgentBook] = {}
         """Agents with something to offer, by serial: what a full pass looks at."""
         self.default_minimum: Minimum = minimum_of(options.min_allocatable)
+        self.quota = QuotaBook()
+        self.recovery = Recovery(options.recovery_agents_share, options.recovery_seconds)
+        self._options = options
         self._with_own_minimum: dict[int, Client] = {}
         self._whitelist: frozenset[str] | None = None
-        self._holdings: dict[FrameworkId, dict[AgentId, None]] = {}
+        self._strays: dict[FrameworkId, dict[AgentId, None]] = {}
+        """Agents on which frameworks that are not known hold something."""
         self._clients: dict[int, Client] = {}
         self._by_serial: dict[int, AgentBook] = {}
+        self._by_index: list[AgentBook | None] = []
+        self._vacant: list[int] = []
         self._serials = 0
+        self._traits: dict[tuple[bool, bool], Traits] = {}
+        self._prepared = 0
+        for role, quota in options.quotas.items():
+            self.quota.set(role, quota)
+        self.quota.forget()
 
     # -- frameworks ------------------------------------------------------------------------------------------
     def add_framework(self, view: FrameworkView, used: Mapping[AgentId, Resources], active: bool) -> None:
@@ -63,9 +78,10 @@ class Ledger:
             agent = self.agents.get(agent_id)
             if agent is not None:
                 self._book(agent, agent.allocated, view.framework_id, resources)
-                agent.count_free()
+                self._count_free(agent)
                 self._sort_in(agent)
-        for agent_id in self._holdings.get(view.framework_id, ()):
+                self._strays.setdefault(view.framework_id, {})[agent_id] = None
+        for agent_id in self._strays.pop(view.framework_id, ()):
             agent = self.agents[agent_id]
             for holdings in (agent.offered, agent.allocated):
                 if view.framework_id in holdings:
@@ -86,9 +102,19 @@ class Ledger:
     def remove_framework(self, framework_id: FrameworkId) -> None:
         """What it holds stays taken on the agents until it is recovered."""
         framework = self._framework(framework_id)
+        holds = any(any(client.amounts) for client in framework.clients.values())
         for client in list(framework.clients.values()):
             self._remove_client(framework, client)
         del self.frameworks[framework_id]
+        strays = {
+            agent.view.agent_id: None
+            for agent in self.agents.values()
+            if framework_id in agent.offered or framework_id in agent.allocated
+        }
+        if strays:
+            self._strays[framework_id] = strays
+        if holds and self.quota:
+            self._recount_quota()
 
     def set_framework_active(self, framework_id: FrameworkId, active: bool) -> None:
         framework = self._framework(framework_id)
@@ -117,7 +143,13 @@ class Ledger:
         if view.agent_id in self.agents:
             raise InvariantBroken(f"agent {view.agent_id} is in the allocator already")
         self._serials += 1
-        agent = AgentBook(view, self._serials)
+        index = self._vacant.pop() if self._vacant else len(self._by_index)
+        agent = AgentBook(view, self._serials, index, self._traits_of(view))
+        if index == len(self._by_index):
+            self._by_index.append(agent)
+        else:
+            self._by_index[index] = agent
+        self.recovery.count_one()
         self.agents[view.agent_id] = self._by_serial[agent.serial] = agent
         self._rescale(view.total, 1)
         for framework_id, resources in used.items():
@@ -126,17 +158,17 @@ class Ledger:
                 self._charge(framework_id, resources)
         agent.whitelisted = self._is_whitelisted(agent)
         agent.count_free()
+        if self.quota:
+            self.quota.move_free(Resources.EMPTY, agent.free)
         self._sort_in(agent)
 
     def update_agent(self, view: AgentView) -> None:
         agent = self._agent(view.agent_id)
         if agent.view.attributes != view.attributes:
-            self.filters.drop_agent(agent.serial)
+            self.filters.drop_agent(agent.index)
         agent.view = view
         agent.whitelisted = self._is_whitelisted(agent)
-        self._rescale(agent.total, -1)
-        self._rescale(view.total, 1)
-        agent.set_total(view.total)
+        self._set_total(agent, view.total)
         self._sort_in(agent)
 
     def remove_agent(self, agent_id: AgentId) -> None:
@@ -147,11 +179,15 @@ class Ledger:
                 if framework_id in self.frameworks:
                     self._discharge(framework_id, resources)
         for framework_id in agent.offered.keys() | agent.allocated.keys():
-            self._forget_holding(framework_id, agent_id)
+            self._forget_stray(framework_id, agent_id)
         self._rescale(agent.total, -1)
-        self.filters.drop_agent(agent.serial)
+        if self.quota:
+            self.quota.move_free(agent.free, Resources.EMPTY)
+        self.filters.drop_agent(agent.index)
         self.open.pop(agent.serial, None)
         del self._by_serial[agent.serial]
+        self._by_index[agent.index] = None
+        self._vacant.append(agent.index)
         del self.agents[agent_id]
 
     def set_agent_active(self, agent_id: AgentId, active: bool) -> None:
@@ -166,28 +202,25 @@ class Ledger:
             self._sort_in(agent)
 
     # -- resources -------------------------------------------------------------------------------------------
-    def give(self, agent: AgentBook, client: Client, offer: Resources) -> Grant:
-        """Book ``offer``, a part of what is free on ``agent`` and without allocation role, as offered."""
-        granted = offer.allocated_to(client.role)
-        if offer is agent.free:
-            quantities = agent.free_quantities or offer.quantities()
-            agent.free = Resources.EMPTY
+    def give(self, agent: AgentBook, client: Client, prepared: Prepared, *, order_kept: bool = False) -> Grant:
+        """Book ``prepared``, which was made of what is free on ``agent``, as offered.
+
+        With ``order_kept`` the caller sees to the sorter's account.
+        """
+        granted = prepared.granted
+        if self.quota:
+            self.quota.move_free(prepared.offer, Resources.EMPTY)
+            self.quota.use(client.role, granted, 1)
+        # Remembered vetoes stay: what was refused more refuses less as well (see ``gates``).
+        agent.free = prepared.rest
+        agent.shape = None
+        if not prepared.rest:
             del self.open[agent.serial]
-        else:
-            quantities = offer.quantities()
-            agent.free = agent.free - offer
-            if not agent.free:
-                del self.open[agent.serial]
-        # Remembered vetoes stay: a gate that refused more refuses less as well (see ``gates``).
-        agent.free_quantities = None
         framework_id = client.framework_id
         offered = agent.offered.get(framework_id)
-        if offered is None:
-            self._holdings.setdefault(framework_id, {})[agent.view.agent_id] = None
-            agent.offered[framework_id] = granted
-        else:
-            agent.offered[framework_id] = offered + granted
-        self.sorter.charge(client, self.scale.vector_of(quantities))
+        agent.offered[framework_id] = granted if offered is None else offered + granted
+        if not order_kept:
+            self.sorter.charge(client, prepared.vector)
         return Grant(framework_id, client.role, agent.view.agent_id, granted)
 
     def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
@@ -218,9 +251,12 @@ class Ledger:
             return
         self._book(agent, holdings, framework_id, self._take(agent, holdings, framework_id, resources))
         if agent.overbooked:
-            agent.count_free()
+            self._count_free(agent)
         else:
-            agent.set_free(agent.free + resources.unallocated())
+            freed = resources.unallocated()
+            agent.set_free(agent.free + freed)
+            if self.quota:
+                self.quota.move_free(Resources.EMPTY, freed)
         self._sort_in(agent)
         if framework is None:
             return
@@ -229,8 +265,15 @@ class Ledger:
             for role, part in by_role(resources):
                 client = framework.clients.get(role)
                 if client is not None:
-                    self.filters.install(client.serial, agent.serial, part.unallocated(), expires)
+                    self.refuse(agent, client, part.unallocated(), expires)
         self._discharge(framework_id, resources)
+
+    def refuse(self, agent: AgentBook, client: Client, refused: Resources, expires: float | None) -> None:
+        """Install a refusal filter; ``refused`` is without allocation role, ``expires`` unix seconds or a hold."""
+        self.filters.install(client.serial, agent.index, refused, expires)
+        if refused is agent.free or refused.contains(agent.free):
+            # Whatever of this might be offered runs into the filter: nobody needs to ask.
+            agent.remember_veto(client.bit)
 
     def update_allocation(
         self, framework_id: FrameworkId, agent_id: AgentId, before: Resources, after: Resources
@@ -244,19 +287,69 @@ class Ledger:
         except ResourcesError as short:
             raise InvariantBroken(f"the total of {agent_id} cannot change with its offer: {short}") from short
         if before.quantities() != after.quantities():
-            self._rescale(agent.total, -1)
-            self._rescale(total, 1)
             for part, sign in ((before, 1), (after, -1)):
                 for role, share in by_role(part):
                     vector = [(position, sign * amount) for position, amount in self._vector(share)]
                     self.sorter.discharge(framework.clients[role], vector)
+        if self.quota:
+            for part, sign in ((before, -1), (after, 1)):
+                for role, share in by_role(part):
+                    self.quota.use(role, share, sign)
         self._book(agent, agent.offered, framework_id, rest + after)
-        agent.set_total(total)
+        self._set_total(agent, total)
         self._sort_in(agent)
 
     # -- policy ----------------------------------------------------------------------------------------------
     def update_weights(self, weights: Mapping[Role, float]) -> None:
         self.sorter.update_weights(weights)
+
+    def update_quota(self, role: Role, quota: Quota) -> None:
+        """Raises :class:`ConfigurationError` for a quota that is not lawful; then nothing changes."""
+        self.quota.set(role, quota)
+        self._recount_quota()
+
+    def quota_consumption(self, role: Role) -> dict[str, int]:
+        """Reservations of ``role`` and below it, and what is allocated there of the unreserved (X36)."""
+        book = QuotaBook()
+        book.consumed[top_of(role)] = {}
+        for agent in self.agents.values():
+            book.reserve(agent.total, 1)
+            for framework_id, resources in agent.allocated.items():
+                if framework_id in self.frameworks:
+                    for holder, part in by_role(resources):
+                        book.use(holder, part, 1)
+        return book.consumed[top_of(role)]
+
+    # -- shapes ----------------------------------------------------------------------------------------------
+    def shape_of(self, agent: AgentBook) -> Shape:
+        """What is free on ``agent``, together with all other agents of which the same is."""
+        shape = agent.shape
+        if shape is None:
+            shapes = agent.traits.shapes
+            shape = shapes.get(agent.free)
+            if shape is None:
+                self._bound_shapes()
+                shape = shapes[agent.free] = Shape(agent.free, agent.traits)
+                shape.is_crumbs = bool(self.default_minimum) and not covers(shape.quantities, self.default_minimum)
+            agent.free = shape.free
+            agent.shape = shape
+        return shape
+
+    def prepared(self, shape: Shape, client: Client) -> Prepared:
+        """What ``client`` would be offered of ``shape`` if nobody had refused anything and there were no quota."""
+        prepared = shape.prepared.get(client.stamp)
+        if prepared is None:
+            self._prepared += 1
+            prepared = shape.prepared[client.stamp] = prepare(shape, client, self.scale)
+        return prepared
+
+    def _bound_shapes(self) -> None:
+        """Forget all shapes when there are too many; agents that still have theirs are not disturbed."""
+        self._prepared += 1
+        if self._prepared > PREPARED_MAX:
+            self._prepared = 0
+            for traits in self._traits.values():
+                traits.shapes = {}
 
     # -- filters ---------------------------------------------------------------------------------------------
     def lapse_filters(self, now: float) -> None:
@@ -271,6 +364,10 @@ class Ledger:
 
     def agent_of(self, serial: int) -> AgentBook:
         return self._by_serial[serial]
+
+    def clients(self) -> Iterable[Client]:
+        """All clients: each framework in each of its roles, and in those it left and still holds something in."""
+        return self._clients.values()
 
     # -- within ----------------------------------------------------------------------------------------------
     def _agent(self, agent_id: AgentId) -> AgentBook:
@@ -306,17 +403,21 @@ class Ledger:
         agent_id = agent.view.agent_id
         if resources:
             holdings[framework_id] = resources
-            self._holdings.setdefault(framework_id, {})[agent_id] = None
-        elif holdings.pop(framework_id, None) is not None and not (
-            framework_id in agent.offered or framework_id in agent.allocated
+            if framework_id not in self.frameworks:
+                self._strays.setdefault(framework_id, {})[agent_id] = None
+        elif (
+            holdings.pop(framework_id, None) is not None
+            and framework_id in self._strays
+            and not (framework_id in agent.offered or framework_id in agent.allocated)
         ):
-            self._forget_holding(framework_id, agent_id)
+            self._forget_stray(framework_id, agent_id)
 
-    def _forget_holding(self, framework_id: FrameworkId, agent_id: AgentId) -> None:
-        agents = self._holdings[framework_id]
-        del agents[agent_id]
-        if not agents:
-            del self._holdings[framework_id]
+    def _forget_stray(self, framework_id: FrameworkId, agent_id: AgentId) -> None:
+        agents = self._strays.get(framework_id)
+        if agents is not None:
+            agents.pop(agent_id, None)
+            if not agents:
+                del self._strays[framework_id]
 
     def _vector(self, resources: Resources) -> list[tuple[int, int]]:
         known = len(self.scale)
@@ -332,6 +433,44 @@ class Ledger:
         else:
             self.scale.shrink(vector)
         self.sorter.rescale()
+        if self.quota:
+            self.quota.reserve(total, sign)
+
+    def _set_total(self, agent: AgentBook, total: Resources) -> None:
+        self._rescale(agent.total, -1)
+        self._rescale(total, 1)
+        before = agent.free
+        agent.set_total(total, self._traits_of(agent.view))
+        if self.quota:
+            self.quota.move_free(before, agent.free)
+
+    def _count_free(self, agent: AgentBook) -> None:
+        before = agent.free
+        agent.count_free()
+        if self.quota:
+            self.quota.move_free(before, agent.free)
+
+    def _traits_of(self, view: AgentView) -> Traits:
+        has_gpus = self._options.filter_gpu_resources and view.total.scalar("gpus") > 0
+        is_remote = view.region is not None and self._options.region not in (None, view.region)
+        traits = self._traits.get((has_gpus, is_remote))
+        if traits is None:
+            traits = self._traits[has_gpus, is_remote] = Traits(has_gpus, is_remote)
+        return traits
+
+    def _recount_quota(self) -> None:
+        """Rare: quota changed, or a framework went that still held something."""
+        self.quota.forget()
+        if not self.quota:
+            return
+        for agent in self.agents.values():
+            self.quota.reserve(agent.total, 1)
+            self.quota.move_free(Resources.EMPTY, agent.free)
+            for holdings in (agent.offered, agent.allocated):
+                for framework_id, resources in holdings.items():
+                    if framework_id in self.frameworks:
+                        for role, part in by_role(resources):
+                            self.quota.use(role, part, 1)
 
     def _charge(self, framework_id: FrameworkId, resources: Resources) -> None:
         """Account for what a framework already uses."""
@@ -339,6 +478,8 @@ class Ledger:
         for role, part in by_role(resources):
             client = framework.clients.get(role) or self._add_client(framework, role)
             self.sorter.charge(client, self._vector(part))
+            if self.quota:
+                self.quota.use(role, part, 1)
 
     def _discharge(self, framework_id: FrameworkId, resources: Resources) -> None:
         framework = self.frameworks[framework_id]
@@ -347,6 +488,8 @@ class Ledger:
             if client is None:
                 continue
             self.sorter.discharge(client, self._vector(part))
+            if self.quota:
+                self.quota.use(role, part, -1)
             if role not in framework.view.roles and not any(client.amounts):
                 self._remove_client(framework, client)
 
@@ -375,6 +518,8 @@ class Ledger:
             if role not in view.roles and not any(client.amounts):
                 self._remove_client(framework, client)
                 continue
+            self._serials += 1
+            client.stamp = self._serials
             client.capabilities = view.capabilities
             own_minimum = view.min_allocatable.get(role)
             client.minimum = self.default_minimum if own_minimum is None else minimum_of(own_minimum)
@@ -401,5 +546,7 @@ class Ledger:
         return bits
 
     def _forget_vetoes(self, pairs: Iterable[tuple[int, int]]) -> None:
-        for client, agent in pairs:
-            self._by_serial[agent].vetoed &= ~self._clients[client].bit
+        for client, index in pairs:
+            agent = self._by_index[index]
+            assert agent is not None, "filters go with their agent"
+            agent.vetoed &= ~self._clients[client].bit

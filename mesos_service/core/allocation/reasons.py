@@ -22,6 +22,9 @@ BELOW_MINIMUM: Final = "below_min_allocatable"
 CAPABILITY_MISSING: Final = "capability_missing"
 NOTHING_FOR_ROLE: Final = "nothing_for_role"
 REFUSAL_FILTER: Final = "refusal_filter"
+QUOTA_LIMIT: Final = "quota_limit"
+QUOTA_HEADROOM: Final = "quota_headroom"
+RECOVERING: Final = "recovering"
 OTHERS_FIRST: Final = "others_first"
 
 ALLOCATOR: Final = "allocator"
@@ -117,6 +120,37 @@ def refusal_filter(refused: Resources, expires: float | None) -> Veto:
     )
 
 
+def quota_limit(role: str, spent: Sequence[str], left: Resources) -> Veto:
+    """What the role's limit leaves of an offer does not reach the minimum (X37)."""
+    return Veto(
+        reason=QUOTA_LIMIT,
+        culprit=f"quota of {role}",
+        detail=f"Role '{role}' has consumed its limit of {', '.join(spent) or 'resources'}, {_rest(left)}",
+        wakes_on=frozenset({"resources_recovered", "quota_updated", "update_framework"}),
+    )
+
+
+def quota_headroom(names: Sequence[str], left: Resources) -> Veto:
+    """What is free is kept for guarantees that are not satisfied yet (X38)."""
+    return Veto(
+        reason=QUOTA_HEADROOM,
+        culprit="quota",
+        detail=f"All {', '.join(names)} that is free is promised to roles with a guarantee, {_rest(left)}",
+        wakes_on=frozenset({"resources_recovered", "agent_added", "quota_updated"}),
+    )
+
+
+def recovering(missing: int, until: float) -> Veto:
+    """Nobody is offered anything until enough of the known agents are back (X39); ``until`` is unix seconds."""
+    return Veto(
+        reason=RECOVERING,
+        culprit=ALLOCATOR,
+        detail=f"Quota is set, and {missing} more of the agents known before must come back first.",
+        wakes_on=frozenset({"agent_reregistered"}),
+        until=until,
+    )
+
+
 def others_first(culprit: str) -> Veto:
     return Veto(
         reason=OTHERS_FIRST,
@@ -124,6 +158,10 @@ def others_first(culprit: str) -> Veto:
         detail=f"It was another's turn: {culprit} holds less and was offered what was free.",
         wakes_on=frozenset({"resources_recovered"}),
     )
+
+
+def _rest(left: Resources) -> str:
+    return f"and what is left of the offer, {left}, is too little." if left else "and nothing is left of the offer."
 
 
 def _text(quantities: Quantities) -> str:

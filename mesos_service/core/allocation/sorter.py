@@ -9,6 +9,8 @@ of clients is the order in which a walk of the tree, siblings in order, meets th
 :meth:`Sorter.settle` moves just these within their parent's sorted list, so that a pass pays for what changed and
 never re-sorts everyone for every agent. Two more savings: a node without siblings in the order needs no key, and each
 client has a bit, so that a walk can leave out all clients that need not be asked, and every branch without others.
+A pass over many agents does even less: :meth:`Sorter.first` finds the next client, :meth:`Sorter.serve` moves it to its
+new place, and what concerns nobody's place is accounted for at the end, once for many grants (:meth:`Sorter.owe`).
 
 Only active clients are in the order (X35). The rest cost nothing, but what they hold still counts in the accounts of
 their roles.
@@ -21,71 +23,13 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Final, Generic, TypeVar
 
-from mesos_service.core.allocation.drf import Amounts, Scale, Vector, dominant_share
+from mesos_service.core.allocation.drf import Counted, Scale, Vector, dominant_share
+from mesos_service.core.allocation.tree import VIRTUAL_LEAF, Leaf, Node, entry_of, path_of
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import Role
 
-VIRTUAL_LEAF: Final = "."
-
 FEW: Final = 16
 """When less than one in this many clients is to be asked, sorting those beats walking past the others."""
-
-Entry = tuple[float, int, str, "Node"]
-"""Share, times served, name; the name is unique among siblings, so that nodes are never compared."""
-
-
-class Node:
-    """A role, a virtual leaf, or (as :class:`Leaf`) a client."""
-
-    __slots__ = (
-        "amounts",
-        "children",
-        "entry",
-        "mask",
-        "name",
-        "order",
-        "parent",
-        "served",
-        "stale",
-        "stale_children",
-        "standing",
-        "standing_children",
-        "unsettled",
-        "weight",
-    )
-
-    def __init__(self, name: str, parent: Node | None, width: int, weight: float = 1.0) -> None:
-        self.name = name
-        self.parent = parent
-        self.weight = weight
-        self.amounts: Amounts = [0] * width
-        self.served = 0
-        """How many times something was allocated here; it never falls (X31)."""
-        self.children: dict[str, Node] = {}
-        self.mask = 0
-        """Bits of the active clients at or below this node."""
-        self.standing = False
-        """Whether there is any such client, and this node hence takes part in its parent's order."""
-        self.standing_children = 0
-        self.order: list[Entry] = []
-        """Standing children as of the last settling."""
-        self.entry: Entry | None = None
-        """As what this node stands in its parent's order now."""
-        self.stale = False
-        """Whether this node is in its parent's ``stale_children``: its entry is to be renewed."""
-        self.stale_children: list[Node] = []
-        self.unsettled = False
-        """Whether the sorter has this node on its list of parents to settle."""
-
-
-class Leaf(Node):
-    """A client: one framework in one role. ``bit`` is its bit in masks, for as long as it does not change."""
-
-    __slots__ = ("bit",)
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name, None, 0)
-        self.bit = 0
 
 
 L = TypeVar("L", bound=Leaf)
@@ -101,6 +45,8 @@ class Sorter(Generic[L]):
         self._root = Node("", None, len(scale))
         self._unsettled: list[Node] = []
         self._rescaled = False
+        self._standings = 0
+        """How often a node began or ceased to stand."""
         self._by_bit: list[L | None] = []
         self._retired = 0
         self._blank_bits: list[int] = []
@@ -195,6 +141,59 @@ class Sorter(Generic[L]):
                 self._note_stale(node, parent)
             node = parent
 
+    def serve(self, client: L, counted: Counted) -> None:
+        """As :meth:`charge` for what counts in shares, where it matters for the order, which stays settled.
+
+        The rest of the charge is to follow with :meth:`owe`, before anybody reads an account.
+        """
+        if client.contested_at != self._standings:
+            self._find_contested(client)
+        for node in client.contested:
+            entry = node.entry
+            assert entry is not None and node.parent is not None, "the order is settled"
+            share, served, name, _ = entry
+            amounts = node.amounts
+            if node.weight == 1.0:
+                for position, amount, total in counted:
+                    amounts[position] = held = amounts[position] + amount
+                    fraction = held / total
+                    if fraction > share:
+                        share = fraction
+            else:
+                for position, amount, _ in counted:
+                    amounts[position] += amount
+                share = dominant_share(amounts, self._scale.totals, node.weight)
+            node.served = served = served + 1
+            node.entry = fresh = (share, served, name, node)
+            order = node.parent.order
+            if order[0] is entry:
+                del order[0]
+            else:
+                del order[bisect_left(order, entry)]
+            if order[-1] < fresh:
+                order.append(fresh)
+            else:
+                insort(order, fresh)
+
+    def owe(self, client: L, vector: Vector, times: int) -> None:
+        """What :meth:`serve` left out, for so many grants of ``vector`` to ``client`` since the order was settled."""
+        totals = self._scale.totals
+        uncounted = [(position, amount) for position, amount in vector if not totals[position]]
+        contested = client.contested
+        node: Node = client
+        while (parent := node.parent) is not None:
+            amounts = node.amounts
+            if node in contested:
+                for position, amount in uncounted:
+                    amounts[position] += times * amount
+            else:
+                for position, amount in vector:
+                    amounts[position] += times * amount
+                node.served += times
+                if not node.stale:
+                    self._note_stale(node, parent)
+            node = parent
+
     def widen(self) -> None:
         """The scale knows more resource names than before."""
         width = len(self._scale)
@@ -250,6 +249,22 @@ class Sorter(Generic[L]):
                 self._settle_children(parent)
             self._unsettled.clear()
 
+    def first(self, wanted: int) -> L:
+        """The first of :meth:`walk`; ``wanted`` must not be empty."""
+        if wanted.bit_count() * FEW < self._root.mask.bit_count():
+            return self._sorted(wanted)[0]
+        node = self._root
+        while wanted & (wanted - 1):
+            for entry in node.order:
+                node = entry[3]
+                below = node.mask & wanted
+                if below:
+                    wanted = below
+                    break
+        client = self._by_bit[wanted.bit_length() - 1]
+        assert client is not None, "a standing client has its bit"
+        return client
+
     def walk(self, wanted: int) -> Iterator[L]:
         """Clients whose bit is in ``wanted``, in order. All of them must be active."""
         if wanted.bit_count() * FEW < self._root.mask.bit_count():
@@ -273,7 +288,7 @@ class Sorter(Generic[L]):
             clients.append(self._client(bit))
             wanted ^= bit
         if len(clients) > 1:
-            clients.sort(key=_path)
+            clients.sort(key=path_of)
         return clients
 
     def _client(self, bit: int) -> L:
@@ -293,7 +308,7 @@ class Sorter(Generic[L]):
                     found.append(f"the account of node {node.name!r} says {node.amounts}, its children's {sums}")
             standing = [child for child in below if child.standing]
             if len(standing) > 1:
-                fresh = sorted(_entry(child, self._scale.totals) for child in standing)
+                fresh = sorted(entry_of(child, self._scale.totals) for child in standing)
                 if fresh != node.order:
                     found.append(f"the order below node {node.name!r} is not that of the shares")
             elif [entry[3] for entry in node.order] != standing:
@@ -331,7 +346,7 @@ class Sorter(Generic[L]):
         if len(stale) * 4 > len(order):
             for child in stale:
                 child.stale = False
-                child.entry = _entry(child, totals) if child.standing else None
+                child.entry = entry_of(child, totals) if child.standing else None
             parent.order = sorted(
                 child.entry for child in parent.children.values() if child.standing and child.entry is not None
             )
@@ -342,11 +357,21 @@ class Sorter(Generic[L]):
                     del order[bisect_left(order, child.entry)]
                     child.entry = None
                 if child.standing:
-                    child.entry = _entry(child, totals)
+                    child.entry = entry_of(child, totals)
                     insort(order, child.entry)
         stale.clear()
 
     # -- the tree --------------------------------------------------------------------------------------------
+    def _find_contested(self, client: L) -> None:
+        contested: list[Node] = []
+        node: Node = client
+        while (parent := node.parent) is not None:
+            if parent.standing_children > 1:
+                contested.append(node)
+            node = parent
+        client.contested = tuple(contested)
+        client.contested_at = self._standings
+
     def _note_stale(self, node: Node, parent: Node) -> None:
         node.stale = True
         parent.stale_children.append(node)
@@ -379,6 +404,7 @@ class Sorter(Generic[L]):
             node = node.parent
 
     def _stand(self, node: Node, parent: Node, standing: bool) -> None:
+        self._standings += 1
         node.standing = standing
         parent.standing_children += 1 if standing else -1
         if not node.stale:
@@ -423,19 +449,3 @@ class Sorter(Generic[L]):
             node = waiting.pop()
             yield node
             waiting.extend(node.children.values())
-
-
-def _entry(node: Node, totals: Amounts) -> Entry:
-    return dominant_share(node.amounts, totals, node.weight), node.served, node.name, node
-
-
-def _path(client: Leaf) -> list[Entry]:
-    """The entries from the top down to ``client``: comparing two such lists compares the clients' places."""
-    entries: list[Entry] = []
-    node: Node = client
-    while node.parent is not None:
-        assert node.entry is not None, "the order is settled"
-        entries.append(node.entry)
-        node = node.parent
-    entries.reverse()
-    return entries

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -248,11 +247,11 @@ class Misguided(Allocator):
 @pytest.mark.parametrize(
     ("mislead", "reason"),
     [
-        (lambda grant: replace(grant, resources=grant.resources + grant.resources), "which does not contain"),
-        (lambda grant: replace(grant, role=Role("nobody's")), "the framework is not in role 'nobody's'"),
-        (lambda grant: replace(grant, framework_id="nobody"), "the framework is not connected"),
-        (lambda grant: replace(grant, agent_id="nowhere"), "the agent is not active"),
-        (lambda grant: replace(grant, resources=Resources.EMPTY), "there is nothing in it"),
+        (lambda grant: grant._replace(resources=grant.resources + grant.resources), "which does not contain"),
+        (lambda grant: grant._replace(role=Role("nobody's")), "the framework is not in role 'nobody's'"),
+        (lambda grant: grant._replace(framework_id="nobody"), "the framework is not connected"),
+        (lambda grant: grant._replace(agent_id="nowhere"), "the agent is not active"),
+        (lambda grant: grant._replace(resources=Resources.EMPTY), "there is nothing in it"),
     ],
 )
 def test_e60a_a_grant_that_contradicts_our_books_is_refused_and_given_back(

@@ -1,0 +1,284 @@
+"""Quota: what roles are guaranteed, and what they may have at most (X36-X38; Mesos docs, "Quota").
+
+Quota is set on top-level roles and on scalars. A role *consumes* what is reserved to it or below it, whether anybody
+holds it or not, and what it and the roles below it hold of the unreserved, offers included (X36). What may be revoked,
+and what is no scalar, counts neither for a guarantee nor for a limit (X37).
+
+As in Apache Mesos, only offers to the top-level role itself are cut to its limit: what frameworks of its sub-roles
+hold is consumed, and leaves the role less, but nobody stops them.
+
+:class:`QuotaBook` is what is known between passes, :class:`Sizing` the part of quota in one pass:
+
+- *limit*: unreserved scalars of an offer are cut to what is left; ranges and sets go whole with the first piece;
+- *head-room*: what is promised and not consumed yet must be free somewhere. Offers are cut so that the free unreserved
+  scalars of the whole cluster stay at or above it (X38). That is a quantity: it may be free on agents that are of no
+  use to whom it was promised, which is why a pass begins with a stage for unsatisfied guarantees alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation.drf import Scale
+from mesos_service.core.allocation.entries import Client
+from mesos_service.core.allocation.gates import covers
+from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape
+from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.ids import Role
+from mesos_service.domain.resources import Resource, Resources
+from mesos_service.plugins.allocator import Quota
+from mesos_service.plugins.verdict import Veto
+
+Left = dict[str, int]
+"""Thousandths by name."""
+
+
+class QuotaBook:
+    """Who has quota, who has consumed how much of it, and what is free. Counts only while there is any quota."""
+
+    def __init__(self) -> None:
+        self.of: dict[Role, Quota] = {}
+        self.consumed: dict[Role, Left] = {}
+        """Of the roles in ``of``."""
+        self.free: Left = {}
+        """Unreserved, not revocable and held by nobody, on all agents."""
+        self.passes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.of)
+
+    def set(self, role: Role, quota: Quota) -> None:
+        """Quota without guarantees and limits is none. The books must be counted anew.
+
+        Raises:
+            ConfigurationError: the role is not at the top, or an amount is negative, or a guarantee is over its limit.
+        """
+        if "/" in role:
+            raise ConfigurationError(f"Quota can only be set on top-level roles, and '{role}' is below another.")
+        for name, amount in (*quota.guarantees.items(), *quota.limits.items()):
+            if amount < 0:
+                raise ConfigurationError(f"The quota of role '{role}' has a negative amount of {name}.")
+        for name, amount in quota.guarantees.items():
+            if amount > quota.limits.get(name, amount):
+                raise ConfigurationError(f"The quota of role '{role}' guarantees more {name} than its limit.")
+        if quota.guarantees or quota.limits:
+            self.of[role] = quota
+        else:
+            self.of.pop(role, None)
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self.consumed = {role: {} for role in self.of}
+        self.free = {}
+
+    def reserve(self, total: Resources, sign: int) -> None:
+        """``total`` of an agent has come (+1) or gone (-1): reservations in it are consumed."""
+        for resource in total:
+            if resource.key.reservations and isinstance(resource.value, int):
+                consumed = self.consumed.get(top_of(resource.key.role))
+                if consumed is not None:
+                    consumed[resource.name] = consumed.get(resource.name, 0) + sign * resource.value
+
+    def use(self, role: Role, resources: Resources, sign: int) -> None:
+        """A framework in ``role`` holds ``resources`` from now on (+1), or no longer (-1)."""
+        consumed = self.consumed.get(top_of(role))
+        if consumed is not None:
+            for name, amount in countable(resources.unallocated()):
+                consumed[name] = consumed.get(name, 0) + sign * amount
+
+    def move_free(self, before: Resources, after: Resources) -> None:
+        """What is free on an agent has changed."""
+        free = self.free
+        for name, amount in countable(before):
+            free[name] = free.get(name, 0) - amount
+        for name, amount in countable(after):
+            free[name] = free.get(name, 0) + amount
+
+    def unsatisfied(self, role: Role) -> Left:
+        """What of the guarantee of ``role`` is not consumed yet; no zeros."""
+        consumed = self.consumed[role]
+        guarantees = self.of[role].guarantees.items()
+        return {name: amount - consumed.get(name, 0) for name, amount in guarantees if amount > consumed.get(name, 0)}
+
+
+class Sizing:
+    """Cuts the offers of one pass, and writes down what they take. Changes nothing in the book."""
+
+    def __init__(self, book: QuotaBook, scale: Scale) -> None:
+        book.passes += 1
+        self._pass = book.passes
+        self._scale = scale
+        self._limits = {role: quota.limits for role, quota in book.of.items() if quota.limits}
+        self._consumed = {role: dict(consumed) for role, consumed in book.consumed.items()}
+        self.unsatisfied = {role: left for role in book.of if (left := book.unsatisfied(role))}
+        """Guarantees that stage one is to serve, by role."""
+        self._required: Left = {}
+        for left in self.unsatisfied.values():
+            for name, amount in left.items():
+                self._required[name] = self._required.get(name, 0) + amount
+        self._surplus = {name: book.free.get(name, 0) - amount for name, amount in self._required.items()}
+        """Free above what is required; only of what is required at all. Below 0 when promises exceed what is free."""
+
+    # -- stage one -------------------------------------------------------------------------------------------
+    def guaranteed(self, shape: Shape, client: Client, prepared: Prepared) -> tuple[Prepared, Left] | None:
+        """The offer by which the client's role comes nearer to its guarantee, and the part of it that does; or none.
+
+        With that part goes what is reserved to the role, all that is no scalar or may be revoked, and of the other
+        scalars what limit and head-room allow.
+        """
+        unsatisfied = self.unsatisfied.get(client.role)
+        if not unsatisfied:
+            return None
+        scalars = prepared.offer.filter(is_countable)
+        towards = shrink(scalars, unsatisfied, others=False)
+        if not towards:
+            return None
+        progress = dict(countable(towards))
+        more = scalars - towards
+        limits = self._limits.get(client.role)
+        if limits:
+            consumed = self._consumed[client.role]
+            more = shrink(
+                more, {name: limit - consumed.get(name, 0) - progress.get(name, 0) for name, limit in limits.items()}
+            )
+        more = shrink(more, self._surplus)
+        rest = prepared.offer.filter(lambda one: not is_countable(one) and one.role in ("*", client.role))
+        return self._piece(shape, client, towards + rest + more), progress
+
+    def take_guaranteed(self, client: Client, offer: Resources, progress: Left) -> None:
+        """The offer of :meth:`guaranteed` is made."""
+        unsatisfied = self.unsatisfied[client.role]
+        consumed = self._consumed[client.role]
+        for name, amount in countable(offer):
+            consumed[name] = consumed.get(name, 0) + amount
+            if name in self._surplus:
+                self._surplus[name] -= amount - progress.get(name, 0)
+            if name in unsatisfied:
+                unsatisfied[name] -= amount
+                if unsatisfied[name] <= 0:
+                    del unsatisfied[name]
+        if not unsatisfied:
+            del self.unsatisfied[client.role]
+        for name, amount in progress.items():
+            self._required[name] -= amount
+            if self._required[name] <= 0:
+                del self._required[name]
+                del self._surplus[name]
+
+    # -- stage two -------------------------------------------------------------------------------------------
+    def sized(self, shape: Shape, client: Client, prepared: Prepared) -> Prepared:
+        """``prepared`` itself, or the piece of it that limit and head-room leave; that may be blocked."""
+        limits = self._limits.get(client.role)
+        if not limits and not self._surplus:
+            return prepared
+        if prepared.sized_at == self._pass:
+            # Within a pass ever less is left, so that what was too little once stays so.
+            assert prepared.sized is not None
+            return prepared.sized
+        left = dict(self._surplus)
+        if limits:
+            consumed = self._consumed[client.role]
+            for name, limit in limits.items():
+                left[name] = min(left.get(name, limit), limit - consumed.get(name, 0))
+        for name, amount in countable(prepared.offer):
+            if amount > left.get(name, amount):
+                break
+        else:
+            return prepared
+        scalars = prepared.offer.filter(is_countable)
+        piece = self._piece(shape, client, (prepared.offer - scalars) + shrink(scalars, left))
+        if piece.blocked is not None:
+            prepared.sized = piece
+            prepared.sized_at = self._pass
+        return piece
+
+    def take(self, client: Client, offer: Resources) -> None:
+        """``offer`` is made to ``client``, in stage two."""
+        consumed = self._consumed.get(client.role)
+        if consumed is None and not self._surplus:
+            return
+        for name, amount in countable(offer):
+            if consumed is not None:
+                consumed[name] = consumed.get(name, 0) + amount
+            if name in self._surplus:
+                self._surplus[name] -= amount
+
+    def _piece(self, shape: Shape, client: Client, offer: Resources) -> Prepared:
+        """A smaller offer, which must reach the minimum as well (X29b)."""
+        quantities = offer.quantities()
+        if not offer or (client.minimum and not covers(quantities, client.minimum)):
+            attempt = Attempt(shape, client)
+            attempt.shrink(offer)
+            return Prepared.refused(_CutTooSmall(self, client.role), attempt)
+        return Prepared(client, shape.free, offer, quantities, self._scale)
+
+    def spent(self, role: Role) -> list[str]:
+        """Names of what the limit of ``role`` leaves nothing of."""
+        consumed = self._consumed.get(role, {})
+        return [name for name, limit in self._limits.get(role, {}).items() if consumed.get(name, 0) >= limit]
+
+    def held_back(self) -> list[str]:
+        """Names of what is free but promised to others."""
+        return [name for name, amount in self._surplus.items() if amount <= 0]
+
+
+class _CutTooSmall:
+    """The gate of sizing: what quota left of an offer does not reach the minimum."""
+
+    def __init__(self, sizing: Sizing, role: Role) -> None:
+        self._spent = sizing.spent(role)
+        self._held_back = sizing.held_back()
+        by_limit = self._spent or not self._held_back
+        self.reason = reasons.QUOTA_LIMIT if by_limit else reasons.QUOTA_HEADROOM
+
+    def refuses(self, attempt: Attempt) -> bool:
+        return True
+
+    def veto(self, attempt: Attempt) -> Veto:
+        if self.reason == reasons.QUOTA_LIMIT:
+            return reasons.quota_limit(attempt.client.role, self._spent, attempt.offer)
+        return reasons.quota_headroom(self._held_back, attempt.offer)
+
+
+def top_of(role: str) -> Role:
+    """The top-level role above ``role``, or itself."""
+    return Role(role.partition("/")[0])
+
+
+def is_countable(resource: Resource) -> bool:
+    """Whether quota counts it: an unreserved scalar that cannot be revoked."""
+    key = resource.key
+    return isinstance(resource.value, int) and not key.reservations and not key.revocable and not key.shared
+
+
+@lru_cache(maxsize=16384)
+def countable(resources: Resources) -> tuple[tuple[str, int], ...]:
+    """Thousandths of what quota counts in ``resources``, by name."""
+    amounts: dict[str, int] = {}
+    for resource in resources:
+        if is_countable(resource):
+            assert isinstance(resource.value, int)
+            amounts[resource.name] = amounts.get(resource.name, 0) + resource.value
+    return tuple(amounts.items())
+
+
+def shrink(scalars: Resources, left: Mapping[str, int], *, others: bool = True) -> Resources:
+    """As much of ``scalars`` as ``left`` allows; with ``others``, all of what it does not name.
+
+    A disk that can only be taken whole (X42) is taken whole or not at all.
+    """
+    rest = dict(left)
+    kept: list[Resource] = []
+    for resource in scalars:
+        name, value = resource.name, resource.value
+        assert isinstance(value, int)
+        room = rest.get(name, value if others else 0)
+        amount = min(value, room)
+        if amount <= 0 or (resource.key.is_counted and amount < value):
+            continue
+        if name in rest:
+            rest[name] -= amount
+        kept.append(Resource(resource.key, amount))
+    return Resources.of(kept)

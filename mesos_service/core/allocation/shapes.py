@@ -1,0 +1,127 @@
+"""What could be offered of an agent, worked out once for all agents of which the same is free.
+
+A *shape* is what is free on an agent, with the few facts about the agent that gates ask for. What one client would be
+offered of a shape, and which gate stands in the way, depends on nothing else, as long as neither quota nor a refusal
+filter is looked at. Agents of a cluster come in few shapes, so that most of a pass is looked up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mesos_service.core.allocation.drf import Counted, Scale, Vector
+from mesos_service.domain.frameworks import Quantities
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.verdict import Veto
+
+if TYPE_CHECKING:
+    from mesos_service.core.allocation.entries import Client
+    from mesos_service.core.allocation.gates import Gate
+
+PREPARED_MAX: Final = 50_000
+"""How many answers are kept; where free resources are of too many kinds to be met again, remembering does not help."""
+
+
+class Traits:
+    """The facts of an agent that gates ask for, apart from what is free."""
+
+    __slots__ = ("has_gpus", "is_remote", "shapes")
+
+    def __init__(self, has_gpus: bool, is_remote: bool) -> None:
+        self.has_gpus = has_gpus
+        self.is_remote = is_remote
+        self.shapes: dict[Resources, Shape] = {}
+
+
+class Shape:
+    """``free`` on agents with the same :class:`Traits`; ``prepared`` is by the stamp of the client."""
+
+    __slots__ = ("free", "has_reserved", "has_special", "is_crumbs", "prepared", "quantities", "traits")
+
+    def __init__(self, free: Resources, traits: Traits) -> None:
+        self.free = free
+        self.traits = traits
+        self.is_crumbs = False
+        """Whether it is less than the default minimum."""
+        self.quantities: Quantities = free.quantities()
+        keys = [resource.key for resource in free]
+        self.has_reserved = any(key.reservations for key in keys)
+        self.has_special = any(key.revocable or key.shared or len(key.reservations) > 1 for key in keys)
+        self.prepared: dict[int, Prepared] = {}
+
+
+class Prepared:
+    """What one client would be offered of a shape, or a smaller piece of that.
+
+    When ``blocked`` is set, that gate stood in the way, and only ``veto`` may be asked.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "blocked",
+        "client",
+        "counted",
+        "counted_at",
+        "granted",
+        "offer",
+        "quantities",
+        "rest",
+        "sized",
+        "sized_at",
+        "vector",
+    )
+
+    _attempt: Attempt
+    """What was refused, where something was."""
+
+    def __init__(self, client: Client, free: Resources, offer: Resources, quantities: Quantities, scale: Scale) -> None:
+        self.blocked: Gate | None = None
+        self.client = client
+        self.offer = offer
+        self.quantities = quantities
+        self.granted = offer.allocated_to(client.role)
+        self.rest = Resources.EMPTY if offer is free else free - offer
+        self.vector: Vector = tuple(scale.vector_of(quantities))
+        self.counted: Counted = ()
+        self.counted_at = -1
+        """The version of the scale that ``counted`` is from."""
+        self.sized: Prepared | None = None
+        """The piece of it that quota last left, when the books of quota stood at ``sized_at``."""
+        self.sized_at = -1
+
+    @classmethod
+    def refused(cls, gate: Gate, attempt: Attempt) -> Prepared:
+        """``gate`` has just refused ``attempt``."""
+        nothing = object.__new__(cls)
+        nothing.blocked = gate
+        nothing._attempt = attempt
+        return nothing
+
+    def veto(self) -> Veto:
+        """Why nothing would be offered."""
+        assert self.blocked is not None, "asked for a veto of what was not refused"
+        return self.blocked.veto(self._attempt)
+
+
+class Attempt:
+    """One client considered for one shape. ``offer`` begins as all that is free and shrinks from gate to gate."""
+
+    __slots__ = ("_quantities", "client", "offer", "shape")
+
+    def __init__(self, shape: Shape, client: Client) -> None:
+        self.shape = shape
+        self.client = client
+        self.offer = shape.free
+        self._quantities: Quantities | None = shape.quantities
+
+    @property
+    def quantities(self) -> Quantities:
+        """Scalars of the offer as it is now."""
+        if self._quantities is None:
+            self._quantities = self.offer.quantities()
+        return self._quantities
+
+    def shrink(self, offer: Resources) -> None:
+        if offer is not self.offer:
+            self.offer = offer
+            self._quantities = None
