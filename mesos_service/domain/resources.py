@@ -130,9 +130,9 @@ class Resources:
     # Arithmetic. These four are run several times per task; see the two parts above.
 
     def __add__(self, other: Resources) -> Resources:
-        if not self:
+        if not (self._amounts or self._counted):
             return other
-        if not other:
+        if not (other._amounts or other._counted):
             return self
         amounts = self._amounts.copy()
         for key, value in other._amounts.items():
@@ -152,13 +152,18 @@ class Resources:
 
     def __sub__(self, other: Resources) -> Resources:
         """Raises :class:`ResourcesError`, naming what is short, unless ``self.contains(other)`` (X43)."""
-        if not other:
+        if not (other._amounts or other._counted):
             return self
+        if self is other or (self._amounts == other._amounts and self._counted == other._counted):
+            return Resources.EMPTY  # What was given as one nearly always comes back as one.
         amounts = self._amounts.copy()
         for key, value in other._amounts.items():
             mine = amounts.get(key)
-            if type(mine) is int and type(value) is int and mine > value:
-                amounts[key] = mine - value
+            if type(mine) is int and type(value) is int and mine >= value:
+                if mine > value:
+                    amounts[key] = mine - value
+                else:
+                    del amounts[key]
             elif mine is None or not _covers(mine, value):
                 raise self._short_of(other)
             elif left := _difference(mine, value):
@@ -181,6 +186,8 @@ class Resources:
     def contains(self, other: Resources) -> bool:
         """Whether ``other`` can be subtracted. Like is compared with like only (X42, X47)."""
         amounts = self._amounts
+        if amounts == other._amounts and not other._counted:
+            return True
         for key, value in other._amounts.items():
             mine = amounts.get(key)
             if mine is None:
@@ -343,9 +350,11 @@ class Resources:
 
     def allocated_to(self, role: str) -> Resources:
         """The same resources, allocated to ``role`` whatever they were allocated to before (X48)."""
-        allocated = self._rekey(lambda key: _with_allocation(key, role))
-        if not self._is_allocated():
-            allocated._unallocated = self
+        if self._counted or self._is_allocated():
+            return self._rekey(lambda key: _with_allocation(key, role))
+        # All keys stay apart: this is done for each offer and each task.
+        allocated = _make({_with_allocation(key, role): value for key, value in self._amounts.items()}, _NONE_COUNTED)
+        allocated._unallocated = self
         return allocated
 
     def unallocated(self) -> Resources:
@@ -357,11 +366,19 @@ class Resources:
         return self._unallocated
 
     def _is_allocated(self) -> bool:
-        return any(key.allocation_role is not None for key in self._keys())
+        # Loops, as a generator costs several times as much for these few keys.
+        for key in self._amounts:
+            if key.allocation_role is not None:
+                return True
+        for item in self._counted:  # noqa: SIM110
+            if item.key.allocation_role is not None:
+                return True
+        return False
 
     def allocations(self) -> dict[str, Resources]:
         """Parts by allocation role; raises :class:`ResourcesError` when a resource has none."""
-        roles = list(dict.fromkeys(key.allocation_role for key in self._keys()))
+        roles = {key.allocation_role: None for key in self._amounts}
+        roles |= {item.key.allocation_role: None for item in self._counted}
         parts: dict[str, Resources] = {}
         for role in roles:
             # An offer, a task, an executor: nearly always all of it belongs to one role.

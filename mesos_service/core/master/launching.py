@@ -35,9 +35,20 @@ def drop(turn: Turn, framework: Framework, infos: Iterable[TaskInfo], reason: st
 
 
 class Launch:
-    """All launches of one ACCEPT. ``left`` is what no task has taken; it goes from ``available`` downwards."""
+    """All launches of one ACCEPT: ``left`` and ``taken`` add up to what was available, and ``taken`` grows."""
 
-    __slots__ = ("_agent", "_executors", "_framework", "_offer_id", "_revocable", "_role", "_trace", "_turn", "left")
+    __slots__ = (
+        "_agent",
+        "_executors",
+        "_framework",
+        "_offer_id",
+        "_revocable",
+        "_role",
+        "_trace",
+        "_turn",
+        "left",
+        "taken",
+    )
 
     def __init__(
         self,
@@ -59,6 +70,7 @@ class Launch:
         """Executors as they were sent and as they are kept, so that those of many tasks are made ready once."""
         self._revocable = framework.info.has(REVOCABLE_RESOURCES)
         self.left = available
+        self.taken = books.NOTHING
 
     def tasks(self, operation: LaunchOperation) -> None:
         """Launch one by one; a bad task fails alone (X14d)."""
@@ -166,20 +178,20 @@ class Launch:
 
         One after the other, as a sum would not show that two of them want the same port.
         """
-        left = self.left
+        left, taken = self.left, self.taken
         for part in parts:
             if not left.contains(part):
                 return (
                     f"Total resources {Resources.of(item for one in parts for item in one)} required by task and its"
                     f" executor is more than available {self.left or 'nothing'}"
                 )
-            left = left - part
+            left, taken = left - part, taken + part
         if self._revocable:
             together = (*parts, executor.resources) if executor is not None else parts
             reason = validation.refuse_mixed_revocable(Resources.of(item for one in together for item in one))
             if reason is not None:
                 return reason
-        self.left = left
+        self.left, self.taken = left, taken
         return None
 
     def _start(self, info: TaskInfo, executor_id: ExecutorId | None, trace: TraceParent | None) -> None:

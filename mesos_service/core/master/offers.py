@@ -108,11 +108,10 @@ def on_accept(turn: Turn, framework: Framework, call: Accept) -> None:
                 operations.refuse_unsupported(turn, framework, operation)
             case _:
                 assert_never(operation)
-    left = launch.left
-    if left is not available:
-        books.use_offered(turn, framework.framework_id, agent, available - left)
-    if left:
-        books.give_back(turn, framework.framework_id, agent, left, seconds)
+    if launch.taken:
+        books.use_offered(turn, framework.framework_id, agent, launch.taken)
+    if launch.left:
+        books.give_back(turn, framework.framework_id, agent, launch.left, seconds)
 
 
 # -- ends that nobody asked for ------------------------------------------------------------------------------
