@@ -76,15 +76,15 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
         return next_deadline(self.state)
 
     def _perform(self, effect: MasterEffect, stimulus: str) -> None:
-        match effect:
-            case Reply():
-                self._resolve(effect.request, effect)
+        match effect:  # The most frequent first.
+            case Note():
+                self._observers.note(effect, stimulus)
             case SendScheduler(stream_id, event):
                 self._outlets.send_scheduler(stream_id, event)
             case SendAgent(link_id, agent_id, message):
                 self._outlets.send_agent(link_id, agent_id, message)
-            case Note():
-                self._observers.note(effect, stimulus)
+            case Reply():
+                self._resolve(effect.request, effect)
             case Span():
                 self._observers.span(effect)
             case OpenStream():

@@ -239,7 +239,8 @@ def carried_task(info: TaskInfo) -> tasks.TaskInfo | None:
 
 # -- statuses ------------------------------------------------------------------------------------------------
 
-_STATES: Final[dict[str, TaskState]] = {state.value: state for state in TaskState}
+TASK_STATES: Final[dict[str, TaskState]] = {state.value: state for state in TaskState}
+"""By what the wire calls them; asking the enumeration costs ten times as much."""
 _SOURCES: Final[dict[str, Source]] = {source.value: source for source in Source}
 
 
@@ -247,7 +248,7 @@ def status_from_wire(status: tasks.TaskStatus) -> TaskStatus:
     container = status.container_status
     return TaskStatus(
         task_id=TaskId(status.task_id.value),
-        state=_STATES[status.state],
+        state=TASK_STATES[status.state],
         source=None if status.source is None else _SOURCES[status.source],
         reason=status.reason,
         message=status.message,

@@ -8,10 +8,10 @@ from mesos_service.core import link
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, TaskId
-from mesos_service.domain.tasks import TaskState
 from mesos_service.wire import agent_link as wire
 from mesos_service.wire import agents
 from mesos_service.wire.convert.infos import (
+    TASK_STATES,
     agent_from_wire,
     agent_to_wire,
     executor_from_wire,
@@ -63,7 +63,7 @@ def uplink_from_wire(message: wire.Uplink) -> link.Uplink:
                 framework_id=FrameworkId(message.framework_id),
                 status=status_from_wire(message.status),
                 executor_id=None if message.executor_id is None else ExecutorId(message.executor_id),
-                latest_state=None if message.latest_state is None else TaskState(message.latest_state),
+                latest_state=None if message.latest_state is None else TASK_STATES[message.latest_state],
                 trace=None if message.traceparent is None else TraceParent(message.traceparent),
             )
         case wire.Pong():
@@ -104,7 +104,7 @@ def _report_from_wire(report: wire.TaskReport) -> link.TaskReport:
     return link.TaskReport(
         framework_id=FrameworkId(report.framework_id),
         info=task_from_wire(report.info),
-        state=TaskState(report.state),
+        state=TASK_STATES[report.state],
         executor_id=ExecutorId(report.executor_id),
         statuses=tuple(status_from_wire(status) for status in report.statuses),
     )
