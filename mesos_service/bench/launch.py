@@ -123,7 +123,7 @@ async def _measure_windows(master: Running, fleet: Fleet, windows: int, window_s
     together = Measured()
     for _ in range(windows):
         calibration_seconds = calibrate(repeats=3)
-        fleet.idle_seconds = []
+        fleet.idle_seconds.clear()
         starts, cpu_seconds = fleet.starts, master.cpu_seconds()
         begin, own_begin = time.perf_counter(), time.process_time()
         await asyncio.sleep(window_seconds)
@@ -133,7 +133,7 @@ async def _measure_windows(master: Running, fleet: Fleet, windows: int, window_s
                 starts=fleet.starts - starts,
                 master_cpu_seconds=master.cpu_seconds() - cpu_seconds,
                 driver_cpu_seconds=time.process_time() - own_begin,
-                idle_seconds=fleet.idle_seconds,
+                idle_seconds=list(fleet.idle_seconds),
                 calibration_seconds=[calibration_seconds],
             )
         )

@@ -19,7 +19,15 @@ BENCHES: dict[str, tuple[Measure, Measure]] = {
     "hotpath": (hotpath.measure, partial(hotpath.measure, tasks=2000)),
     "launch": (
         launch.measure,
-        partial(launch.measure, agents=2000, frameworks=50, task_seconds=1.2, window_seconds=5.0, warm_up_seconds=5.0),
+        partial(
+            launch.measure,
+            agents=2000,
+            frameworks=50,
+            task_seconds=1.2,
+            saturating_task_seconds=0.3,
+            window_seconds=4.0,
+            warm_up_seconds=5.0,
+        ),
     ),
     "agent": (agent.measure, partial(agent.measure, singles=15, bursts=2, burst=200)),
 }
