@@ -25,7 +25,7 @@ from mesos_service.wire.convert.infos import (
 )
 
 
-def _describe(agent: AgentInfo) -> wire.AgentDescription:
+def agent_description_to_wire(agent: AgentInfo) -> wire.AgentDescription:
     return wire.AgentDescription(
         info=agent_to_wire(agent),
         ip=agent.ip,
@@ -38,7 +38,7 @@ def _describe(agent: AgentInfo) -> wire.AgentDescription:
     )
 
 
-def _described(description: wire.AgentDescription) -> AgentInfo:
+def agent_description_from_wire(description: wire.AgentDescription) -> AgentInfo:
     info = agent_from_wire(description.info, description.ip)
     return AgentInfo(
         hostname=info.hostname,
@@ -69,10 +69,10 @@ def uplink_from_wire(message: wire.Uplink) -> link.Uplink:
         case wire.Pong():
             return link.Pong()
         case wire.Register():
-            return link.Register(agent=_described(message.agent), registration=message.registration)
+            return link.Register(agent=agent_description_from_wire(message.agent), registration=message.registration)
         case wire.Reregister():
             return link.Reregister(
-                agent=_described(message.agent),
+                agent=agent_description_from_wire(message.agent),
                 registration=message.registration,
                 executors=tuple(
                     (FrameworkId(one.framework_id), executor_from_wire(one.info)) for one in message.executors
@@ -95,7 +95,7 @@ def uplink_from_wire(message: wire.Uplink) -> link.Uplink:
                 data=message.data,
             )
         case wire.AgentUpdated():
-            return link.AgentUpdated(agent=_described(message.agent))
+            return link.AgentUpdated(agent=agent_description_from_wire(message.agent))
         case _:
             assert_never(message)
 
@@ -124,10 +124,10 @@ def uplink_to_wire(message: link.Uplink) -> wire.Uplink:
         case link.Pong():
             return wire.Pong()
         case link.Register():
-            return wire.Register(agent=_describe(message.agent), registration=message.registration)
+            return wire.Register(agent=agent_description_to_wire(message.agent), registration=message.registration)
         case link.Reregister():
             return wire.Reregister(
-                agent=_describe(message.agent),
+                agent=agent_description_to_wire(message.agent),
                 registration=message.registration,
                 executors=tuple(
                     wire.ExecutorReport(framework_id=framework_id, info=executor_to_wire(info))
@@ -156,7 +156,7 @@ def uplink_to_wire(message: link.Uplink) -> wire.Uplink:
                 framework_id=message.framework_id, executor_id=message.executor_id, data=message.data
             )
         case link.AgentUpdated():
-            return wire.AgentUpdated(agent=_describe(message.agent))
+            return wire.AgentUpdated(agent=agent_description_to_wire(message.agent))
         case _:
             assert_never(message)
 
