@@ -50,6 +50,14 @@ class Span:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The work of this master or agent is over: end the process with this status and message."""
+
+    status: int
+    message: str
+
+
 # -- the master's --------------------------------------------------------------------------------------------
 
 
@@ -90,7 +98,7 @@ class Persist:
     operation: Operation
 
 
-MasterEffect = Reply | OpenStream | SendScheduler | CloseStream | SendAgent | Persist | Note | Span
+MasterEffect = Reply | OpenStream | SendScheduler | CloseStream | SendAgent | Persist | Exit | Note | Span
 
 # -- the agent's ---------------------------------------------------------------------------------------------
 
@@ -151,14 +159,6 @@ class DestroyContainer:
     """Kill whatever is left and clean up, in whatever phase it is (X51); ``ContainerDestroyed`` answers."""
 
     container_id: ContainerId
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """The agent's work is over: end the process with this status and message."""
-
-    status: int
-    message: str
 
 
 AgentEffect = (

@@ -219,6 +219,16 @@ class OperatorTeardown:
     stimulus: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorMarkGone:
+    """MARK_AGENT_GONE (M-OM-13): answered 200 when it is stored, 404 where nobody knows the agent."""
+
+    request: int
+    agent_id: AgentId
+    principal: str | None = None
+    stimulus: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Persisted:
     """The registrar has stored the operation; what presumed it may now be said."""
@@ -243,7 +253,16 @@ SchedulerMessage = (
     | UpdateFramework
     | Unhandled
 )
-MasterMessage = SchedulerMessage | SchedulerDisconnected | FromAgent | LinkLost | OperatorTeardown | Persisted | Tick
+MasterMessage = (
+    SchedulerMessage
+    | SchedulerDisconnected
+    | FromAgent
+    | LinkLost
+    | OperatorTeardown
+    | OperatorMarkGone
+    | Persisted
+    | Tick
+)
 
 # -- to the agent, from its master ---------------------------------------------------------------------------
 

@@ -144,6 +144,8 @@ class MasterNode:
                     at = self.clock.now + low + (high - low) * self._source.random()
                     self._persisted_at = max(at, self._persisted_at)
                     self.clock.at(self._persisted_at, _call(self.take, messages.Persisted(number)))
+                case effects.Exit(_, message):
+                    raise AssertionError(f"the master gave up: {message}")
                 case effects.Note(fact):
                     self.notes[fact] = self.notes.get(fact, 0) + 1
                 case effects.Span():

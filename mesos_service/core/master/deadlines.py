@@ -38,4 +38,21 @@ class ReregistrationOverdue:
     agent_id: AgentId
 
 
-Deadline = HeartbeatDue | FailoverOverdue | PingDue | ReregistrationOverdue
+@dataclass(frozen=True, slots=True)
+class RecoveryOverdue:
+    """Whoever the registry knows had ``--agent_reregister_timeout`` to come to this master (X24)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalDue:
+    """``--agent_removal_rate_limit`` lets the next agent be marked unreachable (M-HA-06)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryGcDue:
+    """Every ``--registry_gc_interval`` (M-HA-09)."""
+
+
+Deadline = (
+    HeartbeatDue | FailoverOverdue | PingDue | ReregistrationOverdue | RecoveryOverdue | RemovalDue | RegistryGcDue
+)

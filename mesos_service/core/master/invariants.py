@@ -7,10 +7,13 @@ That something good also happens in the end is for simulations to show.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from typing import TypeVar
 
 from mesos_service.core.allocation.ledger import Ledger
+from mesos_service.core.master.deadlines import RecoveryOverdue, RemovalDue
 from mesos_service.core.master.state import Agent, Framework, MasterState
+from mesos_service.core.registry.operations import MarkAgentGone
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.domain.resources import Resources
@@ -99,13 +102,38 @@ def _check_framework(state: MasterState, framework: Framework) -> None:
 
 def _check_collections(state: MasterState) -> None:
     _apart("frameworks", state.frameworks, state.completed_frameworks)
-    _apart("agents", state.agents, state.unreachable)
     _apart("agents", state.agents, state.registering)
+    places: dict[str, Mapping[AgentId, object]] = {
+        "agents": state.agents,
+        "recovered": state.recovered,
+        "unreachable": state.unreachable,
+        "gone": state.gone,
+    }
+    for (name, one), (other_name, other) in combinations(places.items(), 2):
+        _apart(f"agents ({name} and {other_name})", one, other)
     for agent_id, number in (*state.registering.items(), *state.leaving.items()):
         _must(number in state.persisting, f"agent {agent_id} waits for operation {number}, which is not under way")
-    for agent_id in state.leaving:
-        _must(agent_id in state.agents, f"agent {agent_id} is leaving but is not there")
-        _must(not state.agents[agent_id].active, f"agent {agent_id} is leaving but still active")
+    for agent_id, number in state.leaving.items():
+        # What was stored about it before may have taken it off the memory, as when a removed agent is marked gone.
+        given_up = isinstance(state.persisting[number][0], MarkAgentGone)
+        there = agent_id in state.agents or agent_id in state.recovered
+        _must(there or given_up, f"agent {agent_id} is leaving but is not there")
+        agent = state.agents.get(agent_id)
+        _must(agent is None or not agent.active, f"agent {agent_id} is leaving but still active")
+    for agent_id in state.removals:
+        _must(
+            agent_id in state.agents or agent_id in state.recovered,
+            f"agent {agent_id} waits to be removed from nowhere",
+        )
+        _must(agent_id not in state.leaving, f"agent {agent_id} leaves and waits for it")
+    _must(
+        (state.timers.deadline(RemovalDue()) is not None) == bool(state.removals),
+        "removals wait for no deadline, or one for nobody",
+    )
+    if state.timers.deadline(RecoveryOverdue()) is None:
+        for agent_id in state.recovered:
+            waits = agent_id in state.leaving or agent_id in state.removals or agent_id in state.registering
+            _must(waits, f"agent {agent_id} is recovered and would never be given up")
     for link_id, on_link in state.links.items():
         for agent_id in on_link:
             own = agent_id in state.agents and state.agents[agent_id].link_id == link_id

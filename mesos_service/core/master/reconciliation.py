@@ -41,6 +41,9 @@ def _status(turn: Turn, framework: Framework, task_id: TaskId, agent_id: AgentId
     known = framework.unreachable_tasks.get(task_id)
     if known is not None:
         agent_id = known.agent_id
+    if agent_id in state.recovered or (agent_id is None and state.recovered):
+        # It may run there; whoever asks again when the agent is back, or is known not to come, gets an answer (X15b).
+        return None
     if agent_id is None:
         return _unknown(turn, framework, task_id, None, TaskState.UNKNOWN, "Task is unknown")
     if agent_id in state.agents:
@@ -48,6 +51,8 @@ def _status(turn: Turn, framework: Framework, task_id: TaskId, agent_id: AgentId
     if agent_id in state.unreachable:
         at = state.unreachable[agent_id]
         return _unknown(turn, framework, task_id, agent_id, TaskState.UNREACHABLE, "Task is unreachable", at)
+    if agent_id in state.gone:
+        return _unknown(turn, framework, task_id, agent_id, TaskState.GONE_BY_OPERATOR, "Task is gone")
     if agent_id in state.registering:
         return None
     return _unknown(turn, framework, task_id, agent_id, TaskState.UNKNOWN, "Task is unknown")

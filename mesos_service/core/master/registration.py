@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 
 from mesos_service.core.effects import SendAgent
 from mesos_service.core.link import AgentUpdated, Ping, Pong, Register, Registered, Reregister, Reregistered
-from mesos_service.core.master import books, liveness, offers, passes, recovery
+from mesos_service.core.master import books, departure, liveness, offers, passes, recovery, removals
 from mesos_service.core.master.deadlines import PingDue, ReregistrationOverdue
 from mesos_service.core.master.state import Agent
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import FromAgent, Persisted
+from mesos_service.core.messages import FromAgent
 from mesos_service.core.registry.operations import AdmitAgent, MarkAgentReachable, RemoveAgent
 from mesos_service.domain.agents import AgentInfo
-from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.plugins.allocator import AgentView
 
@@ -34,14 +33,13 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Readmission:
-    """Waits for ``MarkAgentReachable`` to be stored; a repeated registration takes the place of an older one."""
+    """Waits for ``MarkAgentReachable``, or a changed ``AdmitAgent``, to be stored; a repeated registration takes the
+    place of an older one."""
 
     agent_id: AgentId
     link_id: LinkId
     message: Reregister
 
-
-Continuation = Admission | Readmission | liveness.Unreachable | liveness.Removal | None
 
 # -- coming --------------------------------------------------------------------------------------------------
 
@@ -64,7 +62,7 @@ def on_register(turn: Turn, envelope: FromAgent, message: Register) -> None:
     info = replace(message.agent, agent_id=agent_id)
     _remove_predecessors(turn, info)
     waiting = Admission(agent_id, info, link_id, message.registration)
-    state.registering[agent_id] = liveness.persist(turn, AdmitAgent(agent_id, info), waiting)
+    state.registering[agent_id] = turn.persist(AdmitAgent(agent_id, info), waiting)
 
 
 def _remove_predecessors(turn: Turn, info: AgentInfo) -> None:
@@ -72,11 +70,11 @@ def _remove_predecessors(turn: Turn, info: AgentInfo) -> None:
     for agent_id in list(turn.state.addresses.get((info.hostname, info.port), ())):
         agent = turn.state.agents[agent_id]
         if not agent.connected:
-            liveness.begin_removal(turn, agent, "a new agent registered at the same address", "agent.replaced")
+            departure.begin_removal(turn, agent, "a new agent registered at the same address", "agent.replaced")
 
 
 def on_reregister(turn: Turn, envelope: FromAgent, message: Reregister) -> None:
-    """An agent that has an id: known, unreachable, or never heard of, which is admitted too (X17)."""
+    """An agent that has an id: known, recovered, unreachable, or never heard of, which is admitted too (X17)."""
     state = turn.state
     agent_id = envelope.agent_id
     link_id = envelope.link_id
@@ -87,6 +85,11 @@ def on_reregister(turn: Turn, envelope: FromAgent, message: Reregister) -> None:
         # It is being stored that it is gone; it asks again, and is then one that comes back.
         turn.note("agent.asked_to_wait", agent_id=agent_id)
         return
+    if agent_id in state.gone:
+        turn.note("agent.refused", agent_id=agent_id, reason=departure.MARKED_GONE)
+        departure.shut_down_gone(turn, link_id, agent_id)
+        return
+    removals.cancel(turn, agent_id)
     agent = state.agents.get(agent_id)
     if agent is not None:
         _reconnect(turn, agent, link_id, message)
@@ -97,38 +100,26 @@ def on_reregister(turn: Turn, envelope: FromAgent, message: Reregister) -> None:
         state.persisting[pending] = (state.persisting[pending][0], waiting)
         return
     info = replace(message.agent, agent_id=agent_id)
-    state.registering[agent_id] = liveness.persist(turn, MarkAgentReachable(agent_id, info), waiting)
+    known = state.recovered.get(agent_id)
+    if known == info:
+        # The registry says so already: after a failover most agents come back without a write.
+        _readmit(turn, waiting)
+    elif known is not None:
+        state.registering[agent_id] = turn.persist(AdmitAgent(agent_id, info), waiting)
+    else:
+        state.registering[agent_id] = turn.persist(MarkAgentReachable(agent_id, info), waiting)
 
 
 # -- stored --------------------------------------------------------------------------------------------------
 
 
-def on_persisted(turn: Turn, message: Persisted) -> None:
-    """What presumed the operation may be done now (X16)."""
-    state = turn.state
-    entry = state.persisting.pop(message.operation, None)
-    if entry is None:
-        raise InvariantBroken(f"operation {message.operation} was stored, but nobody had asked for it")
-    continuation = entry[1]
-    if isinstance(continuation, Admission):
-        _admit(turn, continuation)
-    elif isinstance(continuation, Readmission):
-        _readmit(turn, continuation)
-    elif isinstance(continuation, liveness.Unreachable):
-        liveness.on_unreachable_stored(turn, continuation)
-    elif isinstance(continuation, liveness.Removal):
-        liveness.on_removal_stored(turn, continuation)
-    elif continuation is not None:
-        raise InvariantBroken(f"nobody knows how to go on with {continuation}")
-
-
-def _admit(turn: Turn, stored: Admission) -> None:
+def on_admission_stored(turn: Turn, stored: Admission) -> None:
     state = turn.state
     agent_id = stored.agent_id
     del state.registering[agent_id]
     if stored.link_id not in state.links:
         # The agent has not heard its id and will register anew: nobody is ever going to use this one.
-        liveness.persist(turn, RemoveAgent(agent_id), None)
+        turn.persist(RemoveAgent(agent_id), None)
         state.removed.append(agent_id)
         turn.note("agent.admission_abandoned", agent_id=agent_id)
         return
@@ -139,10 +130,16 @@ def _admit(turn: Turn, stored: Admission) -> None:
     books.touch(turn, agent_id)
 
 
+def on_readmission_stored(turn: Turn, stored: Readmission) -> None:
+    del turn.state.registering[stored.agent_id]
+    _readmit(turn, stored)
+
+
 def _readmit(turn: Turn, stored: Readmission) -> None:
+    """Take up an agent with all that runs on it."""
     state = turn.state
     agent_id, message = stored.agent_id, stored.message
-    del state.registering[agent_id]
+    state.recovered.pop(agent_id, None)
     was_unreachable = state.unreachable.pop(agent_id, None) is not None
     here = stored.link_id in state.links
     info = replace(message.agent, agent_id=agent_id)
@@ -157,10 +154,13 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
     if was_unreachable:
         turn.note("agent.reachable", agent_id=agent_id, hostname=info.hostname)
     turn.note("agent.reregistered", agent_id=agent_id, hostname=info.hostname)
-    if here:
-        books.touch(turn, agent_id)
-    else:
+    if not here:
         liveness.disconnect(turn, agent)
+    elif agent_id in state.leaving:
+        # An operator has given it up while its return was being stored.
+        departure.deactivate(turn, agent, departure.MARKED_GONE)
+    else:
+        books.touch(turn, agent_id)
 
 
 def _add(turn: Turn, agent_id: AgentId, info: AgentInfo, link_id: LinkId | None, registration: str) -> Agent:
@@ -254,7 +254,7 @@ def take_info(turn: Turn, agent: Agent, info: AgentInfo) -> None:
         state.addresses.setdefault((info.hostname, info.port), {})[agent.agent_id] = None
     books.count_free(agent)
     state.allocator.update_agent(view(agent))
-    liveness.persist(turn, AdmitAgent(agent.agent_id, info), None)
+    turn.persist(AdmitAgent(agent.agent_id, info), None)
     turn.note("agent.updated", agent_id=agent.agent_id, hostname=info.hostname)
 
 

@@ -44,6 +44,16 @@ class MasterOptions:
     agent_ping_timeout_seconds: float = 15.0
     max_agent_ping_timeouts: int = 5
     agent_reregister_timeout_seconds: float = 600.0
+    agent_removal_interval_seconds: float | None = None
+    """Least time between two agents being marked unreachable (``--agent_removal_rate_limit``); ``None``: any number
+    at once (M-HA-06)."""
+    recovery_agent_removal_limit: float = 1.0
+    """Which part of the registry's agents may be marked unreachable when the time to come back to a new master has
+    passed; with more it gives up (M-HA-07)."""
+    registry_gc_interval_seconds: float = 900.0
+    registry_max_agent_age_seconds: float = 14 * 86_400.0
+    registry_max_agent_count: int = 102_400
+    """Unreachable agents, and those that are gone, kept in the registry, each (M-HA-09)."""
     max_completed_frameworks: int = 50
     max_completed_tasks_per_framework: int = 1000
     max_unreachable_tasks_per_framework: int = 1000
@@ -168,10 +178,20 @@ class MasterState:
     """First registrations by link, so that one that is repeated gets the same id."""
     registering: dict[AgentId, int] = field(default_factory=dict)
     """Agents whose admission is being stored, with the number of that operation. None of them is in ``agents``."""
+    recovered: dict[AgentId, AgentInfo] = field(default_factory=dict)
+    """Admitted before this master was elected, and not back yet: what runs on them may be anything (X15b, X24)."""
     leaving: dict[AgentId, int] = field(default_factory=dict)
-    """Those of ``agents`` whose removal, or being unreachable, is being stored; offered to nobody, and not taken
-    back before that is done."""
+    """Those of ``agents`` and ``recovered`` whose end, or being unreachable, is being stored; offered to nobody, and
+    not taken back before that is done."""
+    removals: dict[AgentId, str] = field(default_factory=dict)
+    """Agents that are to be marked unreachable as soon as ``--agent_removal_rate_limit`` allows, with why; first come,
+    first served, and struck out when the agent gives a sign of life (M-HA-05, M-HA-06)."""
+    removal_allowed_at: float = 0.0
+    """When that limit lets the next one through."""
     unreachable: dict[AgentId, float] = field(default_factory=dict)
+    """Since when; longest first."""
+    gone: dict[AgentId, float] = field(default_factory=dict)
+    """Marked gone by an operator, and when: told to shut down if they come back (X17)."""
     removed: deque[AgentId] = field(default_factory=lambda: deque(maxlen=100_000))
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     completed_frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
@@ -181,7 +201,7 @@ class MasterState:
     registry: Registry = field(default_factory=Registry)
     """The registry as it was read when this master was elected; what was stored since shows in the collections."""
     persisting: dict[int, tuple[Operation, object]] = field(default_factory=dict)
-    """Operations under way by number, each with the continuation (a record of ``registration.py``) that waits."""
+    """Operations under way by number, each with the continuation that waits: a record that ``step`` knows."""
     touched: dict[AgentId, None] = field(default_factory=dict)
     """Agents with something new to offer since the last pass (B32)."""
     full_pass_wanted: bool = False

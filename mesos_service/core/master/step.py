@@ -16,6 +16,7 @@ from mesos_service.core.link import (
     UpdateStatus,
 )
 from mesos_service.core.master import (
+    departure,
     executors,
     liveness,
     offers,
@@ -23,11 +24,22 @@ from mesos_service.core.master import (
     passes,
     reconciliation,
     registration,
+    registry_gc,
+    removals,
+    startup,
     subscription,
     tasks,
     teardown,
 )
-from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue, PingDue, ReregistrationOverdue
+from mesos_service.core.master.deadlines import (
+    FailoverOverdue,
+    HeartbeatDue,
+    PingDue,
+    RecoveryOverdue,
+    RegistryGcDue,
+    RemovalDue,
+    ReregistrationOverdue,
+)
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import (
@@ -39,6 +51,7 @@ from mesos_service.core.messages import (
     LinkLost,
     MasterMessage,
     MessageCall,
+    OperatorMarkGone,
     OperatorTeardown,
     Persisted,
     Reconcile,
@@ -93,9 +106,11 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
         case LinkLost():
             liveness.on_link_lost(turn, message)
         case Persisted():
-            registration.on_persisted(turn, message)
+            _on_persisted(turn, message.operation)
         case OperatorTeardown():
             teardown.on_operator_teardown(turn, message)
+        case OperatorMarkGone():
+            departure.on_mark_gone(turn, message)
         case _:
             framework = subscription.admit(turn, message)
             if framework is not None:
@@ -171,7 +186,7 @@ def _from_agent(turn: Turn, envelope: FromAgent) -> None:
         case UpdateStatus():
             tasks.on_update(turn, agent, message)
         case Pong():
-            agent.pings_unanswered = 0
+            liveness.on_pong(turn, agent)
         case ExitedExecutor():
             executors.on_exited(turn, agent, message)
         case MessageFromExecutor():
@@ -179,9 +194,33 @@ def _from_agent(turn: Turn, envelope: FromAgent) -> None:
         case AgentUpdated():
             registration.on_agent_updated(turn, agent, message)
         case Unregister():
-            liveness.begin_removal(turn, agent, "agent unregistered", "agent.unregistered")
+            departure.begin_removal(turn, agent, "agent unregistered", "agent.unregistered")
         case _:
             assert_never(message)
+
+
+def _on_persisted(turn: Turn, number: int) -> None:
+    """What presumed the operation may be done now (X16)."""
+    entry = turn.state.persisting.pop(number, None)
+    if entry is None:
+        raise InvariantBroken(f"operation {number} was stored, but nobody had asked for it")
+    match stored := entry[1]:
+        case registration.Admission():
+            registration.on_admission_stored(turn, stored)
+        case registration.Readmission():
+            registration.on_readmission_stored(turn, stored)
+        case departure.Unreachable():
+            departure.on_unreachable_stored(turn, number, stored)
+        case departure.Removal():
+            departure.on_removal_stored(turn, number, stored)
+        case departure.Gone():
+            departure.on_gone_stored(turn, number, stored)
+        case registry_gc.Pruned():
+            registry_gc.on_pruned(turn, stored)
+        case None:
+            pass
+        case _:
+            raise InvariantBroken(f"nobody knows how to go on with {stored}")
 
 
 def _on_tick(turn: Turn) -> None:
@@ -198,6 +237,12 @@ def _on_tick(turn: Turn) -> None:
                 subscription.on_failover_overdue(turn, deadline)
             case ReregistrationOverdue():
                 liveness.on_reregistration_overdue(turn, deadline)
+            case RecoveryOverdue():
+                startup.on_recovery_overdue(turn)
+            case RemovalDue():
+                removals.on_removal_due(turn)
+            case RegistryGcDue():
+                registry_gc.on_gc_due(turn)
             case _:
                 raise InvariantBroken(f"the master sets no deadline like {deadline}")
     passes.run_due(turn)

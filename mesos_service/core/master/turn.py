@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mesos_service.core.effects import MasterEffect, Note, Reply, SendAgent, SendScheduler, Span
+from mesos_service.core.effects import MasterEffect, Note, Persist, Reply, SendAgent, SendScheduler, Span
 from mesos_service.core.events import SchedulerEvent
 from mesos_service.core.link import Downlink
 from mesos_service.core.master.state import Agent, Framework, MasterState
+from mesos_service.core.registry.operations import Operation
 from mesos_service.core.trace import TraceParent, child_of
 from mesos_service.domain.randomness import format_uuid, random_uuid
 
@@ -38,6 +39,15 @@ class Turn:
         """Send on the agent's link; a disconnected agent hears nothing, and what matters is repeated later (X21)."""
         if agent.link_id is not None:
             self.effects.append(SendAgent(agent.link_id, agent.agent_id, message))
+
+    def persist(self, operation: Operation, continuation: object) -> int:
+        """Have an operation stored; ``step`` goes on with the continuation when it is (X16). Returns its number."""
+        state = self.state
+        state.operation_counter += 1
+        number = state.operation_counter
+        state.persisting[number] = (operation, continuation)
+        self.effects.append(Persist(number, operation))
+        return number
 
     def note(self, fact: str, **attributes: Fact) -> None:
         self.effects.append(Note(fact, attributes))

@@ -20,7 +20,6 @@ from mesos_service.core.link import (
     ShutdownFramework,
     Unregister,
 )
-from mesos_service.core.master import liveness
 from mesos_service.core.messages import FromAgent, LaunchGroupOperation, Persisted
 from mesos_service.core.registry.operations import AdmitAgent, MarkAgentReachable, RemoveAgent
 from mesos_service.domain.errors import InvariantBroken
@@ -240,18 +239,6 @@ def test_an_agent_that_moves_to_another_link_is_not_lost_with_the_old_one() -> N
 
 
 CONTAINER = ContainerStatus(container_id=ContainerId("c"), executor_pid=7)
-
-
-def test_unreachable_agents_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "UNREACHABLE_MAX", 1)
-    world = World()
-    first, second = world.agent(), world.agent()
-    world.framework()
-    world.advance(40.0)
-    second.pong()
-    world.advance(200.0)
-    assert list(world.state.unreachable) == [second.agent_id]
-    assert first.agent_id not in world.state.agents
 
 
 def test_x17_an_unreachable_agent_comes_back_with_its_tasks() -> None:
