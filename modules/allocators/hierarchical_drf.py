@@ -23,6 +23,7 @@ from mesos_service.plugins.allocator import (
     FrameworkView,
     Grant,
     Observer,
+    Quota,
 )
 
 
@@ -35,7 +36,7 @@ class HierarchicalDrf(Allocator):
     def __init__(self, options: AllocatorOptions, config: Any = None) -> None:  # Any: there is no configuration
         super().__init__(options, config)
         self.ledger = Ledger(options)
-        self._cycle = Cycle(self.ledger)
+        self.cycle = Cycle(self.ledger)
 
     def add_framework(self, framework: FrameworkView, used: Mapping[AgentId, Resources], active: bool) -> None:
         self.ledger.add_framework(framework, used, active)
@@ -98,6 +99,15 @@ class HierarchicalDrf(Allocator):
     def update_weights(self, weights: Mapping[Role, float]) -> None:
         self.ledger.update_weights(weights)
 
+    def update_quota(self, role: Role, quota: Quota) -> None:
+        self.ledger.update_quota(role, quota)
+
+    def quota_consumption(self, role: Role) -> Quantities:
+        return self.ledger.quota_consumption(role)
+
+    def expect_agents(self, count: int, now: float) -> None:
+        self.ledger.recovery.begin(count, now)
+
     def allocate(
         self,
         now: float,
@@ -107,4 +117,4 @@ class HierarchicalDrf(Allocator):
         limit: int | None = None,
         observer: Observer | None = None,
     ) -> Sequence[Grant]:
-        return self._cycle.run(now, random, agents=agents, limit=limit, observer=observer)
+        return self.cycle.run(now, random, agents=agents, limit=limit, observer=observer)

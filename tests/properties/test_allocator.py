@@ -1,4 +1,4 @@
-"""The stock allocator decides exactly as the slow definition does, whatever happened before (X27-X35, E60b)."""
+"""The stock allocator decides exactly as the slow definition does, whatever happened before (X27-X38, E60b)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mesos_service.core.allocation.audit import contradictions
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView
+from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
-from tests.properties.naive_drf import Naive, NaiveAgent, NaiveFilter, NaiveFramework, text_of
+from tests.properties.naive_drf import Naive, NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota, text_of
 
 ROLES = ("a", "b", "a/x", "a/y", "b/z/t", "*")
 TOTALS = (
@@ -24,6 +24,7 @@ TOTALS = (
     "cpus:2;mem:512;cpus(a):2;mem(a):512",
     "cpus(a/x):1;mem(a/x):64;cpus(b):1;mem(b):64;cpus:1;mem:64",
     "cpus:0.05;mem:16",
+    "cpus:3;mem:700;gpus:1;disk:50",
 )
 MINIMUM = {"cpus": 100, "mem": 32_000}
 
@@ -204,6 +205,18 @@ class AllocatorAgainstOracle(RuleBasedStateMachine):
         self.real.update_weights({Role(role): weight})
         self.naive.weights[role] = weight
 
+    @rule(
+        role=st.sampled_from(("a", "b", "*")),
+        guaranteed=st.sampled_from(({}, {}, {"cpus": 3000}, {"cpus": 2000, "mem": 600_000}, {"mem": 90_000})),
+        limit=st.sampled_from(({}, {"cpus": 4000}, {"cpus": 5000, "disk": 0}, {"mem": 2_000_000}, {"cpus": 3000})),
+    )
+    def set_quota(self, role: str, guaranteed: dict[str, int], limit: dict[str, int]) -> None:
+        self.real.update_quota(Role(role), Quota(guarantees=guaranteed, limits=limit))
+        if guaranteed or limit:
+            self.naive.quotas[role] = NaiveQuota(guaranteed, limit)
+        else:
+            self.naive.quotas.pop(role, None)
+
     @rule()
     def full_pass(self) -> None:
         self._pass(None)
@@ -227,7 +240,7 @@ class AllocatorAgainstOracle(RuleBasedStateMachine):
         )
         assert [
             (str(one.framework_id), str(one.role), str(one.agent_id), text_of(one.resources)) for one in grants
-        ] == said
+        ] == [(framework, role, agent, text_of(resources)) for framework, role, agent, resources in said]
         for one in grants:
             assert all(resource.key.allocation_role == one.role for resource in one.resources)
             self.offered.append((one.framework_id, one.role, one.agent_id, one.resources.unallocated()))

@@ -15,8 +15,11 @@ An idle cluster whose frameworks have refused everything is passed over at a few
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import partial
+from typing import Final
 
 from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation.drf import Contest
 from mesos_service.core.allocation.entries import AgentBook, Client
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.quota import Sizing
@@ -29,13 +32,19 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant, Observer
 from mesos_service.plugins.verdict import Veto
 
+MANY: Final = 256
+"""From so many agents on it pays to find out which resources can be dominant at all."""
+
+_grant: Final = partial(tuple.__new__, Grant)
+"""``Grant(*row)`` without a call of Python: half the time, and it is done 50,000 times a pass."""
+
 
 class Cycle:
     """Runs passes over one ledger. Remembers only which agents a limit left out, and the last pass in numbers."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._left_out: list[int] = []
+        self._left_out: list[AgentBook] = []
         self.summary = PassSummary()
 
     def run(
@@ -64,13 +73,14 @@ class Cycle:
         if agents is None:
             ledger.release_holds()
             self._left_out = []
-            new = self._worth_asking() if observer is None else list(ledger.open)
+            new = self._worth_asking() if observer is None else list(ledger.open.values())
         else:
-            waited = set(self._left_out)
-            new = [serial for serial in ledger.serials_of(agents) if serial not in waited]
+            self._left_out = [agent for agent in self._left_out if ledger.open.get(agent.serial) is agent]
+            waited = {agent.serial for agent in self._left_out}
+            new = [agent for agent in ledger.books_of(agents) if agent.is_open and agent.serial not in waited]
         if observer is not None:
             self._tell_who_is_out(observer)
-            self._tell_which_are_out(ledger.serials_of(ledger.agents if agents is None else agents), observer)
+            self._tell_which_are_out(ledger.books_of(ledger.agents if agents is None else agents), observer)
         one_pass = _Pass(ledger, self.summary, limit, observer)
         first = self._left_out
         if one_pass.sizing is not None:
@@ -81,10 +91,10 @@ class Cycle:
         self._left_out = queue[one_pass.serve(queue) :]
         return one_pass.close()
 
-    def _worth_asking(self) -> list[int]:
+    def _worth_asking(self) -> list[AgentBook]:
         """The agents but those on which every active client is vetoed already: nothing can come of them."""
         active = self._ledger.sorter.active
-        return [serial for serial, agent in self._ledger.open.items() if active & ~agent.vetoed]
+        return [agent for agent in self._ledger.open.values() if active & ~agent.vetoed]
 
     # -- telling ---------------------------------------------------------------------------------------------
     def _tell_all(self, observer: Observer, veto: Veto) -> None:
@@ -99,15 +109,14 @@ class Cycle:
                 elif role in framework.suppressed:
                     observer.refused(framework_id, role, None, reasons.role_suppressed())
 
-    def _tell_which_are_out(self, serials: Iterable[int], observer: Observer) -> None:
+    def _tell_which_are_out(self, agents: Iterable[AgentBook], observer: Observer) -> None:
         sorter = self._ledger.sorter
         sorter.settle()
-        for serial in serials:
-            agent = self._ledger.agent_of(serial)
+        for agent in agents:
             if agent.is_open:
                 continue
             for client in sorter.walk(sorter.active):
-                observer.refused(client.framework_id, client.role, agent.view.agent_id, _why_closed(agent))
+                observer.refused(client.framework_id, client.role, agent.agent_id, _why_closed(agent))
 
 
 class _Pass:
@@ -123,12 +132,14 @@ class _Pass:
         self._guaranteed = 0
         self._owed: dict[Prepared, int] = {}
         """Grants that the sorter has not been charged for in full, and how many of each."""
+        self._taken: list[AgentBook] = []
+        """Agents of which all was granted at once; they are still among the candidates."""
+        self._contest = ledger.sorter.full_contest()
 
     def close(self) -> list[Grant]:
         """Settle what is owed; the grants."""
-        sorter = self._ledger.sorter
-        for prepared, times in self._owed.items():
-            sorter.owe(prepared.client, prepared.vector, times)
+        self._settle_owed()
+        self._ledger.close(self._taken)
         grants = self._grants
         self._summary.grants = len(grants)
         return _merged(grants) if self._guaranteed and len(grants) > self._guaranteed else grants
@@ -137,18 +148,23 @@ class _Pass:
     def _is_full(self) -> bool:
         return len(self._grants) == self._limit
 
+    def _settle_owed(self) -> None:
+        sorter = self._ledger.sorter
+        for prepared, times in self._owed.items():
+            sorter.owe(prepared.client, prepared.vector, prepared.counted, times)
+        self._owed.clear()
+
     # -- stage one -------------------------------------------------------------------------------------------
-    def serve_guarantees(self, queue: Iterable[int]) -> None:
+    def serve_guarantees(self, queue: Iterable[AgentBook]) -> None:
         """The first stage (X38). What it says no to is not told: the second stage asks everybody again."""
         ledger, sizing = self._ledger, self.sizing
         assert sizing is not None
         sorter = ledger.sorter
-        for serial in queue:
+        for agent in queue:
             if not sizing.unsatisfied or self._is_full:
                 break
-            agent = ledger.open.get(serial)
-            wanted = 0 if agent is None else self._bits_in(sizing.unsatisfied) & ~agent.vetoed
-            if agent is None or not wanted:
+            wanted = self._bits_in(sizing.unsatisfied) & ~agent.vetoed
+            if not wanted:
                 continue
             sorter.settle()
             for client in sorter.walk(wanted):
@@ -179,24 +195,25 @@ class _Pass:
         return bits
 
     # -- stage two -------------------------------------------------------------------------------------------
-    def serve(self, queue: list[int]) -> int:
+    def serve(self, queue: list[AgentBook]) -> int:
         """Everything to whoever may have it; how many agents of ``queue`` were done before the limit was reached."""
         ledger, sizing, observer = self._ledger, self.sizing, self._observer
         sorter, prepared_of = ledger.sorter, ledger.prepared
+        first, serve, book_offer = sorter.first, sorter.serve, ledger.book_offer
         blocking = ledger.filters.blocking
         active = sorter.active
-        grants, owed = self._grants, self._owed
+        grants, owed, taken = self._grants, self._owed, self._taken
         limit = -1 if self._limit is None else self._limit
-        scale_version = ledger.scale.version
         sorter.settle()
-        for position, serial in enumerate(queue):
-            agent = ledger.open.get(serial)
-            if agent is None:
-                continue
+        if len(queue) > MANY:
+            self._contest = sorter.contest()
+        contest = self._contest
+        for position, agent in enumerate(queue):
             if len(grants) == limit:
                 return position
             if observer is not None:
-                self._offer(agent, active)
+                if agent.free:
+                    self._offer(agent, active)
                 continue
             wanted = active & ~agent.vetoed
             if not wanted:
@@ -205,25 +222,22 @@ class _Pass:
             if shape.is_crumbs:
                 wanted = self._without_crumbs(agent, wanted)
             while wanted:
-                client = sorter.first(wanted)
+                client = first(wanted)
                 prepared = shape.prepared.get(client.stamp) or prepared_of(shape, client)
                 if prepared.blocked is not None:
                     agent.remember_veto(client.bit)
                     self._summary.count(client, prepared.blocked.reason)
                     wanted ^= client.bit
                     continue
+                whole = prepared
                 if sizing is not None:
-                    whole = prepared
                     prepared = sizing.sized(shape, client, whole)
                     if prepared.blocked is not None:
                         self._summary.count(client, prepared.blocked.reason)
                         wanted ^= client.bit
                         continue
-                    is_whole = prepared is whole
-                else:
-                    is_whole = True
                 if blocking(client.serial, agent.index, prepared.offer) is not None:
-                    if is_whole:
+                    if prepared is whole:
                         agent.remember_veto(client.bit)
                     self._summary.count(client, reasons.REFUSAL_FILTER)
                     wanted ^= client.bit
@@ -234,16 +248,26 @@ class _Pass:
                     break
                 if sizing is not None:
                     sizing.take(client, prepared.offer)
-                if prepared.counted_at != scale_version:
-                    prepared.counted = ledger.scale.counted(prepared.vector)
-                    prepared.counted_at = scale_version
-                grants.append(ledger.give(agent, client, prepared, order_kept=True))
-                sorter.serve(client, prepared.counted)
+                if prepared.counted_at is not contest:
+                    contest = self._enter(prepared)
+                book_offer(agent, prepared)
+                taken.append(agent)
+                grants.append(_grant((client.framework_id, client.role, agent.agent_id, prepared.granted)))
+                serve(client, prepared.counted)
                 owed[prepared] = owed.get(prepared, 0) + 1
                 break
             if len(grants) == limit and agent.free:
                 return position
         return len(queue)
+
+    def _enter(self, prepared: Prepared) -> Contest:
+        """``prepared`` is given for the first time in this pass: what of it counts? The contest that holds now."""
+        if self._contest.is_upset_by(prepared.vector):
+            self._settle_owed()
+            self._contest = self._ledger.sorter.full_contest()
+        prepared.counted = self._contest.counted(prepared.vector)
+        prepared.counted_at = self._contest
+        return self._contest
 
     def _without_crumbs(self, agent: AgentBook, wanted: int) -> int:
         """Bits of the clients that may be granted something of what is less than the default minimum.
@@ -292,7 +316,7 @@ class _Pass:
 
     def _tell(self, client: Client, agent: AgentBook, veto: Veto) -> None:
         if self._observer is not None:
-            self._observer.refused(client.framework_id, client.role, agent.view.agent_id, veto)
+            self._observer.refused(client.framework_id, client.role, agent.agent_id, veto)
 
 
 def _merged(grants: Iterable[Grant]) -> list[Grant]:

@@ -6,7 +6,7 @@ Amounts are kept as one list of thousandths per holder, all lists in the same or
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.resources import Resources
@@ -51,14 +51,12 @@ class Scale:
     (X30). Resources excluded from fair sharing (M-AL-18) have an index but stay at total 0: they never count.
     """
 
-    __slots__ = ("_excluded", "_index", "totals", "version")
+    __slots__ = ("_excluded", "_index", "totals")
 
     def __init__(self, excluded: Collection[str] = ()) -> None:
         self._excluded = frozenset(excluded)
         self._index: dict[str, int] = {}
         self.totals: Amounts = []
-        self.version = 0
-        """Another number after each change of the totals."""
 
     def __len__(self) -> int:
         return len(self.totals)
@@ -82,11 +80,6 @@ class Scale:
         """Resource names, by index."""
         return list(self._index)
 
-    def counted(self, vector: Vector) -> Counted:
-        """What of ``vector`` counts in shares, with the totals as they are now."""
-        totals = self.totals
-        return tuple((position, amount, totals[position]) for position, amount in vector if totals[position])
-
     def grow(self, vector: Vector) -> None:
         """An agent's scalars are there from now on."""
         self._move(vector, 1)
@@ -96,8 +89,50 @@ class Scale:
         self._move(vector, -1)
 
     def _move(self, vector: Vector, sign: int) -> None:
-        self.version += 1
         names = self.names() if self._excluded else ()
         for position, amount in vector:
             if not names or names[position] not in self._excluded:
                 self.totals[position] += sign * amount
+
+
+class Contest:
+    """Which resources can be anybody's dominant one while amounts only grow.
+
+    Where all holders have at least as large a share of one resource as of another, and everything that is given
+    adds at least as large a share of the one as of the other, that stays so: the other need not be looked at. It
+    spares most of the arithmetic of a pass in a cluster whose machines are alike, and changes no decision.
+    """
+
+    __slots__ = ("_beaten", "_totals", "kept")
+
+    def __init__(self, totals: Amounts, holders: Iterable[Amounts], *, keep_all: bool = False) -> None:
+        self._totals = totals
+        self.kept = [position for position, total in enumerate(totals) if total]
+        self._beaten: list[tuple[int, int]] = []
+        """Left out, and the one kept that always beats it."""
+        if keep_all:
+            return
+        held = list(holders)
+        candidates, self.kept = self.kept, []
+        for one in candidates:
+            if not any(self._beats(other, one, held) for other in self.kept):
+                self.kept = [other for other in self.kept if not self._beats(one, other, held)] + [one]
+        for one in candidates:
+            if one not in self.kept:
+                self._beaten.append((one, next(other for other in self.kept if self._beats(other, one, held))))
+
+    def _beats(self, one: int, other: int, held: Iterable[Amounts]) -> bool:
+        large, small = self._totals[one], self._totals[other]
+        return all(amounts[other] * large <= amounts[one] * small for amounts in held)
+
+    def is_upset_by(self, vector: Vector) -> bool:
+        """Whether giving ``vector`` could make a resource dominant that was left out."""
+        if not self._beaten:
+            return False
+        amounts = dict(vector)
+        totals = self._totals
+        return any(amounts.get(one, 0) * totals[by] > amounts.get(by, 0) * totals[one] for one, by in self._beaten)
+
+    def counted(self, vector: Vector) -> Counted:
+        """What of ``vector`` is to be looked at."""
+        return tuple((position, amount, self._totals[position]) for position, amount in vector if position in self.kept)

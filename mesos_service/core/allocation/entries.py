@@ -3,7 +3,8 @@ writes in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from mesos_service.core.allocation.shapes import Shape, Traits
 from mesos_service.core.allocation.tree import Leaf
@@ -15,8 +16,11 @@ from mesos_service.plugins.allocator import AgentView, FrameworkView
 Minimum = tuple[tuple[tuple[str, int], ...], ...]
 """Alternatives of (resource name, thousandths); see ``AllocatorOptions.min_allocatable``."""
 
-Holdings = dict[FrameworkId, Resources]
-"""Resources with allocation roles, never empty ones."""
+Holdings = Mapping[FrameworkId, Resources]
+"""Resources with allocation roles, never empty ones. Never changed, only replaced: the thousands of agents on which
+the same is offered to the same framework share one."""
+
+NOTHING: Final[Holdings] = {}
 
 
 class Client(Leaf):
@@ -57,6 +61,7 @@ class AgentBook:
 
     __slots__ = (
         "active",
+        "agent_id",
         "allocated",
         "free",
         "index",
@@ -74,12 +79,13 @@ class AgentBook:
 
     def __init__(self, view: AgentView, serial: int, index: int, traits: Traits) -> None:
         self.view = view
+        self.agent_id = view.agent_id
         self.serial = serial
         self.index = index
         self.active = True
         self.whitelisted = True
-        self.offered: Holdings = {}
-        self.allocated: Holdings = {}
+        self.offered: Holdings = NOTHING
+        self.allocated: Holdings = NOTHING
         self.overbooked = False
         """Whether more is held than there is, as after an agent came back smaller than what runs on it."""
         self.vetoed = 0
@@ -128,6 +134,15 @@ class AgentBook:
     def is_open(self) -> bool:
         """Whether anything can be offered here at all."""
         return self.active and self.whitelisted and bool(self.free)
+
+
+def holding(holdings: Holdings, framework_id: FrameworkId, resources: Resources) -> Holdings:
+    """``holdings`` with ``resources`` as all that ``framework_id`` holds."""
+    if not resources:
+        if framework_id not in holdings or len(holdings) == 1:
+            return holdings if framework_id not in holdings else NOTHING
+        return {holder: held for holder, held in holdings.items() if holder != framework_id}
+    return {**holdings, framework_id: resources}
 
 
 def by_role(resources: Resources) -> Iterable[tuple[Role, Resources]]:

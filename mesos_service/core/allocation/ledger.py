@@ -14,16 +14,17 @@ was removed, or has not come back yet) are not free either, but count for no rol
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import (
+    NOTHING,
     AgentBook,
     Client,
     FrameworkBook,
-    Holdings,
     Minimum,
     by_role,
+    holding,
     minimum_of,
 )
 from mesos_service.core.allocation.filters import RefusalFilters
@@ -58,7 +59,6 @@ class Ledger:
         self._strays: dict[FrameworkId, dict[AgentId, None]] = {}
         """Agents on which frameworks that are not known hold something."""
         self._clients: dict[int, Client] = {}
-        self._by_serial: dict[int, AgentBook] = {}
         self._by_index: list[AgentBook | None] = []
         self._vacant: list[int] = []
         self._serials = 0
@@ -77,7 +77,7 @@ class Ledger:
         for agent_id, resources in used.items():
             agent = self.agents.get(agent_id)
             if agent is not None:
-                self._book(agent, agent.allocated, view.framework_id, resources)
+                agent.allocated = holding(agent.allocated, view.framework_id, resources)
                 self._count_free(agent)
                 self._sort_in(agent)
                 self._strays.setdefault(view.framework_id, {})[agent_id] = None
@@ -107,7 +107,7 @@ class Ledger:
             self._remove_client(framework, client)
         del self.frameworks[framework_id]
         strays = {
-            agent.view.agent_id: None
+            agent.agent_id: None
             for agent in self.agents.values()
             if framework_id in agent.offered or framework_id in agent.allocated
         }
@@ -150,12 +150,14 @@ class Ledger:
         else:
             self._by_index[index] = agent
         self.recovery.count_one()
-        self.agents[view.agent_id] = self._by_serial[agent.serial] = agent
+        self.agents[view.agent_id] = agent
         self._rescale(view.total, 1)
         for framework_id, resources in used.items():
-            self._book(agent, agent.allocated, framework_id, resources)
+            agent.allocated = holding(agent.allocated, framework_id, resources)
             if framework_id in self.frameworks:
                 self._charge(framework_id, resources)
+            else:
+                self._sort_stray(framework_id, agent)
         agent.whitelisted = self._is_whitelisted(agent)
         agent.count_free()
         if self.quota:
@@ -178,14 +180,14 @@ class Ledger:
             for framework_id, resources in holdings.items():
                 if framework_id in self.frameworks:
                     self._discharge(framework_id, resources)
-        for framework_id in agent.offered.keys() | agent.allocated.keys():
-            self._forget_stray(framework_id, agent_id)
+        agent.offered = agent.allocated = NOTHING
+        for framework_id in list(self._strays):
+            self._sort_stray(framework_id, agent)
         self._rescale(agent.total, -1)
         if self.quota:
             self.quota.move_free(agent.free, Resources.EMPTY)
         self.filters.drop_agent(agent.index)
         self.open.pop(agent.serial, None)
-        del self._by_serial[agent.serial]
         self._by_index[agent.index] = None
         self._vacant.append(agent.index)
         del self.agents[agent_id]
@@ -202,34 +204,36 @@ class Ledger:
             self._sort_in(agent)
 
     # -- resources -------------------------------------------------------------------------------------------
-    def give(self, agent: AgentBook, client: Client, prepared: Prepared, *, order_kept: bool = False) -> Grant:
-        """Book ``prepared``, which was made of what is free on ``agent``, as offered.
+    def give(self, agent: AgentBook, client: Client, prepared: Prepared) -> Grant:
+        """Book ``prepared``, which was made of what is free on ``agent``, as offered."""
+        self.book_offer(agent, prepared)
+        if not prepared.rest:
+            del self.open[agent.serial]
+        self.sorter.charge(client, prepared.vector)
+        return Grant(client.framework_id, client.role, agent.agent_id, prepared.granted)
 
-        With ``order_kept`` the caller sees to the sorter's account.
-        """
-        granted = prepared.granted
+    def book_offer(self, agent: AgentBook, prepared: Prepared) -> None:
+        """The part of :meth:`give` that concerns the agent; :attr:`open` and the sorter are the caller's matter."""
         if self.quota:
             self.quota.move_free(prepared.offer, Resources.EMPTY)
-            self.quota.use(client.role, granted, 1)
+            self.quota.use(prepared.client.role, prepared.granted, 1)
         # Remembered vetoes stay: what was refused more refuses less as well (see ``gates``).
         agent.free = prepared.rest
         agent.shape = None
-        if not prepared.rest:
-            del self.open[agent.serial]
-        framework_id = client.framework_id
-        offered = agent.offered.get(framework_id)
-        agent.offered[framework_id] = granted if offered is None else offered + granted
-        if not order_kept:
-            self.sorter.charge(client, prepared.vector)
-        return Grant(framework_id, client.role, agent.view.agent_id, granted)
+        if agent.offered:
+            framework_id = prepared.client.framework_id
+            before = agent.offered.get(framework_id, Resources.EMPTY)
+            agent.offered = holding(agent.offered, framework_id, before + prepared.granted)
+        else:
+            agent.offered = prepared.holdings
 
     def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
         """What was merely offered is now used; it counts the same for shares, but not for quota (X36)."""
         agent = self._agent(agent_id)
-        offered = self._take(agent, agent.offered, framework_id, resources)
+        offered = self._take(agent, False, framework_id, resources)
         allocated = agent.allocated.get(framework_id, Resources.EMPTY)
-        self._book(agent, agent.allocated, framework_id, allocated + resources)
-        self._book(agent, agent.offered, framework_id, offered)
+        agent.allocated = holding(agent.allocated, framework_id, allocated + resources)
+        agent.offered = holding(agent.offered, framework_id, offered)
 
     def recover(
         self,
@@ -249,7 +253,13 @@ class Ledger:
         holdings = agent.allocated if allocated else agent.offered
         if framework is None and framework_id not in holdings:
             return
-        self._book(agent, holdings, framework_id, self._take(agent, holdings, framework_id, resources))
+        left = holding(holdings, framework_id, self._take(agent, allocated, framework_id, resources))
+        if allocated:
+            agent.allocated = left
+        else:
+            agent.offered = left
+        if framework is None:
+            self._sort_stray(framework_id, agent)
         if agent.overbooked:
             self._count_free(agent)
         else:
@@ -281,7 +291,7 @@ class Ledger:
         """The agent's total changes along: a reservation or volume made from an offer is there to stay."""
         agent = self._agent(agent_id)
         framework = self._framework(framework_id)
-        rest = self._take(agent, agent.offered, framework_id, before)
+        rest = self._take(agent, False, framework_id, before)
         try:
             total = agent.total - before.unallocated() + after.unallocated()
         except ResourcesError as short:
@@ -295,7 +305,7 @@ class Ledger:
             for part, sign in ((before, -1), (after, 1)):
                 for role, share in by_role(part):
                     self.quota.use(role, share, sign)
-        self._book(agent, agent.offered, framework_id, rest + after)
+        agent.offered = holding(agent.offered, framework_id, rest + after)
         self._set_total(agent, total)
         self._sort_in(agent)
 
@@ -358,12 +368,20 @@ class Ledger:
     def release_holds(self) -> None:
         self._forget_vetoes(self.filters.release_holds())
 
-    def serials_of(self, agent_ids: Iterable[AgentId]) -> list[int]:
+    def books_of(self, agent_ids: Iterable[AgentId]) -> list[AgentBook]:
         """In the order agents were added, whatever order they are named in; those that have gone are left out."""
-        return sorted(self.agents[agent_id].serial for agent_id in agent_ids if agent_id in self.agents)
+        books = [self.agents[agent_id] for agent_id in agent_ids if agent_id in self.agents]
+        books.sort(key=lambda agent: agent.serial)
+        return books
 
-    def agent_of(self, serial: int) -> AgentBook:
-        return self._by_serial[serial]
+    def close(self, taken: Sequence[AgentBook]) -> None:
+        """``taken`` are no candidates any more: all that was free there was booked by :meth:`book_offer`."""
+        candidates = self.open
+        if len(taken) == len(candidates):
+            candidates.clear()
+            return
+        for agent in taken:
+            del candidates[agent.serial]
 
     def clients(self) -> Iterable[Client]:
         """All clients: each framework in each of its roles, and in those it left and still holds something in."""
@@ -391,31 +409,22 @@ class Ledger:
         else:
             self.open.pop(agent.serial, None)
 
-    def _take(self, agent: AgentBook, holdings: Holdings, framework_id: FrameworkId, resources: Resources) -> Resources:
-        """What is left in ``holdings`` without ``resources``; nothing is booked yet."""
+    def _take(self, agent: AgentBook, allocated: bool, framework_id: FrameworkId, resources: Resources) -> Resources:
+        """What is left of what is offered, or allocated, without ``resources``; nothing is booked yet."""
+        holdings = agent.allocated if allocated else agent.offered
         try:
             return holdings.get(framework_id, Resources.EMPTY) - resources
         except ResourcesError as short:
-            kind = "allocated" if holdings is agent.allocated else "offered"
-            raise InvariantBroken(f"{kind} to {framework_id} on {agent.view.agent_id}: {short}") from short
+            kind = "allocated" if allocated else "offered"
+            raise InvariantBroken(f"{kind} to {framework_id} on {agent.agent_id}: {short}") from short
 
-    def _book(self, agent: AgentBook, holdings: Holdings, framework_id: FrameworkId, resources: Resources) -> None:
-        agent_id = agent.view.agent_id
-        if resources:
-            holdings[framework_id] = resources
-            if framework_id not in self.frameworks:
-                self._strays.setdefault(framework_id, {})[agent_id] = None
-        elif (
-            holdings.pop(framework_id, None) is not None
-            and framework_id in self._strays
-            and not (framework_id in agent.offered or framework_id in agent.allocated)
-        ):
-            self._forget_stray(framework_id, agent_id)
-
-    def _forget_stray(self, framework_id: FrameworkId, agent_id: AgentId) -> None:
-        agents = self._strays.get(framework_id)
-        if agents is not None:
-            agents.pop(agent_id, None)
+    def _sort_stray(self, framework_id: FrameworkId, agent: AgentBook) -> None:
+        """What a framework that is not known holds on ``agent`` has changed."""
+        if framework_id in agent.offered or framework_id in agent.allocated:
+            self._strays.setdefault(framework_id, {})[agent.agent_id] = None
+        elif framework_id in self._strays:
+            agents = self._strays[framework_id]
+            agents.pop(agent.agent_id, None)
             if not agents:
                 del self._strays[framework_id]
 

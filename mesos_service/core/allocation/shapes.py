@@ -7,10 +7,12 @@ filter is looked at. Agents of a cluster come in few shapes, so that most of a p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from mesos_service.core.allocation.drf import Counted, Scale, Vector
 from mesos_service.domain.frameworks import Quantities
+from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.verdict import Veto
 
@@ -63,6 +65,7 @@ class Prepared:
         "counted",
         "counted_at",
         "granted",
+        "holdings",
         "offer",
         "quantities",
         "rest",
@@ -80,11 +83,13 @@ class Prepared:
         self.offer = offer
         self.quantities = quantities
         self.granted = offer.allocated_to(client.role)
-        self.rest = Resources.EMPTY if offer is free else free - offer
+        self.rest = Resources.EMPTY if offer is free else (free - offer or Resources.EMPTY)
+        self.holdings: Mapping[FrameworkId, Resources] = {client.framework_id: self.granted}
+        """The holdings of an agent on which this is all that is offered."""
         self.vector: Vector = tuple(scale.vector_of(quantities))
         self.counted: Counted = ()
-        self.counted_at = -1
-        """The version of the scale that ``counted`` is from."""
+        self.counted_at: object = None
+        """The :class:`~mesos_service.core.allocation.drf.Contest` that ``counted`` is for."""
         self.sized: Prepared | None = None
         """The piece of it that quota last left, when the books of quota stood at ``sized_at``."""
         self.sized_at = -1

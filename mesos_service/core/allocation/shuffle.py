@@ -7,6 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from mesos_service.core.allocation.entries import AgentBook
+
 _MASK: Final = (1 << 64) - 1
 _STEP: Final = 0x9E3779B97F4A7C15
 _FIRST: Final = 0xBF58476D1CE4E5B9
@@ -33,14 +35,13 @@ def second(seed: int) -> int:
     return place(seed, _MASK)
 
 
-def shuffled(seed: int, serials: Sequence[int]) -> list[int]:
-    """``serials`` by their :func:`place`."""
-    if len(serials) < FEW:
-        return sorted(serials, key=lambda serial: place(seed, serial))
-    numbers = np.fromiter(serials, np.uint64, len(serials))
+def shuffled(seed: int, agents: Sequence[AgentBook]) -> list[AgentBook]:
+    """``agents`` by their :func:`place`."""
+    if len(agents) < FEW:
+        return sorted(agents, key=lambda agent: place(seed, agent.serial))
+    numbers = np.fromiter((agent.serial for agent in agents), np.uint64, len(agents))
     mixed = numbers * np.uint64(_STEP) + np.uint64(seed)  # both wrap around, as is wanted
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_FIRST)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_SECOND)
     mixed ^= mixed >> np.uint64(31)
-    order: list[int] = numbers[np.argsort(mixed, kind="stable")].tolist()
-    return order
+    return [agents[position] for position in np.argsort(mixed, kind="stable").tolist()]

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Final, Generic, TypeVar
 
-from mesos_service.core.allocation.drf import Counted, Scale, Vector, dominant_share
+from mesos_service.core.allocation.drf import Contest, Counted, Scale, Vector, dominant_share
 from mesos_service.core.allocation.tree import VIRTUAL_LEAF, Leaf, Node, entry_of, path_of
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import Role
@@ -160,9 +160,12 @@ class Sorter(Generic[L]):
                     if fraction > share:
                         share = fraction
             else:
-                for position, amount, _ in counted:
-                    amounts[position] += amount
-                share = dominant_share(amounts, self._scale.totals, node.weight)
+                numerator, denominator = node.weight.as_integer_ratio()
+                for position, amount, total in counted:
+                    amounts[position] = held = amounts[position] + amount
+                    fraction = held * denominator / (total * numerator)
+                    if fraction > share:
+                        share = fraction
             node.served = served = served + 1
             node.entry = fresh = (share, served, name, node)
             order = node.parent.order
@@ -175,10 +178,24 @@ class Sorter(Generic[L]):
             else:
                 insort(order, fresh)
 
-    def owe(self, client: L, vector: Vector, times: int) -> None:
-        """What :meth:`serve` left out, for so many grants of ``vector`` to ``client`` since the order was settled."""
-        totals = self._scale.totals
-        uncounted = [(position, amount) for position, amount in vector if not totals[position]]
+    def contest(self) -> Contest:
+        """Which resources matter from here on, as long as clients are only given more."""
+        contested: set[Node] = set()
+        for client in self._by_bit:
+            if client is not None and client.standing:
+                if client.contested_at != self._standings:
+                    self._find_contested(client)
+                contested.update(client.contested)
+        return Contest(self._scale.totals, [node.amounts for node in contested])
+
+    def full_contest(self) -> Contest:
+        """All resources matter; for few grants that is less work than to find out which do."""
+        return Contest(self._scale.totals, (), keep_all=True)
+
+    def owe(self, client: L, vector: Vector, counted: Counted, times: int) -> None:
+        """What :meth:`serve` left out in so many grants of ``vector`` to ``client``."""
+        done = {position for position, _, _ in counted}
+        uncounted = [(position, amount) for position, amount in vector if position not in done]
         contested = client.contested
         node: Node = client
         while (parent := node.parent) is not None:
