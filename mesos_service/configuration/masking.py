@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# A user name stands at the start of an authority: after "://", or where a URL without its scheme begins.
-_USER_INFO: Final = re.compile(r"(?<![^\s'\"=/,(])([^/\s:@,'\"=]*):[^/\s@]*@")
+# A user name stands at the start of an authority: after "://", or where a URL without its scheme begins. What follows
+# it goes up to the last "@", as a password may hold that too.
+_USER_INFO: Final = re.compile(r"(?<![^\s'\"=/,(])([^/\s:@,'\"=]*):[^/\s]*@")
 
 
 def mask_secrets(text: str) -> str:

@@ -22,6 +22,7 @@ SERVICE_PARTS = INNER | {
     "configuration",
     "containers",
     "driver",
+    "election",
     "http",
     "openapi",
     "registrar",
@@ -41,6 +42,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "configuration": INNER,
     "containers": INNER,
     "driver": INNER,
+    "election": INNER | {"wire"},
     "http": INNER | {"configuration", "openapi", "version", "wire"},
     "openapi": INNER | {"version", "wire"},
     "registrar": INNER,
@@ -49,7 +51,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "version": frozenset(),
     "wire": INNER,
     # A client of the wire, for frameworks.
-    "sdk": INNER | {"configuration", "http", "version", "wire"},
+    "sdk": INNER | {"configuration", "election", "http", "version", "wire"},
     # The services, and what runs them.
     "master": SERVICE_PARTS,
     "agent": SERVICE_PARTS,

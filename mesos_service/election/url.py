@@ -1,0 +1,87 @@
+"""``zk://user:password@host:port,host:port/path``: an ensemble, and its node that masters contend under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+SCHEME: Final = "zk://"
+PORT: Final = 2181
+_FILE: Final = "file://"
+
+
+def names_zookeeper(text: str) -> bool:
+    """Whether ``text``, a ``--master``, is not a master's own address."""
+    return text.startswith((SCHEME, _FILE))
+
+
+@dataclass(frozen=True, slots=True)
+class ZooKeeperUrl:
+    """Its ``str`` has no password, and is what is to be shown."""
+
+    hosts: tuple[tuple[str, int], ...]
+    path: str
+    """Absolute, and never the root: other people's nodes are there."""
+    user: str | None = None
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a URL, or the file that holds it: ``zk://file:///path`` and ``file:///path``, as in Mesos.
+
+        Raises:
+            ValueError: with a sentence that does not repeat what was given, as a password may be in it.
+        """
+        text = _read(text.strip())
+        if not text.startswith(SCHEME):
+            raise ValueError("a ZooKeeper URL begins with zk://, as in zk://host1:2181,host2:2181/mesos")
+        authority, slash, path = text.removeprefix(SCHEME).partition("/")
+        credentials, at, servers = authority.rpartition("@")
+        user, colon, password = credentials.partition(":")
+        if at and not (user and colon and password):
+            raise ValueError("what stands before '@' is not of the form user:password")
+        path = (slash + path).rstrip("/")
+        if not path:
+            raise ValueError(
+                "the path is missing: name the node that masters contend under, as in zk://host:2181/mesos"
+            )
+        if "//" in path or any(part in (".", "..") for part in path.split("/")) or not path.isprintable():
+            raise ValueError(f"'{path}' is no path of ZooKeeper")
+        hosts = tuple(_host_port(one.strip()) for one in servers.split(",") if one.strip())
+        if not hosts:
+            raise ValueError("no server is named, as in zk://host1:2181,host2:2181/mesos")
+        return cls(hosts, path, user or None, password)
+
+    @property
+    def servers(self) -> str:
+        """``host:port,host:port``"""
+        return ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
+
+    def __str__(self) -> str:
+        credentials = "" if self.user is None else f"{self.user}:***@"
+        return f"{SCHEME}{credentials}{self.servers}{self.path}"
+
+
+def _read(text: str) -> str:
+    """The URL itself, where ``text`` names a file."""
+    given = text.removeprefix(SCHEME)
+    if not given.startswith(_FILE):
+        return text
+    path = given.removeprefix(_FILE)
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, port = text, str(PORT)
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not host or any(character.isspace() or character in "/[]" for character in host):
+        raise ValueError("a server is not of the form host:port")
+    if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= 65535):
+        raise ValueError("the port of a server is a number from 1 to 65535")
+    return host, int(port)

@@ -1,0 +1,16 @@
+from typing import NamedTuple
+
+class KazooState(str):
+    SUSPENDED: KazooState
+    CONNECTED: KazooState
+    LOST: KazooState
+
+class WatchedEvent(NamedTuple):
+    type: str
+    state: str
+    path: str | None
+
+class ZnodeStat(NamedTuple):
+    czxid: int
+    mzxid: int
+    ephemeralOwner: int
