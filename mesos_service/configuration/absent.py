@@ -41,17 +41,13 @@ MASTER: Final = _table(
     *_BOTH,
     (
         _NO_ELECTION,
-        ("allocator_agent_recovery_factor", "allocator_recovery_timeout", "recovery_agent_removal_limit", "zk"),
+        ("allocator_agent_recovery_factor", "allocator_recovery_timeout", "zk"),
     ),
-    (_NO_ELECTION, ("recovery_slave_removal_limit",)),
     (_NO_REPLICATED_LOG, ("log_auto_initialize", "quorum")),
     (
         "The registry is kept in memory in this version.",
         (
             "registry_fetch_timeout",
-            "registry_gc_interval",
-            "registry_max_agent_age",
-            "registry_max_agent_count",
             "registry_store_timeout",
             "registry_strict",
         ),
@@ -71,8 +67,17 @@ MASTER: Final = _table(
             "http_framework_authenticators",
         ),
     ),
-    (_OLD_NAME, ("max_slave_ping_timeouts", "slave_ping_timeout", "slave_reregister_timeout")),
-    ("Rate limits are not there yet.", ("agent_removal_rate_limit", "rate_limits", "slave_removal_rate_limit")),
+    (
+        _OLD_NAME,
+        (
+            "max_slave_ping_timeouts",
+            "recovery_slave_removal_limit",
+            "slave_ping_timeout",
+            "slave_removal_rate_limit",
+            "slave_reregister_timeout",
+        ),
+    ),
+    ("Rate limits are not there yet.", ("rate_limits",)),
     ("The allocator module sorts: choose it with --allocator.", ("framework_sorter", "role_sorter", "user_sorter")),
     (
         "Offer constraints are not there yet.",

@@ -58,6 +58,31 @@ def parse_weights(text: str) -> dict[Role, float]:
     return weights
 
 
+def parse_percentage(text: str) -> float:
+    """``25%`` or ``12.5%`` as a part of 1."""
+    number, sign, rest = text.strip().partition("%")
+    try:
+        part = float(number) / 100
+    except ValueError:
+        part = -1.0
+    if not sign or rest or not 0 <= part <= 1:
+        raise ValueError(f"'{text}' is not a percentage from 0% to 100%")
+    return part
+
+
+def parse_rate(text: str) -> float:
+    """Seconds between two of what ``1/10mins`` or ``3/1hrs`` allows; they are spread evenly."""
+    number, slash, duration = text.partition("/")
+    number = number.strip()
+    counted = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
+    if not slash or counted == 0:
+        raise ValueError(f"'{text}' is not of the form number/duration, such as 1/10mins")
+    seconds = Duration.parse(duration.strip()).seconds
+    if seconds == 0:
+        raise ValueError(f"'{text}': the duration must be longer than 0")
+    return seconds / counted
+
+
 def parse_roles(text: str) -> frozenset[Role]:
     """``a,b/c``; the role ``*`` is always among them."""
     roles = split_list(text)
@@ -164,6 +189,23 @@ class MasterConfig(Flags):
     agent_reregister_timeout: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
         Duration.parse("10mins"), description="Time agents have to come back before they are unreachable."
     )
+    recovery_agent_removal_limit: Annotated[str, _checked(parse_percentage)] = Field(
+        "100%",
+        description="Part of the registry's agents that may be missing when --agent_reregister_timeout has passed after"
+        " an election; with more the master gives up.",
+    )
+    agent_removal_rate_limit: Annotated[str, _checked(parse_rate)] | None = Field(
+        None, description="How fast agents may become unreachable, such as 1/10mins. Default: no limit."
+    )
+    registry_gc_interval: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
+        Duration.parse("15mins"), description="Time between looks for agents that the registry may forget."
+    )
+    registry_max_agent_age: DurationFlag = Field(
+        Duration.parse("2weeks"), description="Time that unreachable and gone agents are kept in the registry."
+    )
+    registry_max_agent_count: CountFlag = Field(
+        102_400, description="Unreachable agents kept in the registry, and as many that are gone; the oldest go first."
+    )
     max_completed_frameworks: CountFlag = Field(50, description="Completed frameworks kept in memory.")
     max_completed_tasks_per_framework: CountFlag = Field(1000, description="Completed tasks kept per framework.")
     max_unreachable_tasks_per_framework: CountFlag = Field(1000, description="Unreachable tasks kept per framework.")
@@ -199,6 +241,13 @@ class MasterConfig(Flags):
             agent_ping_timeout_seconds=self.agent_ping_timeout.seconds,
             max_agent_ping_timeouts=self.max_agent_ping_timeouts,
             agent_reregister_timeout_seconds=self.agent_reregister_timeout.seconds,
+            recovery_agent_removal_limit=parse_percentage(self.recovery_agent_removal_limit),
+            agent_removal_interval_seconds=(
+                None if self.agent_removal_rate_limit is None else parse_rate(self.agent_removal_rate_limit)
+            ),
+            registry_gc_interval_seconds=self.registry_gc_interval.seconds,
+            registry_max_agent_age_seconds=self.registry_max_agent_age.seconds,
+            registry_max_agent_count=self.registry_max_agent_count,
             max_completed_frameworks=self.max_completed_frameworks,
             max_completed_tasks_per_framework=self.max_completed_tasks_per_framework,
             max_unreachable_tasks_per_framework=self.max_unreachable_tasks_per_framework,

@@ -25,8 +25,10 @@ LEVELS: Final = {
 INFO: Final = frozenset(
     {
         "agent.disconnected",
+        "agent.gone",
         "agent.reachable",
         "agent.registered",
+        "agent.removal_cancelled",
         "agent.replaced",
         "agent.reregistered",
         "agent.shutting_down",
@@ -41,17 +43,22 @@ INFO: Final = frozenset(
         "framework.subscribed",
         "framework.torn_down",
         "framework.updated",
+        "registry.pruned",
     }
 )
 WARNING: Final = frozenset(
     {
         "agent.admission_abandoned",
         "agent.marked_disconnected",
+        "agent.not_returned",
+        "agent.refused",
+        "agent.removal_scheduled",
         "agent.unreachable",
         "container.launch_failed",
         "container.limited",
         "framework.refused",
         "grant.refused",
+        "master.gave_up",
         "task.dropped",
     }
 )

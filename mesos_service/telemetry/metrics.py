@@ -77,7 +77,10 @@ MASTER_FACTS: Final = {
     "master/slave_removals/reason_unregistered": "agent.unregistered",
     "master/slave_removals/reason_registered": "agent.replaced",
     "master/slave_removals/reason_unhealthy": "agent.unreachable",
+    "master/slave_unreachable_scheduled": "agent.removal_scheduled",
+    "master/slave_unreachable_canceled": "agent.removal_cancelled",
     "master/slave_unreachable_completed": "agent.unreachable",
+    "master/recovery_slave_removals": "agent.not_returned",
     "master/invalid_status_updates": "task.update_ignored",
     "master/invalid_status_update_acknowledgements": "acknowledgement.dropped",
 }
@@ -226,6 +229,7 @@ def _master_gauges(state: MasterState, now: float) -> Snapshot:
         "master/slaves_connected": float(sum(agent.connected for agent in agents)),
         "master/slaves_disconnected": float(sum(not agent.connected for agent in agents)),
         "master/slaves_unreachable": float(len(state.unreachable)),
+        "master/slaves_recovered": float(len(state.recovered)),
         "master/frameworks_active": float(sum(framework.connected for framework in frameworks)),
         "master/frameworks_inactive": float(sum(not framework.connected for framework in frameworks)),
         "master/frameworks_connected": float(sum(framework.connected for framework in frameworks)),

@@ -185,6 +185,14 @@ def test_one_load_leaves_nothing_to_the_next(tmp_path: Path) -> None:
         ({"registry": "replicated_log"}, "--registry: 'replicated_log' is no registry of this version"),
         ({"logging_level": "LOUD"}, "--logging_level: 'LOUD' is none of"),
         ({"max_agent_ping_timeouts": "0"}, "--max_agent_ping_timeouts: .*1"),
+        ({"recovery_agent_removal_limit": "0.5"}, "--recovery_agent_removal_limit: '0.5' is not a percentage"),
+        ({"recovery_agent_removal_limit": "nan%"}, "--recovery_agent_removal_limit: 'nan%' is not a percentage"),
+        ({"recovery_agent_removal_limit": "101%"}, "--recovery_agent_removal_limit: '101%' is not a percentage"),
+        ({"agent_removal_rate_limit": "10mins"}, "--agent_removal_rate_limit: '10mins' is not of the form"),
+        ({"agent_removal_rate_limit": "0/10mins"}, "--agent_removal_rate_limit: '0/10mins' is not of the form"),
+        ({"agent_removal_rate_limit": "1/0secs"}, "--agent_removal_rate_limit: .* must be longer than 0"),
+        ({"agent_removal_rate_limit": "1/day"}, "--agent_removal_rate_limit: 'day' is not a duration"),
+        ({"slave_removal_rate_limit": "1/1mins"}, "--slave_removal_rate_limit: .*write 'agent' for 'slave'"),
         ({"quorum": "1"}, "--quorum: Mesos has this flag and mesos-service does not.*no replicated log"),
         ({"no_such": "1"}, "--no_such: the master has no such flag"),
     ],
@@ -297,7 +305,11 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
         "min_allocatable_resources": "cpus:0.01|mem:32",
         "offer_timeout": "30secs",
         "port": "5050",
+        "recovery_agent_removal_limit": "100%",
         "registry": "in_memory",
+        "registry_gc_interval": "15mins",
+        "registry_max_agent_age": "2weeks",
+        "registry_max_agent_count": "102400",
         "root_submissions": "false",
         "work_dir": "/tmp/m",
     }
@@ -347,6 +359,20 @@ def test_the_masters_options_carry_the_flags_in_seconds() -> None:
     assert options.roles == frozenset({"*", "a", "b/c"})
     assert options.max_agent_ping_timeouts == 2
     assert options.tracing
+
+
+def test_m_ha_06_m_ha_07_limits_on_removals_are_a_part_and_a_pause() -> None:
+    options = MasterConfig.load(
+        {
+            "recovery_agent_removal_limit": "12.5%",
+            "agent_removal_rate_limit": "3/1mins",
+            "registry_max_agent_age": "1days",
+        }
+    ).options()
+    assert options.recovery_agent_removal_limit == 0.125
+    assert options.agent_removal_interval_seconds == 20.0
+    assert options.registry_max_agent_age_seconds == 86_400.0
+    assert MasterConfig.load({}).options().agent_removal_interval_seconds is None
 
 
 def test_offers_may_wait_for_ever() -> None:

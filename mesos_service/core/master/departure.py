@@ -120,6 +120,7 @@ def on_unreachable_stored(turn: Turn, number: int, stored: Unreachable) -> None:
     agent = state.agents.get(agent_id)
     if agent is None:
         _lose_recovered(turn, agent_id, "agent.unreachable")
+        turn.note("agent.not_returned", agent_id=agent_id)
         return
     hostname, link_id = agent.info.hostname, agent.link_id
     _remove(

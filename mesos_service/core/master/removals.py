@@ -21,6 +21,7 @@ def schedule(turn: Turn, agent_id: AgentId, message: str) -> None:
     state = turn.state
     if agent_id in state.leaving or agent_id in state.removals:
         return
+    turn.note("agent.removal_scheduled", agent_id=agent_id, reason=message)
     if state.options.agent_removal_interval_seconds is None:
         departure.mark_unreachable(turn, agent_id, message)
         return
@@ -30,7 +31,6 @@ def schedule(turn: Turn, agent_id: AgentId, message: str) -> None:
         return
     if len(state.removals) == 1:
         state.timers.set(RemovalDue(), state.removal_allowed_at)
-    turn.note("agent.removal_scheduled", agent_id=agent_id, waiting=len(state.removals))
 
 
 def cancel(turn: Turn, agent_id: AgentId) -> None:

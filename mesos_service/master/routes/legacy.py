@@ -16,7 +16,7 @@ from mesos_service.http.asgi import CONTENT_LENGTH, BodyTooLarge, HeaderName, re
 from mesos_service.http.build import build_info
 from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json_answer, jsonp_parameter
 from mesos_service.master.routes.reads import Reads, reads_of
-from mesos_service.master.routes.teardown import teardown_framework
+from mesos_service.master.routes.writes import teardown_framework
 from mesos_service.openapi import answers_json, refusal
 from mesos_service.wire.render import legacy_master as render
 from mesos_service.wire.render import legacy_shapes as shapes
@@ -94,11 +94,7 @@ async def slaves(
     request: Request, reads: Reads, slave_id: Annotated[str | None, Query(description="This agent alone.")] = None
 ) -> Response:
     """Agents with all that is to be known of their resources."""
-    agents = reads.state.agents
-    if slave_id is None:
-        return json_answer(request, render.agents_answer(agents.values()))
-    agent = agents.get(AgentId(slave_id))
-    return json_answer(request, render.agents_answer(() if agent is None else (agent,)))
+    return json_answer(request, render.agents_answer(reads.state, None if slave_id is None else AgentId(slave_id)))
 
 
 @router.get(

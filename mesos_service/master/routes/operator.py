@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from mesos_service.domain.ids import FrameworkId
+from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.http.build import build_info
 from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had
 from mesos_service.master.routes.reads import MasterReads
-from mesos_service.master.routes.teardown import teardown_framework
+from mesos_service.master.routes.writes import mark_agent_gone, teardown_framework
 from mesos_service.wire import operator
 from mesos_service.wire.decode import read_operator_call
 from mesos_service.wire.operator import Response
@@ -81,7 +81,7 @@ _READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
     "GET_ROLES": _roles,
     "GET_OPERATIONS": _operations,
 }
-CALLS: Final = (*_READS, "LIST_FILES", "READ_FILE", "TEARDOWN")
+CALLS: Final = (*_READS, "LIST_FILES", "MARK_AGENT_GONE", "READ_FILE", "TEARDOWN")
 """What this version has of Mesos' calls."""
 
 
@@ -101,6 +101,12 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
         if call.type == "TEARDOWN":
             assert call.teardown is not None, "validation saw to it"
             refused = await teardown_framework(self._service, FrameworkId(call.teardown.framework_id.value))
+            if refused is not None:
+                raise Refused(refused.status, refused.text)
+            return None
+        if call.type == "MARK_AGENT_GONE":
+            assert call.mark_agent_gone is not None, "validation saw to it"
+            refused = await mark_agent_gone(self._service, AgentId(call.mark_agent_gone.agent_id.value))
             if refused is not None:
                 raise Refused(refused.status, refused.text)
             return None

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from mesos_service.core.master.state import Agent, Framework, MasterState, Task
+from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import MULTI_ROLE
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.domain.resources import Resources
@@ -127,9 +128,22 @@ def _heads(state: MasterState) -> Iterator[shapes.AgentHead]:
     return (_agent(agent, _used(agent), _offered(agent)) for agent in state.agents.values())
 
 
-def agents_answer(agents: Iterable[Agent]) -> shapes.AgentsAnswer:
-    """``/slaves``."""
-    return shapes.AgentsAnswer(slaves=tuple(map(_full_agent, agents)))
+def agents_answer(state: MasterState, agent_id: AgentId | None = None) -> shapes.AgentsAnswer:
+    """``/slaves``: all of them, or the one of that id."""
+    agents, recovered = state.agents, state.recovered
+    if agent_id is not None:
+        agents = {one: agent for one, agent in agents.items() if one == agent_id}
+        recovered = {one: info for one, info in recovered.items() if one == agent_id}
+    return shapes.AgentsAnswer(slaves=tuple(map(_full_agent, agents.values())), recovered_slaves=_recovered(recovered))
+
+
+def _recovered(agents: Mapping[AgentId, AgentInfo]) -> tuple[shapes.RecoveredAgent, ...]:
+    return tuple(
+        shapes.RecoveredAgent(
+            id=agent_id, hostname=info.hostname, port=info.port, attributes=attributes(info.attributes)
+        )
+        for agent_id, info in agents.items()
+    )
 
 
 def _full_agent(agent: Agent) -> shapes.LegacyAgent:
@@ -246,6 +260,7 @@ def state_answer(
         activated_slaves=float(active),
         deactivated_slaves=float(len(state.agents) - active),
         unreachable_slaves=float(len(state.unreachable)),
+        recovered_slaves=_recovered(state.recovered),
         leader=pid,
         leader_info=shapes.LeaderInfo(id=state.master_id, pid=pid, port=master.port, hostname=hostname),
         cluster=flags.get("cluster"),

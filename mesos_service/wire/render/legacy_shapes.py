@@ -60,6 +60,15 @@ class LegacyFramework(FrameworkHead, kw_only=True):
     offer_constraints: OfferConstraints = printed(OfferConstraints())
 
 
+class RecoveredAgent(Message, kw_only=True):
+    """An agent of the registry that is not back yet."""
+
+    id: str
+    hostname: str
+    port: int
+    attributes: Attributes
+
+
 class AgentHead(Message, kw_only=True):
     id: str
     hostname: str
@@ -143,7 +152,7 @@ class MasterStateAnswer(Message, kw_only=True):
     log_dir: str | None = None
     flags: dict[str, str]
     slaves: tuple[AgentHead, ...]
-    recovered_slaves: tuple[str, ...] = printed(())
+    recovered_slaves: tuple[RecoveredAgent, ...] = printed(())
     frameworks: tuple[LegacyFramework, ...]
     completed_frameworks: tuple[LegacyFramework, ...]
     orphan_tasks: tuple[LegacyTask, ...] = printed(())
@@ -159,7 +168,7 @@ class StateSummaryAnswer(Message, kw_only=True):
 
 class AgentsAnswer(Message, kw_only=True):
     slaves: tuple[LegacyAgent, ...]
-    recovered_slaves: tuple[str, ...] = printed(())
+    recovered_slaves: tuple[RecoveredAgent, ...] = printed(())
 
 
 class FrameworksAnswer(Message, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import msgspec
 
@@ -43,7 +44,13 @@ def get_state(state: MasterState) -> operator.ResponseGetState:
 
 
 def get_agents(state: MasterState) -> operator.ResponseGetAgents:
-    return operator.ResponseGetAgents(agents=tuple(map(_agent, state.agents.values())))
+    return operator.ResponseGetAgents(
+        agents=tuple(map(_agent, state.agents.values())),
+        recovered_agents=tuple(
+            msgspec.structs.replace(agent_to_wire(replace(info, agent_id=agent_id)), checkpoint=info.checkpoint)
+            for agent_id, info in state.recovered.items()
+        ),
+    )
 
 
 def _agent(agent: Agent) -> operator.ResponseGetAgentsAgent:

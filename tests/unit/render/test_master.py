@@ -28,7 +28,7 @@ def test_a_framework_holds_what_is_used_and_what_is_offered() -> None:
     ]
     assert held == [1.0, 2.0, 3.0]
     assert [offer.id for offer in shown.offers] == ["o1"]
-    (agent,) = legacy_master.agents_answer(state.agents.values()).slaves
+    (agent,) = legacy_master.agents_answer(state).slaves
     assert (
         msgspec.json.decode(agent.used_resources)["mem"],
         len(msgspec.json.decode(agent.offered_resources_full)),
