@@ -1,4 +1,7 @@
 """Fixtures that several rooms of tests share."""
 
+from tests.support.postgresql import make_postgresql as make_postgresql
+from tests.support.postgresql import postgresql as postgresql
+from tests.support.postgresql import postgresql_url as postgresql_url
 from tests.support.zookeeper import make_zookeeper as make_zookeeper
 from tests.support.zookeeper import zookeeper as zookeeper

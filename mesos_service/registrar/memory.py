@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from mesos_service.core.registry.operations import Operation, apply
 from mesos_service.core.registry.registry import Registry
+from mesos_service.registrar.interface import PersistedCallback
 
 
 class MemoryRegistrar:
     """Gathers the operations of one turn of the loop and stores them together, as a real store would."""
 
-    def __init__(self, persisted: Callable[[int], object]) -> None:
+    def __init__(self, persisted: PersistedCallback) -> None:
         self._persisted = persisted
         self._waiting: list[tuple[int, Operation]] = []
+        self._closed = False
         self.registry = Registry()
+
+    async def take(self, election: int | None, leader: str) -> Registry:
+        """Nobody else can write to this process's memory, so whoever asks may."""
+        return self.registry
 
     def persist(self, number: int, operation: Operation) -> None:
         """Store ``operation``; ``persisted`` is told ``number`` on a later turn of the loop."""
@@ -23,8 +28,13 @@ class MemoryRegistrar:
             asyncio.get_running_loop().call_soon(self._commit)
         self._waiting.append((number, operation))
 
+    async def close(self) -> None:
+        """Tell nothing any more."""
+        self._closed = True
+
     def _commit(self) -> None:
         batch, self._waiting = self._waiting, []
         self.registry = apply(self.registry, [operation for _, operation in batch])
         for number, _ in batch:
-            self._persisted(number)
+            if not self._closed:
+                self._persisted(number)

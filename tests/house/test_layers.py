@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "election": INNER | {"wire"},
     "http": INNER | {"configuration", "openapi", "version", "wire"},
     "openapi": INNER | {"version", "wire"},
-    "registrar": INNER,
+    "registrar": INNER | {"wire"},
     "runner": INNER,
     "telemetry": INNER,
     "version": frozenset(),

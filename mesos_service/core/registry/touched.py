@@ -1,0 +1,48 @@
+"""Which entries of the registry operations may have changed, so that a store writes those and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import assert_never
+
+from mesos_service.core.registry.operations import (
+    AdmitAgent,
+    MarkAgentGone,
+    MarkAgentReachable,
+    MarkAgentUnreachable,
+    Operation,
+    PruneAgents,
+    PruneFrameworks,
+    RecordFramework,
+    RemoveAgent,
+    RemoveFramework,
+)
+from mesos_service.domain.ids import AgentId, FrameworkId
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Keys whose entries may differ afterwards, in whichever collection; all others are as before."""
+
+    agents: frozenset[AgentId]
+    frameworks: frozenset[FrameworkId]
+
+
+def touched(operations: Iterable[Operation]) -> Touched:
+    """What :func:`~mesos_service.core.registry.operations.apply` may change when it is given ``operations``."""
+    agents: set[AgentId] = set()
+    frameworks: set[FrameworkId] = set()
+    for operation in operations:
+        match operation:
+            case AdmitAgent() | MarkAgentReachable() | MarkAgentUnreachable() | RemoveAgent() | MarkAgentGone():
+                agents.add(operation.agent_id)
+            case PruneAgents(unreachable, gone):
+                agents.update(unreachable, gone)
+            case RecordFramework() | RemoveFramework():
+                frameworks.add(operation.framework_id)
+            case PruneFrameworks(removed):
+                frameworks.update(removed)
+            case _:
+                assert_never(operation)
+    return Touched(frozenset(agents), frozenset(frameworks))

@@ -1,0 +1,211 @@
+"""What SQLite and PostgreSQL do differently: connecting, limits of time, keeping others out, and what went wrong."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from mesos_service.domain.errors import ConfigurationError
+from mesos_service.registrar.interface import RegistryFault
+
+CONNECT_SECONDS_MAX: Final = 5
+"""For one attempt to reach a PostgreSQL server."""
+
+IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 2
+"""A writer says what it has to say at once. One that stops in the middle was frozen, and PostgreSQL then takes its
+locks away, so that the next leader need not wait for it."""
+
+_ADVISORY_LOCK: Final = 0x6D65736F73  # "mesos"
+
+
+class Backend(Protocol):
+    """One kind of database."""
+
+    engine: Engine
+
+    def limit(self, seconds: float) -> None:
+        """Let the transaction that begins next wait no longer than so for anything."""
+        ...
+
+    def begin(self, connection: Connection) -> None:
+        """Prepare the transaction that has just begun."""
+        ...
+
+    def keep_others_out(self, connection: Connection) -> None:
+        """Until the transaction ends, nobody else takes the registry or changes its schema."""
+        ...
+
+    def passes(self, error: DBAPIError) -> bool:
+        """Whether trying again may help."""
+        ...
+
+    def explain(self, error: DBAPIError) -> str:
+        """What went wrong and what helps, as the end of a sentence that began with the registry's URL."""
+        ...
+
+
+def open_backend(url: URL) -> Backend:
+    """The backend for a URL that ``parse_url`` has made. Connects to nothing.
+
+    Raises:
+        ConfigurationError: its driver is not installed.
+    """
+    try:
+        return SqliteBackend(url) if url.drivername == "sqlite" else PostgresqlBackend(url)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"--registry: the driver '{error.name}' is not installed; install mesos-service with its dependencies, or"
+            " 'pip install psycopg[binary]'"
+        ) from error
+
+
+class SqliteBackend:
+    """A file beside its master. WAL, and each commit is on the disk before it is told (``synchronous=FULL``)."""
+
+    def __init__(self, url: URL) -> None:
+        self._path = url.database or ""
+        self._seconds = 0.0
+        # isolation_level None: the driver would begin transactions by itself, late and without the write lock.
+        self.engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 1})
+        event.listen(self.engine, "connect", self._on_connect)
+        event.listen(self.engine, "begin", self._on_begin)
+
+    def _on_connect(self, connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {self._milliseconds()}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    def _on_begin(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {self._milliseconds()}")
+        # IMMEDIATE takes the write lock: a transaction that begins by reading may find it gone when it comes to write.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def _milliseconds(self) -> int:
+        return max(1, int(self._seconds * 1000))
+
+    def limit(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def begin(self, connection: Connection) -> None:
+        """Everything was said when it began."""
+
+    def keep_others_out(self, connection: Connection) -> None:
+        """Whoever has begun has the only write lock."""
+
+    def passes(self, error: DBAPIError) -> bool:
+        """SQLite itself waits for a lock; nothing else passes."""
+        return False
+
+    def explain(self, error: DBAPIError) -> str:
+        name = str(getattr(error.orig, "sqlite_errorname", ""))
+        path = self._path
+        said = str(error.orig)
+        if name.startswith("SQLITE_BUSY"):
+            return "another process holds its lock and does not let go; one master at a time may use the file"
+        if name.startswith("SQLITE_FULL"):
+            return f"the disk under {path} is full; nothing of what did not fit was stored. Make room and start again"
+        if name.startswith("SQLITE_READONLY"):
+            return f"{path} cannot be written by this user; see to its owner and mode, and to those of its directory"
+        if name.startswith("SQLITE_CANTOPEN"):
+            return f"{path} cannot be opened; see that its directory is there and that this user may write to both"
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return (
+                f"{path} is damaged, or no SQLite database ({said}). Nothing was changed; restore it from a backup, or"
+                " move it away to begin with an empty registry, where agents register again"
+            )
+        if name.startswith("SQLITE_IOERR"):
+            return f"the disk under {path} failed ({name}: {said})"
+        return said
+
+
+_REFUSALS: Final = {
+    "password authentication failed": "28P01",
+    "no password supplied": "28P01",
+    "no pg_hba.conf entry": "28000",
+    "role ": "28000",
+    "database ": "3D000",
+}
+"""Beginnings of what a server says when it refuses a connection, which comes without an error code."""
+
+_REMEDIES: Final = {
+    "28P01": "check user and password in --registry",
+    "28000": "check the user in --registry, and what the server's pg_hba.conf lets in",
+    "3D000": "create the database, or correct its name in --registry",
+    "42501": "the user needs the rights to create tables in the database's schema, and to change them",
+    "25006": "the server only reads: it is a standby, or being taken over",
+    "53100": "make room on the server's disk",
+    "55P03": "another session holds a lock for longer than the registry's timeout; look at pg_stat_activity",
+    "57014": "the server was slower than the registry's timeout",
+}
+
+_PASSING: Final = frozenset({"25006", "25P03", "40001", "40P01", "53300", "57P01", "57P02", "57P03"})
+"""A standby that is being promoted, an idle transaction cut off, a deadlock, too many connections, a restart."""
+
+
+class PostgresqlBackend:
+    """A server that several masters share, one of which writes."""
+
+    def __init__(self, url: URL) -> None:
+        defaults: dict[str, Any] = {  # Any: parameters of libpq are texts and numbers.
+            "connect_timeout": CONNECT_SECONDS_MAX,
+            "application_name": "mesos-service",
+            "client_encoding": "utf8",
+            # A server that vanished without a word is noticed within the store timeout.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+        }
+        given = {name: value for name, value in defaults.items() if name not in url.query}
+        self._seconds = 0.0
+        self.engine = create_engine(url, poolclass=NullPool, connect_args=given, use_native_hstore=False)
+
+    def limit(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def begin(self, connection: Connection) -> None:
+        """For this transaction only, so that it also holds behind a pooler of connections."""
+        milliseconds = str(max(1, int(self._seconds * 1000)))
+        connection.execute(
+            text(
+                "SELECT set_config('lock_timeout', :limit, true), set_config('statement_timeout', :limit, true),"
+                " set_config('idle_in_transaction_session_timeout', :idle, true), set_config('synchronous_commit',"
+                " CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
+                " ELSE current_setting('synchronous_commit') END, true)"
+            ),
+            {"limit": milliseconds, "idle": str(IDLE_IN_TRANSACTION_SECONDS_MAX * 1000)},
+        )
+
+    def keep_others_out(self, connection: Connection) -> None:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        encoding = connection.scalar(text("SHOW server_encoding"))
+        if encoding != "UTF8":
+            raise RegistryFault(f"its encoding is {encoding}; create the database with ENCODING 'UTF8'")
+
+    def passes(self, error: DBAPIError) -> bool:
+        code = _code(error)
+        if code is None:
+            # No code: the connection could not be made, or is gone.
+            return True
+        return error.connection_invalidated or code in _PASSING
+
+    def explain(self, error: DBAPIError) -> str:
+        code = _code(error)
+        said = " ".join(str(error.orig).split())
+        return f"{said}; {_REMEDIES[code]}" if code in _REMEDIES else said
+
+
+def _code(error: DBAPIError) -> str | None:
+    """PostgreSQL's SQLSTATE, or ``None`` when it said none."""
+    code: str | None = getattr(error.orig, "sqlstate", None)
+    if code is not None:
+        return code
+    _, fatal, said = str(error.orig).partition("FATAL:")
+    if not fatal:
+        return None
+    return next((code for begin, code in _REFUSALS.items() if said.strip().startswith(begin)), None)

@@ -1,0 +1,185 @@
+"""Rows of the registry's collections: how an entry becomes one, and what a batch changes.
+
+A new collection is a field of ``Registry``, its table, a :class:`Collection` here, and a migration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from sqlalchemy import Column, Connection, Row, Table, bindparam, delete, insert, select
+
+from mesos_service.core.registry.registry import RegisteredFramework, Registry
+from mesos_service.core.registry.touched import Touched
+from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.registrar import tables
+from mesos_service.registrar.interface import RegistryFault
+from mesos_service.wire.agent_link import AgentDescription
+from mesos_service.wire.convert.infos import framework_from_wire, framework_to_wire
+from mesos_service.wire.convert.link import agent_description_from_wire, agent_description_to_wire
+from mesos_service.wire.frameworks import FrameworkInfo as WireFrameworkInfo
+
+K = TypeVar("K", AgentId, FrameworkId)
+V = TypeVar("V")
+
+Columns = dict[str, object]
+
+_ENCODER: Final = msgspec.json.Encoder()
+_AGENT: Final = msgspec.json.Decoder(AgentDescription)
+_FRAMEWORK: Final = msgspec.json.Decoder(WireFrameworkInfo)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection(Generic[K, V]):
+    """One of the registry's mappings, and its table."""
+
+    table: Table
+    entries: Callable[[Registry], Mapping[K, V]]
+    touched: Callable[[Touched], Set[K]]
+    write: Callable[[V], Columns]
+    """The columns beside the key."""
+    read: Callable[[Row[Any]], V]  # Any: a row's columns are the table's.
+    """Raises ``ValueError`` (msgspec's errors are some) when the row cannot be understood."""
+
+    @property
+    def key(self) -> Column[Any]:  # Any: SQLAlchemy's own type of a column that is looked up.
+        return next(iter(self.table.primary_key))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a batch does to one table: ``gone`` are deleted, ``rows`` are written whole, in place of what was there."""
+
+    table: Table
+    gone: tuple[str, ...]
+    rows: tuple[Columns, ...]
+
+
+def _since(value: float) -> Columns:
+    return {"since": value}
+
+
+def _read_since(row: Row[Any]) -> float:  # Any: as in Collection.
+    return float(row.since)
+
+
+def _text(message: object) -> str:
+    return _ENCODER.encode(message).decode()
+
+
+def _write_agent(info: AgentInfo) -> Columns:
+    return {"description": _text(agent_description_to_wire(info))}
+
+
+def _read_agent(row: Row[Any]) -> AgentInfo:  # Any: as in Collection.
+    return agent_description_from_wire(_AGENT.decode(row.description))
+
+
+def _write_framework(framework: RegisteredFramework) -> Columns:
+    return {"generation": framework.generation, "info": _text(framework_to_wire(framework.info))}
+
+
+def _read_framework(row: Row[Any]) -> RegisteredFramework:  # Any: as in Collection.
+    return RegisteredFramework(framework_from_wire(_FRAMEWORK.decode(row.info)), row.generation)
+
+
+ADMITTED: Final[Collection[AgentId, AgentInfo]] = Collection(
+    tables.ADMITTED, lambda registry: registry.admitted, lambda keys: keys.agents, _write_agent, _read_agent
+)
+UNREACHABLE: Final[Collection[AgentId, float]] = Collection(
+    tables.UNREACHABLE, lambda registry: registry.unreachable, lambda keys: keys.agents, _since, _read_since
+)
+GONE: Final[Collection[AgentId, float]] = Collection(
+    tables.GONE, lambda registry: registry.gone, lambda keys: keys.agents, _since, _read_since
+)
+FRAMEWORKS: Final[Collection[FrameworkId, RegisteredFramework]] = Collection(
+    tables.FRAMEWORKS,
+    lambda registry: registry.frameworks,
+    lambda keys: keys.frameworks,
+    _write_framework,
+    _read_framework,
+)
+REMOVED_FRAMEWORKS: Final[Collection[FrameworkId, float]] = Collection(
+    tables.REMOVED_FRAMEWORKS,
+    lambda registry: registry.removed_frameworks,
+    lambda keys: keys.frameworks,
+    _since,
+    _read_since,
+)
+
+
+def changes(before: Registry, after: Registry, keys: Touched) -> tuple[Change, ...]:
+    """What has to be written to come from one registry to the other, where only ``keys`` may differ."""
+    found = (
+        _change(ADMITTED, before, after, keys),
+        _change(UNREACHABLE, before, after, keys),
+        _change(GONE, before, after, keys),
+        _change(FRAMEWORKS, before, after, keys),
+        _change(REMOVED_FRAMEWORKS, before, after, keys),
+    )
+    return tuple(change for change in found if change.gone or change.rows)
+
+
+def _change(collection: Collection[K, V], before: Registry, after: Registry, keys: Touched) -> Change:
+    old, new = collection.entries(before), collection.entries(after)
+    key = collection.key.name
+    gone: list[str] = []
+    rows: list[Columns] = []
+    # Sorted, so that one batch is one sequence of statements.
+    for name in sorted(collection.touched(keys)):
+        if name not in new:
+            if name in old:
+                gone.append(name)
+        elif name not in old:
+            rows.append({key: name, **collection.write(new[name])})
+        elif new[name] is not old[name]:
+            # Identity, not equality: what an info carries beside its fields does not count in comparisons.
+            gone.append(name)
+            rows.append({key: name, **collection.write(new[name])})
+    return Change(collection.table, tuple(gone), tuple(rows))
+
+
+def write(connection: Connection, found: Iterable[Change]) -> None:
+    """Write inside the transaction that is open."""
+    for change in found:
+        if change.gone:
+            key = next(iter(change.table.primary_key))
+            statement = delete(change.table).where(key == bindparam("one"))
+            connection.execute(statement, [{"one": name} for name in change.gone])
+        if change.rows:
+            connection.execute(insert(change.table), list(change.rows))
+
+
+def load(connection: Connection) -> Registry:
+    """The registry as the tables hold it, what has a time oldest first.
+
+    Raises:
+        RegistryFault: a row cannot be understood.
+    """
+    return Registry(
+        admitted=_load(connection, ADMITTED),
+        unreachable=_load(connection, UNREACHABLE),
+        gone=_load(connection, GONE),
+        frameworks=_load(connection, FRAMEWORKS),
+        removed_frameworks=_load(connection, REMOVED_FRAMEWORKS),
+    )
+
+
+def _load(connection: Connection, collection: Collection[K, V]) -> dict[K, V]:
+    table = collection.table
+    order = [table.c.since] if "since" in table.c else []
+    entries: dict[K, V] = {}
+    for row in connection.execute(select(table).order_by(*order, collection.key)):
+        key: K = row[0]
+        try:
+            entries[key] = collection.read(row)
+        except (ValueError, TypeError) as error:
+            raise RegistryFault(
+                f"the row '{key}' of table {table.name} cannot be understood: {error}. Nothing was changed; restore the"
+                " registry from a backup, or delete that row if you know that it is not needed"
+            ) from error
+    return entries

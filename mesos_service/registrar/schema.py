@@ -1,0 +1,60 @@
+"""The schema: brought up to date when a master takes the registry, and refused when it is newer (M-HA-14)."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from mesos_service.registrar.interface import RegistryFault
+
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
+
+# Alembic tells at level INFO what it is about to look at, each time.
+logging.getLogger("alembic").setLevel(logging.WARNING)
+log = logging.getLogger(__name__)
+
+
+def refuse_newer(connection: Connection) -> None:
+    """Touch nothing that a newer version has written.
+
+    Raises:
+        RegistryFault: the schema is one that this version does not know.
+    """
+    known = [one.revision for one in ScriptDirectory.from_config(_config(connection)).walk_revisions()]
+    for head in _heads(connection):
+        if head not in known:
+            raise RegistryFault(
+                f"its schema has revision {head}, and this version knows none after {known[0]}: a newer mesos-service"
+                " has written it. Run that version or a later one; nothing was changed"
+            )
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables to ``revision``, in the transaction that is open.
+
+    Whoever calls has locked out others who might be doing the same, and has called :func:`refuse_newer`.
+    """
+    config = _config(connection)
+    wanted = ScriptDirectory.from_config(config).get_current_head() if revision == "head" else revision
+    heads = _heads(connection)
+    if heads != (wanted,):
+        log.info("Bringing the registry's schema from %s to %s", ", ".join(heads) or "nothing", wanted)
+        command.upgrade(config, revision)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config(attributes={"connection": connection})
+    # A per cent sign in a path would otherwise be read as a reference.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _heads(connection: Connection) -> tuple[str, ...]:
+    return MigrationContext.configure(connection).get_current_heads()

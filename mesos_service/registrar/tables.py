@@ -1,0 +1,58 @@
+"""The tables as this version writes them; ``migrations`` says how a database gets there.
+
+A row for each agent and framework, so that a batch writes only what it changed, however many there are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table, Text
+
+METADATA: Final = MetaData()
+
+LEADERSHIP: Final = Table(
+    "leadership",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="always 1: there is one row"),
+    Column("epoch", BigInteger, nullable=False, comment="one more with each leader; a write names its own"),
+    Column("election", BigInteger, comment="czxid of the leader's ZooKeeper node; NULL when no election has been"),
+    Column("leader", Text, nullable=False, comment="for people"),
+    Column("version", BigInteger, nullable=False, comment="one more with each transaction"),
+)
+
+ADMITTED: Final = Table(
+    "admitted_agents",
+    METADATA,
+    Column("agent_id", Text, primary_key=True),
+    Column("description", Text, nullable=False, comment="JSON, as agents send it over their link"),
+)
+
+UNREACHABLE: Final = Table(
+    "unreachable_agents",
+    METADATA,
+    Column("agent_id", Text, primary_key=True),
+    Column("since", Double, nullable=False, comment="unix seconds"),
+)
+
+GONE: Final = Table(
+    "gone_agents",
+    METADATA,
+    Column("agent_id", Text, primary_key=True),
+    Column("since", Double, nullable=False, comment="unix seconds"),
+)
+
+FRAMEWORKS: Final = Table(
+    "frameworks",
+    METADATA,
+    Column("framework_id", Text, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("info", Text, nullable=False, comment="FrameworkInfo as JSON"),
+)
+
+REMOVED_FRAMEWORKS: Final = Table(
+    "removed_frameworks",
+    METADATA,
+    Column("framework_id", Text, primary_key=True),
+    Column("since", Double, nullable=False, comment="unix seconds"),
+)

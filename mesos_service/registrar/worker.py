@@ -1,0 +1,58 @@
+"""One thread that does one thing after another, so that the loop never waits for a database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Worker:
+    """Does what it is given in order. The thread is a daemon: one that is stuck in a dead connection does not keep
+    the process from ending, as that of an executor of ``concurrent.futures`` would."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    async def do(self, job: Callable[[], T]) -> T:
+        """What ``job`` returns or raises. Giving up the wait does not stop it."""
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[T] = loop.create_future()
+
+        def tell(result: T | None, error: BaseException | None) -> None:
+            if outcome.done():  # Nobody waits any more.
+                return
+            if error is not None:
+                outcome.set_exception(error)
+            else:
+                # None stands for "no result" only beside an error.
+                outcome.set_result(result)  # type: ignore[arg-type]
+
+        def run() -> None:
+            result: T | None = None
+            caught: BaseException | None = None
+            try:
+                result = job()
+            except BaseException as error:  # noqa: BLE001  It is raised where somebody waits for it.
+                caught = error
+            # A loop that has been closed has nobody left who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(tell, result, caught)
+
+        self._jobs.put(run)
+        return await outcome
+
+    def end(self) -> None:
+        """End once everything given so far is done."""
+        self._jobs.put(None)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
