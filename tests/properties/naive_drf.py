@@ -107,7 +107,7 @@ class Naive:
     def key(self, where: str) -> tuple[Fraction, int]:
         """Weighted dominant share and times served of one place in the tree."""
         share = Fraction(0)
-        for resource in ("cpus", "mem", "disk"):
+        for resource in ("cpus", "mem", "disk", "gpus"):
             total = self.total(resource)
             amount = sum(
                 held.scalar(resource)

@@ -144,7 +144,7 @@ class Sizing:
                 more, {name: limit - consumed.get(name, 0) - progress.get(name, 0) for name, limit in limits.items()}
             )
         more = shrink(more, self._surplus)
-        rest = prepared.offer.filter(lambda one: not is_countable(one) and one.role in ("*", client.role))
+        rest = prepared.offer.filter(lambda one: not is_countable(one))
         return self._piece(shape, client, towards + rest + more), progress
 
     def take_guaranteed(self, client: Client, offer: Resources, progress: Left) -> None:
