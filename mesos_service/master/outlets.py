@@ -128,7 +128,9 @@ class MasterOutlets:
 
     def open_stream(self, request: int, stream_id: StreamId) -> None:
         """Events may be written from here on; they leave once the answer's head has been sent."""
-        self.scheduler_streams[stream_id] = self._expected.pop(request)
+        stream = self._expected.pop(request, None)
+        if stream is not None:  # Who waited for the registry may have been sent away as this master ends.
+            self.scheduler_streams[stream_id] = stream
 
     def drop_stream(self, stream_id: StreamId) -> None:
         stream = self.scheduler_streams.pop(stream_id, None)

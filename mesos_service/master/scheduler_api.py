@@ -1,7 +1,8 @@
 """``POST /api/v1/scheduler``: the hot path. Bytes in, one step of the core, 202 out.
 
 What the body alone can be refused for is ``wire``'s matter, what needs the master's memory the core's. SUBSCRIBE holds
-its answer open; every other call is answered at once.
+its answer open, and what changes a framework's record in the registry is answered when that is stored; every other
+call is answered at once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from mesos_service.core.effects import Reply
+from mesos_service.core.effects import OpenStream, Reply
 from mesos_service.core.messages import SchedulerDisconnected
 from mesos_service.http.asgi import (
     CLIENT_BODY_BYTES_MAX,
@@ -36,6 +37,8 @@ from mesos_service.wire.streams import negotiate
 STREAM_ID: Final = HeaderName(b"Mesos-Stream-Id")
 CONTENT_TYPE: Final = HeaderName(b"Content-Type")
 NOT_ACCEPTABLE: Final = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'"
+MAY_WAIT: Final = frozenset({"SUBSCRIBE", "TEARDOWN", "UPDATE_FRAMEWORK"})
+"""Calls whose answer may wait for the registry (X16)."""
 SUBSCRIBE_WITH_STREAM_ID: Final = "Subscribe calls should not include the 'Mesos-Stream-Id' header"
 
 
@@ -48,18 +51,18 @@ class SchedulerApi:
         self._called = called
 
     def answer(self, posted: Call) -> Answered | None:
-        """Do what a call says; ``None``, and nothing is done, for SUBSCRIBE, whose answer stays open."""
+        """Do what a call says; ``None``, and nothing is done, for one whose answer may have to wait."""
         try:
             call = read_scheduler_call(posted.body)
         except WireError as error:
             return error.status, error.text
-        if call.type == "SUBSCRIBE":
+        if call.type in MAY_WAIT:
             return None
         self._called(call)
         request = self._driver.new_request()
         try:
             reply = self._driver.call(request, call_from_wire(call, _context(request, posted.headers)))
-            assert isinstance(reply, Reply), "only SUBSCRIBE opens a stream, and none waits for anything durable"
+            assert isinstance(reply, Reply), "only SUBSCRIBE opens a stream, and this call waits for nothing durable"
         except Exception:  # noqa: BLE001 - one defect of ours must not take the other clients' streams along.
             return broken(f"a {call.type} call")
         return reply.status, reply.text
@@ -70,9 +73,27 @@ class SchedulerApi:
             return
         answered = self.answer(posted)
         if answered is None:
-            await self._subscribe(read_scheduler_call(posted.body), posted, receive, send)
-        else:
-            await respond_answered(send, answered)
+            call = read_scheduler_call(posted.body)
+            if call.type == "SUBSCRIBE":
+                await self._subscribe(call, posted, receive, send)
+                return
+            answered = await self._wait(call, posted)
+        await respond_answered(send, answered)
+
+    async def _wait(self, call: scheduler.Call, posted: Call) -> Answered:
+        self._called(call)
+        request = self._driver.new_request()
+        try:
+            reply = await self._decide(request, call, posted)
+        except Exception:  # noqa: BLE001 - see above.
+            return broken(f"a {call.type} call")
+        assert isinstance(reply, Reply), "only SUBSCRIBE opens a stream"
+        return reply.status, reply.text
+
+    async def _decide(self, request: int, call: scheduler.Call, posted: Call) -> Reply | OpenStream:
+        message = call_from_wire(call, _context(request, posted.headers))
+        answer = self._driver.call(request, message)
+        return await self._driver.answer(request) if answer is None else answer
 
     async def _subscribe(self, call: scheduler.Call, posted: Call, receive: Receive, send: Send) -> None:
         self._called(call)
@@ -88,13 +109,12 @@ class SchedulerApi:
         stream = HeldStream(encoding.framer(), backlog=outlets.backlog)
         outlets.expect_stream(request, stream)
         try:
-            answer = driver.call(request, call_from_wire(call, _context(request, posted.headers)))
+            answer = await self._decide(request, call, posted)
         except Exception:  # noqa: BLE001 - see above.
             await respond_broken(send, "a SUBSCRIBE call")
             return
         finally:
             outlets.expect_stream(request, None)
-        assert answer is not None, "SUBSCRIBE waits for nothing durable"
         if isinstance(answer, Reply):
             await respond_text(send, answer.status, answer.text)
             return

@@ -49,18 +49,12 @@ class SimFramework:
         if self.connection is not None and self.connection.open:
             self.connection.cut()
         connection = self.connection = Connection(self._network)
-        stream: list[StreamId] = []
-
-        def gone() -> None:
-            if stream:
-                self._master.lose_scheduler(stream[0])
 
         def retry() -> None:
             if self.connection is connection:
                 self._stream_id = None
                 self._network.clock.after(0.1 + self._source.random(), self.subscribe)
 
-        connection.on_broken(gone)
         connection.on_broken(retry)
         framework = FrameworkInfo(
             name=self.info.name,
@@ -73,17 +67,10 @@ class SimFramework:
         )
 
         def arrive() -> None:
-            request = self._master.new_request(self)
+            request = self._master.new_request(self, connection)
             self._master.take(messages.Subscribe(request=request, framework=framework))
-            newest = [known for known, whose in self._master.state.streams.items() if whose == self._known_as(known)]
-            stream[:] = newest[-1:]
 
         connection.send(0, arrive)
-
-    def _known_as(self, stream_id: StreamId) -> FrameworkId | None:
-        framework_id = self._master.state.streams.get(stream_id)
-        framework = self._master.state.frameworks.get(framework_id) if framework_id is not None else None
-        return framework_id if framework is not None and framework.info.name == self.info.name else None
 
     def cut(self) -> None:
         """Break the connection as the network would."""
@@ -96,7 +83,7 @@ class SimFramework:
             return
 
         def arrive() -> None:
-            request = self._master.new_request(self)
+            request = self._master.new_request(self, connection)
             # Every call class takes these three beside its own fields; a dictionary cannot say so to the type checker.
             call = make(request=request, framework_id=framework_id, stream_id=stream_id, **fields)  # type: ignore[arg-type]
             self._master.take(call)  # type: ignore[arg-type]

@@ -33,8 +33,11 @@ class Connection:
         self.open = True
 
     def on_broken(self, action: Callable[[], None]) -> None:
-        """Called once for each end that asked, when it notices that the connection is gone."""
-        self._broken.append(action)
+        """Called once for each end that asked, when it notices that the connection is gone, or was already."""
+        if self.open:
+            self._broken.append(action)
+        else:
+            self._network.clock.after(self._network.latency(), action)
 
     def send(self, direction: int, deliver: Callable[[], None]) -> None:
         """Deliver after a delay, behind everything sent before in the same direction (0 or 1)."""

@@ -28,8 +28,6 @@ Check = Callable[["MasterNode | AgentNode"], None]
 class Ear(Protocol):
     """A scheduler's end of its connection."""
 
-    connection: Connection | None
-
     def hear(self, stream_id: StreamId, event: SchedulerEvent) -> None: ...
     def opened(self, request: int, stream_id: StreamId) -> None: ...
     def answered(self, request: int, status: int, text: str) -> None: ...
@@ -62,7 +60,7 @@ class MasterNode:
         self._persist_seconds = persist_seconds
         self._journal = journal
         self._check = check
-        self._requests: dict[int, Ear] = {}
+        self._requests: dict[int, tuple[Ear, Connection]] = {}
         self._streams: dict[StreamId, tuple[Ear, Connection]] = {}
         self._links: dict[LinkId, AgentNode] = {}
         self._request_counter = 0
@@ -71,10 +69,10 @@ class MasterNode:
         self.notes: dict[str, int] = {}
 
     # -- doors -----------------------------------------------------------------------------------------------
-    def new_request(self, ear: Ear) -> int:
-        """A number for a call whose answer goes to ``ear``."""
+    def new_request(self, ear: Ear, connection: Connection) -> int:
+        """A number for a call that came on ``connection``, on which ``ear`` is told the answer."""
         self._request_counter += 1
-        self._requests[self._request_counter] = ear
+        self._requests[self._request_counter] = ear, connection
         return self._request_counter
 
     def open_link(self, link_id: LinkId, agent: AgentNode) -> None:
@@ -119,14 +117,12 @@ class MasterNode:
         for effect in decided:
             match effect:
                 case effects.Reply(request, status, text):
-                    ear = self._requests.pop(request)
-                    if ear.connection is not None:
-                        ear.connection.send(1, _call(ear.answered, request, status, text))
+                    ear, connection = self._requests.pop(request)
+                    connection.send(1, _call(ear.answered, request, status, text))
                 case effects.OpenStream(request, _, stream_id):
-                    ear = self._requests.pop(request)
-                    if ear.connection is not None:
-                        self._streams[stream_id] = (ear, ear.connection)
-                        ear.connection.send(1, _call(ear.opened, request, stream_id))
+                    ear, connection = self._streams[stream_id] = self._requests.pop(request)
+                    connection.on_broken(_call(self.lose_scheduler, stream_id))
+                    connection.send(1, _call(ear.opened, request, stream_id))
                 case effects.SendScheduler(stream_id, event):
                     if stream_id in self._streams:
                         ear, connection = self._streams[stream_id]

@@ -102,6 +102,12 @@ def _check_framework(state: MasterState, framework: Framework) -> None:
 
 def _check_collections(state: MasterState) -> None:
     _apart("frameworks", state.frameworks, state.completed_frameworks)
+    _apart("frameworks", state.frameworks, state.removed_frameworks)
+    for framework_id, number in state.recording.items():
+        _must(number in state.persisting, f"{framework_id} waits for operation {number}, which is not under way")
+    for framework_id in state.departing:
+        _must(framework_id in state.frameworks, f"framework {framework_id} is departing but is not there")
+        _must(not state.frameworks[framework_id].connected, f"framework {framework_id} is departing but connected")
     _apart("agents", state.agents, state.registering)
     places: dict[str, Mapping[AgentId, object]] = {
         "agents": state.agents,

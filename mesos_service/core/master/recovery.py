@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from mesos_service.core.events import Update
 from mesos_service.core.link import FrameworkUpdated, Reregister, ShutdownFramework, TaskReport
-from mesos_service.core.master import books, subscription, tasks
-from mesos_service.core.master.deadlines import FailoverOverdue
+from mesos_service.core.master import books, frameworks, tasks
 from mesos_service.core.master.state import Agent, Framework, Task
 from mesos_service.core.master.turn import Turn
+from mesos_service.core.registry.registry import RegisteredFramework
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.resources import Resources
@@ -23,21 +23,13 @@ from mesos_service.domain.tasks import TERMINAL_STATES, Source, TaskStatus
 
 
 def recover_frameworks(turn: Turn, message: Reregister) -> None:
-    """Take up frameworks that only this agent knows: they get no offers until they subscribe (X20).
-
-    They have at least as long to do so as agents have to come back.
-    """
+    """Take up frameworks that the registry does not have and this agent knows (X20)."""
     state = turn.state
     for info in message.frameworks:
         framework_id = info.framework_id
-        if framework_id is None or framework_id in state.frameworks or framework_id in state.completed_frameworks:
+        if framework_id is None or framework_id in state.frameworks or framework_id in state.removed_frameworks:
             continue
-        framework = subscription.make(state, info, turn.now)
-        framework.recovered = True
-        state.frameworks[framework_id] = framework
-        state.allocator.add_framework(subscription.view(framework), {}, False)
-        timeout = max(info.failover_timeout_seconds, state.options.agent_reregister_timeout_seconds)
-        state.timers.set(FailoverOverdue(framework_id), turn.now + timeout)
+        frameworks.recover(state, RegisteredFramework(info, generation=0), turn.now)
         turn.note("framework.recovered", framework_id=framework_id, name=info.name)
 
 

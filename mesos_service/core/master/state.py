@@ -55,6 +55,8 @@ class MasterOptions:
     registry_max_agent_count: int = 102_400
     """Unreachable agents, and those that are gone, kept in the registry, each (M-HA-09)."""
     max_completed_frameworks: int = 50
+    removed_frameworks_max: int = 10_000
+    """Ids of removed frameworks that are remembered, so that nobody takes them up again (X18f)."""
     max_completed_tasks_per_framework: int = 1000
     max_unreachable_tasks_per_framework: int = 1000
     max_statuses_per_task: int = 16
@@ -146,7 +148,9 @@ class Framework:
     completed_tasks: deque[Task] = field(default_factory=deque)
     unreachable_tasks: dict[TaskId, Task] = field(default_factory=dict)
     recovered: bool = False
-    """Known only from agents' word after a failover; gets no offers until it subscribes (X20)."""
+    """Known from before this master was elected, and not back yet; gets no offers until it subscribes (X20)."""
+    generation: int = 0
+    """As the registry has it (N11); 0 while only agents know of the framework."""
     offers_sent: int = 0
     offers_accepted: int = 0
     offers_declined: int = 0
@@ -195,6 +199,12 @@ class MasterState:
     removed: deque[AgentId] = field(default_factory=lambda: deque(maxlen=100_000))
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     completed_frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
+    removed_frameworks: dict[FrameworkId, float] = field(default_factory=dict)
+    """When each was removed, by this master or one before it; oldest first, and bounded (X18f)."""
+    recording: dict[FrameworkId, int] = field(default_factory=dict)
+    """Frameworks of which something is being stored, with the number of the last such operation."""
+    departing: dict[FrameworkId, None] = field(default_factory=dict)
+    """Those of ``frameworks`` whose removal is being stored: none is connected, nor may subscribe any more."""
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     streams: dict[StreamId, FrameworkId] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)

@@ -16,6 +16,7 @@ from mesos_service.core.link import (
     UpdateStatus,
 )
 from mesos_service.core.master import (
+    demand,
     departure,
     executors,
     liveness,
@@ -142,9 +143,9 @@ def _on_call(turn: Turn, framework: Framework, call: Call) -> None:
         case Decline():
             offers.on_decline(turn, framework, call)
         case Revive():
-            subscription.on_revive(turn, framework, call)
+            demand.on_revive(turn, framework, call)
         case Suppress():
-            subscription.on_suppress(turn, framework, call)
+            demand.on_suppress(turn, framework, call)
         case Kill():
             tasks.on_kill(turn, framework, call)
         case Reconcile():
@@ -158,9 +159,9 @@ def _on_call(turn: Turn, framework: Framework, call: Call) -> None:
         case Shutdown():
             executors.on_shutdown(turn, framework, call)
         case Request():
-            subscription.on_request(turn, framework, call)
+            demand.on_request(turn, framework, call)
         case UpdateFramework():
-            subscription.on_update_framework(turn, framework, call)
+            demand.on_update_framework(turn, framework, call)
         case Unhandled():
             turn.reply(call.request, 202)
             turn.note("call.unhandled", framework_id=framework.framework_id, type=call.type)
@@ -217,6 +218,12 @@ def _on_persisted(turn: Turn, number: int) -> None:
             departure.on_gone_stored(turn, number, stored)
         case registry_gc.Pruned():
             registry_gc.on_pruned(turn, stored)
+        case subscription.Subscription():
+            subscription.on_subscription_stored(turn, number, stored)
+        case demand.Change():
+            demand.on_change_stored(turn, number, stored)
+        case teardown.Removal():
+            teardown.on_removal_stored(turn, number, stored)
         case None:
             pass
         case _:

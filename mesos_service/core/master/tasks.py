@@ -98,7 +98,7 @@ def on_update(turn: Turn, agent: Agent, message: UpdateStatus) -> None:
     framework = state.frameworks.get(framework_id)
     status = message.status
     if framework is None:
-        if framework_id in state.completed_frameworks:
+        if framework_id in state.removed_frameworks:
             # It has not heard that the framework was torn down, and would repeat itself for ever.
             turn.tell_agent(agent, ShutdownFramework(framework_id))
         turn.note("task.update_ignored", framework_id=framework_id, task_id=status.task_id)

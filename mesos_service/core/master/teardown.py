@@ -1,30 +1,51 @@
 """The end of a framework: torn down by itself or by an operator, or away for too long (M-SC-02, M-OM-14, X18c).
 
-Its tasks are KILLED in our books before its agents are told to kill them. Nobody is left to hear of that: the stream
-ends without another word (as recorded of Mesos). What its agents report of it later is not passed on (X11).
+That it ends is stored first, and so is that its id is spent: it holds for every master to come (X16, X18f). Then its
+tasks are KILLED in our books before its agents are told to kill them. Nobody is left to hear of that: the stream ends
+without another word (as recorded of Mesos). What its agents report of it later is not passed on (X11).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from mesos_service.core.effects import CloseStream
 from mesos_service.core.link import ShutdownFramework
-from mesos_service.core.master import books, offers, tasks
+from mesos_service.core.master import books, frameworks, offers, tasks
 from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import OperatorTeardown, Teardown
-from mesos_service.domain.ids import AgentId
+from mesos_service.core.registry.operations import PruneFrameworks, RemoveFramework
+from mesos_service.domain.ids import FrameworkId, StreamId
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState
 
 REASON_FRAMEWORK_REMOVED: Final = "REASON_FRAMEWORK_REMOVED"
+FORGOTTEN_AT_ONCE: Final = 1000
+"""So many ids of removed frameworks are forgotten together, the oldest of them: one operation for each new one would
+double what is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Waits for ``RemoveFramework`` to be stored."""
+
+    framework_id: FrameworkId
+    at: float
+    stream_id: StreamId | None
+    """The stream that ends then."""
+    waiting: tuple[int, int] | None
+    """The call that waits for it, and the status to answer it with."""
+
+
+# -- beginning -----------------------------------------------------------------------------------------------
 
 
 def on_teardown(turn: Turn, framework: Framework, call: Teardown) -> None:
-    turn.reply(call.request, 202)
     turn.note("framework.torn_down", framework_id=framework.framework_id, by="framework")
-    remove(turn, framework)
+    begin(turn, framework, (call.request, 202))
 
 
 def on_operator_teardown(turn: Turn, call: OperatorTeardown) -> None:
@@ -33,14 +54,19 @@ def on_operator_teardown(turn: Turn, call: OperatorTeardown) -> None:
     if framework is None:
         turn.reply(call.request, 400, "No framework found with specified ID")
         return
-    turn.reply(call.request, 200)
     turn.note("framework.torn_down", framework_id=framework.framework_id, by="operator")
-    remove(turn, framework)
+    begin(turn, framework, (call.request, 200))
 
 
-def agents_of(framework: Framework) -> list[AgentId]:
-    """Agents on which it has tasks or executors, in the order in which it came to them."""
-    return list(dict.fromkeys([*(task.agent_id for task in framework.tasks.values()), *framework.executors]))
+def begin(turn: Turn, framework: Framework, waiting: tuple[int, int] | None = None) -> None:
+    """Have it stored that the framework is removed; it gets no more offers, and may not call nor come back."""
+    state = turn.state
+    framework_id, stream_id = framework.framework_id, framework.stream_id
+    detach(turn, framework)
+    state.timers.cancel(FailoverOverdue(framework_id))
+    state.departing[framework_id] = None
+    removal = Removal(framework_id, turn.now, stream_id, waiting)
+    frameworks.store(turn, RemoveFramework(framework_id, turn.now), removal)
 
 
 def detach(turn: Turn, framework: Framework) -> None:
@@ -55,16 +81,33 @@ def detach(turn: Turn, framework: Framework) -> None:
     offers.discard_all(turn, framework)
 
 
-def remove(turn: Turn, framework: Framework) -> None:
-    """Forget the framework but for its history; its id cannot be used again (X18f)."""
+# -- stored --------------------------------------------------------------------------------------------------
+
+
+def on_removal_stored(turn: Turn, number: int, stored: Removal) -> None:
+    """Told as often as it was asked for; done once."""
+    state = turn.state
+    framework_id = stored.framework_id
+    frameworks.was_stored(state, framework_id, number)
+    if stored.waiting is not None:
+        request, status = stored.waiting
+        turn.reply(request, status)
+    framework = state.frameworks.get(framework_id)
+    if framework is None:
+        return
+    if stored.stream_id is not None:
+        # Before its tasks, so that no update is put on a stream that ends without one.
+        turn.do(CloseStream(stored.stream_id))
+    del state.departing[framework_id]
+    _remove(turn, framework)
+    _remember(turn, framework_id, stored.at)
+
+
+def _remove(turn: Turn, framework: Framework) -> None:
+    """Forget the framework but for its history."""
     state = turn.state
     framework_id = framework.framework_id
-    stream_id = framework.stream_id
-    if stream_id is not None:
-        # Before its tasks, so that no update is put on a stream that ends without one.
-        turn.do(CloseStream(stream_id))
-        detach(turn, framework)
-    for agent_id in agents_of(framework):
+    for agent_id in frameworks.agents_of(framework):
         agent = state.agents[agent_id]
         for task in list(agent.tasks.get(framework_id, {}).values()):
             if task.state not in TERMINAL_STATES:
@@ -84,10 +127,20 @@ def remove(turn: Turn, framework: Framework) -> None:
         books.release(turn, framework_id, agent, agent.used.get(framework_id, books.NOTHING))
         turn.tell_agent(agent, ShutdownFramework(framework_id))
     state.allocator.remove_framework(framework_id)
-    state.timers.cancel(FailoverOverdue(framework_id))
     framework.unregistered_at = turn.now
     del state.frameworks[framework_id]
     state.completed_frameworks[framework_id] = framework
     while len(state.completed_frameworks) > state.options.max_completed_frameworks:
         del state.completed_frameworks[next(iter(state.completed_frameworks))]
     turn.note("framework.removed", framework_id=framework_id, name=framework.info.name)
+
+
+def _remember(turn: Turn, framework_id: FrameworkId, at: float) -> None:
+    """Its id is spent (X18f), and stays so until very many others are."""
+    removed = turn.state.removed_frameworks
+    removed[framework_id] = at
+    if len(removed) >= turn.state.options.removed_frameworks_max + FORGOTTEN_AT_ONCE:
+        oldest = tuple(islice(removed, FORGOTTEN_AT_ONCE))
+        for one in oldest:
+            del removed[one]
+        turn.persist(PruneFrameworks(oldest), None)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from mesos_service.core.effects import MasterEffect, Note, OpenStream, Persist, Reply, SendAgent, SendScheduler, Span
+from mesos_service.core.effects import MasterEffect, Note, OpenStream, Reply, SendAgent, SendScheduler, Span
 from mesos_service.core.events import Error, Offers, Rescind, SchedulerEvent, Update
 from mesos_service.core.link import (
     Downlink,
@@ -149,6 +149,8 @@ class World:
         self.now = 1000.0
         self.stores = True
         """Whether operations are stored as soon as they are asked for."""
+        self.subscribing: dict[int, Scheduler] = {}
+        """Who waits for a stream, by request."""
         self._requests = 0
         self._links = 0
         self._agents = 0
@@ -156,11 +158,16 @@ class World:
 
     # -- time and messages -----------------------------------------------------------------------------------
     def take(self, message: MasterMessage) -> list[MasterEffect]:
+        effects = self._step(message)
+        while self.stores and self.state.persisting:
+            effects += self._step(Persisted(next(iter(self.state.persisting))))
+        return effects
+
+    def _step(self, message: MasterMessage) -> list[MasterEffect]:
         effects = step(self.state, message, self.now)
         invariants.check(self.state)
-        if self.stores:
-            for persist in only(list(effects), Persist):
-                effects += self.take(Persisted(persist.number))
+        for opened in only(effects, OpenStream):
+            self.subscribing.pop(opened.request).opened(opened)
         return effects
 
     def tick(self, seconds: float = 0.0) -> list[MasterEffect]:
@@ -225,20 +232,22 @@ class Scheduler:
         self.stream_id = StreamId("")
 
     def subscribe(self, suppressed: Sequence[str] = (), principal: str | None = None) -> list[MasterEffect]:
-        effects = self.world.take(
+        """Opens a stream at once, or when what has to be stored is."""
+        request = self.world.request()
+        self.world.subscribing[request] = self
+        return self.world.take(
             Subscribe(
-                request=self.world.request(),
+                request=request,
                 framework=self.info,
                 suppressed_roles=tuple(Role(role) for role in suppressed),
                 principal=principal,
             )
         )
-        opened = only(effects, OpenStream)
-        assert len(opened) == 1
-        self.stream_id = opened[0].stream_id
-        if opened[0].framework_id is not None:
-            self.framework_id = opened[0].framework_id
-        return effects
+
+    def opened(self, stream: OpenStream) -> None:
+        self.stream_id = stream.stream_id
+        if stream.framework_id is not None:
+            self.framework_id = stream.framework_id
 
     def subscribe_again(self, info: FrameworkInfo | None = None, suppressed: Sequence[str] = ()) -> list[MasterEffect]:
         """With its id, as after a failover."""
