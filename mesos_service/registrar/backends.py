@@ -71,7 +71,9 @@ class SqliteBackend:
         self._path = url.database or ""
         self._seconds = 0.0
         # isolation_level None: the driver would begin transactions by itself, late and without the write lock.
-        self.engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 1})
+        self.engine = create_engine(
+            url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 1}, hide_parameters=True
+        )
         event.listen(self.engine, "connect", self._on_connect)
         event.listen(self.engine, "begin", self._on_begin)
 
@@ -163,7 +165,9 @@ class PostgresqlBackend:
         }
         given = {name: value for name, value in defaults.items() if name not in url.query}
         self._seconds = 0.0
-        self.engine = create_engine(url, poolclass=NullPool, connect_args=given, use_native_hstore=False)
+        self.engine = create_engine(
+            url, poolclass=NullPool, connect_args=given, use_native_hstore=False, hide_parameters=True
+        )
 
     def limit(self, seconds: float) -> None:
         self._seconds = seconds
@@ -178,7 +182,7 @@ class PostgresqlBackend:
                 " CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
                 " ELSE current_setting('synchronous_commit') END, true)"
             ),
-            {"limit": milliseconds, "idle": str(IDLE_IN_TRANSACTION_SECONDS_MAX * 1000)},
+            {"limit": milliseconds, "idle": str(int(IDLE_IN_TRANSACTION_SECONDS_MAX * 1000))},
         )
 
     def keep_others_out(self, connection: Connection) -> None:

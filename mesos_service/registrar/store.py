@@ -56,7 +56,7 @@ class SqlStore:
 
     def __init__(self, url: URL) -> None:
         self.name: Final = shown(url)
-        self._url = url
+        self.url: Final = url
         self._backend = open_backend(url)
         self._connection: Connection | None = None
         self._closing = threading.Event()

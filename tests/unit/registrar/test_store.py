@@ -1,0 +1,207 @@
+"""The registry in a database: what is stored comes back, and only the newest leader writes (M-HA-02, X25)."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Connection
+
+from mesos_service.core.registry.operations import (
+    AdmitAgent,
+    MarkAgentGone,
+    MarkAgentUnreachable,
+    Operation,
+    RecordFramework,
+    RemoveAgent,
+    RemoveFramework,
+    apply,
+)
+from mesos_service.core.registry.registry import Registry
+from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.errors import InvariantBroken
+from mesos_service.domain.frameworks import FrameworkInfo
+from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.domain.resources import Resources
+from mesos_service.registrar import backends, rows
+from mesos_service.registrar.interface import Deposed, RegistryFault
+from tests.unit.registrar.conftest import OpenStore
+
+SECONDS = 30.0
+AGENT = AgentInfo(
+    hostname="höst",
+    ip="10.0.0.1",
+    port=5052,
+    resources=Resources.parse("cpus:4;mem:4096;ports:[31000-32000];cpus(role):2"),
+    region="r",
+    zone="z",
+    capabilities=frozenset({"MULTI_ROLE", "RESERVATION_REFINEMENT"}),
+    version="1.2",
+)
+FRAMEWORK = FrameworkInfo(name="n", user="u", framework_id=FrameworkId("f"), failover_timeout_seconds=1e6 / 3)
+
+
+def admit(name: str) -> AdmitAgent:
+    return AdmitAgent(AgentId(name), replace(AGENT, agent_id=AgentId(name)))
+
+
+STORED: tuple[Operation, ...] = (
+    admit("a"),
+    admit("b"),
+    admit("c"),
+    MarkAgentUnreachable(AgentId("b"), 1700000000.123456789),
+    MarkAgentGone(AgentId("c"), 0.1 + 0.2),
+    RecordFramework(FrameworkId("f"), FRAMEWORK, 7),
+    RemoveFramework(FrameworkId("spent"), 5.0),
+)
+
+
+def test_m_ha_02_what_was_stored_is_there_for_the_next_leader(registry_url: str, open_store: OpenStore) -> None:
+    first = open_store(registry_url)
+    assert first.take(None, "first", SECONDS) == Registry()
+    first.write(STORED[:3], SECONDS)
+    first.write(STORED[3:], SECONDS)
+
+    taken = open_store(registry_url).take(None, "second", SECONDS)
+
+    assert taken == apply(Registry(), STORED)
+    assert taken.admitted[AgentId("a")] == admit("a").agent
+
+
+def test_removed_frameworks_come_back_oldest_first(registry_url: str, open_store: OpenStore) -> None:
+    first = open_store(registry_url)
+    first.take(None, "first", SECONDS)
+    first.write([RemoveFramework(FrameworkId(name), at) for name, at in (("z", 1.0), ("a", 2.0), ("m", 3.0))], SECONDS)
+    assert list(open_store(registry_url).take(None, "second", SECONDS).removed_frameworks) == ["z", "a", "m"]
+
+
+def test_x25_a_deposed_leaders_write_fails_and_changes_nothing(registry_url: str, open_store: OpenStore) -> None:
+    old, new = open_store(registry_url), open_store(registry_url)
+    old.take(10, "old", SECONDS)
+    old.write([admit("a")], SECONDS)
+    new.take(11, "new", SECONDS)
+
+    with pytest.raises(Deposed, match="newer leader has taken it: new"):
+        old.write([RemoveAgent(AgentId("a"))], SECONDS)
+    with pytest.raises(Deposed):
+        old.write([admit("b")], SECONDS)
+
+    new.write([admit("c")], SECONDS)
+    assert set(open_store(registry_url).take(12, "third", SECONDS).admitted) == {"a", "c"}
+
+
+def test_x25_an_older_election_takes_nothing(registry_url: str, open_store: OpenStore) -> None:
+    new = open_store(registry_url)
+    new.take(11, "new", SECONDS)
+    for election in (10, 11):
+        with pytest.raises(Deposed, match="forget-elections"):
+            open_store(registry_url).take(election, "late", SECONDS)
+    new.write([admit("a")], SECONDS)
+
+
+def test_x25_elections_are_counted_anew_once_they_were_forgotten(registry_url: str, open_store: OpenStore) -> None:
+    open_store(registry_url).take(11, "before", SECONDS)
+    assert open_store(registry_url).forget_elections(SECONDS).election == 11
+    after = open_store(registry_url)
+    after.take(2, "after", SECONDS)
+    after.write([admit("a")], SECONDS)
+
+
+def test_a_master_alone_always_takes_and_leaves_the_election(registry_url: str, open_store: OpenStore) -> None:
+    open_store(registry_url).take(11, "elected", SECONDS)
+    open_store(registry_url).take(None, "alone", SECONDS)
+    with pytest.raises(Deposed):
+        open_store(registry_url).take(10, "late", SECONDS)
+
+
+def test_nobody_writes_who_has_not_taken(registry_url: str, open_store: OpenStore) -> None:
+    with pytest.raises(InvariantBroken):
+        open_store(registry_url).write([admit("a")], SECONDS)
+
+
+def test_x25_a_write_that_nobody_who_leads_has_made_is_noticed(registry_url: str, open_store: OpenStore) -> None:
+    store = open_store(registry_url)
+    store.take(None, "me", SECONDS)
+    with backends.open_backend(store.url).engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE leadership SET version = 77")
+    with pytest.raises(RegistryFault, match="version is 77"):
+        store.write([admit("a")], SECONDS)
+
+
+class Halt:
+    """Stops the first transaction that comes to write rows, until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached = threading.Event()
+        self.go = threading.Event()
+        self._write = rows.write
+        monkeypatch.setattr(rows, "write", self._halting)
+
+    def _halting(self, connection: Connection, found: tuple[rows.Change, ...]) -> None:
+        if not self.reached.is_set():
+            self.reached.set()
+            assert self.go.wait(SECONDS)
+        self._write(connection, found)
+
+
+def test_x25_who_takes_waits_for_the_write_that_is_under_way(
+    registry_url: str, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old leader has claimed its transaction and not ended it: it goes through, and the new one sees it."""
+    old, new = open_store(registry_url), open_store(registry_url)
+    old.take(1, "old", SECONDS)
+    halt = Halt(monkeypatch)
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(old.write, [admit("a")], SECONDS)
+        assert halt.reached.wait(SECONDS)
+        taking = pool.submit(new.take, 2, "new", SECONDS)
+        with pytest.raises(TimeoutError):
+            taking.result(0.2)
+        halt.go.set()
+        writing.result(SECONDS)
+        assert set(taking.result(SECONDS).admitted) == {"a"}
+    with pytest.raises(Deposed):
+        old.write([admit("b")], SECONDS)
+
+
+def test_x25_a_leader_that_was_frozen_in_its_transaction_is_cut_off(
+    postgresql_url: str, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends a transaction that stands still, and what its leader tries afterwards is refused."""
+    monkeypatch.setattr(backends, "IDLE_IN_TRANSACTION_SECONDS_MAX", 0.3)
+    old, new = open_store(postgresql_url), open_store(postgresql_url)
+    old.take(1, "old", SECONDS)
+    halt = Halt(monkeypatch)
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(old.write, [admit("a")], SECONDS)
+        assert halt.reached.wait(SECONDS)
+        assert pool.submit(new.take, 2, "new", SECONDS).result(SECONDS) == Registry()
+        halt.go.set()
+        with pytest.raises(Deposed):
+            writing.result(SECONDS)
+    new.write([admit("b")], SECONDS)
+    assert set(open_store(postgresql_url).take(3, "third", SECONDS).admitted) == {"b"}
+
+
+def test_x25_of_two_who_race_the_last_one_writes(registry_url: str, open_store: OpenStore) -> None:
+    """Both take and write as fast as they can: whatever was told as stored is there, and nothing of the deposed."""
+    told: set[str] = set()
+    barrier = threading.Barrier(2)
+
+    def lead(election: int, agents: range) -> None:
+        store = open_store(registry_url)
+        barrier.wait(SECONDS)
+        with contextlib.suppress(Deposed):
+            store.take(election, f"leader {election}", SECONDS)
+            for name in map(str, agents):
+                store.write([admit(name)], SECONDS)
+                told.add(name)
+
+    with ThreadPoolExecutor() as pool:
+        for done in (pool.submit(lead, 1, range(40)), pool.submit(lead, 2, range(40, 80))):
+            done.result(2 * SECONDS)
+    assert set(map(str, range(40, 80))) <= told
+    assert set(open_store(registry_url).take(3, "third", SECONDS).admitted) == told
