@@ -9,13 +9,14 @@ from typing import Any
 
 import uvloop
 
-from mesos_service.bench import agent, hotpath, launch
+from mesos_service.bench import agent, allocator, hotpath, launch
 from mesos_service.bench.report import Report
 from mesos_service.domain.errors import ConfigurationError
 
 Measure = Callable[[], Coroutine[Any, Any, Report]]  # Any: what a coroutine is sent is asyncio's own affair.
 
 BENCHES: dict[str, tuple[Measure, Measure]] = {
+    "allocator": (allocator.measure, partial(allocator.measure, runs=3)),
     "hotpath": (hotpath.measure, partial(hotpath.measure, tasks=2000)),
     "launch": (
         launch.measure,
