@@ -3,6 +3,10 @@
 A message is stepped where it arrives, on the loop's one thread; a call's answer is known when :meth:`Driver.call`
 returns. Ticks run at the core's own ``next_deadline`` and at most once a turn of the loop, so that everything that
 arrived together is decided together (ADR 0002).
+
+A driver may be held: a master that does not lead, or is not certain that it does, decides nothing. This is the one
+place where that is looked at. What is held up has happened and is stepped later, calls are refused, and the time of the
+core stands still, so that no deadline passes only because nobody was there to see it met (X22).
 """
 
 from __future__ import annotations
@@ -12,6 +16,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
+
+from mesos_service.domain.errors import OperatingFault
 
 MessageT = TypeVar("MessageT")
 EffectT = TypeVar("EffectT")
@@ -28,14 +34,37 @@ class Clock:
         return time.monotonic() + self._offset
 
 
+class Held(OperatingFault):
+    """The driver is held, and the call was not made."""
+
+
+def _always() -> bool:
+    return True
+
+
 class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
     """The loop side of one core. Not thread-safe: everything happens on the loop's thread.
 
-    ``tick`` is the message that lets the core run what is due.
+    ``tick`` is the message that lets the core run what is due. ``permits`` says whether anything may be decided now;
+    where it does not, the driver is held until :meth:`go_on`. With ``held`` it begins so.
     """
 
-    def __init__(self, tick: MessageT, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        tick: MessageT,
+        clock: Callable[[], float] | None = None,
+        permits: Callable[[], bool] = _always,
+        held: bool = False,
+    ) -> None:
         self.clock = clock or Clock()
+        self.held = held
+        self._permits = permits
+        self._kept: list[MessageT] = []
+        """What has happened while held, in order."""
+        self._stepped_at: float | None = None
+        """By the core's clock."""
+        self._held_seconds = 0.0
+        """How far the core's clock is behind ours."""
         self._tick_message = tick
         self._answers: dict[int, AnswerT] = {}
         self._waiting: dict[int, asyncio.Future[AnswerT]] = {}
@@ -63,19 +92,69 @@ class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
         self._request_counter += 1
         return self._request_counter
 
+    def now(self) -> float:
+        """The core's time, in unix seconds: late by as long as this driver was held."""
+        return self.clock() - self._held_seconds
+
+    def may_act(self) -> bool:
+        """Whether messages are stepped now; where that is not permitted any more, the hold begins here."""
+        if self.held:
+            return False
+        if self._permits():
+            return True
+        self.hold()
+        return False
+
+    def hold(self) -> None:
+        """Step nothing until :meth:`go_on`."""
+        self.held = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = float("inf")
+
+    def go_on(self) -> None:
+        """End a hold: step what has happened meanwhile, as if no time had passed since the last step."""
+        if not self.held:
+            return
+        self.held = False
+        if not self.may_act():
+            return
+        if self._stepped_at is not None:
+            self._held_seconds += self.now() - self._stepped_at
+        kept, self._kept = self._kept, []
+        for message in kept:
+            self.submit(message)
+        self._plan_next(self.now())
+
     def submit(self, message: MessageT) -> None:
-        """Step one message and perform its effects."""
-        now = self.clock()
+        """Step one message and perform its effects; while held, later."""
+        if self.may_act():
+            self._submit(message)
+        else:
+            self._kept.append(message)
+
+    def _submit(self, message: MessageT) -> None:
+        now = self._stepped_at = self.now()
         stimulus: str = getattr(message, "stimulus", "")
         for effect in self._step(message, now):
             self._perform(effect, stimulus)
+        self._plan_next(now)
+
+    def _plan_next(self, now: float) -> None:
         deadline = self._next_deadline()
-        if deadline is not None and deadline < self._timer_at:
+        if deadline is not None and deadline < self._timer_at and not self.held:
             self._plan(deadline, now)
 
     def call(self, request: int, message: MessageT) -> AnswerT | None:
-        """Step a call; its answer, or ``None`` when it has to wait (see :meth:`answer`)."""
-        self.submit(message)
+        """Step a call; its answer, or ``None`` when it has to wait (see :meth:`answer`).
+
+        Raises:
+            Held: nothing is stepped now, and this call was not.
+        """
+        if not self.may_act():
+            raise Held("nothing is decided here just now")
+        self._submit(message)
         return self._answers.pop(request, None)
 
     async def answer(self, request: int) -> AnswerT:
@@ -113,4 +192,5 @@ class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
     def _tick(self) -> None:
         self._timer = None
         self._timer_at = float("inf")
-        self.submit(self._tick_message)
+        if self.may_act():
+            self._submit(self._tick_message)

@@ -72,6 +72,7 @@ class _Bench:
 
     async def subscribe(self) -> None:
         """Register the agent, subscribe the framework, and wait for the first offer."""
+        await self._service.lead()
         self._service.outlets.links[LINK] = _Sink(bytes)
         info = AgentInfo(hostname="bench", resources=TOTAL)
         register = link.Register(agent=info, registration="bench")

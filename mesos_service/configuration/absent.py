@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-_NO_ELECTION: Final = "This version runs one master without ZooKeeper."
+_NO_ALLOCATOR_RECOVERY: Final = "A master that has just been elected offers what is there, without waiting for more."
 _NO_REPLICATED_LOG: Final = "There is no replicated log."
 _NO_AUTHENTICATION: Final = "Authentication and authorisation are not there yet."
 _NO_LOOKUP: Final = "Names are not looked up: give --ip and, where it differs, --hostname."
@@ -33,15 +33,14 @@ _BOTH: Final = (
     (_NO_LOOKUP, ("hostname_lookup", "ip_discovery_command")),
     (_LOGS, ("external_log_file", "initialize_driver_logging", "log_dir", "logbufsecs", "quiet")),
     (_MODULES, ("hooks", "modules")),
-    (_NO_ELECTION, ("zk_session_timeout",)),
     ("", ("domain", "firewall_rules", "memory_profiling")),
 )
 
 MASTER: Final = _table(
     *_BOTH,
     (
-        _NO_ELECTION,
-        ("allocator_agent_recovery_factor", "allocator_recovery_timeout", "zk"),
+        _NO_ALLOCATOR_RECOVERY,
+        ("allocator_agent_recovery_factor", "allocator_recovery_timeout"),
     ),
     (_NO_REPLICATED_LOG, ("log_auto_initialize", "quorum")),
     (

@@ -28,12 +28,12 @@ class ZooKeeperUrl:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a URL, or the file that holds it: ``zk://file:///path`` and ``file:///path``, as in Mesos.
+        """Read a URL itself; see :func:`read_url` for one in a file.
 
         Raises:
             ValueError: with a sentence that does not repeat what was given, as a password may be in it.
         """
-        text = _read(text.strip())
+        text = text.strip()
         if not text.startswith(SCHEME):
             raise ValueError("a ZooKeeper URL begins with zk://, as in zk://host1:2181,host2:2181/mesos")
         authority, slash, path = text.removeprefix(SCHEME).partition("/")
@@ -63,16 +63,22 @@ class ZooKeeperUrl:
         return f"{SCHEME}{credentials}{self.servers}{self.path}"
 
 
-def _read(text: str) -> str:
-    """The URL itself, where ``text`` names a file."""
+def read_url(text: str) -> str:
+    """``text``, or what the file holds that it names (``zk://file:///path``, ``file:///path``, as in Mesos).
+
+    Raises:
+        ValueError: the file cannot be read, or it is no URL of ZooKeeper; the sentence repeats no password.
+    """
     given = text.removeprefix(SCHEME)
-    if not given.startswith(_FILE):
-        return text
-    path = given.removeprefix(_FILE)
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
+    if given.startswith(_FILE):
+        path = given.removeprefix(_FILE)
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"cannot read {path}: {error}") from error
+    text = text.strip()
+    ZooKeeperUrl.parse(text)
+    return text
 
 
 def _host_port(text: str) -> tuple[str, int]:

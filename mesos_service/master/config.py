@@ -31,6 +31,7 @@ from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import Role
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.domain.values import to_milli
+from mesos_service.election.url import ZooKeeperUrl, read_url
 from mesos_service.plugins.loader import ALLOCATORS, load
 
 PORT: Final = 5050
@@ -117,6 +118,10 @@ def _check_registry(text: str) -> str:
     return text
 
 
+def _zookeeper_url(value: object) -> object:
+    return read_url(value) if isinstance(value, str) else value
+
+
 def _none_is_no_timeout(value: object) -> object:
     return None if value == "none" else value
 
@@ -149,6 +154,15 @@ class MasterConfig(Flags):
     )
     work_dir: Path | None = Field(
         None, description="Made where missing, and unused by this version; nothing is kept across a restart."
+    )
+    zk: Annotated[str, BeforeValidator(_zookeeper_url)] | None = Field(
+        None,
+        description="Where masters contend for leading: zk://[user:password@]host:port,.../path, or a file that holds"
+        " that (zk://file:///path). Default: this master is the only one, and leads.",
+    )
+    zk_session_timeout: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
+        Duration.parse("2secs"),
+        description="A master that ZooKeeper has not heard of for so long leads no more; Mesos' default is 10secs.",
     )
     registry: Annotated[str, AfterValidator(_check_registry)] = Field(
         "in_memory", description="Where the registry is kept; this version has only in_memory."
@@ -216,6 +230,10 @@ class MasterConfig(Flags):
     def shown_hostname(self) -> str:
         """What others call this machine: ``--hostname``, else the address they reach it at."""
         return shown_hostname(self.hostname, self.advertise_ip or self.ip)
+
+    def zookeeper(self) -> ZooKeeperUrl | None:
+        """Where masters contend, if they do."""
+        return None if self.zk is None else ZooKeeperUrl.parse(self.zk)
 
     def modules_dirs(self) -> tuple[Path, ...]:
         """The folders of ``--modules_dir``, in order."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from mesos_service.core.effects import (
     CloseStream,
+    Exit,
     MasterEffect,
     Note,
     OpenStream,
@@ -49,7 +50,7 @@ class Registrar(Protocol):
 
 
 class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
-    """One master's loop side."""
+    """One master's loop side, held until the master leads; ``gave_up`` is told when the core wants to end."""
 
     def __init__(
         self,
@@ -57,13 +58,20 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
         outlets: Outlets,
         observers: Observers,
         make_registrar: Callable[[Callable[[int], object]], Registrar],
+        gave_up: Callable[[Exit], object],
         clock: Callable[[], float] | None = None,
     ) -> None:
-        super().__init__(Tick(), clock)
+        super().__init__(Tick(), clock, held=True)
         self.state = state
         self._outlets = outlets
         self._observers = observers
         self._registrar = make_registrar(self.persisted)
+        self._gave_up = gave_up
+
+    def lead(self, permits: Callable[[], bool]) -> None:
+        """Decide from now on, for as long as ``permits`` says so."""
+        self._permits = permits
+        self.go_on()
 
     def persisted(self, number: int) -> None:
         """The registrar's word that an operation is durable."""
@@ -94,3 +102,5 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
                 self._outlets.close_stream(stream_id)
             case Persist(number, operation):
                 self._registrar.persist(number, operation)
+            case Exit():
+                self._gave_up(effect)

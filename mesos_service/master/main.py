@@ -9,12 +9,13 @@ from mesos_service.telemetry.logs import set_up_logging
 
 
 def run(config: MasterConfig) -> int:
-    """Serve until a signal comes; the exit status."""
+    """Serve until a signal comes or leading is over; the exit status."""
     set_up_logging(config.logging_level)
 
     config.prepare()
 
     async def main() -> int:
-        return await serve_until_signalled(MasterService(config))
+        service = MasterService(config)
+        return await serve_until_signalled(service, service.ended)
 
     return run_service(main)

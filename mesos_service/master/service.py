@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import random
 import uuid
 from collections.abc import Mapping
+from typing import Final
 
+from mesos_service.core.effects import Exit
 from mesos_service.core.master.state import MasterState
+from mesos_service.domain.errors import MesosServiceError
 from mesos_service.domain.ids import FrameworkId, MasterId
 from mesos_service.driver import Clock
+from mesos_service.election.contender import ZooKeeperContender
+from mesos_service.election.interface import Contender
+from mesos_service.election.standalone import StandaloneContender
 from mesos_service.http.server import HttpServer, bind
 from mesos_service.master.agent_api import AgentApi
 from mesos_service.master.app import build_application
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.description import describe_master
 from mesos_service.master.driver import MasterDriver
+from mesos_service.master.leader_gate import LeaderGate
+from mesos_service.master.leadership import Leadership
 from mesos_service.master.outlets import MasterOutlets
 from mesos_service.master.scheduler_api import SchedulerApi
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
-from mesos_service.registrar.memory import MemoryRegistrar
+from mesos_service.registrar.factory import make_registrar
+from mesos_service.registrar.interface import PersistedCallback, Registrar
 from mesos_service.telemetry.metrics import MasterMetrics
 from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
+from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.scheduler import Call
+
+ENDED_STATUS: Final = 1
+"""A supervisor starts a master that ends so again."""
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +62,16 @@ def make_allocator(config: MasterConfig) -> Allocator:
     )
 
 
+def make_contender(config: MasterConfig, description: MasterInfo) -> Contender:
+    """How this master comes to lead: at once, or by election where ``--zk`` is given."""
+    url = config.zookeeper()
+    if url is None:
+        return StandaloneContender(description)
+    return ZooKeeperContender(url, description, config.zk_session_timeout.seconds)
+
+
 class MasterService:
-    """A master that listens from :meth:`start` to :meth:`stop`. Standalone, it leads from the first moment."""
+    """A master that listens from :meth:`start` to :meth:`stop`, and leads when it is elected (see ``leadership``)."""
 
     def __init__(self, config: MasterConfig) -> None:
         self.config = config
@@ -66,25 +88,35 @@ class MasterService:
             allocator=make_allocator(config),
             random=random.Random(os.urandom(32)),
             started_at=self.started_at,
-            elected_at=self.started_at,
             weights=config.role_weights(),
         )
         self.description = describe_master(
             self.state.master_id, config.advertise_ip or config.ip, config.advertise_port or self.port, self.hostname
         )
         self.outlets = MasterOutlets(self.state, self.description, self.metrics.event)
+        self._ended: asyncio.Future[int] | None = None
         self.driver = MasterDriver(
             self.state,
             self.outlets,
             Observers("master", self.metrics, self._spans),
-            MemoryRegistrar,
+            self._make_registrar,
+            self._on_exit,
             self.clock,
         )
-        self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call)
-        self._server = HttpServer(
-            build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets, self.metrics.uplink)),
-            self._listener,
+        self.leadership = Leadership(
+            self.driver,
+            make_contender(config, self.description),
+            self._registrar,
+            self.description.pid or "",
+            self._on_ended,
         )
+        self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call)
+        doors = build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets, self.metrics.uplink))
+        self._server = HttpServer(LeaderGate(doors, self.leadership), self._listener)
+
+    def _make_registrar(self, persisted: PersistedCallback) -> Registrar:
+        self._registrar = make_registrar(self.config.registry, persisted, self._on_registry_lost)
+        return self._registrar
 
     @property
     def flags(self) -> Mapping[str, str]:
@@ -99,14 +131,47 @@ class MasterService:
         # An id that nobody has is whatever a client made up: it gets no counter of its own.
         self.metrics.call(call.type or "UNKNOWN", framework_id if framework_id in self.state.frameworks else None)
 
+    # -- life ------------------------------------------------------------------------------------------------
     async def start(self) -> None:
-        """Returns when connections are accepted."""
+        """Returns when connections are accepted, and, of a master that contends with nobody, when it leads.
+
+        Raises:
+            MesosServiceError: it contends with nobody and cannot lead.
+        """
         await self._server.start()
-        log.info("Master %s leads at %s:%d", self.state.master_id, self.config.ip, self.port)
+        log.info("Master %s listens at %s:%d", self.state.master_id, self.config.ip, self.port)
+        await self.lead()
+
+    async def lead(self) -> None:
+        """Contend for leading, as :meth:`start` does, with no doors open."""
+        self._ended = asyncio.get_running_loop().create_future()
+        self.leadership.start()
+        await self.leadership.recovered()
+
+    async def ended(self) -> int:
+        """Wait until this master can do nothing more: it leads no longer, or never can. The exit status."""
+        assert self._ended is not None, "it was started"
+        return await asyncio.shield(self._ended)
+
+    def _on_ended(self, why: MesosServiceError) -> None:
+        log.error("This master ends: %s", why)
+        self._end(ENDED_STATUS)
+
+    def _on_registry_lost(self, why: MesosServiceError) -> None:
+        self.leadership.end(why)
+
+    def _on_exit(self, effect: Exit) -> None:
+        log.error("This master ends: %s", effect.message)
+        self.driver.hold()
+        self._end(effect.status)
+
+    def _end(self, status: int) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(status)
 
     async def stop(self) -> None:
-        """Close every stream and the doors; agents and frameworks will look for a new master."""
-        self.driver.stop()
+        """Let another master lead, and close every stream and the doors; agents and frameworks will look for it."""
+        await self.leadership.stop()
         for stream in [*self.outlets.scheduler_streams.values(), *self.outlets.links.values()]:
             stream.close()
         await self._server.stop()
