@@ -133,6 +133,7 @@ BEHAVIOURS: Final = {
     "X18a": "Stream ids: which call needs which, and how others are answered.",
     "X18b": "A second subscription replaces the first.",
     "X18c": "A disconnected framework keeps its tasks for its failover time-out.",
+    "X18d": "That time-out outlives the master.",
     "X18e": "What a framework may change about itself.",
     "X18f": "A framework that has ended cannot subscribe again.",
     "X18g": "Filters end with the connection; suppression comes with the new one.",

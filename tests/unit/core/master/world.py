@@ -20,6 +20,7 @@ from mesos_service.core.link import (
     Uplink,
 )
 from mesos_service.core.master import invariants
+from mesos_service.core.master.startup import start
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState
 from mesos_service.core.master.step import next_deadline, step
 from mesos_service.core.messages import (
@@ -41,6 +42,8 @@ from mesos_service.core.messages import (
     Tick,
     UpdateFramework,
 )
+from mesos_service.core.registry.operations import apply
+from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import MULTI_ROLE, PARTITION_AWARE, FrameworkInfo
@@ -139,14 +142,22 @@ def framework_info(
 class World:
     """A master and its clock. ``take`` is the only way in."""
 
-    def __init__(self, allocator: Allocator | None = None, options: MasterOptions | None = None, seed: int = 1) -> None:
+    def __init__(
+        self,
+        allocator: Allocator | None = None,
+        options: MasterOptions | None = None,
+        seed: int = 1,
+        master_id: str = "master",
+    ) -> None:
         self.state = MasterState(
-            master_id=MasterId("master"),
+            master_id=MasterId(master_id),
             options=options or MasterOptions(),
             allocator=allocator or default_allocator(),
             random=random.Random(seed),
         )
         self.now = 1000.0
+        self.registry = Registry()
+        """All that was stored."""
         self.stores = True
         """Whether operations are stored as soon as they are asked for."""
         self.subscribing: dict[int, Scheduler] = {}
@@ -156,6 +167,14 @@ class World:
         self._agents = 0
         self._uuids = 0
 
+    def fail_over(self, master_id: str = "successor") -> World:
+        """Another master, that begins to lead on what this one has stored."""
+        successor = World(options=self.state.options, master_id=master_id)
+        successor.now, successor.registry = self.now, self.registry
+        start(successor.state, successor.registry, successor.now)
+        invariants.check(successor.state)
+        return successor
+
     # -- time and messages -----------------------------------------------------------------------------------
     def take(self, message: MasterMessage) -> list[MasterEffect]:
         effects = self._step(message)
@@ -164,6 +183,8 @@ class World:
         return effects
 
     def _step(self, message: MasterMessage) -> list[MasterEffect]:
+        if isinstance(message, Persisted) and message.operation in self.state.persisting:
+            self.registry = apply(self.registry, [self.state.persisting[message.operation][0]])
         effects = step(self.state, message, self.now)
         invariants.check(self.state)
         for opened in only(effects, OpenStream):
@@ -215,6 +236,10 @@ class World:
         return LinkId(f"link-{self._links}")
 
     # -- frameworks ------------------------------------------------------------------------------------------
+    def store(self) -> list[MasterEffect]:
+        """The one operation that was asked for first is durable."""
+        return self._step(Persisted(next(iter(self.state.persisting))))
+
     def framework(self, info: FrameworkInfo | None = None, suppressed: Sequence[str] = ()) -> Scheduler:
         """A scheduler that subscribes."""
         scheduler = Scheduler(self, info or framework_info())
