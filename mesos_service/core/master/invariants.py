@@ -133,10 +133,10 @@ def _check_collections(state: MasterState) -> None:
         )
         _must(agent_id not in state.leaving, f"agent {agent_id} leaves and waits for it")
     _must(
-        (state.timers.deadline(RemovalDue()) is not None) == bool(state.removals),
-        "removals wait for no deadline, or one for nobody",
+        not state.removals or state.timers.deadline(RemovalDue()) is not None,
+        "agents wait to be removed, and nobody does",
     )
-    if state.timers.deadline(RecoveryOverdue()) is None:
+    if state.timers.deadline(RecoveryOverdue()) is None and not state.ended:
         for agent_id in state.recovered:
             waits = agent_id in state.leaving or agent_id in state.removals or agent_id in state.registering
             _must(waits, f"agent {agent_id} is recovered and would never be given up")

@@ -36,18 +36,19 @@ def start(state: MasterState, registry: Registry, now: float) -> None:
 def on_recovery_overdue(turn: Turn) -> None:
     """Who is not back by now is marked unreachable, as fast as the rate limit allows, or the master gives up."""
     state = turn.state
-    missing, known = len(state.recovered), len(state.registry.admitted)
-    limit = state.options.recovery_agent_removal_limit
-    if missing > limit * known:
-        turn.note("master.gave_up", missing=missing, known=known)
+    missing = [agent_id for agent_id in state.recovered if agent_id not in state.registering]
+    known, limit = len(state.registry.admitted), state.options.recovery_agent_removal_limit
+    if len(missing) > limit * known:
+        turn.note("master.gave_up", missing=len(missing), known=known)
         turn.do(
             Exit(
                 1,
-                f"{missing} of the {known} agents in the registry ({missing / known:.0%}) did not come back to this"
-                " master within --agent_reregister_timeout; --recovery_agent_removal_limit lets it mark at most"
+                f"{len(missing)} of the {known} agents in the registry ({len(missing) / known:.0%}) did not come back"
+                " to this master within --agent_reregister_timeout; --recovery_agent_removal_limit lets it mark at most"
                 f" {limit:.0%} unreachable. See whether agents can reach this master, then start it again",
             )
         )
+        state.ended = True
         return
-    for agent_id in list(state.recovered):
+    for agent_id in missing:
         removals.schedule(turn, agent_id, "agent did not come back to a new master in time")

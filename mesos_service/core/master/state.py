@@ -222,6 +222,8 @@ class MasterState:
     """When the next full pass is due (``--allocation_interval``); ``None`` until there is somebody to serve."""
     offer_expiries: deque[tuple[float, OfferId]] = field(default_factory=deque)
     """Offers by the time they expire, earliest first; those answered since are skipped when they come up."""
+    ended: bool = False
+    """It has given up: whatever still comes in, nothing is decided any more."""
     agent_counter: int = 0
     framework_counter: int = 0
     offer_counter: int = 0

@@ -95,6 +95,8 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
     ``now`` is unix seconds and never goes back. Nothing else is read, and nothing waits.
     """
     turn = Turn(state, now)
+    if state.ended:
+        return turn.effects
     match message:
         case FromAgent():
             _from_agent(turn, message)
@@ -124,6 +126,8 @@ def next_deadline(state: MasterState) -> float | None:
 
     A time that has passed means: with the next turn of the loop.
     """
+    if state.ended:
+        return None
     earliest = state.pass_due_at
     if earliest is not None:
         # Whatever else is due then runs in the same tick.
