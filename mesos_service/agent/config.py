@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from mesos_service.agent.master_detector import read_master, some_address
 from mesos_service.configuration import absent
 from mesos_service.configuration.flags import DurationFlag, Flags
 from mesos_service.configuration.forms import (
@@ -23,7 +24,6 @@ from mesos_service.configuration.forms import (
     check_positive,
     parse_environment,
     shown_hostname,
-    split_host_port,
     split_list,
 )
 from mesos_service.configuration.units import Duration
@@ -35,14 +35,10 @@ from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.plugins.loader import ISOLATORS, load
 
 PORT: Final = 5051
-MASTER_PORT: Final = 5050
 
 
-def _check_master(text: str) -> str:
-    if text.startswith("zk://"):
-        raise ValueError("this version has no ZooKeeper; name the master itself, as in 127.0.0.1:5050")
-    split_host_port(text.removeprefix("http://"), MASTER_PORT)
-    return text
+def _read_master(value: object) -> object:
+    return read_master(value) if isinstance(value, str) else value
 
 
 def _check_role(text: str) -> str:
@@ -82,7 +78,13 @@ class AgentConfig(Flags):
     service: ClassVar[str] = "agent"
     absent: ClassVar[Mapping[str, str]] = absent.AGENT
 
-    master: Annotated[str, AfterValidator(_check_master)] = Field(description="The master, as host:port.")
+    master: Annotated[str, BeforeValidator(_read_master)] = Field(
+        description="The master, as host:port, or where the leading one is found: zk://[user:password@]host:port,.../path,"
+        " or a file that holds that (file:///path)."
+    )
+    zk_session_timeout: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
+        Duration.parse("2secs"), description="Time-out of the session with ZooKeeper; Mesos' default is 10secs."
+    )
     work_dir: Path = Field(description="Directory for sandboxes; made where it is missing.")
     ip: IpFlag = Field("127.0.0.1", description="Address to listen on. Mesos' default is every address.")
     port: PortFlag = Field(PORT, description="Port to listen on; 0 takes any free one.")
@@ -137,8 +139,9 @@ class AgentConfig(Flags):
         return shown_hostname(self.hostname, self.advertise_ip or self.ip)
 
     def master_address(self) -> tuple[str, int]:
-        """Host and port of the master."""
-        return split_host_port(self.master.removeprefix("http://"), MASTER_PORT)
+        """Host and port of the master, or of somebody in its direction."""
+        address = some_address(self.master)
+        return address.host, address.port
 
     def isolators(self) -> tuple[str, ...]:
         """Names of the isolators, in order."""

@@ -1,9 +1,16 @@
-"""Finds the leading master (Mesos: ``MasterDetector``). Standalone for now: the address that ``--master`` names."""
+"""How an agent finds the leading master: ``--master`` names it, or the ZooKeeper that knows (M-HA-01)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+
+from mesos_service.configuration.forms import join_host_port, split_host_port
+from mesos_service.election.detector import ZooKeeperDetector
+from mesos_service.election.interface import Detector
+from mesos_service.election.standalone import StandaloneDetector
+from mesos_service.election.url import ZooKeeperUrl, names_zookeeper, read_url
+
+MASTER_PORT = 5050
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,21 +21,30 @@ class MasterAddress:
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return join_host_port(self.host, self.port)
 
 
-class MasterDetector(Protocol):
-    """Knows who leads."""
+def read_master(text: str) -> str:
+    """A ``--master`` that can be used: as given, or what the file holds that it names.
 
-    async def detect(self) -> MasterAddress:
-        """The leading master; waits while there is none."""
+    Raises:
+        ValueError: it is neither ``host:port`` nor a URL of ZooKeeper; without passwords.
+    """
+    if names_zookeeper(text):
+        return read_url(text)
+    split_host_port(text.removeprefix("http://"), MASTER_PORT)
+    return text
 
 
-class StandaloneDetector:
-    """There is one master and it leads; whether it is there is found out by calling it."""
+def make_detector(master: str, session_seconds: float) -> Detector:
+    """The detector for a ``--master`` that :func:`read_master` has taken."""
+    if names_zookeeper(master):
+        return ZooKeeperDetector(ZooKeeperUrl.parse(master), session_seconds)
+    return StandaloneDetector(*split_host_port(master.removeprefix("http://"), MASTER_PORT))
 
-    def __init__(self, host: str, port: int) -> None:
-        self._address = MasterAddress(host, port)
 
-    async def detect(self) -> MasterAddress:
-        return self._address
+def some_address(master: str) -> MasterAddress:
+    """Somebody in the direction of the masters: the one named, or the first server of ZooKeeper."""
+    if names_zookeeper(master):
+        return MasterAddress(*ZooKeeperUrl.parse(master).hosts[0])
+    return MasterAddress(*split_host_port(master.removeprefix("http://"), MASTER_PORT))

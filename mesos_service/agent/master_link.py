@@ -15,12 +15,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mesos_service.agent.master_detector import MasterAddress, MasterDetector
+from mesos_service.agent.master_detector import MasterAddress
 from mesos_service.agent.open_link import LinkBroken, OpenLink
 from mesos_service.core import link
 from mesos_service.core.messages import AgentMessage, FromMaster, MasterConnected, MasterLost
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import AgentId, LinkId
+from mesos_service.election.interface import Detector, ElectionFault, Leader
 from mesos_service.wire import agent_link
 from mesos_service.wire.convert.link import downlink_from_wire, uplink_to_wire
 from mesos_service.wire.errors import WireError
@@ -38,6 +39,8 @@ class LinkOptions:
     """... but never more than this."""
     call_seconds_max: float = 30.0
     """A master that has not answered a call for so long is frozen or gone."""
+    spread_seconds: float = 0.25
+    """All agents hear of a new leader at once; each waits at random up to this before it goes there."""
 
 
 class AgentUplink:
@@ -61,7 +64,7 @@ class MasterLink:
     and no such fault (see :meth:`start`).
     """
 
-    def __init__(self, detector: MasterDetector, options: LinkOptions | None = None) -> None:
+    def __init__(self, detector: Detector, options: LinkOptions | None = None) -> None:
         self._detector = detector
         self._options = options or LinkOptions()
         self._random = random.SystemRandom()
@@ -136,26 +139,70 @@ class MasterLink:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait((self._task,))
+        if self._task is not None:
+            await self._detector.stop()
 
     async def _keep_linked(self) -> None:
+        self._detector.start()
         failures = 0
         told = ""
         while True:
-            master = await self._detector.detect()
-            started = asyncio.get_running_loop().time()
-            why = "it ended"
             try:
-                await self._serve(master)
-            except (OperatingFault, WireError) as error:
-                why = str(error)
+                leader = await self._detector.detect()
+            except ElectionFault as fault:
+                log.log(logging.DEBUG if str(fault) == told else logging.ERROR, "No master is known: %s", fault)
+                told = str(fault)
+                await asyncio.sleep(self._random.uniform(0, self._options.backoff_seconds_max))
+                continue
+            assert leader is not None, "it was waited for"
+            started = asyncio.get_running_loop().time()
+            why = await self._serve_while_it_leads(leader)
             # A link that lived for a while is no failure of opening one.
             lived = asyncio.get_running_loop().time() - started > self._options.backoff_seconds_max
             failures = 0 if lived else failures + 1
             # A master that stays away is told of once.
-            log.log(logging.DEBUG if why == told else logging.WARNING, "No link to the master %s: %s", master, why)
+            log.log(logging.DEBUG if why == told else logging.WARNING, "No link to the master %s: %s", leader, why)
             told = why
             ceiling = min(self._options.backoff_seconds_max, self._options.backoff_seconds * 2 ** min(failures - 1, 16))
-            await asyncio.sleep(self._random.uniform(0, ceiling))
+            if await self._superseded_within(leader, self._random.uniform(0, ceiling)):
+                failures = 0
+                await asyncio.sleep(self._random.uniform(0, self._options.spread_seconds))
+
+    async def _serve_while_it_leads(self, leader: Leader) -> str:
+        """Open one link and keep it until it breaks, or another master leads or none does; why it is over."""
+        serving = asyncio.create_task(self._serve(MasterAddress(leader.host, leader.port)))
+        superseded = asyncio.create_task(self._superseded(leader))
+        try:
+            await asyncio.wait((serving, superseded), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            superseded.cancel()
+            serving.cancel()
+            await asyncio.wait((serving, superseded))
+        try:
+            serving.result()
+        except asyncio.CancelledError:
+            return "it leads no more"
+        except (OperatingFault, WireError) as error:
+            return str(error)
+        return "it ended"
+
+    async def _superseded(self, leader: Leader) -> None:
+        """Returns when somebody else leads, or nobody; a detector that is at a loss says neither."""
+        while True:
+            try:
+                await self._detector.detect(leader)
+            except ElectionFault:
+                await asyncio.sleep(self._options.backoff_seconds_max)
+            else:
+                return
+
+    async def _superseded_within(self, leader: Leader, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._superseded(leader)
+        except TimeoutError:
+            return False
+        return True
 
     async def _serve(self, master: MasterAddress) -> None:
         """Open one link and read it to its end, which is always a fault (see :meth:`OpenLink.records`)."""

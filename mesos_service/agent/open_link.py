@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ CALL_BYTES_MAX: Final = 8 * 1024 * 1024
 """What one MESSAGES call holds, unless a single message is larger: far below what a master takes (64 MiB)."""
 WAITING_BYTES_MAX: Final = 4 * CALL_BYTES_MAX
 """With so much waiting, executors' messages are dropped: nobody promised to deliver them (M-EX-02)."""
+ACCEPTED: Final = 202
+NOT_NOW: Final = 503
+AGAIN_SECONDS: Final = (0.1, 0.4)
+"""Between two attempts at a call that the master cannot take just now."""
 _HEADERS: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
@@ -68,6 +73,8 @@ class OpenLink:
         self._choked = False
         self._in_flight = False
         self._planned = False
+        self._refused_since: float | None = None
+        """Since when the master has not been able to take the call that is under way."""
         self._fault: LinkBroken | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -149,7 +156,11 @@ class OpenLink:
         batches, messages = self._next_call()
         self.calls_sent += 1
         self.messages_sent += messages
-        body = agent_link.encode_link_messages(self.link_id, batches)
+        self._send(agent_link.encode_link_messages(self.link_id, batches))
+
+    def _send(self, body: bytes) -> None:
+        if self._fault is not None:
+            return
         try:
             answer = self._calls.send("POST", self._granted.path, body, _HEADERS)
         except ConnectionFault as fault:
@@ -158,7 +169,7 @@ class OpenLink:
         self._in_flight = True
         late = f"a call was not answered within {self._call_seconds_max:g} s"
         watch = self._loop.call_later(self._call_seconds_max, self.break_off, late)
-        answer.add_done_callback(lambda done: self._answered(watch, done))
+        answer.add_done_callback(lambda done: self._answered(watch, body, done))
 
     def _next_call(self) -> tuple[list[tuple[AgentId | None, list[msgspec.Raw]]], int]:
         """Take the oldest of what waits, up to ``CALL_BYTES_MAX`` and at least one message; and how many these are."""
@@ -179,18 +190,31 @@ class OpenLink:
         self._waiting_bytes -= size
         return batches, count
 
-    def _answered(self, watch: asyncio.TimerHandle, answer: asyncio.Future[Response]) -> None:
+    def _answered(self, watch: asyncio.TimerHandle, body: bytes, answer: asyncio.Future[Response]) -> None:
         watch.cancel()
-        self._in_flight = False
         error = answer.exception()
         if error is not None:
+            self._in_flight = False
             self.break_off(str(error))
-        elif answer.result().status != 202:
-            self.break_off(f"a call was answered {_describe(answer.result())}")
+            return
+        response = answer.result()
+        if response.status == NOT_NOW and self._may_wait():
+            # It has taken nothing, and the link stands: a leader that makes sure that it still leads (X22).
+            self._loop.call_later(random.uniform(*AGAIN_SECONDS), self._send, body)
+            return
+        self._in_flight = False
+        self._refused_since = None
+        if response.status != ACCEPTED:
+            self.break_off(f"a call was answered {_describe(response)}")
         elif self._batches:
             self._flush()
         else:
             self._idle.set()
+
+    def _may_wait(self) -> bool:
+        if self._refused_since is None:
+            self._refused_since = self._loop.time()
+        return self._loop.time() - self._refused_since < self._call_seconds_max
 
 
 async def _subscribe(stack: contextlib.AsyncExitStack, master: MasterAddress, link_id: LinkId) -> _Granted:
