@@ -17,6 +17,7 @@ from mesos_service.core.master import startup
 from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.errors import MesosServiceError
 from mesos_service.election.interface import Contender, Leader, Tenure
+from mesos_service.http.asgi import Answered
 from mesos_service.master.driver import MasterDriver
 from mesos_service.registrar.interface import Registrar
 
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 NO_LEADER: Final = "No leader elected"
 NOT_RECOVERED: Final = "Master has not finished recovery"
-IN_DOUBT: Final = "This master does not know for certain that it still leads; ask again"
+IN_DOUBT: Final[Answered] = (503, "This master does not know for certain that it still leads; ask again")
 OVER: Final = "This master is ending"
 
 
@@ -73,7 +74,7 @@ class Leadership:
             case Phase.RECOVERING:
                 return NOT_RECOVERED
             case Phase.LEADING:
-                return IN_DOUBT
+                return IN_DOUBT[1]
             case Phase.OVER:
                 return OVER
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from mesos_service.core.effects import OpenStream, Reply
 from mesos_service.core.messages import SchedulerDisconnected
+from mesos_service.driver import Held
 from mesos_service.http.asgi import (
     CLIENT_BODY_BYTES_MAX,
     Answered,
@@ -26,6 +27,7 @@ from mesos_service.http.asgi import (
 from mesos_service.http.calls import broken, receive_call, respond_answered, respond_broken
 from mesos_service.http.held_stream import HeldStream
 from mesos_service.master.driver import MasterDriver
+from mesos_service.master.leadership import IN_DOUBT
 from mesos_service.master.outlets import MasterOutlets
 from mesos_service.telemetry.traces import parse_traceparent
 from mesos_service.wire import scheduler
@@ -63,6 +65,8 @@ class SchedulerApi:
         try:
             reply = self._driver.call(request, call_from_wire(call, _context(request, posted.headers)))
             assert isinstance(reply, Reply), "only SUBSCRIBE opens a stream, and this call waits for nothing durable"
+        except Held:
+            return IN_DOUBT
         except Exception:  # noqa: BLE001 - one defect of ours must not take the other clients' streams along.
             return broken(f"a {call.type} call")
         return reply.status, reply.text
@@ -110,6 +114,9 @@ class SchedulerApi:
         outlets.expect_stream(request, stream)
         try:
             answer = await self._decide(request, call, posted)
+        except Held:
+            await respond_answered(send, IN_DOUBT)
+            return
         except Exception:  # noqa: BLE001 - see above.
             await respond_broken(send, "a SUBSCRIBE call")
             return

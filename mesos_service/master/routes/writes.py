@@ -5,6 +5,8 @@ from __future__ import annotations
 from mesos_service.core.effects import Reply
 from mesos_service.core.messages import OperatorMarkGone, OperatorTeardown
 from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.driver import Held
+from mesos_service.master.leadership import IN_DOUBT
 from mesos_service.master.routes.reads import MasterReads
 
 
@@ -22,7 +24,10 @@ async def mark_agent_gone(service: MasterReads, agent_id: AgentId) -> Reply | No
 
 
 async def _refusal(service: MasterReads, message: OperatorTeardown | OperatorMarkGone) -> Reply | None:
-    answer = service.driver.call(message.request, message)
+    try:
+        answer = service.driver.call(message.request, message)
+    except Held:
+        return Reply(message.request, *IN_DOUBT)
     if answer is None:
         answer = await service.driver.answer(message.request)
     assert isinstance(answer, Reply), "only SUBSCRIBE opens a stream"
