@@ -12,7 +12,6 @@ from functools import partial
 
 from mesos_service.core.agent import invariants as agent_invariants
 from mesos_service.core.agent.state import AgentOptions
-from mesos_service.core.master import invariants as master_invariants
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.errors import InvariantBroken
@@ -22,9 +21,19 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.simulator.clock import VirtualClock
 from mesos_service.simulator.frameworks import RESOLVED, SimFramework
+from mesos_service.simulator.masters import Masters
 from mesos_service.simulator.network import Network
-from mesos_service.simulator.nodes import AgentNode, MasterNode
+from mesos_service.simulator.nodes import AgentNode
+from mesos_service.simulator.promises import Promises
 
+MASTER_OPTIONS = MasterOptions(
+    offer_timeout_seconds=7.0,
+    agent_ping_timeout_seconds=2.0,
+    max_agent_ping_timeouts=3,
+    agent_reregister_timeout_seconds=12.0,
+    registry_gc_interval_seconds=20.0,
+    registry_max_agent_age_seconds=3600.0,
+)
 AGENT_TOTAL = Resources.parse("cpus:4;mem:4096;disk:1024;ports:[31000-31099]")
 HISTORY_KEPT = 60
 
@@ -38,6 +47,8 @@ class Plan:
     seconds: float = 60.0
     fault_every_seconds: float = 2.0
     """Mean pause between faults; 0 for none."""
+    master_faults: bool = True
+    """Whether masters fail and are deposed, too."""
     heal_seconds: float = 180.0
 
 
@@ -51,6 +62,7 @@ class Outcome:
     tasks: int = 0
     states: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
+    elections: int = 0
 
 
 class HistoryFailed(InvariantBroken):
@@ -69,9 +81,14 @@ class Cluster:
         self._recent: deque[str] = deque(maxlen=HISTORY_KEPT)
         self._steps = 0
         network = Network(self.clock, random.Random(seed + 11))
-        options = MasterOptions(offer_timeout_seconds=7.0, agent_ping_timeout_seconds=2.0, max_agent_ping_timeouts=3)
-        self.master = MasterNode(
-            network, make_allocator(AllocatorOptions()), options, seed, self._journal, self._check_master
+        self.promises = Promises()
+        self.masters = Masters(
+            network,
+            lambda: make_allocator(AllocatorOptions()),
+            MASTER_OPTIONS,
+            seed,
+            self._journal,
+            self.promises,
         )
         self.agents = [
             AgentNode(
@@ -85,7 +102,7 @@ class Cluster:
             for number in range(self.plan.agents)
         ]
         self.frameworks = [
-            SimFramework(network, self.master, _framework(number), seed * 1000 + 500 + number)
+            SimFramework(network, self.masters, _framework(number), seed * 1000 + 500 + number, self.promises)
             for number in range(self.plan.frameworks)
         ]
 
@@ -106,7 +123,7 @@ class Cluster:
 
     def _run(self) -> Outcome:
         for agent in self.agents:
-            self.clock.after(self._source.random(), partial(agent.connect, self.master))
+            self.clock.after(self._source.random(), partial(agent.connect, self.masters))
         for framework in self.frameworks:
             self.clock.after(self._source.random(), framework.subscribe)
             self._plan_mischief(framework)
@@ -132,7 +149,8 @@ class Cluster:
             steps=self._steps,
             tasks=sum(len(framework.tasks) for framework in self.frameworks),
             states=states,
-            notes=dict(self.master.notes),
+            notes=dict(self.masters.notes),
+            elections=self.masters.elections,
         )
 
     def _healing(self) -> bool:
@@ -150,9 +168,13 @@ class Cluster:
         def strike() -> None:
             if self._healing():
                 return
-            victims: list[AgentNode | SimFramework] = [*self.agents, *self.frameworks]
+            victims: list[AgentNode | SimFramework | Masters] = [*self.agents, *self.frameworks]
+            if self.plan.master_faults:
+                victims += [self.masters] * 2
             victim = self._source.choice(victims)
-            if isinstance(victim, AgentNode) and self._source.random() < 0.3:
+            if isinstance(victim, Masters):
+                self._strike_master()
+            elif isinstance(victim, AgentNode) and self._source.random() < 0.3:
                 seconds = self._source.uniform(2.0, 15.0)
                 self._journal(self.clock.now, "fault", f"isolate {victim.name} for {seconds:.3f} s")
                 victim.isolate(seconds)
@@ -163,6 +185,15 @@ class Cluster:
 
         self.clock.after(self._source.expovariate(1.0 / self.plan.fault_every_seconds), strike)
 
+    def _strike_master(self) -> None:
+        if self._source.random() < 0.5:
+            self._journal(self.clock.now, "fault", "crash the master")
+            self.masters.crash()
+        else:
+            seconds = self._source.uniform(0.0, 10.0)
+            self._journal(self.clock.now, "fault", f"depose the master, unnoticed for {seconds:.3f} s")
+            self.masters.depose(seconds)
+
     # -- watching --------------------------------------------------------------------------------------------
     def _journal(self, now: float, place: str, message: object) -> None:
         self._steps += 1
@@ -170,17 +201,16 @@ class Cluster:
         self._digest.update(line.encode())
         self._recent.append(line[:400])
 
-    def _check_master(self, node: MasterNode | AgentNode) -> None:
-        assert isinstance(node, MasterNode)
-        master_invariants.check(node.state)
-
-    def _check_agent(self, node: MasterNode | AgentNode) -> None:
-        assert isinstance(node, AgentNode)
+    def _check_agent(self, node: AgentNode) -> None:
         agent_invariants.check(node.state)
 
     def _reckon(self) -> None:
         """Peace has come: nothing may be left open, nothing lost, and everything free again."""
-        state = self.master.state
+        master = self.masters.leader
+        if master is None:
+            raise HistoryFailed("nobody leads")
+        state = master.state
+        self.promises.reckon(master, [one.state.agent_id for one in self.agents if one.state.agent_id is not None])
         for framework in self.frameworks:
             left = {task: told for task, (told, _) in framework.tasks.items() if told not in RESOLVED}
             if left:

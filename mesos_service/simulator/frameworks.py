@@ -10,8 +10,9 @@ from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, StreamId, Ta
 from mesos_service.domain.offers import Filters, Offer
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskInfo, TaskState, TaskStatus
+from mesos_service.simulator.masters import MasterNode, Masters
 from mesos_service.simulator.network import Connection, Network
-from mesos_service.simulator.nodes import MasterNode
+from mesos_service.simulator.promises import Promises
 
 TASK = Resources.scalars(cpus="0.25", mem=64)
 GIANT = Resources.scalars(cpus=1000, mem=1)
@@ -23,7 +24,7 @@ RESOLVED = TERMINAL_STATES | {TaskState.UNKNOWN}
 class SimFramework:
     """One scheduler with one connection. ``tasks`` is what it believes; ``heal`` makes it well-behaved."""
 
-    def __init__(self, network: Network, master: MasterNode, info: FrameworkInfo, seed: int) -> None:
+    def __init__(self, network: Network, masters: Masters, info: FrameworkInfo, seed: int, promises: Promises) -> None:
         self.info = info
         self.name = info.name
         self.connection: Connection | None = None
@@ -36,7 +37,9 @@ class SimFramework:
         self.torn_down = False
         self.framework_id: FrameworkId | None = None
         self._network = network
-        self._master = master
+        self._masters = masters
+        self._promises = promises
+        self._master: MasterNode | None = None
         self._source = random.Random(seed)
         self._stream_id: StreamId | None = None
         self._counter = 0
@@ -48,6 +51,10 @@ class SimFramework:
             return
         if self.connection is not None and self.connection.open:
             self.connection.cut()
+        master = self._master = self._masters.leader
+        if master is None:
+            self._network.clock.after(0.1 + self._source.random(), self.subscribe)
+            return
         connection = self.connection = Connection(self._network)
 
         def retry() -> None:
@@ -67,8 +74,8 @@ class SimFramework:
         )
 
         def arrive() -> None:
-            request = self._master.new_request(self, connection)
-            self._master.take(messages.Subscribe(request=request, framework=framework))
+            request = master.new_request(self, connection)
+            master.take(messages.Subscribe(request=request, framework=framework))
 
         connection.send(0, arrive)
 
@@ -79,14 +86,15 @@ class SimFramework:
 
     def _call(self, make: type[messages.SchedulerCall], **fields: object) -> None:
         stream_id, framework_id, connection = self._stream_id, self.framework_id, self.connection
-        if stream_id is None or framework_id is None or connection is None:
+        master = self._master
+        if stream_id is None or framework_id is None or connection is None or master is None:
             return
 
         def arrive() -> None:
-            request = self._master.new_request(self, connection)
+            request = master.new_request(self, connection)
             # Every call class takes these three beside its own fields; a dictionary cannot say so to the type checker.
             call = make(request=request, framework_id=framework_id, stream_id=stream_id, **fields)  # type: ignore[arg-type]
-            self._master.take(call)  # type: ignore[arg-type]
+            master.take(call)  # type: ignore[arg-type]
 
         connection.send(0, arrive)
 
@@ -129,10 +137,12 @@ class SimFramework:
                 pass
 
     def _on_update(self, status: TaskStatus) -> None:
+        self._promises.heard(self.name, status)
         known = self.tasks.get(status.task_id)
         if known is not None and known[0] not in TERMINAL_STATES:
             self.tasks[status.task_id] = (status.state, known[1])
         if status.uuid is not None and status.agent_id is not None and (self.healed or self._source.random() < 0.9):
+            self._promises.acknowledged(self.name, status)
             self._call(messages.Acknowledge, agent_id=status.agent_id, task_id=status.task_id, uuid=status.uuid)
 
     # -- what it does ----------------------------------------------------------------------------------------

@@ -15,7 +15,10 @@ def run(seed: int, seconds: float = 600, allocator: str = "hierarchical_drf") ->
     except HistoryFailed as failure:
         print(failure, file=sys.stderr)
         return 1
-    print(f"seed {outcome.seed}: {outcome.steps} steps, {outcome.tasks} tasks, digest {outcome.digest[:16]}")
+    print(
+        f"seed {outcome.seed}: {outcome.steps} steps, {outcome.elections} masters, {outcome.tasks} tasks,"
+        f" digest {outcome.digest[:16]}"
+    )
     for state, count in sorted(outcome.states.items()):
         print(f"  {count:6d} {state}")
     print("no promise was broken")

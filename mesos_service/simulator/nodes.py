@@ -1,153 +1,23 @@
-"""The bodies: a master and agents whose effects are performed on the virtual clock and network."""
+"""The body of an agent: its effects are performed on the virtual clock and network."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from typing import Protocol, assert_never
+from collections.abc import Callable
+from typing import assert_never
 
 from mesos_service.core import effects, messages
 from mesos_service.core.agent import step as agent_core
 from mesos_service.core.agent.state import AgentOptions, AgentState
-from mesos_service.core.events import SchedulerEvent
-from mesos_service.core.link import Downlink, Uplink
-from mesos_service.core.master import step as master_core
-from mesos_service.core.master.state import MasterOptions, MasterState
+from mesos_service.core.link import Downlink
 from mesos_service.domain.agents import AgentInfo
-from mesos_service.domain.ids import AgentId, ContainerId, LinkId, MasterId, StreamId
-from mesos_service.plugins.allocator import Allocator
+from mesos_service.domain.ids import ContainerId, LinkId
 from mesos_service.simulator.clock import VirtualClock
+from mesos_service.simulator.masters import Journal, Masters
 from mesos_service.simulator.network import Connection, Network
 
-Journal = Callable[[float, str, object], None]
-"""Is told time, place and message of everything that is stepped: the history."""
-Check = Callable[["MasterNode | AgentNode"], None]
-"""Looks at a node after each of its steps and raises what is wrong."""
-
-
-class Ear(Protocol):
-    """A scheduler's end of its connection."""
-
-    def hear(self, stream_id: StreamId, event: SchedulerEvent) -> None: ...
-    def opened(self, request: int, stream_id: StreamId) -> None: ...
-    def answered(self, request: int, status: int, text: str) -> None: ...
-    def closed(self, stream_id: StreamId) -> None: ...
-
-
-class MasterNode:
-    """One master; standalone, as long as it lives."""
-
-    def __init__(
-        self,
-        network: Network,
-        allocator: Allocator,
-        options: MasterOptions,
-        seed: int,
-        journal: Journal,
-        check: Check,
-        persist_seconds: tuple[float, float] = (0.001, 0.03),
-    ) -> None:
-        self.clock: VirtualClock = network.clock
-        self.state = MasterState(
-            master_id=MasterId(f"master-{seed}"),
-            options=options,
-            allocator=allocator,
-            random=random.Random(seed),
-            started_at=self.clock.now,
-            elected_at=self.clock.now,
-        )
-        self._source = random.Random(seed + 1)
-        self._persist_seconds = persist_seconds
-        self._journal = journal
-        self._check = check
-        self._requests: dict[int, tuple[Ear, Connection]] = {}
-        self._streams: dict[StreamId, tuple[Ear, Connection]] = {}
-        self._links: dict[LinkId, AgentNode] = {}
-        self._request_counter = 0
-        self._persisted_at = 0.0
-        self._planned = float("inf")
-        self.notes: dict[str, int] = {}
-
-    # -- doors -----------------------------------------------------------------------------------------------
-    def new_request(self, ear: Ear, connection: Connection) -> int:
-        """A number for a call that came on ``connection``, on which ``ear`` is told the answer."""
-        self._request_counter += 1
-        self._requests[self._request_counter] = ear, connection
-        return self._request_counter
-
-    def open_link(self, link_id: LinkId, agent: AgentNode) -> None:
-        self._links[link_id] = agent
-
-    def lose_link(self, link_id: LinkId) -> None:
-        if self._links.pop(link_id, None) is not None:
-            self.take(messages.LinkLost(link_id))
-
-    def hear_agent(self, link_id: LinkId, agent_id: AgentId | None, message: Uplink) -> None:
-        if link_id in self._links:
-            self.take(messages.FromAgent(link_id=link_id, agent_id=agent_id, message=message))
-
-    def lose_scheduler(self, stream_id: StreamId) -> None:
-        self._streams.pop(stream_id, None)
-        framework_id = self.state.streams.get(stream_id)
-        if framework_id is not None:
-            self.take(messages.SchedulerDisconnected(framework_id=framework_id, stream_id=stream_id))
-
-    # -- the loop --------------------------------------------------------------------------------------------
-    def take(self, message: messages.MasterMessage) -> None:
-        """Step one message, check, perform."""
-        self._journal(self.clock.now, "master", message)
-        decided = master_core.step(self.state, message, self.clock.now)
-        self._check(self)
-        self._perform(decided)
-        self._plan()
-
-    def _plan(self) -> None:
-        deadline = master_core.next_deadline(self.state)
-        if deadline is None or deadline >= self._planned:
-            return
-        self._planned = deadline
-        self.clock.at(deadline, self._tick)
-
-    def _tick(self) -> None:
-        if self._planned <= self.clock.now:
-            self._planned = float("inf")
-            self.take(messages.Tick())
-
-    def _perform(self, decided: Sequence[effects.MasterEffect]) -> None:
-        for effect in decided:
-            match effect:
-                case effects.Reply(request, status, text):
-                    ear, connection = self._requests.pop(request)
-                    connection.send(1, _call(ear.answered, request, status, text))
-                case effects.OpenStream(request, _, stream_id):
-                    ear, connection = self._streams[stream_id] = self._requests.pop(request)
-                    connection.on_broken(_call(self.lose_scheduler, stream_id))
-                    connection.send(1, _call(ear.opened, request, stream_id))
-                case effects.SendScheduler(stream_id, event):
-                    if stream_id in self._streams:
-                        ear, connection = self._streams[stream_id]
-                        connection.send(1, _call(ear.hear, stream_id, event))
-                case effects.CloseStream(stream_id):
-                    if stream_id in self._streams:
-                        ear, connection = self._streams.pop(stream_id)
-                        connection.send(1, _call(ear.closed, stream_id))
-                case effects.SendAgent(link_id, _, downlink):
-                    agent = self._links.get(link_id)
-                    if agent is not None:
-                        agent.send_down(link_id, downlink)
-                case effects.Persist(number, _):
-                    low, high = self._persist_seconds
-                    at = self.clock.now + low + (high - low) * self._source.random()
-                    self._persisted_at = max(at, self._persisted_at)
-                    self.clock.at(self._persisted_at, _call(self.take, messages.Persisted(number)))
-                case effects.Exit(_, message):
-                    raise AssertionError(f"the master gave up: {message}")
-                case effects.Note(fact):
-                    self.notes[fact] = self.notes.get(fact, 0) + 1
-                case effects.Span():
-                    pass
-                case _:
-                    assert_never(effect)
+Check = Callable[["AgentNode"], None]
+"""Looks at an agent after each of its steps and raises what is wrong."""
 
 
 class AgentNode:
@@ -184,9 +54,13 @@ class AgentNode:
         self._connection: Connection | None = None
 
     # -- the link --------------------------------------------------------------------------------------------
-    def connect(self, master: MasterNode) -> None:
-        """Open a link; whenever it breaks, open another after a while."""
+    def connect(self, masters: Masters) -> None:
+        """Open a link to whoever leads; whenever it breaks, open another after a while."""
         if self.exited:
+            return
+        master = masters.leader
+        if master is None:
+            self.clock.after(0.05 + self._source.random(), lambda: self.connect(masters))
             return
         self._link_counter += 1
         link_id = LinkId(f"{self.name}-link-{self._link_counter}")
@@ -196,12 +70,17 @@ class AgentNode:
         def reconnect() -> None:
             self.take(messages.MasterLost(link_id))
             pause = max(0.05 + self._source.random(), self._isolated_until - self.clock.now)
-            self.clock.after(pause, lambda: self.connect(master))
+            self.clock.after(pause, lambda: self.connect(masters))
 
         connection.on_broken(lambda: master.lose_link(link_id))
         connection.on_broken(reconnect)
         connection.send(0, lambda: master.open_link(link_id, self))
         connection.send(1, lambda: self.take(messages.MasterConnected(link_id)))
+
+    def link_died(self, link_id: LinkId) -> None:
+        """The master's end of the link is gone."""
+        if link_id.endswith(f"-{self._link_counter}"):
+            self.cut()
 
     def cut(self) -> None:
         """Break the link as the network would."""
@@ -246,6 +125,10 @@ class AgentNode:
             case effects.SendMaster(link_id, agent_id, message):
                 if self._connection is not None:
                     self._connection.send(0, _call(self._master.hear_agent, link_id, agent_id, message))
+            case effects.Checkpoint(number):
+                self.clock.after(0.0005, _call(self.take, messages.Checkpointed(number)))
+            case effects.RecoverContainers():
+                raise AssertionError("no agent restarts in the simulator yet")
             case effects.LaunchContainer():
                 self._launch(effect.container_id)
             case effects.SignalContainer(container_id, _):
