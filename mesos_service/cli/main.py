@@ -56,7 +56,10 @@ _HELP: Final = {
 }
 
 MasterOption = Annotated[
-    str, typer.Option("--master", envvar="MESOS_MASTER", metavar="HOST:PORT", help="The master to ask.")
+    str,
+    typer.Option(
+        "--master", envvar="MESOS_MASTER", metavar="HOST:PORT", help="The master to ask, or zk://host:port/path."
+    ),
 ]
 OutputOption = Annotated[OutputFormat, typer.Option("-o", "--output", help="How to print it.")]
 DEFAULT_MASTER: Final = "127.0.0.1:5050"

@@ -5,6 +5,7 @@ They use the operator API (``POST /api/v1``), as any other client would, so they
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,15 @@ from mesos_service.configuration.forms import join_host_port, split_host_port
 from mesos_service.configuration.masking import mask_secrets
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.domain.values import Ranges
+from mesos_service.election.detector import ZooKeeperDetector, find_leader
+from mesos_service.election.interface import Leader
+from mesos_service.election.url import ZooKeeperUrl, names_zookeeper, read_url
 from mesos_service.wire.operator import Response, ResponseGetFrameworks, ResponseGetTasks
 from mesos_service.wire.resources import Resource
 from mesos_service.wire.tasks import Task
 
 TIMEOUT_SECONDS: Final = 10.0
+FIND_SECONDS_MAX: Final = 5.0
 MASTER_PORT: Final = 5050
 
 
@@ -41,10 +46,7 @@ def ask(master: str, call: str) -> bytes:
     Raises :class:`~mesos_service.domain.errors.OperatingFault` when nobody answers there, or not as a master would,
     and :class:`~mesos_service.domain.errors.ConfigurationError` when ``master`` is no address.
     """
-    try:
-        address = join_host_port(*split_host_port(master.removeprefix("http://").rstrip("/"), MASTER_PORT))
-    except ValueError as error:
-        raise ConfigurationError(f"--master: {mask_secrets(str(error))}") from None
+    address = find_master(master)
     try:
         # A proxy of the environment is for the web, not for the cluster.
         with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True, trust_env=False) as client:
@@ -59,6 +61,26 @@ def ask(master: str, call: str) -> bytes:
         said = response.text.strip()[:300] or response.reason_phrase
         raise OperatingFault(f"the master at {address} refused {call} ({response.status_code}): {said}")
     return response.content
+
+
+def find_master(master: str) -> str:
+    """``host:port`` of a ``--master``: the one named, or the one that leads according to ZooKeeper.
+
+    Raises:
+        ConfigurationError: ``master`` is neither.
+        ElectionFault: ZooKeeper is not there, or knows of no leader.
+    """
+    try:
+        if names_zookeeper(master):
+            url = ZooKeeperUrl.parse(read_url(master))
+            return str(asyncio.run(_leader(url)))
+        return join_host_port(*split_host_port(master.removeprefix("http://").rstrip("/"), MASTER_PORT))
+    except ValueError as error:
+        raise ConfigurationError(f"--master: {mask_secrets(str(error))}") from None
+
+
+async def _leader(url: ZooKeeperUrl) -> Leader:
+    return await find_leader(ZooKeeperDetector(url), FIND_SECONDS_MAX)
 
 
 def agents(body: bytes) -> Listing:

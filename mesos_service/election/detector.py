@@ -8,7 +8,7 @@ import logging
 from typing import Final
 
 from mesos_service.election.group import members
-from mesos_service.election.interface import Detector, ElectionFault, Leader
+from mesos_service.election.interface import ElectionFault, Leader
 from mesos_service.election.session import SESSION_SECONDS, Disconnected, NotThere, Session
 from mesos_service.election.url import ZooKeeperUrl
 
@@ -136,7 +136,7 @@ async def read_leader(session: Session, path: str, election: int) -> Leader | No
         return None
 
 
-async def find_leader(detector: Detector, seconds_max: float, trouble: str = "no master leads") -> Leader:
+async def find_leader(detector: ZooKeeperDetector, seconds_max: float) -> Leader:
     """Who leads, for one question.
 
     Raises:
@@ -149,8 +149,6 @@ async def find_leader(detector: Detector, seconds_max: float, trouble: str = "no
         assert leader is not None, "it was waited for"
         return leader
     except TimeoutError:
-        if isinstance(detector, ZooKeeperDetector):
-            trouble = detector.trouble
-        raise ElectionFault(f"{trouble} (waited {seconds_max:g} s)") from None
+        raise ElectionFault(f"{detector.trouble} (waited {seconds_max:g} s)") from None
     finally:
         await detector.stop()

@@ -9,7 +9,6 @@ the redirects that the others answer with.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import pwd
@@ -22,6 +21,7 @@ import msgspec
 from mesos_service.http.client import ConnectionFault
 from mesos_service.sdk import tasks
 from mesos_service.sdk.errors import CallRefused, NotConnected, SubscriptionEnded, Unreachable
+from mesos_service.sdk.masters import masters
 from mesos_service.sdk.subscription import Address, Backoff, Subscription, open_any
 from mesos_service.wire import scheduler as wire
 from mesos_service.wire.agents import MasterInfo
@@ -37,7 +37,6 @@ from mesos_service.wire.tasks import KillPolicy, TaskInfo, TaskStatus
 log = logging.getLogger(__name__)
 
 PATH: Final = "/api/v1/scheduler"
-DEFAULT_PORT: Final = 5050
 WEEK_SECONDS: Final = 7 * 24 * 3600.0
 HEARTBEATS_MISSED_MAX: Final = 5
 BACKOFF_SECONDS_MAX: Final = 15.0
@@ -51,10 +50,11 @@ class Scheduler:
     """Base of all schedulers. Handlers are awaited one after another, in the order of events; the default does
     nothing, and declines offers.
 
-    ``master`` is ``host:port``, or several separated by commas. ``failover_timeout_seconds`` is how long tasks live on
-    without their scheduler. ``patience_seconds`` is how long :meth:`run` tries to subscribe before it gives up with
-    :class:`Unreachable`; ``None`` is for ever. An exception from a handler ends :meth:`run`, save ``NotConnected``:
-    the subscription is renewed.
+    ``master`` is ``host:port``, or several separated by commas, or ``zk://host:port,.../path`` where ZooKeeper knows
+    which one leads. ``failover_timeout_seconds`` is how long tasks live on without their scheduler.
+    ``patience_seconds`` is how long :meth:`run` tries to subscribe before it gives up with :class:`Unreachable`;
+    ``None`` is for ever. An exception from a handler ends :meth:`run`, save ``NotConnected``: the subscription is
+    renewed.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Scheduler:
         multi_role = "MULTI_ROLE" in capabilities
         if not multi_role and len(roles) != 1:
             raise ValueError("without MULTI_ROLE a framework has exactly one role")
-        self.masters = tuple(Address.parse(one.strip(), DEFAULT_PORT) for one in master.split(","))
+        self._masters = masters(master)
         self.framework_info = FrameworkInfo(
             user=user or _user_name(),
             name=name,
@@ -153,6 +153,13 @@ class Scheduler:
             SubscriptionEnded: the master sent ERROR.
             Unreachable: no master took the subscription within ``patience_seconds``.
         """
+        self._masters.start()
+        try:
+            await self._run()
+        finally:
+            await self._masters.stop()
+
+    async def _run(self) -> None:
         backoff = Backoff(BACKOFF_SECONDS_MAX)
         alone_since = time.monotonic()
         while not self._stopped.is_set():
@@ -166,11 +173,14 @@ class Scheduler:
                     if left_seconds <= 0:
                         raise Unreachable(f"no master answers: {fault}") from fault
                     pause_seconds = min(pause_seconds, left_seconds)
-                await self._pause(pause_seconds)
+                if await self._pause(pause_seconds):
+                    backoff.reset()
                 continue
+            leaving = asyncio.create_task(self._leave_former_leader(subscription))
             try:
                 reason = await self._handle_all(subscription, backoff)
             finally:
+                leaving.cancel()
                 self._subscription = None
                 subscription.close()
             alone_since = time.monotonic()
@@ -193,9 +203,10 @@ class Scheduler:
                 framework_info=self.framework_info, suppressed_roles=tuple(sorted(self._suppressed))
             ),
         )
+        known = await self._masters.addresses()
         # The last leader first: it is nearly always still the one.
         last = () if self._leader is None else (self._leader,)
-        subscription = await open_any(dict.fromkeys((*last, *self.masters)), PATH, encode_message(call))
+        subscription = await open_any(dict.fromkeys((*last, *known)), PATH, encode_message(call))
         subscription.silence_seconds_max = HEARTBEATS_MISSED_MAX * HEARTBEAT_SECONDS
         self._leader = subscription.address
         self._subscription = subscription
@@ -253,10 +264,21 @@ class Scheduler:
         subscription.silence_seconds_max = HEARTBEATS_MISSED_MAX * interval
         await self.subscribed(event.framework_id.value, event.master_info)
 
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopped.wait()
+    async def _leave_former_leader(self, subscription: Subscription) -> None:
+        """A leader that is frozen, or cut off from the others, says nothing of it; ZooKeeper does."""
+        await self._masters.news()
+        subscription.close()
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait, or until there is something to do; whether that is another leader."""
+        stopped = asyncio.create_task(self._stopped.wait())
+        news = asyncio.create_task(self._masters.news())
+        try:
+            await asyncio.wait((stopped, news), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            return news.done()
+        finally:
+            for wait in (stopped, news):
+                wait.cancel()
 
     # -- calls -----------------------------------------------------------------------------------------------
     async def call(self, call: wire.Call, *, traceparent: str | None = None) -> None:

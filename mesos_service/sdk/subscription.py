@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,11 @@ STREAM_ID: Final = "mesos-stream-id"
 _JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 _REDIRECTS_MAX: Final = 5
 _CONNECT_SECONDS: Final = 5.0
+_ANSWER_SECONDS: Final = 10.0
+"""A server that does not answer SUBSCRIBE within this is frozen."""
+_NOT_NOW: Final = 503
+_NOT_NOW_SECONDS_MAX: Final = 3.0
+_AGAIN_SECONDS: Final = (0.1, 0.3)
 _REFUSALS: Final = range(400, 500)
 _VOID: Final = ("Framework cannot be found", "Framework is not subscribed", "The stream ID ")
 """How refusals begin that speak of the subscription and not of the call (recorded): the server has given it up."""
@@ -100,11 +106,15 @@ class Subscription:
         for _ in range(_REDIRECTS_MAX):
             stream = await Connection.open(address.host, address.port, _CONNECT_SECONDS)
             try:
-                head, chunks = await stream.stream("POST", path, body, _JSON)
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    head, chunks = await stream.stream("POST", path, body, _JSON)
                 if head.status == 200:
                     subscription = cls(address, path, stream, chunks)
                     subscription.stream_id = head.headers.get(STREAM_ID)
                     return subscription
+            except TimeoutError:
+                stream.close()
+                raise ConnectionFault(f"{address} did not answer within {_ANSWER_SECONDS:g} s") from None
             except BaseException:
                 stream.close()
                 raise
@@ -142,6 +152,8 @@ class Subscription:
     async def call(self, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
         """Make a call and return the answer's body, which for most calls is empty. Calls keep their order.
 
+        A master that makes sure that it still leads takes no calls and keeps its streams; it is asked again.
+
         Raises:
             NotConnected: the connection broke on the way, another master leads now, or this one has forgotten us.
             CallRefused: the server said no.
@@ -149,8 +161,12 @@ class Subscription:
         sent = {**_JSON, **(headers or {})}
         if self.stream_id is not None:
             sent["Mesos-Stream-Id"] = self.stream_id
+        until = time.monotonic() + _NOT_NOW_SECONDS_MAX
         try:
             response = await (await self._connected()).request("POST", self._path, body, sent)
+            while response.status == _NOT_NOW and time.monotonic() < until:
+                await asyncio.sleep(random.uniform(*_AGAIN_SECONDS))
+                response = await (await self._connected()).request("POST", self._path, body, sent)
         except ConnectionFault as fault:
             raise NotConnected(str(fault)) from fault
         if response.status in (200, 202):

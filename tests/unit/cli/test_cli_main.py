@@ -58,7 +58,7 @@ def test_check_config_reads_the_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "'nothing' in" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("flag", ["--quorum=2", "--quorum", "--no-registry_strict", "--zk=zk://a:2181/mesos"])
+@pytest.mark.parametrize("flag", ["--quorum=2", "--quorum", "--no-registry_strict", "--webui_dir=/srv"])
 def test_a_flag_that_only_mesos_has_is_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert ends("master", flag) == 2
     assert "Mesos has this flag and mesos-service does not" in capsys.readouterr().err
