@@ -14,7 +14,7 @@ An idle cluster whose frameworks have refused everything is passed over at a few
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -55,11 +55,17 @@ class Cycle:
         agents: Collection[AgentId] | None,
         limit: int | None = None,
         observer: Observer | None = None,
+        levels: Sequence[int] | None = None,
+        before: Before | None = None,
     ) -> list[Grant]:
         """One pass; see :meth:`mesos_service.plugins.allocator.Allocator.allocate`.
 
         Agents that an earlier limit left out come first, in the order in which they stood; a full pass draws a new
         order for all. Exactly one number is drawn from ``random`` in each pass. An observer changes no decision.
+
+        Policies other than DRF's differ in two places: ``levels`` are bits of clients, and all of one are served
+        before any of the next (by default all clients are one level); ``before`` may grant what it likes ahead of
+        them, from the agents it is given, by :meth:`Pass.grant`.
         """
         ledger = self._ledger
         seed = random.getrandbits(64)
@@ -81,14 +87,21 @@ class Cycle:
         if observer is not None:
             self._tell_who_is_out(observer)
             self._tell_which_are_out(ledger.books_of(ledger.agents if agents is None else agents), observer)
-        one_pass = _Pass(ledger, self.summary, limit, observer)
+        one_pass = Pass(ledger, self.summary, limit, observer, seed)
         first = self._left_out
         if one_pass.sizing is not None:
             if one_pass.sizing.unsatisfied:
                 one_pass.serve_guarantees([*first, *shuffled(seed, new)])
             seed = second(seed)
         queue = [*first, *shuffled(seed, new)]
-        self._left_out = queue[one_pass.serve(queue) :]
+        if before is not None:
+            before(one_pass, queue)
+        if levels is None:
+            self._left_out = queue[one_pass.serve(queue, ledger.sorter.active) :]
+        else:
+            # Who was left out by a limit on one level was asked for none of the next.
+            done = all(one_pass.serve(queue, level & ledger.sorter.active) == len(queue) for level in levels)
+            self._left_out = [] if done else [agent for agent in queue if agent.free]
         return one_pass.close()
 
     def _worth_asking(self) -> list[AgentBook]:
@@ -119,17 +132,21 @@ class Cycle:
                 observer.refused(client.framework_id, client.role, agent.agent_id, _why_closed(agent))
 
 
-class _Pass:
+class Pass:
     """One pass at work."""
 
-    def __init__(self, ledger: Ledger, summary: PassSummary, limit: int | None, observer: Observer | None) -> None:
+    def __init__(
+        self, ledger: Ledger, summary: PassSummary, limit: int | None, observer: Observer | None, seed: int
+    ) -> None:
         self._ledger = ledger
         self._summary = summary
         self._limit = limit
-        self._observer = observer
+        self.observer = observer
+        self._lots = ledger.lots(seed)
         self.sizing = Sizing(ledger.quota, ledger.scale) if ledger.quota else None
         self._grants: list[Grant] = []
-        self._guaranteed = 0
+        self._may_repeat = 0
+        """How many of the grants may be followed by another one to the same client on the same agent."""
         self._owed: dict[Prepared, int] = {}
         """Grants that the sorter has not been charged for in full, and how many of each."""
         self._taken: list[AgentBook] = []
@@ -142,11 +159,30 @@ class _Pass:
         self._ledger.close(self._taken)
         grants = self._grants
         self._summary.grants = len(grants)
-        return _merged(grants) if self._guaranteed and len(grants) > self._guaranteed else grants
+        return _merged(grants) if self._may_repeat else grants
 
     @property
-    def _is_full(self) -> bool:
+    def is_full(self) -> bool:
+        """Whether the limit of grants is reached."""
         return len(self._grants) == self._limit
+
+    def grant(self, agent: AgentBook, client: Client, offer: Resources) -> bool:
+        """Grant a part of what is prepared for ``client`` on ``agent``, unless quota or a filter is in the way.
+
+        The order of clients is to be settled before it is asked for again.
+        """
+        ledger = self._ledger
+        shape = ledger.shape_of(agent)
+        piece = Prepared(client, shape.free, offer, offer.quantities(), ledger.scale)
+        if self.sizing is not None and self.sizing.sized(shape, client, piece) is not piece:
+            return False
+        if ledger.filters.blocking(client.serial, agent.index, offer) is not None:
+            return False
+        if self.sizing is not None:
+            self.sizing.take(client, offer)
+        self._grants.append(ledger.give(agent, client, piece))
+        self._may_repeat = len(self._grants)
+        return True
 
     def _settle_owed(self) -> None:
         sorter = self._ledger.sorter
@@ -161,17 +197,17 @@ class _Pass:
         assert sizing is not None
         sorter = ledger.sorter
         for agent in queue:
-            if not sizing.unsatisfied or self._is_full:
+            if not sizing.unsatisfied or self.is_full:
                 break
             wanted = self._bits_in(sizing.unsatisfied) & ~agent.vetoed
             if not wanted:
                 continue
             sorter.settle()
             for client in sorter.walk(wanted):
-                if not agent.free or self._is_full:
+                if not agent.free or self.is_full:
                     break
                 self._guarantee(agent, client, sizing)
-        self._guaranteed = len(self._grants)
+        self._may_repeat = len(self._grants)
 
     def _guarantee(self, agent: AgentBook, client: Client, sizing: Sizing) -> None:
         ledger = self._ledger
@@ -195,25 +231,28 @@ class _Pass:
         return bits
 
     # -- stage two -------------------------------------------------------------------------------------------
-    def serve(self, queue: list[AgentBook]) -> int:
-        """Everything to whoever may have it; how many agents of ``queue`` were done before the limit was reached."""
-        ledger, sizing, observer = self._ledger, self.sizing, self._observer
+    def serve(self, queue: list[AgentBook], active: int) -> int:
+        """Everything to whoever of ``active`` may have it; how many agents were done before the limit was reached."""
+        ledger, sizing, observer = self._ledger, self.sizing, self.observer
         sorter, prepared_of = ledger.sorter, ledger.prepared
         first, serve, book_offer = sorter.first, sorter.serve, ledger.book_offer
         blocking = ledger.filters.blocking
-        active = sorter.active
         grants, owed, taken = self._grants, self._owed, self._taken
         limit = -1 if self._limit is None else self._limit
         sorter.settle()
         if len(queue) > MANY:
+            self._settle_owed()
             self._contest = sorter.contest()
         contest = self._contest
         for position, agent in enumerate(queue):
+            if agent.free is Resources.EMPTY:
+                continue  # taken in an earlier stage
             if len(grants) == limit:
                 return position
-            if observer is not None:
-                if agent.free:
-                    self._offer(agent, active)
+            if observer is not None or self._lots is not None:
+                self._offer(agent, active if observer is not None else active & ~agent.vetoed)
+                if len(grants) == limit and agent.free:
+                    return position
                 continue
             wanted = active & ~agent.vetoed
             if not wanted:
@@ -281,11 +320,12 @@ class _Pass:
 
     def _offer(self, agent: AgentBook, wanted: int) -> None:
         """One agent in full: whoever is left asked in order, and each told its reason when there is an observer."""
-        ledger, sizing, observer = self._ledger, self.sizing, self._observer
+        ledger, sizing, observer = self._ledger, self.sizing, self.observer
         sorter = ledger.sorter
         served: FrameworkId | None = None
-        for client in sorter.walk(wanted):
-            if served is not None and (not agent.free or self._is_full):
+        lots = None if self._lots is None else self._lots.of(agent.serial)
+        for client in sorter.walk(wanted) if lots is None else sorter.drawn(wanted, lots):
+            if served is not None and (not agent.free or self.is_full):
                 if observer is None:
                     break
                 self._tell(client, agent, reasons.others_first(served))
@@ -315,12 +355,16 @@ class _Pass:
         sorter.settle()
 
     def _tell(self, client: Client, agent: AgentBook, veto: Veto) -> None:
-        if self._observer is not None:
-            self._observer.refused(client.framework_id, client.role, agent.agent_id, veto)
+        if self.observer is not None:
+            self.observer.refused(client.framework_id, client.role, agent.agent_id, veto)
+
+
+Before = Callable[[Pass, Sequence[AgentBook]], None]
+"""What a policy does ahead of the stages of a pass."""
 
 
 def _merged(grants: Iterable[Grant]) -> list[Grant]:
-    """What both stages granted to one framework and role on one agent is one offer."""
+    """What one framework was granted in one role on one agent, in several pieces, is one offer."""
     sums: dict[tuple[FrameworkId, Role, AgentId], Resources] = {}
     for framework_id, role, agent_id, resources in grants:
         key = (framework_id, role, agent_id)

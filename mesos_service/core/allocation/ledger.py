@@ -29,6 +29,7 @@ from mesos_service.core.allocation.entries import (
 )
 from mesos_service.core.allocation.filters import RefusalFilters
 from mesos_service.core.allocation.gates import covers, prepare
+from mesos_service.core.allocation.lots import Lots
 from mesos_service.core.allocation.quota import QuotaBook, top_of
 from mesos_service.core.allocation.recovery import Recovery
 from mesos_service.core.allocation.shapes import PREPARED_MAX, Prepared, Shape, Traits
@@ -382,6 +383,11 @@ class Ledger:
             return
         for agent in taken:
             del candidates[agent.serial]
+
+    def lots(self, seed: int) -> Lots | None:
+        """Lots for a pass, where roles or frameworks are not asked in the order of their shares."""
+        roles, frameworks = self._options.role_sorter == "random", self._options.framework_sorter == "random"
+        return Lots(seed, roles, frameworks) if roles or frameworks else None
 
     def clients(self) -> Iterable[Client]:
         """All clients: each framework in each of its roles, and in those it left and still holds something in."""

@@ -25,6 +25,7 @@ REFUSAL_FILTER: Final = "refusal_filter"
 QUOTA_LIMIT: Final = "quota_limit"
 QUOTA_HEADROOM: Final = "quota_headroom"
 RECOVERING: Final = "recovering"
+NO_REQUEST_FITS: Final = "no_request_fits"
 OTHERS_FIRST: Final = "others_first"
 
 ALLOCATOR: Final = "allocator"
@@ -148,6 +149,17 @@ def recovering(missing: int, until: float) -> Veto:
         detail=f"Quota is set, and {missing} more of the agents known before must come back first.",
         wakes_on=frozenset({"agent_reregistered"}),
         until=until,
+    )
+
+
+def no_request_fits(pending: int) -> Veto:
+    """Under an allocator that offers by request: nothing of what was asked for fits here."""
+    wanted = f"None of the {pending} shapes that were asked for fits." if pending else "The framework asks for nothing."
+    return Veto(
+        reason=NO_REQUEST_FITS,
+        culprit="framework",
+        detail=wanted,
+        wakes_on=frozenset({"request", "resources_recovered", "agent_added"}),
     )
 
 

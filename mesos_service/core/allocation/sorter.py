@@ -24,6 +24,7 @@ from math import inf
 from typing import Final, Generic, TypeVar
 
 from mesos_service.core.allocation.drf import Contest, Counted, Scale, Vector, dominant_share
+from mesos_service.core.allocation.lots import Lots
 from mesos_service.core.allocation.tree import VIRTUAL_LEAF, Leaf, Node, entry_of, path_of
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import Role
@@ -297,6 +298,21 @@ class Sorter(Generic[L]):
                     yield from self._walk(child, below)
                 else:
                     yield self._client(below)
+
+    def drawn(self, wanted: int, lots: Lots) -> Iterator[L]:
+        """As :meth:`walk`, but siblings are drawn by weight where ``lots`` says so (M-AL-03)."""
+        return self._drawn(self._root, wanted, lots)
+
+    def _drawn(self, node: Node, wanted: int, lots: Lots) -> Iterator[L]:
+        among = [entry[3] for entry in node.order if entry[3].mask & wanted]
+        by_lot = lots.frameworks if node.name == VIRTUAL_LEAF else lots.roles
+        while among:
+            child = among.pop(lots.draw([one.weight for one in among]) if by_lot and len(among) > 1 else 0)
+            below = child.mask & wanted
+            if below & (below - 1):
+                yield from self._drawn(child, below, lots)
+            else:
+                yield self._client(below)
 
     def _sorted(self, wanted: int) -> list[L]:
         clients: list[L] = []

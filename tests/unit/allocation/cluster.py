@@ -12,7 +12,16 @@ from mesos_service.domain.attributes import Attribute
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.allocator import AgentView, Allocator, AllocatorOptions, FrameworkView, Grant, Observer
+from mesos_service.plugins.allocator import (
+    AgentView,
+    Allocator,
+    AllocatorOptions,
+    FrameworkView,
+    Grant,
+    Observer,
+    Quota,
+    SorterKind,
+)
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.plugins.verdict import Veto
 
@@ -45,8 +54,14 @@ class Cluster:
         minimum: Sequence[Quantities] | None = None,
         excluded: Collection[str] = (),
         seed: int = 1,
+        role_sorter: SorterKind = "drf",
+        framework_sorter: SorterKind = "drf",
+        region: str | None = None,
     ) -> None:
         options = AllocatorOptions(
+            role_sorter=role_sorter,
+            framework_sorter=framework_sorter,
+            region=region,
             weights={Role(role): weight for role, weight in (weights or {}).items()},
             fair_sharing_excluded=frozenset(excluded),
         )
@@ -83,12 +98,34 @@ class Cluster:
         self.allocator.update_framework(view(name, roles, suppressed, capabilities, minimum))
         self.audit()
 
+    def quota(self, role: str, guarantees: str = "", limits: str = "") -> None:
+        """Amounts as in ``--resources``."""
+        self.allocator.update_quota(
+            Role(role),
+            Quota(guarantees=Resources.parse(guarantees).quantities(), limits=Resources.parse(limits).quantities()),
+        )
+        self.audit()
+
+    def request(self, framework: str, *shapes: str) -> None:
+        self.allocator.request_resources(
+            FrameworkId(framework), [Resources.parse(shape).quantities() for shape in shapes]
+        )
+
     def agent(
-        self, name: str, resources: str, used: Held | None = None, attributes: tuple[Attribute, ...] = ()
+        self,
+        name: str,
+        resources: str,
+        used: Held | None = None,
+        attributes: tuple[Attribute, ...] = (),
+        region: str | None = None,
     ) -> None:
         agent_id = AgentId(name)
         known = AgentView(
-            agent_id=agent_id, hostname=f"{name}.host", total=Resources.parse(resources), attributes=attributes
+            agent_id=agent_id,
+            hostname=f"{name}.host",
+            total=Resources.parse(resources),
+            attributes=attributes,
+            region=region,
         )
         if agent_id in self._agents:
             self.allocator.update_agent(known)
