@@ -106,6 +106,14 @@ class Cluster:
         )
         self.audit()
 
+    def weigh(self, role: str, weight: float) -> None:
+        self.allocator.update_weights({Role(role): weight})
+        self.audit()
+
+    def outcome_of_last(self) -> Outcome:
+        """What the last pass granted."""
+        return outcome(self.last)
+
     def request(self, framework: str, *shapes: str) -> None:
         self.allocator.request_resources(
             FrameworkId(framework), [Resources.parse(shape).quantities() for shape in shapes]

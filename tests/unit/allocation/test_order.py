@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from random import Random
 
 import pytest
 
 from mesos_service.core.allocation.drf import Scale, dominant_share
-from mesos_service.core.allocation.sorter import Leaf, Sorter
+from mesos_service.core.allocation.sorter import Sorter
+from mesos_service.core.allocation.tree import Leaf
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import Role
 from mesos_service.domain.resources import Resources
@@ -209,3 +211,25 @@ def test_reclaimed_bits_are_remembered_by_nobody() -> None:
 
 def clients(cluster: Cluster) -> list[Leaf]:
     return [client for framework in cluster.ledger.frameworks.values() for client in framework.clients.values()]
+
+
+def test_x30_the_first_agent_goes_to_the_smaller_dominant_share() -> None:
+    """f1 has 4/28 of the memory, f2 6/28 of the cpus; by cpus alone f1 would be first too, by memory alone f2."""
+    for seed in range(10):
+        cluster = Cluster(seed=seed)
+        cluster.framework("f1", "a")
+        cluster.framework("f2", "b")
+        cluster.agent("x", "cpus:10;mem:10240", used={"f1": {"a": "cpus:1;mem:4096"}})
+        cluster.agent("y", "cpus:10;mem:10240", used={"f2": {"b": "cpus:6;mem:1024"}})
+        cluster.agents(4, "cpus:2;mem:2048")
+        cluster.cycle(limit=1)
+        assert [grant.framework_id for grant in cluster.last] == ["f1"]
+
+
+def test_x33_x31_shares_that_are_equal_on_paper_tie_whatever_the_weights() -> None:
+    assert dominant_share([1100], [10_000], 1.1) == dominant_share([1100 * 7], [70_000], 1.1)
+    tree = Tree({"a": 0.1, "b": 0.3})
+    tree.add("a", "f1", "cpus:1")
+    tree.add("b", "f2", "cpus:3")
+    exact = {name: Fraction(held, 100) / Fraction(weight) for name, held, weight in (("f1", 1, 0.1), ("f2", 3, 0.3))}
+    assert tree.order().split() == sorted(exact, key=lambda name: exact[name])

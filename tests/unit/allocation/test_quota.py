@@ -234,4 +234,4 @@ def test_x38_a_guarantee_refused_by_its_role_stays_head_room() -> None:
     assert cluster.cycle() == {}, "all that is free is promised"
     cluster.agent("another", SMALL)
     cluster.cycle()
-    assert {grant.framework_id for grant in cluster.last} == {"f"}
+    assert {grant.agent_id: grant.framework_id for grant in cluster.last} == {"another": "f", "agent000": "g"}

@@ -1,0 +1,90 @@
+"""Small clusters that were put to Apache Mesos' own allocator (1.12), and ours with them: the same is offered.
+
+``decisions.json`` is made by ``derive_decisions.py``. Mesos shuffles agents, and so do we; where an outcome depends on
+the order, each one seen from Mesos is found here too, and otherwise every order gives the one outcome.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.contract.derive_decisions import Json, operation, outcome
+from tests.unit.allocation.cluster import Cluster
+
+CLUSTERS: list[Json] = json.loads((Path(__file__).parent / "decisions.json").read_text(encoding="utf-8"))
+SEEDS = 12
+SEEDS_MANY = 200
+"""Where there are several outcomes: enough that one which can come up does."""
+
+
+def run(steps: list[Json], seed: int) -> list[tuple[dict[str, list[Json]], list[Json]]]:
+    """What was offered at each ``expect``, and what Mesos was seen to offer there."""
+    cluster = Cluster(seed=seed)
+    found: list[tuple[dict[str, list[Json]], list[Json]]] = []
+    for step in steps:
+        if step["do"] == "expect":
+            offered = {
+                f"{who} {role}": [count, resources]
+                for (who, role), (count, resources) in cluster.outcome_of_last().items()
+            }
+            found.append((offered, step["one_of"]))
+        else:
+            do(cluster, step)
+    return found
+
+
+def do(cluster: Cluster, step: Json) -> None:
+    match step["do"]:
+        case "framework":
+            cluster.framework(
+                step["name"], *step["roles"], suppressed=step["suppressed"], capabilities=step["capabilities"]
+            )
+        case "agent":
+            used = {framework: {role: resources} for framework, role, resources in step["used"]}
+            cluster.agent(step["name"], step["resources"], used=used)
+        case "agents":
+            cluster.agents(step["count"], step["resources"])
+        case "weight":
+            cluster.weigh(step["role"], step["weight"])
+        case "quota":
+            cluster.quota(step["role"], step["guarantees"], step["limits"])
+        case "decline":
+            cluster.decline(step["framework"], step["seconds"])
+        case "suppress":
+            cluster.suppress(step["framework"])
+        case "revive":
+            cluster.revive(step["framework"])
+            cluster.cycle()
+        case "cycle":
+            cluster.cycle()
+        case other:
+            raise ValueError(f"no such step: {other}")
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS, ids=[one["name"] for one in CLUSTERS])
+def test_x32_ours_offers_what_mesos_offered(cluster: Json) -> None:
+    runs = [run(cluster["steps"], seed) for seed in range(SEEDS)]
+    for number, (_, seen) in enumerate(runs[0]):
+        if len(seen) == 1:
+            assert [one[number][0] for one in runs] == seen * SEEDS
+        else:
+            ours = [run(cluster["steps"], seed)[number][0] for seed in range(SEEDS_MANY)]
+            assert [one for one in seen if one not in ours] == []
+
+
+def test_the_tool_reads_steps_and_outcomes() -> None:
+    assert operation("framework f roles a b suppressed a +GPU_RESOURCES") == {
+        "do": "framework",
+        "name": "f",
+        "roles": ["a", "b"],
+        "suppressed": ["a"],
+        "capabilities": ["GPU_RESOURCES"],
+    }
+    assert operation("agent x cpus:1 used by f in role a: cpus:1")["used"] == [["f", "a", "cpus:1"]]
+    assert outcome("=> nothing") == {}
+    assert outcome("=> f role a: 2 agents, mem:1; cpus:2") == {"f a": [2, "cpus:2; mem:1"]}
+    with pytest.raises(ValueError, match="cannot read the step"):
+        operation("something else")
