@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import psutil
 
@@ -38,22 +38,32 @@ AGENT_CPUS: Final = 3.0
 Json = dict[str, Any]  # Any: JSON documents
 
 
+class Audit(Protocol):
+    """Tells every write to the registry (``audit.py``)."""
+
+    def begin(self) -> None:
+        """Watch from now on; the registry's tables are there."""
+
+    def writes(self) -> list[Write]:
+        """All so far, in order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a cluster is made of.
 
     ``zookeeper_ports`` is empty for a master without election. ``registry`` makes the registry's URL of the port at
     which a master is to find the database; ``registry_port`` is the database's own, or ``None`` where it is a file.
-    ``writes`` tells every write to the registry so far, where that is watched. ``wrap`` puts something before a
-    service's command line, by the service's name.
+    ``wrap`` puts something before a service's command line, by the service's name.
     """
 
     masters: int = 2
     agents: int = 2
     zookeeper_ports: tuple[int, ...] = ()
+    zookeeper_path: str = "/mesos"
     registry: Callable[[int], str] = lambda _: "in_memory"
     registry_port: int | None = None
-    writes: Callable[[], list[Write]] = list
+    audit: Audit | None = None
     master_flags: Mapping[str, str] = field(default_factory=dict)
     agent_flags: Mapping[str, str] = field(default_factory=dict)
     load_flags: tuple[str, ...] = ()
@@ -78,7 +88,9 @@ class Master(Supervised):
         }
         if self.zookeeper_cables:
             hosts = ",".join(cable.address for cable in self.zookeeper_cables)
-            flags |= {"zk": f"zk://{hosts}/mesos", "zk_session_timeout": "2secs"} | dict(plan.master_flags)
+            flags |= {"zk": f"zk://{hosts}{plan.zookeeper_path}", "zk_session_timeout": "2secs"} | dict(
+                plan.master_flags
+            )
         name = f"master-{number}"
         command = (*plan.wrap.get(name, ()), sys.executable, "-m", "mesos_service.cli.main", "master", *as_flags(flags))
         super().__init__(name, command, directory / "log")
@@ -143,7 +155,7 @@ class Cluster:
         ]
         found_by = ",".join(f"127.0.0.1:{port}" for port in plan.zookeeper_ports)
         known = ",".join(master.address for master in self.masters)
-        at = f"zk://{found_by}/mesos" if found_by else known
+        at = f"zk://{found_by}{plan.zookeeper_path}" if found_by else known
         self.agents = [Agent(number, self._made(f"agent-{number}"), plan, at) for number in range(1, plan.agents + 1)]
         files = (f"--journal={self._directory / 'journal'}", f"--truth={self.truth}")
         command = (sys.executable, "-m", "tests.faults.load", f"--master={known}", *files, *plan.load_flags)
@@ -152,6 +164,8 @@ class Cluster:
             for one in (*self.masters, *self.agents):
                 one.start()
             await self._await_agents()
+            if plan.audit is not None:
+                await asyncio.to_thread(plan.audit.begin)
             self.load.start()
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
@@ -183,7 +197,7 @@ class Cluster:
 
     @property
     def processes(self) -> list[Supervised]:
-        return [*self.masters, *self.agents, self.load]
+        return [*self.masters, *self.agents, *([self.load] if self.load else [])]
 
     @property
     def cables(self) -> list[TcpProxy]:
@@ -207,14 +221,19 @@ class Cluster:
         except TimeoutError:
             raise AssertionError(f"not within {WAIT_SECONDS:g} s: {what}") from None
 
+    async def leading(self, but: Master | None = None) -> Master | None:
+        """The master that leads just now, which is not ``but``; ``None`` when none answers as a leader."""
+        others = [master for master in self.masters if master is not but]
+        leading = await asyncio.gather(*(one.leads() for one in others))
+        return next((one for one, leads in zip(others, leading, strict=True) if leads), None)
+
     async def leader(self, but: Master | None = None) -> Master:
-        """The master that leads, which is not ``but``; waits for it."""
+        """The same, waited for."""
         found: list[Master] = []
 
         async def leads() -> bool:
-            others = [master for master in self.masters if master is not but]
-            leading = await asyncio.gather(*(one.leads() for one in others))
-            found[:] = [one for one, leads in zip(others, leading, strict=True) if leads]
+            leading = await self.leading(but)
+            found.extend(() if leading is None else (leading,))
             return bool(found)
 
         await self.until("a master leads", leads)
@@ -224,6 +243,8 @@ class Cluster:
         """Wait until all agents are registered, and remember them."""
 
         async def registered() -> bool:
+            asked_wrongly = [one.name for one in self.processes if 2 in one.ends]
+            assert not asked_wrongly, f"these refuse their flags: {asked_wrongly}"
             leader = await self.leader()
             self.agents_before = _cpus_by_agent(await leader.call("GET_AGENTS"))
             return len(self.agents_before) == len(self.agents)
@@ -280,7 +301,7 @@ class Cluster:
                 truth=read_truth(self.truth),
                 agent_cpus=self.agents_before,
                 agents_after=frozenset(after),
-                writes=self._plan.writes(),
+                writes=() if self._plan.audit is None else await asyncio.to_thread(self._plan.audit.writes),
             )
         )
         assert not broken, "\n".join(broken)
