@@ -16,7 +16,6 @@ _LOGS: Final = "Logs go to standard error; --logging_level says how much."
 _NO_CONTAINER_IMAGES: Final = "Tasks run without container images in this version."
 _NO_CGROUPS: Final = "The isolators of this version are posix/cpu and posix/mem."
 _NO_NETWORK: Final = "Tasks share the network of their agent."
-_NO_RECOVERY: Final = "An agent of this version does not recover its tasks after a restart."
 _NO_OVERSUBSCRIPTION: Final = "There is no oversubscription yet."
 _OLD_NAME: Final = "Mesos has renamed it: write 'agent' for 'slave'."
 _MODULES: Final = "Modules are Python files: name their folders with --modules_dir."
@@ -43,14 +42,7 @@ MASTER: Final = _table(
         ("allocator_agent_recovery_factor", "allocator_recovery_timeout"),
     ),
     (_NO_REPLICATED_LOG, ("log_auto_initialize", "quorum")),
-    (
-        "The registry is kept in memory in this version.",
-        (
-            "registry_fetch_timeout",
-            "registry_store_timeout",
-            "registry_strict",
-        ),
-    ),
+    ("The registry is always strict: what it does not hold is not admitted.", ("registry_strict",)),
     (
         _NO_AUTHENTICATION,
         (
@@ -187,7 +179,6 @@ AGENT: Final = _table(
             "network_cni_root_dir_persist",
         ),
     ),
-    (_NO_RECOVERY, ("executor_reregistration_timeout", "reconfiguration_policy", "recover", "runtime_dir", "strict")),
     (
         _NO_OVERSUBSCRIPTION,
         ("oversubscribed_resources_interval", "qos_controller", "qos_correction_interval_min", "resource_estimator"),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mesos_service.configuration import absent
 from mesos_service.configuration.flags import DurationFlag, Flags
@@ -33,6 +33,7 @@ from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.domain.values import to_milli
 from mesos_service.election.url import ZooKeeperUrl, read_url
 from mesos_service.plugins.loader import ALLOCATORS, load
+from mesos_service.registrar.url import FILE_NAME, IN_MEMORY, check_registry, file_url
 
 PORT: Final = 5050
 
@@ -112,12 +113,6 @@ def _parse_alternative(text: str) -> Quantities:
     return amounts
 
 
-def _check_registry(text: str) -> str:
-    if text != "in_memory":
-        raise ValueError(f"'{text}' is no registry of this version, which has only in_memory")
-    return text
-
-
 def _zookeeper_url(value: object) -> object:
     return read_url(value) if isinstance(value, str) else value
 
@@ -153,7 +148,7 @@ class MasterConfig(Flags):
         None, description="Port that others reach this master at, where not --port."
     )
     work_dir: Path | None = Field(
-        None, description="Made where missing, and unused by this version; nothing is kept across a restart."
+        None, description="Directory for what is kept across a restart, made where missing: the registry."
     )
     zk: Annotated[str, BeforeValidator(_zookeeper_url)] | None = Field(
         None,
@@ -164,8 +159,16 @@ class MasterConfig(Flags):
         Duration.parse("2secs"),
         description="A master that ZooKeeper has not heard of for so long leads no more; Mesos' default is 10secs.",
     )
-    registry: Annotated[str, AfterValidator(_check_registry)] = Field(
-        "in_memory", description="Where the registry is kept; this version has only in_memory."
+    registry: Annotated[str, AfterValidator(check_registry)] = Field(
+        IN_MEMORY,
+        description="Where the registry is kept: in_memory, sqlite:////path/to/file, or, for several masters,"
+        f" postgresql://user:password@host/database. With --work_dir and without --zk, {FILE_NAME} in that directory.",
+    )
+    registry_fetch_timeout: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
+        Duration.parse("1mins"), description="Time to read the registry before a master that was elected ends."
+    )
+    registry_store_timeout: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
+        Duration.parse("20secs"), description="Time to write to the registry before the master ends."
     )
     cluster: str | None = Field(None, description="A name for the cluster, shown to people.")
 
@@ -226,6 +229,14 @@ class MasterConfig(Flags):
 
     modules_dir: str | None = Field(None, description="Folders with modules of your own, separated by commas.")
     logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_registry_in_work_dir(cls, given: dict[str, object]) -> dict[str, object]:
+        """Masters that contend must share one registry, so a file of each one's own is no default for them."""
+        if given.get("registry") is None and given.get("zk") is None and given.get("work_dir") is not None:
+            return {**given, "registry": file_url(Path(str(given["work_dir"])))}
+        return given
 
     def shown_hostname(self) -> str:
         """What others call this machine: ``--hostname``, else the address they reach it at."""

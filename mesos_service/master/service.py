@@ -115,7 +115,13 @@ class MasterService:
         self._server = HttpServer(LeaderGate(doors, self.leadership), self._listener)
 
     def _make_registrar(self, persisted: PersistedCallback) -> Registrar:
-        self._registrar = make_registrar(self.config.registry, persisted, self._on_registry_lost)
+        self._registrar = make_registrar(
+            self.config.registry,
+            persisted,
+            self._on_registry_lost,
+            fetch_timeout_seconds=self.config.registry_fetch_timeout.seconds,
+            store_timeout_seconds=self.config.registry_store_timeout.seconds,
+        )
         return self._registrar
 
     @property

@@ -19,7 +19,7 @@ class Worker:
     def __init__(self, name: str) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        """Started with the first job: a master that stands by needs none."""
 
     async def do(self, job: Callable[[], T]) -> T:
         """What ``job`` returns or raises. Giving up the wait does not stop it."""
@@ -46,6 +46,8 @@ class Worker:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(tell, result, caught)
 
+        if self._thread.ident is None:
+            self._thread.start()
         self._jobs.put(run)
         return await outcome
 
