@@ -6,12 +6,13 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import uvloop
 
 from mesos_service.domain.errors import MesosServiceError
+from mesos_service.notify import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -23,33 +24,50 @@ class Service(Protocol):
     async def stop(self) -> None: ...
 
 
-async def serve_until_signalled(service: Service, ended: Callable[[], Awaitable[int]] | None = None) -> int:
+Stop = Callable[[], Awaitable[None]]
+
+
+async def serve_until_signalled(
+    service: Service,
+    ended: Callable[[], Awaitable[int]] | None = None,
+    stop: Stop | None = None,
+    on_signals: Mapping[signal.Signals, Stop] | None = None,
+) -> int:
     """Start, wait for SIGTERM or SIGINT (or for the service to end by itself, see ``ended``), stop. Exit status.
 
-    A second signal does not wait for the orderly end.
+    ``stop`` is what is done then in place of the service's own, and ``on_signals`` what further signals mean. A second
+    signal does not wait for the orderly end.
     """
     loop = asyncio.get_running_loop()
+    stops = {signal.SIGTERM: stop or service.stop, signal.SIGINT: stop or service.stop, **(on_signals or {})}
+    how = stop or service.stop
     signalled: asyncio.Future[int] = loop.create_future()
     main = asyncio.current_task()
 
     def on_signal(number: signal.Signals) -> None:
+        nonlocal how
         if signalled.done():
             log.warning("Second %s: ending at once", number.name)
             if main is not None:
                 main.cancel()
         else:
             log.info("%s: ending", number.name)
+            how = stops[number]
             signalled.set_result(0)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stops:
         loop.add_signal_handler(number, on_signal, number)
+    supervisor = Supervisor()
     await service.start()
     tame_garbage_collection()
+    supervisor.ready()
     waits: list[asyncio.Future[int]] = [signalled]
     if ended is not None:
         waits.append(asyncio.ensure_future(ended()))
     done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    supervisor.stopping()
     await service.stop()
+    supervisor.stopped()
     for wait in waits:
         wait.cancel()
     return max(one.result() for one in done)
