@@ -32,6 +32,7 @@ from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.registrar.factory import make_registrar
 from mesos_service.registrar.interface import PersistedCallback, Registrar
+from mesos_service.registrar.url import IN_MEMORY
 from mesos_service.telemetry.metrics import MasterMetrics
 from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
@@ -112,7 +113,8 @@ class MasterService:
         )
         self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call)
         doors = build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets, self.metrics.uplink))
-        self._server = HttpServer(LeaderGate(doors, self.leadership), self._listener)
+        self.application = LeaderGate(doors, self.leadership)
+        self._server = HttpServer(self.application, self._listener)
 
     def _make_registrar(self, persisted: PersistedCallback) -> Registrar:
         self._registrar = make_registrar(
@@ -151,6 +153,8 @@ class MasterService:
     async def lead(self) -> None:
         """Contend for leading, as :meth:`start` does, with no doors open."""
         self._ended = asyncio.get_running_loop().create_future()
+        if self.config.zk is not None and self.config.registry == IN_MEMORY:
+            log.warning("--registry=in_memory with --zk: another leader will not know what this one has recorded")
         self.leadership.start()
         await self.leadership.recovered()
 
