@@ -10,7 +10,7 @@ from typing import Literal
 
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
-from mesos_service.domain.frameworks import FrameworkInfo
+from mesos_service.domain.frameworks import FrameworkInfo, SchedulerMode
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, OperationId, TaskId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
@@ -24,6 +24,18 @@ class Subscribed:
 
     framework_id: FrameworkId
     heartbeat_interval_seconds: float
+    mode: SchedulerMode | None = None
+    """Told only to a scheduler that knows of modes, as is the token."""
+    fencing_token: int | None = None
+    """Larger than any that another scheduler of the framework holds; ``None`` for one that stands by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """To one that stood by: it acts from here on, and no other does (A44, N11)."""
+
+    framework_id: FrameworkId
+    fencing_token: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,9 @@ class Error:
     message: str
 
 
-SchedulerEvent = Subscribed | Heartbeat | Offers | Rescind | Update | UpdateOperationStatus | Message | Failure | Error
+SchedulerEvent = (
+    Subscribed | Promoted | Heartbeat | Offers | Rescind | Update | UpdateOperationStatus | Message | Failure | Error
+)
 
 # -- to executors --------------------------------------------------------------------------------------------
 

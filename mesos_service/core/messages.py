@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.executors import ExecutorInfo
-from mesos_service.domain.frameworks import FrameworkInfo, Quantities
+from mesos_service.domain.frameworks import FrameworkInfo, Quantities, SchedulerMode
 from mesos_service.domain.ids import (
     AgentId,
     ContainerId,
@@ -55,6 +55,12 @@ class Subscribe:
     framework: FrameworkInfo
     suppressed_roles: tuple[Role, ...] = ()
     force: bool = False
+    mode: SchedulerMode | None = None
+    """``None``, as of all schedulers written for Mesos: it takes over from whoever was there before (X18b)."""
+    fencing_token: int | None = None
+    """The last one it was given."""
+    lease_seconds: float | None = None
+    """It promises to make some call at least so often while it acts, or stands by."""
     principal: str | None = None
     stimulus: str = ""
     caller_trace: TraceParent | None = None
@@ -172,6 +178,11 @@ class UpdateFramework(SchedulerCall):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerHeartbeat(SchedulerCall):
+    """A sign of life, from one that acts or one that stands by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unhandled(SchedulerCall):
     """A lawful call about what this master does not have (inverse offers, acknowledgements of operations): accepted, no
     effect."""
@@ -251,6 +262,7 @@ SchedulerMessage = (
     | MessageCall
     | Request
     | UpdateFramework
+    | SchedulerHeartbeat
     | Unhandled
 )
 MasterMessage = (
@@ -354,6 +366,14 @@ class ContainerExited:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerLost:
+    """The container's first process ended, and how can not be known any more; ``message`` says why."""
+
+    container_id: ContainerId
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerLimited:
     """An isolator reports a breach (memory, disk, ports); the container is to be destroyed."""
 
@@ -369,13 +389,53 @@ class ContainerDestroyed:
     container_id: ContainerId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundContainer:
+    """A container of the agent before. One that was not found has left nothing, or never was."""
+
+    container_id: ContainerId
+    pid: int | None
+    """``None`` when it is not known any more whether there ever was a process."""
+    alive: bool
+    status: int | None = None
+    """Raw wait status of one that has ended; ``None`` when nobody saw it end."""
+    lost: str = ""
+    """Why its end was not seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainersRecovered:
+    """What the containerizer found; it watches those that are alive."""
+
+    found: tuple[FoundContainer, ...] = ()
+
+
+# -- to the agent, from its own process ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """Go on where the agent before this one stopped. ``cleanup``: end all that it left running, and then the agent."""
+
+    cleanup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpointed:
+    """This checkpoint is stored, and so are all with lower numbers."""
+
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class ShutDown:
-    """The agent itself is asked to end (SIGTERM): unregister and take the tasks along."""
+    """The agent itself is asked to end for good: unregister and take the tasks along."""
 
 
 ExecutorMessages = ExecutorSubscribe | ExecutorUpdate | ExecutorMessage | ExecutorHeartbeat
-ContainerMessage = ContainerLaunched | ContainerLaunchFailed | ContainerExited | ContainerLimited | ContainerDestroyed
+ContainerMessage = (
+    ContainerLaunched | ContainerLaunchFailed | ContainerExited | ContainerLost | ContainerLimited | ContainerDestroyed
+)
 AgentMessage = (
     MasterConnected
     | MasterLost
@@ -383,6 +443,9 @@ AgentMessage = (
     | ExecutorMessages
     | ExecutorDisconnected
     | ContainerMessage
+    | ContainersRecovered
+    | Recover
+    | Checkpointed
     | ShutDown
     | Tick
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from mesos_service.domain.ids import FrameworkId, Role
 
@@ -18,6 +18,9 @@ PARTITION_AWARE: Final = "PARTITION_AWARE"
 MULTI_ROLE: Final = "MULTI_ROLE"
 RESERVATION_REFINEMENT: Final = "RESERVATION_REFINEMENT"
 REGION_AWARE: Final = "REGION_AWARE"
+
+SchedulerMode = Literal["PRIMARY", "STANDBY"]
+"""Whether one of several schedulers of a framework acts, or stands by to take over (A44)."""
 
 Quantities = Mapping[str, int]
 """Scalar amounts by resource name, in thousandths (X40)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mesos_service.wire.agents import MasterInfo
-from mesos_service.wire.base import Int32, Message
+from mesos_service.wire.base import Int32, Int64, Message
 from mesos_service.wire.common import AgentID, ExecutorID, FrameworkID, OfferID, OperationID, ResourceProviderID, TaskID
 from mesos_service.wire.constraints import OfferConstraints
 from mesos_service.wire.frameworks import FrameworkInfo
@@ -30,6 +30,7 @@ EventType = Literal[
     "FAILURE",
     "ERROR",
     "HEARTBEAT",
+    "PROMOTED",
 ]
 CallType = Literal[
     "UNKNOWN",
@@ -50,7 +51,9 @@ CallType = Literal[
     "REQUEST",
     "SUPPRESS",
     "UPDATE_FRAMEWORK",
+    "HEARTBEAT",
 ]
+SchedulerMode = Literal["PRIMARY", "STANDBY"]
 
 
 class Event(Message, kw_only=True):
@@ -67,14 +70,20 @@ class Event(Message, kw_only=True):
     message: EventMessage | None = None
     failure: EventFailure | None = None
     error: EventError | None = None
+    promoted: EventPromoted | None = None
 
 
 class EventSubscribed(Message, kw_only=True):
-    """The first event. ``heartbeat_interval_seconds`` is how long silence may last (M-SE-01)."""
+    """The first event. ``heartbeat_interval_seconds`` is how long silence may last (M-SE-01).
+
+    ``mode`` and ``fencing_token`` are told to those that subscribe as one of several (A44); Mesos has neither.
+    """
 
     framework_id: FrameworkID
     heartbeat_interval_seconds: float | None = None
     master_info: MasterInfo | None = None
+    mode: SchedulerMode | None = None
+    fencing_token: Int64 | None = None
 
 
 class EventOffers(Message, kw_only=True):
@@ -135,6 +144,13 @@ class EventError(Message, kw_only=True):
     message: str
 
 
+class EventPromoted(Message, kw_only=True):
+    """To a scheduler that stood by: it acts from here on, and no other does (A44; Mesos has no such event)."""
+
+    framework_id: FrameworkID
+    fencing_token: Int64
+
+
 class Call(Message, kw_only=True):
     """What a scheduler sends. ``framework_id`` is required by every type but SUBSCRIBE."""
 
@@ -159,11 +175,17 @@ class Call(Message, kw_only=True):
 
 
 class CallSubscribe(Message, kw_only=True):
-    """Open the stream of a new framework, or take over that of one with an id."""
+    """Open the stream of a new framework, or take over that of one with an id.
+
+    The last three are for one of several schedulers of a framework, and not of Mesos (A44).
+    """
 
     framework_info: FrameworkInfo
     suppressed_roles: tuple[str, ...] = ()
     offer_constraints: OfferConstraints | None = None
+    mode: SchedulerMode | None = None
+    fencing_token: Int64 | None = None
+    lease_seconds: float | None = None
 
 
 class CallAccept(Message, kw_only=True):

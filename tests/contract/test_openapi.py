@@ -70,7 +70,7 @@ API_TYPES: dict[str, tuple[str, str, tuple[str, str], tuple[object, object]]] = 
 """Of each API with a stream: who serves it and where, the models of its two directions, and their types."""
 
 WITHOUT_PAYLOAD = {
-    "Call": {"TEARDOWN"},
+    "Call": {"TEARDOWN", "HEARTBEAT"},
     "Event": {"HEARTBEAT"},
     "ExecutorCall": {"HEARTBEAT"},
     "ExecutorEvent": {"SHUTDOWN", "HEARTBEAT"},

@@ -25,6 +25,21 @@ class FailoverOverdue:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseDue:
+    """The scheduler that acts for a framework promised to have called by now (A44)."""
+
+    framework_id: FrameworkId
+
+
+@dataclass(frozen=True, slots=True)
+class GraceOver:
+    """The scheduler that acted before this master was elected had its time to come back: one that stands by may take
+    over (A44)."""
+
+    framework_id: FrameworkId
+
+
+@dataclass(frozen=True, slots=True)
 class PingDue:
     """Every ``--agent_ping_timeout``."""
 
@@ -54,5 +69,13 @@ class RegistryGcDue:
 
 
 Deadline = (
-    HeartbeatDue | FailoverOverdue | PingDue | ReregistrationOverdue | RecoveryOverdue | RemovalDue | RegistryGcDue
+    HeartbeatDue
+    | FailoverOverdue
+    | LeaseDue
+    | GraceOver
+    | PingDue
+    | ReregistrationOverdue
+    | RecoveryOverdue
+    | RemovalDue
+    | RegistryGcDue
 )

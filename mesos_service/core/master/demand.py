@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mesos_service.core.master import books, frameworks, offers, validation
+from mesos_service.core.master import books, frameworks, offers, standbys, validation
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import Request, Revive, Suppress, UpdateFramework
@@ -79,7 +79,9 @@ def on_update_framework(turn: Turn, framework: Framework, call: UpdateFramework)
 
 def on_change_stored(turn: Turn, number: int, stored: Change) -> None:
     frameworks.was_stored(turn.state, stored.framework_id, number)
-    _change(turn, turn.state.frameworks[stored.framework_id], stored)
+    framework = turn.state.frameworks[stored.framework_id]
+    _change(turn, framework, stored)
+    standbys.see_to_succession(turn, framework)
 
 
 def _change(turn: Turn, framework: Framework, wanted: Change) -> None:

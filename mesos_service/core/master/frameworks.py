@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from mesos_service.core.effects import CloseStream, OpenStream, SendScheduler
+from mesos_service.core.events import Error, Heartbeat, Subscribed
 from mesos_service.core.link import FrameworkUpdated
-from mesos_service.core.master.deadlines import FailoverOverdue
-from mesos_service.core.master.state import Framework, MasterState
+from mesos_service.core.master import books, passes
+from mesos_service.core.master.deadlines import FailoverOverdue, GraceOver, HeartbeatDue, LeaseDue
+from mesos_service.core.master.state import Framework, Lease, MasterState
 from mesos_service.core.master.turn import Turn
+from mesos_service.core.messages import Subscribe
 from mesos_service.core.registry.operations import RecordFramework, RemoveFramework
 from mesos_service.core.registry.registry import RegisteredFramework, Registry
 from mesos_service.domain.frameworks import FrameworkInfo
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.ids import AgentId, FrameworkId, Role, StreamId
 from mesos_service.plugins.allocator import FrameworkView
 
 REMOVED: Final = "Framework has been removed"
@@ -127,6 +131,64 @@ def view(framework: Framework) -> FrameworkView:
         capabilities=info.capabilities,
         min_allocatable=info.min_allocatable,
     )
+
+
+def seat(turn: Turn, framework: Framework, stream_id: StreamId, record: RegisteredFramework, call: Subscribe) -> None:
+    """From here on the scheduler at this stream acts for the framework, with what it said when it subscribed.
+
+    ``record`` is stored. Whoever acted before has been detached.
+    """
+    state = turn.state
+    framework_id = framework.framework_id
+    framework.stream_id = stream_id
+    state.streams[stream_id] = framework_id
+    framework.generation = record.generation
+    framework.fenced = knows_of_tokens(call)
+    framework.principal = call.principal or record.info.principal
+    framework.recovered = False
+    state.timers.cancel(FailoverOverdue(framework_id))
+    state.timers.cancel(GraceOver(framework_id))
+    framework.lease = new_lease(call, turn.now)
+    if framework.lease is not None:
+        state.timers.set(LeaseDue(framework_id), framework.lease.due_at)
+    change(turn, framework, record.info, frozenset(call.suppressed_roles))
+    state.allocator.set_framework_active(framework_id, True)
+    passes.plan(state, turn.now)
+    books.want_full_pass(turn)
+
+
+def knows_of_tokens(call: Subscribe) -> bool:
+    """Whether a scheduler speaks of what only this master has; others are told nothing that Mesos would not say."""
+    return call.mode is not None or call.fencing_token is not None or call.lease_seconds is not None
+
+
+def new_lease(call: Subscribe, now: float) -> Lease | None:
+    return None if call.lease_seconds is None else Lease(call.lease_seconds, now, now + call.lease_seconds)
+
+
+def open_stream(turn: Turn, call: Subscribe, framework_id: FrameworkId, token: int | None) -> StreamId:
+    """Answer SUBSCRIBE with a stream; ``token`` is ``None`` for one that stands by."""
+    state = turn.state
+    stream_id = StreamId(turn.new_uuid_text())
+    interval = state.options.heartbeat_interval_seconds
+    subscribed = Subscribed(framework_id, interval)
+    if knows_of_tokens(call):
+        subscribed = Subscribed(framework_id, interval, "STANDBY" if token is None else "PRIMARY", token)
+    state.streams[stream_id] = framework_id
+    state.timers.set(HeartbeatDue(stream_id), turn.now + interval)
+    turn.do(OpenStream(call.request, framework_id, stream_id))
+    turn.do(SendScheduler(stream_id, subscribed))
+    turn.do(SendScheduler(stream_id, Heartbeat()))
+    return stream_id
+
+
+def end_stream(turn: Turn, stream_id: StreamId, why: str) -> None:
+    """Say one last thing, and forget the stream."""
+    state = turn.state
+    turn.do(SendScheduler(stream_id, Error(why)))
+    turn.do(CloseStream(stream_id))
+    state.timers.cancel(HeartbeatDue(stream_id))
+    state.streams.pop(stream_id, None)
 
 
 def agents_of(framework: Framework) -> list[AgentId]:

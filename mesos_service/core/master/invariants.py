@@ -97,6 +97,9 @@ def _check_framework(state: MasterState, framework: Framework) -> None:
         _must(not framework.offers, f"{what} is not connected and has offers")
     else:
         _must(state.streams.get(framework.stream_id) == framework_id, f"{what} has a stream that is not its own")
+    for stream_id in framework.standbys:
+        _must(stream_id != framework.stream_id, f"{what} has a scheduler that acts and stands by")
+        _must(state.streams.get(stream_id) == framework_id, f"{what} has a standby on a stream that is not its own")
     _must(framework.suppressed <= set(framework.info.roles), f"{what} suppresses roles that it is not in")
 
 
@@ -146,10 +149,13 @@ def _check_collections(state: MasterState) -> None:
             _must(own, f"link {link_id} lists agent {agent_id}, which is not on it")
     for stream_id, framework_id in state.streams.items():
         known = state.frameworks.get(framework_id)
-        _must(known is not None and known.stream_id == stream_id, f"stream {stream_id} is nobody's")
+        own = known is not None and (known.stream_id == stream_id or stream_id in known.standbys)
+        _must(own, f"stream {stream_id} is nobody's")
     by_address: dict[tuple[str, int], dict[AgentId, None]] = {}
     for agent_id, agent in state.agents.items():
         by_address.setdefault((agent.info.hostname, agent.info.port), {})[agent_id] = None
+    for agent_id, info in state.recovered.items():
+        by_address.setdefault((info.hostname, info.port), {})[agent_id] = None
     _same("addresses", state.addresses, by_address)
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mesos_service.core.messages import Subscribe
 from mesos_service.core.registry.operations import Operation
 from mesos_service.core.registry.registry import Registry
 from mesos_service.core.timers import Timers
@@ -62,6 +63,8 @@ class MasterOptions:
     max_statuses_per_task: int = 16
     outstanding_offers_max: int = 4096
     """A pass grants no more while so many offers are unanswered: a cold start cannot bury the master."""
+    standby_grace_seconds: float = 5.0
+    """How long schedulers that stand by wait, at a new master, for the one that acted before (A44)."""
     roles: frozenset[Role] | None = None
     """Roles that frameworks may use (``--roles``); ``None`` allows all."""
     root_submissions: bool = True
@@ -130,6 +133,35 @@ class Agent:
 
 
 @dataclass(slots=True)
+class Lease:
+    """A scheduler's promise to make some call every ``seconds``, so that one that hangs is noticed (A44)."""
+
+    seconds: float
+    heard_at: float
+    due_at: float
+    """When it is looked at next; only that of the scheduler that acts is."""
+    lapsed: bool = False
+    """It was found broken, by a master that was awake all the time; void when there has been a call since."""
+
+    def holds(self, now: float) -> bool:
+        return now < self.heard_at + self.seconds
+
+
+@dataclass(slots=True)
+class Standby:
+    """A scheduler that waits to take over (A44). ``call`` is what it subscribed with, and will act on."""
+
+    stream_id: StreamId
+    call: Subscribe
+    joined_at: float
+    lease: Lease | None
+
+    def is_alive(self, now: float) -> bool:
+        """Without a lease it is alive as long as its stream is open."""
+        return self.lease is None or self.lease.holds(now)
+
+
+@dataclass(slots=True)
 class Framework:
     """One framework, connected or within its failover timeout."""
 
@@ -150,7 +182,16 @@ class Framework:
     recovered: bool = False
     """Known from before this master was elected, and not back yet; gets no offers until it subscribes (X20)."""
     generation: int = 0
-    """As the registry has it (N11); 0 while only agents know of the framework."""
+    """As the registry has it (N11): the token of the scheduler that acts, and no other's; 0 while only agents know of
+    the framework."""
+    fenced: bool = False
+    """The scheduler that acts has been told its token."""
+    lease: Lease | None = None
+    """What the scheduler that acts has promised."""
+    standbys: dict[StreamId, Standby] = field(default_factory=dict)
+    """In the order in which they came."""
+    deposed: dict[StreamId, int] = field(default_factory=dict)
+    """The last streams whose schedulers acted and do so no more, with their tokens."""
     offers_sent: int = 0
     offers_accepted: int = 0
     offers_declined: int = 0
@@ -177,7 +218,7 @@ class MasterState:
     agents: dict[AgentId, Agent] = field(default_factory=dict)
     links: dict[LinkId, dict[AgentId, None]] = field(default_factory=dict)
     addresses: dict[tuple[str, int], dict[AgentId, None]] = field(default_factory=dict)
-    """``agents`` by hostname and port."""
+    """``agents`` and ``recovered`` by hostname and port; written by ``addresses.py`` alone."""
     registrations: dict[LinkId, dict[str, AgentId]] = field(default_factory=dict)
     """First registrations by link, so that one that is repeated gets the same id."""
     registering: dict[AgentId, int] = field(default_factory=dict)

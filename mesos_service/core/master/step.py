@@ -27,6 +27,7 @@ from mesos_service.core.master import (
     registration,
     registry_gc,
     removals,
+    standbys,
     startup,
     subscription,
     tasks,
@@ -34,7 +35,9 @@ from mesos_service.core.master import (
 )
 from mesos_service.core.master.deadlines import (
     FailoverOverdue,
+    GraceOver,
     HeartbeatDue,
+    LeaseDue,
     PingDue,
     RecoveryOverdue,
     RegistryGcDue,
@@ -60,6 +63,7 @@ from mesos_service.core.messages import (
     Request,
     Revive,
     SchedulerDisconnected,
+    SchedulerHeartbeat,
     Shutdown,
     Subscribe,
     Suppress,
@@ -84,6 +88,7 @@ Call = (
     | Shutdown
     | Request
     | UpdateFramework
+    | SchedulerHeartbeat
     | Unhandled
 )
 """What only a subscribed framework may say."""
@@ -166,6 +171,8 @@ def _on_call(turn: Turn, framework: Framework, call: Call) -> None:
             demand.on_request(turn, framework, call)
         case UpdateFramework():
             demand.on_update_framework(turn, framework, call)
+        case SchedulerHeartbeat():
+            turn.reply(call.request, 202)
         case Unhandled():
             turn.reply(call.request, 202)
             turn.note("call.unhandled", framework_id=framework.framework_id, type=call.type)
@@ -199,7 +206,7 @@ def _from_agent(turn: Turn, envelope: FromAgent) -> None:
         case AgentUpdated():
             registration.on_agent_updated(turn, agent, message)
         case Unregister():
-            departure.begin_removal(turn, agent, "agent unregistered", "agent.unregistered")
+            departure.begin_removal(turn, agent.agent_id, "agent unregistered", "agent.unregistered")
         case _:
             assert_never(message)
 
@@ -226,6 +233,8 @@ def _on_persisted(turn: Turn, number: int) -> None:
             subscription.on_subscription_stored(turn, number, stored)
         case demand.Change():
             demand.on_change_stored(turn, number, stored)
+        case standbys.Promotion():
+            standbys.on_promotion_stored(turn, number, stored)
         case teardown.Removal():
             teardown.on_removal_stored(turn, number, stored)
         case None:
@@ -246,6 +255,10 @@ def _on_tick(turn: Turn) -> None:
                 subscription.on_heartbeat_due(turn, deadline)
             case FailoverOverdue():
                 subscription.on_failover_overdue(turn, deadline)
+            case LeaseDue():
+                standbys.on_lease_due(turn, deadline)
+            case GraceOver():
+                standbys.on_grace_over(turn, deadline)
             case ReregistrationOverdue():
                 liveness.on_reregistration_overdue(turn, deadline)
             case RecoveryOverdue():

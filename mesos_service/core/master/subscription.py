@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mesos_service.core.effects import CloseStream, OpenStream, SendScheduler
-from mesos_service.core.events import Error, Heartbeat, Subscribed
-from mesos_service.core.master import books, frameworks, passes, teardown, validation
+from mesos_service.core.events import Error, Heartbeat
+from mesos_service.core.master import frameworks, standbys, teardown, validation
 from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
@@ -29,6 +29,8 @@ class Subscription:
     framework_id: FrameworkId
     record: RegisteredFramework
     call: Subscribe
+    waits: bool
+    """It is to stand by."""
 
 
 # -- who may call --------------------------------------------------------------------------------------------
@@ -38,11 +40,17 @@ def admit(turn: Turn, call: SchedulerCall) -> Framework | None:
     """The framework that calls, or ``None`` when the call has been refused; the order of checks is Mesos' (X18a)."""
     framework = turn.state.frameworks.get(call.framework_id)
     if framework is not None and framework.stream_id is not None and framework.stream_id == call.stream_id:
+        if framework.lease is not None:
+            framework.lease.heard_at = turn.now
         return framework
     if framework is None:
         turn.reply(call.request, 400, "Framework cannot be found")
     elif call.framework_id in turn.state.departing:
         turn.reply(call.request, 403, "Framework is being removed")
+    elif (standby := framework.standbys.get(StreamId(call.stream_id or ""))) is not None:
+        standbys.on_call(turn, framework, standby, call)
+    elif (refusal := standbys.refuse_deposed(turn.state, framework, call)) is not None:
+        turn.reply(call.request, 403, refusal)
     elif framework.stream_id is None:
         turn.reply(call.request, 403, "Framework is not subscribed")
     elif call.stream_id is None:
@@ -69,11 +77,19 @@ def on_subscribe(turn: Turn, call: Subscribe) -> None:
     if refusal is not None:
         _turn_away(turn, call, refusal)
         return
+    framework = state.frameworks.get(framework_id)
+    waits = standbys.stands_by(call, newest)
+    if waits and framework is not None:
+        standbys.join(turn, framework, call)
+        return
     info = replace(call.framework, framework_id=framework_id)
     if newest is not None:
         info = replace(info, user=newest.info.user, checkpoint=newest.info.checkpoint)
-    record = RegisteredFramework(info, max(1, newest.generation) if newest is not None else 1)
-    wanted = Subscription(framework_id, record, call)
+    record = RegisteredFramework(info, standbys.token_of(state, call, newest))
+    if waits and newest is not None:
+        # The framework is in the making: this writes nothing new, and goes on when it is made.
+        record = newest
+    wanted = Subscription(framework_id, record, call, waits)
     if frameworks.is_stored(state, framework_id, record):
         _subscribe(turn, wanted)
         return
@@ -87,13 +103,15 @@ def on_subscription_stored(turn: Turn, number: int, stored: Subscription) -> Non
     frameworks.was_stored(state, stored.framework_id, number)
     if stored.framework_id in state.departing:
         _turn_away(turn, stored.call, frameworks.REMOVED)
-    else:
-        _subscribe(turn, stored)
+        return
+    _subscribe(turn, stored)
+    standbys.see_to_succession(turn, state.frameworks[stored.framework_id])
 
 
 def _refuse(state: MasterState, call: Subscribe, newest: RegisteredFramework | None) -> str | None:
     info = call.framework
     refusal = validation.refuse_framework(info, call.suppressed_roles, state.options)
+    refusal = refusal or validation.refuse_standing(call.lease_seconds, call.fencing_token)
     if refusal is not None or info.framework_id is None:
         return refusal
     if info.framework_id in state.removed_frameworks or info.framework_id in state.departing:
@@ -115,50 +133,31 @@ def _subscribe(turn: Turn, wanted: Subscription) -> None:
     call, framework_id = wanted.call, wanted.framework_id
     framework = state.frameworks.get(framework_id)
     if framework is None:
-        framework = _add(turn, wanted)
+        framework = _add(turn, wanted.record)
+        fact = "framework.subscribed"
     else:
-        _take_up(turn, framework, wanted)
-    stream_id = StreamId(turn.new_uuid_text())
-    framework.stream_id = stream_id
-    framework.generation = wanted.record.generation
-    framework.principal = call.principal or framework.info.principal
-    state.streams[stream_id] = framework_id
-    interval = state.options.heartbeat_interval_seconds
-    turn.do(OpenStream(call.request, framework_id, stream_id))
-    turn.do(SendScheduler(stream_id, Subscribed(framework_id, interval)))
-    turn.do(SendScheduler(stream_id, Heartbeat()))
-    state.timers.set(HeartbeatDue(stream_id), turn.now + interval)
-    passes.plan(state, turn.now)
-    books.want_full_pass(turn)
-
-
-def _add(turn: Turn, wanted: Subscription) -> Framework:
-    """A framework that was never seen; an id it brings along is accepted as it is."""
-    state = turn.state
-    framework = frameworks.make(state, wanted.record.info, turn.now)
-    framework.suppressed = frozenset(wanted.call.suppressed_roles)
-    state.frameworks[wanted.framework_id] = framework
-    state.allocator.add_framework(frameworks.view(framework), {}, True)
-    turn.note("framework.subscribed", framework_id=wanted.framework_id, name=framework.info.name)
-    return framework
-
-
-def _take_up(turn: Turn, framework: Framework, wanted: Subscription) -> None:
-    """A framework comes back, or another instance of it takes its place (X18b, X18e, X18g)."""
-    state = turn.state
-    framework_id = framework.framework_id
+        fact = "framework.resubscribed" if framework.stream_id is None else "framework.failed_over"
+        framework.reregistered_at = turn.now
+    if wanted.waits:
+        standbys.join(turn, framework, call)
+        return
     replaced = framework.stream_id
     if replaced is not None:
-        turn.do(SendScheduler(replaced, Error("Framework failed over")))
-        turn.do(CloseStream(replaced))
         teardown.detach(turn, framework)
-    state.timers.cancel(FailoverOverdue(framework_id))
-    framework.reregistered_at = turn.now
-    framework.recovered = False
-    frameworks.change(turn, framework, wanted.record.info, frozenset(wanted.call.suppressed_roles))
-    state.allocator.set_framework_active(framework_id, True)
-    fact = "framework.failed_over" if replaced is not None else "framework.resubscribed"
+        frameworks.end_stream(turn, replaced, "Framework failed over")
+    stream_id = frameworks.open_stream(turn, call, framework_id, wanted.record.generation)
+    frameworks.seat(turn, framework, stream_id, wanted.record, call)
     turn.note(fact, framework_id=framework_id, name=framework.info.name)
+
+
+def _add(turn: Turn, record: RegisteredFramework) -> Framework:
+    """A framework that was never seen; an id it brings along is accepted as it is."""
+    state = turn.state
+    framework = frameworks.make(state, record.info, turn.now)
+    framework.generation = record.generation
+    state.frameworks[framework.framework_id] = framework
+    state.allocator.add_framework(frameworks.view(framework), {}, False)
+    return framework
 
 
 def on_heartbeat_due(turn: Turn, deadline: HeartbeatDue) -> None:
@@ -170,9 +169,14 @@ def on_heartbeat_due(turn: Turn, deadline: HeartbeatDue) -> None:
 
 
 def on_disconnected(turn: Turn, message: SchedulerDisconnected) -> None:
-    """The stream is gone: no offers, and ``failover_timeout`` to come back; by default none at all (X18c)."""
+    """The stream is gone: no offers, and somebody else's turn, or ``failover_timeout`` to come back (X18c, A44)."""
     framework = turn.state.frameworks.get(message.framework_id)
-    if framework is None or framework.stream_id != message.stream_id:
+    if framework is None:
+        return
+    if message.stream_id in framework.standbys:
+        standbys.leave(turn, framework, message.stream_id, message.reason)
+        return
+    if framework.stream_id != message.stream_id:
         return
     teardown.detach(turn, framework)
     turn.note(
@@ -181,14 +185,12 @@ def on_disconnected(turn: Turn, message: SchedulerDisconnected) -> None:
         name=framework.info.name,
         reason=message.reason,
     )
-    timeout = framework.info.failover_timeout_seconds
-    if timeout > 0:
-        turn.state.timers.set(FailoverOverdue(framework.framework_id), turn.now + timeout)
-    else:
-        teardown.begin(turn, framework)
+    standbys.see_to_succession(turn, framework)
+    teardown.left_alone(turn, framework)
 
 
 def on_failover_overdue(turn: Turn, deadline: FailoverOverdue) -> None:
+    """Nobody has come back in time; whoever stands by is somebody."""
     framework = turn.state.frameworks.get(deadline.framework_id)
-    if framework is not None and not framework.connected:
+    if framework is not None and not framework.connected and not framework.standbys:
         teardown.begin(turn, framework)

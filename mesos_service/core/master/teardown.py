@@ -14,7 +14,7 @@ from typing import Final
 from mesos_service.core.effects import CloseStream
 from mesos_service.core.link import ShutdownFramework
 from mesos_service.core.master import books, frameworks, offers, tasks
-from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue
+from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue, LeaseDue
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import OperatorTeardown, Teardown
@@ -26,6 +26,10 @@ REASON_FRAMEWORK_REMOVED: Final = "REASON_FRAMEWORK_REMOVED"
 FORGOTTEN_AT_ONCE: Final = 1000
 """So many ids of removed frameworks are forgotten together, the oldest of them: one operation for each new one would
 double what is stored."""
+
+DEPOSED_MAX: Final = 16
+"""Streams of a framework whose late calls are told why they are refused; those of older ones are told that they are
+not the framework's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +73,36 @@ def begin(turn: Turn, framework: Framework, waiting: tuple[int, int] | None = No
     frameworks.store(turn, RemoveFramework(framework_id, turn.now), removal)
 
 
+def left_alone(turn: Turn, framework: Framework) -> None:
+    """Nobody acts for it, or stands by: ``failover_timeout`` to come back; by default none at all (X18c)."""
+    state = turn.state
+    framework_id = framework.framework_id
+    if framework.connected or framework.standbys or framework_id in state.departing:
+        return
+    overdue = FailoverOverdue(framework_id)
+    if framework.recovered:
+        if state.timers.deadline(overdue) is None:
+            state.timers.set(overdue, turn.now + frameworks.recovery_seconds(state, framework))
+    elif framework.info.failover_timeout_seconds > 0:
+        state.timers.set(overdue, turn.now + framework.info.failover_timeout_seconds)
+    else:
+        begin(turn, framework)
+
+
 def detach(turn: Turn, framework: Framework) -> None:
     """Forget the framework's stream, and its offers and filters with it (X14g, X18g); closing it is the caller's."""
     state = turn.state
-    if framework.stream_id is None:
+    stream_id = framework.stream_id
+    if stream_id is None:
         return
-    del state.streams[framework.stream_id]
-    state.timers.cancel(HeartbeatDue(framework.stream_id))
+    del state.streams[stream_id]
+    state.timers.cancel(HeartbeatDue(stream_id))
+    state.timers.cancel(LeaseDue(framework.framework_id))
+    framework.deposed[stream_id] = framework.generation
+    while len(framework.deposed) > DEPOSED_MAX:
+        del framework.deposed[next(iter(framework.deposed))]
     framework.stream_id = None
+    framework.lease = None
     state.allocator.set_framework_active(framework.framework_id, False)
     offers.discard_all(turn, framework)
 
@@ -98,6 +124,9 @@ def on_removal_stored(turn: Turn, number: int, stored: Removal) -> None:
     if stored.stream_id is not None:
         # Before its tasks, so that no update is put on a stream that ends without one.
         turn.do(CloseStream(stored.stream_id))
+    for standby in framework.standbys:
+        frameworks.end_stream(turn, standby, frameworks.REMOVED)
+    framework.standbys.clear()
     del state.departing[framework_id]
     _remove(turn, framework)
     _remember(turn, framework_id, stored.at)

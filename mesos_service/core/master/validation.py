@@ -21,6 +21,11 @@ from mesos_service.domain.tasks import TaskInfo
 DURATION_SECONDS_MAX: Final = 2**63 / 1e9
 """Mesos counts durations in 64-bit nanoseconds; whatever exceeds them is no failover timeout."""
 
+LEASE_SECONDS_MIN: Final = 0.1
+LEASE_SECONDS_MAX: Final = 3600.0
+FENCING_TOKEN_MAX: Final = 2**53
+"""They count up by one; beyond this, JSON is not exact everywhere."""
+
 # -- frameworks ----------------------------------------------------------------------------------------------
 
 
@@ -35,6 +40,15 @@ def refuse_framework(info: FrameworkInfo, suppressed: Collection[Role], options:
         or _refuse_suppressed(info, suppressed)
         or _refuse_by_policy(info, options)
     )
+
+
+def refuse_standing(lease_seconds: float | None, fencing_token: int | None) -> str | None:
+    """Say why a scheduler cannot be one of several with these, or ``None``."""
+    if lease_seconds is not None and not LEASE_SECONDS_MIN <= lease_seconds <= LEASE_SECONDS_MAX:
+        return f"'lease_seconds' must be between {LEASE_SECONDS_MIN:g} and {LEASE_SECONDS_MAX:g}, not {lease_seconds:g}"
+    if fencing_token is not None and not 0 < fencing_token <= FENCING_TOKEN_MAX:
+        return f"'fencing_token' {fencing_token} is none that a master gave"
+    return None
 
 
 def refuse_resubscription(old: FrameworkInfo, new: FrameworkInfo) -> str | None:

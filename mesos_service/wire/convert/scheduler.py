@@ -42,6 +42,9 @@ def call_from_wire(call: wire.Call, context: CallContext) -> messages.SchedulerM
         return messages.Subscribe(
             framework=framework_from_wire(call.subscribe.framework_info),
             suppressed_roles=tuple(Role(role) for role in call.subscribe.suppressed_roles),
+            mode=call.subscribe.mode,
+            fencing_token=call.subscribe.fencing_token,
+            lease_seconds=call.subscribe.lease_seconds,
             request=context["request"],
             principal=context["principal"],
             stimulus=context["stimulus"],
@@ -218,6 +221,10 @@ def _update_framework(call: wire.Call, framework_id: FrameworkId, context: CallC
     )
 
 
+def _heartbeat(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
+    return messages.SchedulerHeartbeat(framework_id=framework_id, **context)
+
+
 _CALLS: Mapping[str, Callable[[wire.Call, FrameworkId, CallContext], messages.SchedulerMessage]] = {
     "ACCEPT": _accept,
     "DECLINE": _decline,
@@ -232,12 +239,14 @@ _CALLS: Mapping[str, Callable[[wire.Call, FrameworkId, CallContext], messages.Sc
     "MESSAGE": _message,
     "REQUEST": _request,
     "UPDATE_FRAMEWORK": _update_framework,
+    "HEARTBEAT": _heartbeat,
 }
 
 # -- events --------------------------------------------------------------------------------------------------
 
 Event = (
     events.Subscribed
+    | events.Promoted
     | events.Heartbeat
     | events.Rescind
     | events.Update
@@ -265,6 +274,15 @@ def event_to_wire(event: Event, master: MasterInfo | None) -> wire.Event:
                     framework_id=common.FrameworkID(value=event.framework_id),
                     heartbeat_interval_seconds=event.heartbeat_interval_seconds,
                     master_info=master,
+                    mode=event.mode,
+                    fencing_token=event.fencing_token,
+                ),
+            )
+        case events.Promoted():
+            return wire.Event(
+                type="PROMOTED",
+                promoted=wire.EventPromoted(
+                    framework_id=common.FrameworkID(value=event.framework_id), fencing_token=event.fencing_token
                 ),
             )
         case events.UpdateOperationStatus():

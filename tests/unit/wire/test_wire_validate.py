@@ -48,7 +48,7 @@ def test_type_comes_first_then_framework_id_then_sub_message() -> None:
 
 @pytest.mark.parametrize("kind", get_args(scheduler.CallType))
 def test_which_calls_need_a_body(kind: str) -> None:
-    without = {"UNKNOWN", "TEARDOWN", "REVIVE", "SUPPRESS"}
+    without = {"UNKNOWN", "TEARDOWN", "REVIVE", "SUPPRESS", "HEARTBEAT"}
     reason = scheduler_reason({"type": kind, **FRAMEWORK})
     assert reason == (None if kind in without else f"Expecting '{kind.lower()}' to be present")
     assert (kind in SCHEDULER_SUB_MESSAGES) == (kind not in without)

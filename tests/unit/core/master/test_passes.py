@@ -236,10 +236,13 @@ class Misguided(Allocator):
     def add_agent(self, *said) -> None:  # type: ignore[no-untyped-def]
         self._stock.add_agent(*said)
 
+    def set_framework_active(self, *said) -> None:  # type: ignore[no-untyped-def]
+        self._stock.set_framework_active(*said)
+
     def _ignore(self, *said: object) -> None:
         """None of these matters here."""
 
-    update_framework = remove_framework = set_framework_active = suppress = revive = _ignore  # type: ignore[assignment]
+    update_framework = remove_framework = suppress = revive = _ignore  # type: ignore[assignment]
     request_resources = update_agent = remove_agent = set_agent_active = update_whitelist = _ignore  # type: ignore[assignment]
     offered_to_allocated = update_allocation = update_weights = _ignore  # type: ignore[assignment]
 

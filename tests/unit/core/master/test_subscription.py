@@ -33,7 +33,7 @@ def test_m_sc_01_first_subscription_opens_a_stream_and_gives_an_id() -> None:
     scheduler = Scheduler(world, framework_info())
     effects = scheduler.subscribe()
     opened = [type(effect) for effect in effects].index(OpenStream)
-    assert [type(effect) for effect in effects[opened:]] == [OpenStream, SendScheduler, SendScheduler]
+    assert [type(effect) for effect in effects[opened : opened + 3]] == [OpenStream, SendScheduler, SendScheduler]
     assert scheduler.framework_id == "master-0000"
     assert world.state.frameworks[scheduler.framework_id].info.framework_id == "master-0000"
     assert facts(effects) == ["framework.subscribed"]
