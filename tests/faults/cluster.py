@@ -158,7 +158,7 @@ class Cluster:
         at = f"zk://{found_by}{plan.zookeeper_path}" if found_by else known
         self.agents = [Agent(number, self._made(f"agent-{number}"), plan, at) for number in range(1, plan.agents + 1)]
         files = (f"--journal={self._directory / 'journal'}", f"--truth={self.truth}")
-        command = (sys.executable, "-m", "tests.faults.load", f"--master={known}", *files, *plan.load_flags)
+        command = (sys.executable, "-m", "tests.faults.load", f"--master={at}", *files, *plan.load_flags)
         self.load = Supervised("load", command, self._made("load") / "log", restarts="on-failure")
         try:
             for one in (*self.masters, *self.agents):

@@ -1,0 +1,29 @@
+"""Ports for servers that are to come back where they were."""
+
+from __future__ import annotations
+
+import random
+import socket
+from pathlib import Path
+from typing import Final
+
+_FIRST: Final = 20_000
+_RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def fixed_port() -> int:
+    """A free port of 127.0.0.1 below those that the kernel gives to outgoing connections.
+
+    A server that is down for a while would otherwise find its port taken: by a stranger's connection, or by a client
+    that, calling again and again, happens to be given the very port it calls and is connected to itself.
+    """
+    end = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else 32_768
+    chooser = random.SystemRandom()
+    while True:
+        port = chooser.randrange(_FIRST, end)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
