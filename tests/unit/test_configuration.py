@@ -182,7 +182,7 @@ def test_one_load_leaves_nothing_to_the_next(tmp_path: Path) -> None:
         ({"weights": "a=1,a=2"}, "--weights: role 'a' has two weights"),
         ({"roles": "a,/b"}, "--roles: Role '/b' cannot start with a slash"),
         ({"min_allocatable_resources": "cpus=1"}, "--min_allocatable_resources: 'cpus=1' is not of the form"),
-        ({"registry": "replicated_log"}, "--registry: 'replicated_log' is no registry of this version"),
+        ({"registry": "replicated_log"}, "--registry: Mesos' replicated log is not kept here"),
         ({"logging_level": "LOUD"}, "--logging_level: 'LOUD' is none of"),
         ({"max_agent_ping_timeouts": "0"}, "--max_agent_ping_timeouts: .*1"),
         ({"recovery_agent_removal_limit": "0.5"}, "--recovery_agent_removal_limit: '0.5' is not a percentage"),
