@@ -130,7 +130,7 @@ def _quotas() -> dict[Role, Quota]:
     """A guarantee that has yet to be met, and a limit."""
     return {
         Role("role9"): Quota(guarantees={"cpus": 2_000_000, "mem": 4_000_000_000}),
-        Role("role19"): Quota(limits={"cpus": 30_000_000}),
+        Role("role19"): Quota(limits={"cpus": 30_000_000, "mem": 60_000_000_000}),
     }
 
 

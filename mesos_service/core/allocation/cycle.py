@@ -19,10 +19,9 @@ from functools import partial
 from typing import Final
 
 from mesos_service.core.allocation import reasons
-from mesos_service.core.allocation.drf import Contest
 from mesos_service.core.allocation.entries import AgentBook, Client
 from mesos_service.core.allocation.ledger import Ledger
-from mesos_service.core.allocation.quota import Sizing
+from mesos_service.core.allocation.quota import UNBOUNDED, Sizing
 from mesos_service.core.allocation.shapes import Prepared
 from mesos_service.core.allocation.shuffle import second, shuffled
 from mesos_service.core.allocation.summary import PassSummary
@@ -148,7 +147,13 @@ class Pass:
         self._may_repeat = 0
         """How many of the grants may be followed by another one to the same client on the same agent."""
         self._owed: dict[Prepared, int] = {}
-        """Grants that the sorter has not been charged for in full, and how many of each."""
+        """Grants that neither sorter nor sizing has been charged for in full, and how many of each."""
+        self._given: dict[Prepared, int] = {}
+        """The same of the whole pass, but for those that are owed still."""
+        self._largest: dict[str, int] = {}
+        """The most of each resource that any of those is of."""
+        self._unsized = 0
+        """How many more of them head-room is sure to leave whole."""
         self._taken: list[AgentBook] = []
         """Agents of which all was granted at once; they are still among the candidates."""
         self._contest = ledger.sorter.full_contest()
@@ -156,7 +161,7 @@ class Pass:
     def close(self) -> list[Grant]:
         """Settle what is owed; the grants."""
         self._settle_owed()
-        self._ledger.close(self._taken)
+        self._ledger.close(self._taken, self._given)
         grants = self._grants
         self._summary.grants = len(grants)
         return _merged(grants) if self._may_repeat else grants
@@ -179,16 +184,26 @@ class Pass:
         if ledger.filters.blocking(client.serial, agent.index, offer) is not None:
             return False
         if self.sizing is not None:
-            self.sizing.take(client, offer)
-        self._grants.append(ledger.give(agent, client, piece))
+            self.sizing.take(piece)
+        self._grants.append(ledger.give(agent, piece))
         self._may_repeat = len(self._grants)
         return True
 
     def _settle_owed(self) -> None:
-        sorter = self._ledger.sorter
+        """Bring the accounts of sorter and quota up to date with what was granted at full speed."""
+        given = self._given
         for prepared, times in self._owed.items():
-            sorter.owe(prepared.client, prepared.vector, prepared.counted, times)
+            given[prepared] = given.get(prepared, 0) + times
+            if self.sizing is not None and prepared.client.role not in self.sizing.limited:
+                self.sizing.take(prepared, times)
+        self._ledger.sorter.settle_owed(
+            (prepared.client, prepared.vector, prepared.counted, times) for prepared, times in self._owed.items()
+        )
         self._owed.clear()
+        self._find_room()
+
+    def _find_room(self) -> None:
+        self._unsized = UNBOUNDED if self.sizing is None else self.sizing.room(self._largest)
 
     # -- stage one -------------------------------------------------------------------------------------------
     def serve_guarantees(self, queue: Iterable[AgentBook]) -> None:
@@ -221,7 +236,7 @@ class Pass:
         piece, progress = found
         if piece.blocked is None and ledger.filters.blocking(client.serial, agent.index, piece.offer) is None:
             sizing.take_guaranteed(client, piece.offer, progress)
-            self._grants.append(ledger.give(agent, client, piece))
+            self._grants.append(ledger.give(agent, piece))
 
     def _bits_in(self, roles: Collection[Role]) -> int:
         bits = 0
@@ -234,16 +249,16 @@ class Pass:
     def serve(self, queue: list[AgentBook], active: int) -> int:
         """Everything to whoever of ``active`` may have it; how many agents were done before the limit was reached."""
         ledger, sizing, observer = self._ledger, self.sizing, self.observer
-        sorter, prepared_of = ledger.sorter, ledger.prepared
-        first, serve, book_offer = sorter.first, sorter.serve, ledger.book_offer
-        blocking = ledger.filters.blocking
+        sorter, filters, prepared_of = ledger.sorter, ledger.filters, ledger.prepared
+        first, serve = sorter.first, sorter.serve
+        limited = frozenset[Role]() if sizing is None else sizing.limited
+        everybody = active == sorter.active and bool(active)
         grants, owed, taken = self._grants, self._owed, self._taken
         limit = -1 if self._limit is None else self._limit
+        self._settle_owed()
         sorter.settle()
         if len(queue) > MANY:
-            self._settle_owed()
             self._contest = sorter.contest()
-        contest = self._contest
         for position, agent in enumerate(queue):
             if agent.free is Resources.EMPTY:
                 continue  # taken in an earlier stage
@@ -254,28 +269,39 @@ class Pass:
                 if len(grants) == limit and agent.free:
                     return position
                 continue
-            wanted = active & ~agent.vetoed
-            if not wanted:
-                continue
+            wanted = active & ~agent.vetoed if agent.vetoed else active
             shape = agent.shape or ledger.shape_of(agent)
             if shape.is_crumbs:
                 wanted = self._without_crumbs(agent, wanted)
+            if shape.out_of is not self:
+                shape.out = shape.blocked = 0
+                shape.out_of = self
+            elif shape.out:
+                wanted &= ~shape.out
             while wanted:
-                client = first(wanted)
-                prepared = shape.prepared.get(client.stamp) or prepared_of(shape, client)
+                client = sorter.leader() if everybody and wanted is active else first(wanted)
+                prepared = whole = shape.prepared.get(client.stamp) or prepared_of(shape, client)
                 if prepared.blocked is not None:
-                    agent.remember_veto(client.bit)
+                    shape.out |= client.bit
+                    shape.blocked |= client.bit
                     self._summary.count(client, prepared.blocked.reason)
                     wanted ^= client.bit
                     continue
-                whole = prepared
-                if sizing is not None:
+                if prepared.counted_at is not self._contest:
+                    self._enter(prepared)
+                if sizing is not None and (self._unsized <= 0 or client.role in limited):
+                    if self._unsized <= 0:
+                        self._settle_owed()
                     prepared = sizing.sized(shape, client, whole)
                     if prepared.blocked is not None:
+                        shape.out |= client.bit
                         self._summary.count(client, prepared.blocked.reason)
                         wanted ^= client.bit
                         continue
-                if blocking(client.serial, agent.index, prepared.offer) is not None:
+                if (
+                    client.serial in filters
+                    and filters.blocking(client.serial, agent.index, prepared.offer) is not None
+                ):
                     if prepared is whole:
                         agent.remember_veto(client.bit)
                     self._summary.count(client, reasons.REFUSAL_FILTER)
@@ -285,28 +311,39 @@ class Pass:
                     # The rest goes on in the order in which this agent was begun.
                     self._offer(agent, wanted)
                     break
-                if sizing is not None:
-                    sizing.take(client, prepared.offer)
-                if prepared.counted_at is not contest:
-                    contest = self._enter(prepared)
-                book_offer(agent, prepared)
+                if client.role in limited and sizing is not None:
+                    sizing.take(prepared)
+                self._unsized -= 1
+                agent.free = Resources.EMPTY
+                agent.shape = None
+                if agent.offered:
+                    agent.take(prepared)
+                else:
+                    agent.offered = prepared.holdings
                 taken.append(agent)
                 grants.append(_grant((client.framework_id, client.role, agent.agent_id, prepared.granted)))
                 serve(client, prepared.counted)
                 owed[prepared] = owed.get(prepared, 0) + 1
                 break
+            else:
+                if shape.blocked:
+                    agent.remember_veto(shape.blocked)
             if len(grants) == limit and agent.free:
                 return position
         return len(queue)
 
-    def _enter(self, prepared: Prepared) -> Contest:
-        """``prepared`` is given for the first time in this pass: what of it counts? The contest that holds now."""
+    def _enter(self, prepared: Prepared) -> None:
+        """``prepared`` is looked at for the first time in this pass: what of it counts, and is it the largest yet?"""
         if self._contest.is_upset_by(prepared.vector):
             self._settle_owed()
             self._contest = self._ledger.sorter.full_contest()
         prepared.counted = self._contest.counted(prepared.vector)
         prepared.counted_at = self._contest
-        return self._contest
+        if self.sizing is not None:
+            larger = {name: amount for name, amount in prepared.countable if amount > self._largest.get(name, 0)}
+            if larger:
+                self._largest.update(larger)
+                self._settle_owed()
 
     def _without_crumbs(self, agent: AgentBook, wanted: int) -> int:
         """Bits of the clients that may be granted something of what is less than the default minimum.
@@ -322,6 +359,8 @@ class Pass:
         """One agent in full: whoever is left asked in order, and each told its reason when there is an observer."""
         ledger, sizing, observer = self._ledger, self.sizing, self.observer
         sorter = ledger.sorter
+        if sizing is not None:
+            self._settle_owed()
         served: FrameworkId | None = None
         lots = None if self._lots is None else self._lots.of(agent.serial)
         for client in sorter.walk(wanted) if lots is None else sorter.drawn(wanted, lots):
@@ -349,10 +388,11 @@ class Pass:
                 self._tell(client, agent, reasons.refusal_filter(refusal.refused, refusal.expires))
                 continue
             if sizing is not None:
-                sizing.take(client, prepared.offer)
-            self._grants.append(ledger.give(agent, client, prepared))
+                sizing.take(prepared)
+            self._grants.append(ledger.give(agent, prepared))
             served = client.framework_id
         sorter.settle()
+        self._find_room()
 
     def _tell(self, client: Client, agent: AgentBook, veto: Veto) -> None:
         if self.observer is not None:

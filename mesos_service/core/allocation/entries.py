@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from mesos_service.core.allocation.shapes import Shape, Traits
+from mesos_service.core.allocation.shapes import Prepared, Shape, Traits
 from mesos_service.core.allocation.tree import Leaf
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import FrameworkId, Role
@@ -116,6 +116,17 @@ class AgentBook:
         self.shape: Shape | None = None
         if self.vetoed and free is not self.vetoed_free and not self.vetoed_free.contains(free):
             self.vetoed = 0
+
+    def take(self, prepared: Prepared) -> None:
+        """Offer ``prepared``, which was made of what is free here. What was vetoed stays so: less is free."""
+        self.free = prepared.rest
+        self.shape = None
+        if self.offered:
+            framework_id = prepared.client.framework_id
+            before = self.offered.get(framework_id, Resources.EMPTY)
+            self.offered = holding(self.offered, framework_id, before + prepared.granted)
+        else:
+            self.offered = prepared.holdings
 
     def remember_veto(self, bit: int) -> None:
         """The client of ``bit`` was refused what is free now."""

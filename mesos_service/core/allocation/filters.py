@@ -103,6 +103,10 @@ class RefusalFilters:
         """How many stand, holds included."""
         return self._standing
 
+    def __contains__(self, client: int) -> bool:
+        """Whether ``client`` may have filters at all."""
+        return client in self._rows
+
     @property
     def timetable_length(self) -> int:
         """Lines in memory, those of lifted filters included."""

@@ -205,28 +205,28 @@ class Ledger:
             self._sort_in(agent)
 
     # -- resources -------------------------------------------------------------------------------------------
-    def give(self, agent: AgentBook, client: Client, prepared: Prepared) -> Grant:
+    def give(self, agent: AgentBook, prepared: Prepared) -> Grant:
         """Book ``prepared``, which was made of what is free on ``agent``, as offered."""
-        self.book_offer(agent, prepared)
+        agent.take(prepared)
         if not prepared.rest:
             del self.open[agent.serial]
+        if self.quota:
+            self.quota.grant(prepared, 1)
+        client = prepared.client
         self.sorter.charge(client, prepared.vector)
         return Grant(client.framework_id, client.role, agent.agent_id, prepared.granted)
 
-    def book_offer(self, agent: AgentBook, prepared: Prepared) -> None:
-        """The part of :meth:`give` that concerns the agent; :attr:`open` and the sorter are the caller's matter."""
-        if self.quota:
-            self.quota.move_free(prepared.offer, Resources.EMPTY)
-            self.quota.use(prepared.client.role, prepared.granted, 1)
-        # Remembered vetoes stay: what was refused more refuses less as well (see ``gates``).
-        agent.free = prepared.rest
-        agent.shape = None
-        if agent.offered:
-            framework_id = prepared.client.framework_id
-            before = agent.offered.get(framework_id, Resources.EMPTY)
-            agent.offered = holding(agent.offered, framework_id, before + prepared.granted)
+    def close(self, taken: Sequence[AgentBook], given: Mapping[Prepared, int]) -> None:
+        """What :meth:`give` does, but for many agents of which all was taken; the sorter's account is kept already."""
+        candidates = self.open
+        if len(taken) == len(candidates):
+            candidates.clear()
         else:
-            agent.offered = prepared.holdings
+            for agent in taken:
+                del candidates[agent.serial]
+        if self.quota:
+            for prepared, times in given.items():
+                self.quota.grant(prepared, times)
 
     def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
         """What was merely offered is now used; it counts the same for shares, but not for quota (X36)."""
@@ -374,15 +374,6 @@ class Ledger:
         books = [self.agents[agent_id] for agent_id in agent_ids if agent_id in self.agents]
         books.sort(key=lambda agent: agent.serial)
         return books
-
-    def close(self, taken: Sequence[AgentBook]) -> None:
-        """``taken`` are no candidates any more: all that was free there was booked by :meth:`book_offer`."""
-        candidates = self.open
-        if len(taken) == len(candidates):
-            candidates.clear()
-            return
-        for agent in taken:
-            del candidates[agent.serial]
 
     def lots(self, seed: int) -> Lots | None:
         """Lots for a pass, where roles or frameworks are not asked in the order of their shares."""

@@ -18,18 +18,20 @@ hold is consumed, and leaves the role less, but nobody stops them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from typing import Final
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import Client
 from mesos_service.core.allocation.gates import covers
-from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape
+from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, countable, is_countable
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import Role
 from mesos_service.domain.resources import Resource, Resources
 from mesos_service.plugins.allocator import Quota
 from mesos_service.plugins.verdict import Veto
+
+UNBOUNDED: Final = 1 << 60
 
 Left = dict[str, int]
 """Thousandths by name."""
@@ -88,6 +90,14 @@ class QuotaBook:
             for name, amount in countable(resources.unallocated()):
                 consumed[name] = consumed.get(name, 0) + sign * amount
 
+    def grant(self, prepared: Prepared, times: int) -> None:
+        """So many offers of ``prepared`` were made."""
+        consumed = self.consumed.get(top_of(prepared.client.role))
+        for name, amount in prepared.countable:
+            self.free[name] = self.free.get(name, 0) - times * amount
+            if consumed is not None:
+                consumed[name] = consumed.get(name, 0) + times * amount
+
     def move_free(self, before: Resources, after: Resources) -> None:
         """What is free on an agent has changed."""
         free = self.free
@@ -111,6 +121,7 @@ class Sizing:
         self._pass = book.passes
         self._scale = scale
         self._limits = {role: quota.limits for role, quota in book.of.items() if quota.limits}
+        self.limited = frozenset(self._limits)
         self._consumed = {role: dict(consumed) for role, consumed in book.consumed.items()}
         self.unsatisfied = {role: left for role in book.of if (left := book.unsatisfied(role))}
         """Guarantees that stage one is to serve, by role."""
@@ -168,25 +179,32 @@ class Sizing:
                 del self._surplus[name]
 
     # -- stage two -------------------------------------------------------------------------------------------
+    def room(self, largest: Mapping[str, int]) -> int:
+        """How many offers of at most ``largest`` head-room is sure to leave whole, to roles without a limit."""
+        counts = [max(0, amount) // largest[name] for name, amount in self._surplus.items() if largest.get(name)]
+        return min(counts, default=UNBOUNDED)
+
     def sized(self, shape: Shape, client: Client, prepared: Prepared) -> Prepared:
         """``prepared`` itself, or the piece of it that limit and head-room leave; that may be blocked."""
         limits = self._limits.get(client.role)
-        if not limits and not self._surplus:
+        surplus = self._surplus
+        if limits is None and not surplus:
             return prepared
         if prepared.sized_at == self._pass:
             # Within a pass ever less is left, so that what was too little once stays so.
             assert prepared.sized is not None
             return prepared.sized
-        left = dict(self._surplus)
-        if limits:
-            consumed = self._consumed[client.role]
-            for name, limit in limits.items():
-                left[name] = min(left.get(name, limit), limit - consumed.get(name, 0))
-        for name, amount in countable(prepared.offer):
-            if amount > left.get(name, amount):
+        consumed = self._consumed[client.role] if limits is not None else {}
+        for name, amount in prepared.countable:
+            if amount > surplus.get(name, amount):
+                break
+            if limits is not None and name in limits and amount > limits[name] - consumed.get(name, 0):
                 break
         else:
             return prepared
+        left = dict(surplus)
+        for name, limit in limits.items() if limits is not None else ():
+            left[name] = min(left.get(name, limit), limit - consumed.get(name, 0))
         scalars = prepared.offer.filter(is_countable)
         piece = self._piece(shape, client, (prepared.offer - scalars) + shrink(scalars, left))
         if piece.blocked is not None:
@@ -194,16 +212,17 @@ class Sizing:
             prepared.sized_at = self._pass
         return piece
 
-    def take(self, client: Client, offer: Resources) -> None:
-        """``offer`` is made to ``client``, in stage two."""
-        consumed = self._consumed.get(client.role)
-        if consumed is None and not self._surplus:
+    def take(self, prepared: Prepared, times: int = 1) -> None:
+        """``prepared`` is offered so many times, in stage two."""
+        consumed = self._consumed.get(prepared.client.role)
+        surplus = self._surplus
+        if consumed is None and not surplus:
             return
-        for name, amount in countable(offer):
+        for name, amount in prepared.countable:
             if consumed is not None:
-                consumed[name] = consumed.get(name, 0) + amount
-            if name in self._surplus:
-                self._surplus[name] -= amount
+                consumed[name] = consumed.get(name, 0) + times * amount
+            if name in surplus:
+                surplus[name] -= times * amount
 
     def _piece(self, shape: Shape, client: Client, offer: Resources) -> Prepared:
         """A smaller offer, which must reach the minimum as well (X29b)."""
@@ -245,23 +264,6 @@ class _CutTooSmall:
 def top_of(role: str) -> Role:
     """The top-level role above ``role``, or itself."""
     return Role(role.partition("/")[0])
-
-
-def is_countable(resource: Resource) -> bool:
-    """Whether quota counts it: an unreserved scalar that cannot be revoked."""
-    key = resource.key
-    return isinstance(resource.value, int) and not key.reservations and not key.revocable and not key.shared
-
-
-@lru_cache(maxsize=16384)
-def countable(resources: Resources) -> tuple[tuple[str, int], ...]:
-    """Thousandths of what quota counts in ``resources``, by name."""
-    amounts: dict[str, int] = {}
-    for resource in resources:
-        if is_countable(resource):
-            assert isinstance(resource.value, int)
-            amounts[resource.name] = amounts.get(resource.name, 0) + resource.value
-    return tuple(amounts.items())
 
 
 def shrink(scalars: Resources, left: Mapping[str, int], *, others: bool = True) -> Resources:

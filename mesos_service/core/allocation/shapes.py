@@ -8,12 +8,13 @@ filter is looked at. Agents of a cluster come in few shapes, so that most of a p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from mesos_service.core.allocation.drf import Counted, Scale, Vector
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import FrameworkId
-from mesos_service.domain.resources import Resources
+from mesos_service.domain.resources import Resource, Resources
 from mesos_service.plugins.verdict import Veto
 
 if TYPE_CHECKING:
@@ -38,13 +39,18 @@ class Traits:
 class Shape:
     """``free`` on agents with the same :class:`Traits`; ``prepared`` is by the stamp of the client."""
 
-    __slots__ = ("free", "has_reserved", "has_special", "is_crumbs", "prepared", "quantities", "traits")
+    __slots__ = ("blocked", "free", "has_reserved", "has_special", "is_crumbs", "out", "out_of", "prepared", "quantities", "traits")
 
     def __init__(self, free: Resources, traits: Traits) -> None:
         self.free = free
         self.traits = traits
         self.is_crumbs = False
         """Whether it is less than the default minimum."""
+        self.out = 0
+        """Bits of the clients that gates or quota keep from this shape, for the rest of the pass ``out_of``."""
+        self.out_of: object = None
+        self.blocked = 0
+        """Those of ``out`` that gates keep from it."""
         self.quantities: Quantities = free.quantities()
         keys = [resource.key for resource in free]
         self.has_reserved = any(key.reservations for key in keys)
@@ -62,6 +68,7 @@ class Prepared:
         "_attempt",
         "blocked",
         "client",
+        "countable",
         "counted",
         "counted_at",
         "granted",
@@ -87,6 +94,8 @@ class Prepared:
         self.holdings: Mapping[FrameworkId, Resources] = {client.framework_id: self.granted}
         """The holdings of an agent on which this is all that is offered."""
         self.vector: Vector = tuple(scale.vector_of(quantities))
+        self.countable = countable(offer)
+        """What quota counts of it."""
         self.counted: Counted = ()
         self.counted_at: object = None
         """The :class:`~mesos_service.core.allocation.drf.Contest` that ``counted`` is for."""
@@ -130,3 +139,20 @@ class Attempt:
         if offer is not self.offer:
             self.offer = offer
             self._quantities = None
+
+
+def is_countable(resource: Resource) -> bool:
+    """Whether quota counts it: an unreserved scalar that cannot be revoked."""
+    key = resource.key
+    return isinstance(resource.value, int) and not key.reservations and not key.revocable and not key.shared
+
+
+@lru_cache(maxsize=16384)
+def countable(resources: Resources) -> tuple[tuple[str, int], ...]:
+    """Thousandths of what quota counts in ``resources``, by name."""
+    amounts: dict[str, int] = {}
+    for resource in resources:
+        if is_countable(resource):
+            assert isinstance(resource.value, int)
+            amounts[resource.name] = amounts.get(resource.name, 0) + resource.value
+    return tuple(amounts.items())

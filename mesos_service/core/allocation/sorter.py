@@ -10,7 +10,7 @@ of clients is the order in which a walk of the tree, siblings in order, meets th
 never re-sorts everyone for every agent. Two more savings: a node without siblings in the order needs no key, and each
 client has a bit, so that a walk can leave out all clients that need not be asked, and every branch without others.
 A pass over many agents does even less: :meth:`Sorter.first` finds the next client, :meth:`Sorter.serve` moves it to its
-new place, and what concerns nobody's place is accounted for at the end, once for many grants (:meth:`Sorter.owe`).
+new place, and what concerns nobody's place is accounted for later, once for many grants (:meth:`Sorter.settle_owed`).
 
 Only active clients are in the order (X35). The rest cost nothing, but what they hold still counts in the accounts of
 their roles.
@@ -19,11 +19,11 @@ their roles.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, cast
 
-from mesos_service.core.allocation.drf import Contest, Counted, Scale, Vector, dominant_share
+from mesos_service.core.allocation.drf import Amounts, Contest, Counted, Scale, Vector, dominant_share
 from mesos_service.core.allocation.lots import Lots
 from mesos_service.core.allocation.tree import VIRTUAL_LEAF, Leaf, Node, entry_of, path_of
 from mesos_service.domain.errors import ConfigurationError
@@ -145,13 +145,13 @@ class Sorter(Generic[L]):
     def serve(self, client: L, counted: Counted) -> None:
         """As :meth:`charge` for what counts in shares, where it matters for the order, which stays settled.
 
-        The rest of the charge is to follow with :meth:`owe`, before anybody reads an account.
+        The rest of the charge is to follow with :meth:`settle_owed`, before anybody reads an account.
         """
         if client.contested_at != self._standings:
             self._find_contested(client)
-        for node in client.contested:
+        for node, parent in client.contested:
             entry = node.entry
-            assert entry is not None and node.parent is not None, "the order is settled"
+            assert entry is not None, "the order is settled"
             share, served, name, _ = entry
             amounts = node.amounts
             if node.weight == 1.0:
@@ -169,7 +169,7 @@ class Sorter(Generic[L]):
                         share = fraction
             node.served = served = served + 1
             node.entry = fresh = (share, served, name, node)
-            order = node.parent.order
+            order = parent.order
             if order[0] is entry:
                 del order[0]
             else:
@@ -186,31 +186,49 @@ class Sorter(Generic[L]):
             if client is not None and client.standing:
                 if client.contested_at != self._standings:
                     self._find_contested(client)
-                contested.update(client.contested)
+                contested.update(node for node, _ in client.contested)
         return Contest(self._scale.totals, [node.amounts for node in contested])
 
     def full_contest(self) -> Contest:
         """All resources matter; for few grants that is less work than to find out which do."""
         return Contest(self._scale.totals, (), keep_all=True)
 
-    def owe(self, client: L, vector: Vector, counted: Counted, times: int) -> None:
-        """What :meth:`serve` left out in so many grants of ``vector`` to ``client``."""
-        done = {position for position, _, _ in counted}
-        uncounted = [(position, amount) for position, amount in vector if position not in done]
-        contested = client.contested
-        node: Node = client
-        while (parent := node.parent) is not None:
-            amounts = node.amounts
-            if node in contested:
-                for position, amount in uncounted:
-                    amounts[position] += times * amount
-            else:
-                for position, amount in vector:
-                    amounts[position] += times * amount
-                node.served += times
-                if not node.stale:
-                    self._note_stale(node, parent)
-            node = parent
+    def settle_owed(self, owed: Iterable[tuple[L, Vector, Counted, int]]) -> None:
+        """What :meth:`serve` left out: so many grants of a vector to a client, and what of it was counted then.
+
+        A node that competes has been moved already, and lacks only what did not count; the others lack all of it. What
+        is owed below a node is summed before the node is looked at, so that each is looked at once.
+        """
+        width = len(self._scale)
+        level: dict[Node, tuple[Amounts, Amounts, int]] = {}
+        for client, vector, counted, times in owed:
+            missing, done, served = level.get(client) or ([0] * width, [0] * width, 0)
+            for position, amount in vector:
+                missing[position] += times * amount
+            for position, amount, _ in counted:
+                done[position] += times * amount
+            level[client] = (missing, done, served + times)
+        while level:
+            above: dict[Node, tuple[Amounts, Amounts, int]] = {}
+            for node, (missing, done, served) in level.items():
+                parent = node.parent
+                if parent is None:
+                    continue
+                if parent.standing_children > 1:
+                    node.amounts = [
+                        mine + more - had for mine, more, had in zip(node.amounts, missing, done, strict=True)
+                    ]
+                else:
+                    node.amounts = _sum(node.amounts, missing)
+                    node.served += served
+                    if not node.stale:
+                        self._note_stale(node, parent)
+                sums = above.get(parent)
+                if sums is None:
+                    above[parent] = (missing, done, served)
+                else:
+                    above[parent] = (_sum(sums[0], missing), _sum(sums[1], done), sums[2] + served)
+            level = above
 
     def widen(self) -> None:
         """The scale knows more resource names than before."""
@@ -266,6 +284,13 @@ class Sorter(Generic[L]):
                 parent.unsettled = False
                 self._settle_children(parent)
             self._unsettled.clear()
+
+    def leader(self) -> L:
+        """The first of all active clients; there must be one."""
+        node = self._root
+        while order := node.order:
+            node = order[0][3]
+        return cast(L, node)  # what has no children is a client
 
     def first(self, wanted: int) -> L:
         """The first of :meth:`walk`; ``wanted`` must not be empty."""
@@ -396,11 +421,11 @@ class Sorter(Generic[L]):
 
     # -- the tree --------------------------------------------------------------------------------------------
     def _find_contested(self, client: L) -> None:
-        contested: list[Node] = []
+        contested: list[tuple[Node, Node]] = []
         node: Node = client
         while (parent := node.parent) is not None:
             if parent.standing_children > 1:
-                contested.append(node)
+                contested.append((node, parent))
             node = parent
         client.contested = tuple(contested)
         client.contested_at = self._standings
@@ -482,3 +507,7 @@ class Sorter(Generic[L]):
             node = waiting.pop()
             yield node
             waiting.extend(node.children.values())
+
+
+def _sum(one: Amounts, other: Amounts) -> Amounts:
+    return [left + right for left, right in zip(one, other, strict=True)]

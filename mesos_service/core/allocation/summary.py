@@ -7,9 +7,9 @@ from mesos_service.domain.ids import FrameworkId, Role
 
 
 class PassSummary:
-    """``at`` is unix seconds. ``refused`` counts, by framework and role, the agents at which a gate said no, by reason.
+    """``at`` is unix seconds. ``refused`` counts, by framework and role, how often a gate said no, by reason.
 
-    A "no" that stood from an earlier pass is not asked for again, and not counted again.
+    A "no" that is remembered, from an earlier pass or for an agent of which the same is free, is not counted again.
     """
 
     __slots__ = ("at", "grants", "is_full", "number", "refused")

@@ -64,8 +64,8 @@ class Leaf(Node):
     def __init__(self, name: str) -> None:
         super().__init__(name, None, 0)
         self.bit = 0
-        self.contested: tuple[Node, ...] = ()
-        """The nodes from here upwards that have standing siblings, and hence need a key."""
+        self.contested: tuple[tuple[Node, Node], ...] = ()
+        """The nodes from here upwards that have standing siblings, and hence need a key; each with its parent."""
         self.contested_at = -1
         """Which state of the tree ``contested`` was found in."""
 
