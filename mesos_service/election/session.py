@@ -74,13 +74,14 @@ class Session:
         retry = KazooRetry(
             max_tries=-1, delay=0.05, backoff=2, max_delay=RECONNECT_SECONDS_MAX, sleep_func=handler.sleep_func
         )
+        self._logger = _kazoo_logger(url)
         self._client = KazooClient(
             hosts=url.servers,
             timeout=timeout_seconds,
             handler=handler,
             auth_data=[] if url.user is None else [("digest", f"{url.user}:{url.password}")],
             connection_retry=retry,
-            logger=_kazoo_logger(url),
+            logger=self._logger,
         )
         self._client.add_listener(self._on_state)
         # kazoo (2.11) tells nobody which time-out was granted, and would find a dead server only after two thirds of
@@ -107,6 +108,7 @@ class Session:
 
     async def stop(self) -> None:
         """End the session: what was ephemeral is gone when this returns, if the ensemble can be reached."""
+        self._logger.disabled = True  # That its attempts are broken off is no news.
         closed: asyncio.Future[None] = self._loop.create_future()
 
         def close() -> None:

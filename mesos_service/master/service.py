@@ -12,7 +12,7 @@ from typing import Final
 
 from mesos_service.core.effects import Exit
 from mesos_service.core.master.state import MasterState
-from mesos_service.domain.errors import MesosServiceError
+from mesos_service.domain.errors import MesosServiceError, OperatingFault
 from mesos_service.domain.ids import FrameworkId, MasterId
 from mesos_service.driver import Clock
 from mesos_service.election.contender import ZooKeeperContender
@@ -165,19 +165,14 @@ class MasterService:
 
     def _on_ended(self, why: MesosServiceError) -> None:
         log.error("This master ends: %s", why)
-        self._end(ENDED_STATUS)
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(ENDED_STATUS)
 
     def _on_registry_lost(self, why: MesosServiceError) -> None:
         self.leadership.end(why)
 
     def _on_exit(self, effect: Exit) -> None:
-        log.error("This master ends: %s", effect.message)
-        self.driver.hold()
-        self._end(effect.status)
-
-    def _end(self, status: int) -> None:
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(status)
+        self.leadership.end(OperatingFault(effect.message))
 
     async def stop(self) -> None:
         """Let another master lead, and close every stream and the doors; agents and frameworks will look for it."""
