@@ -68,7 +68,7 @@ class PostgreSQL:
         password = directory / "password"
         password.write_text(self._password)
         password.chmod(0o644)
-        arguments = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
+        arguments = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions", "--no-sync"]
         subprocess.run(
             [
                 self._programs / "initdb",
@@ -142,6 +142,17 @@ class PostgreSQL:
             )
         return name
 
+    def empty_database(self, name: str) -> None:
+        """Make an existing database as good as new: much quicker than another one, which is 300 files."""
+        with self.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                [name],
+            )
+        with self.connect(name) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+
     def stop(self) -> None:
         """End it in order, without waiting for clients."""
         self._end(signal.SIGINT)
@@ -194,7 +205,8 @@ def running_postgresql() -> Iterator[PostgreSQL]:
             server.start()
             yield server
         finally:
-            server.stop()
+            # Its data are thrown away: an end in order would first write all of them to the disk.
+            server.crash()
     finally:
         shutil.rmtree(directory)
 
@@ -213,10 +225,17 @@ def postgresql() -> Iterator[PostgreSQL]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgresql_database(postgresql: PostgreSQL) -> str:
+    """The name of the database of ``postgresql_url``."""
+    return postgresql.create_database()
+
+
 @pytest.fixture
-def postgresql_url(postgresql: PostgreSQL) -> str:
-    """The URL of an empty database of the test's own."""
-    return postgresql.plain_url(postgresql.create_database())
+def postgresql_url(postgresql: PostgreSQL, postgresql_database: str) -> str:
+    """The URL of an empty database, the test's own for as long as it lasts."""
+    postgresql.empty_database(postgresql_database)
+    return postgresql.plain_url(postgresql_database)
 
 
 MakePostgreSQL = Callable[[], PostgreSQL]

@@ -1,0 +1,218 @@
+"""The registrar on SQL, on its loop: in order, in batches, never waiting, and over when its store is (X16, M-HA-04)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from mesos_service.core.registry.operations import Operation, RemoveAgent
+from mesos_service.domain.errors import ConfigurationError, InvariantBroken, MesosServiceError
+from mesos_service.domain.ids import AgentId
+from mesos_service.registrar.factory import make_registrar
+from mesos_service.registrar.interface import Deposed, RegistryFault
+from mesos_service.registrar.memory import MemoryRegistrar
+from mesos_service.registrar.sql import SqlRegistrar
+from mesos_service.registrar.store import SqlStore
+from tests.support.postgresql import MakePostgreSQL
+from tests.unit.registrar.test_store import admit
+
+SECONDS = 30.0
+
+
+class Kept:
+    """A registrar, and what it has told."""
+
+    def __init__(
+        self, url: str, store_timeout_seconds: float = SECONDS, fetch_timeout_seconds: float = SECONDS
+    ) -> None:
+        self.told: list[int] = []
+        self.lost: list[MesosServiceError] = []
+        self._changed = asyncio.Event()
+        self.registrar = SqlRegistrar(
+            url,
+            self._on_persisted,
+            self._on_lost,
+            fetch_timeout_seconds=fetch_timeout_seconds,
+            store_timeout_seconds=store_timeout_seconds,
+        )
+
+    def _on_persisted(self, number: int) -> None:
+        self.told.append(number)
+        self._changed.set()
+
+    def _on_lost(self, error: MesosServiceError) -> None:
+        self.lost.append(error)
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+class Batches:
+    """Sees each batch that is written, and can hold the first one up."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, held: bool = False) -> None:
+        self.sizes: list[int] = []
+        self.reached = threading.Event()
+        self.go = threading.Event()
+        if not held:
+            self.go.set()
+        write = SqlStore.write
+
+        def seen(store: SqlStore, operations: Sequence[Operation], timeout_seconds: float) -> None:
+            self.sizes.append(len(operations))
+            self.reached.set()
+            assert self.go.wait(SECONDS)
+            write(store, operations, timeout_seconds)
+
+        monkeypatch.setattr(SqlStore, "write", seen)
+
+
+def test_x16_one_write_at_a_time_and_what_comes_meanwhile_is_the_next_batch(
+    registry_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = Batches(monkeypatch, held=True)
+
+    async def scenario() -> None:
+        kept = Kept(registry_url)
+        await kept.registrar.take(None, "me")
+        for number in range(5):
+            kept.registrar.persist(number, admit(str(number)))
+        assert await asyncio.to_thread(batches.reached.wait, SECONDS)
+        for number in range(5, 12):
+            kept.registrar.persist(number, admit(str(number)))
+        assert kept.told == []
+        batches.go.set()
+        await kept.until(lambda: len(kept.told) == 12)
+        assert kept.told == list(range(12))
+        assert batches.sizes == [5, 7]
+        await kept.registrar.close()
+
+        again = Kept(registry_url)
+        assert len((await again.registrar.take(None, "me")).admitted) == 12
+        await again.registrar.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_a_confirmation_causes_is_stored_in_its_turn(registry_url: str) -> None:
+    async def scenario() -> None:
+        kept = Kept(registry_url)
+        told = kept.registrar._persisted
+
+        def persisted(number: int) -> None:
+            told(number)
+            if number == 1:
+                kept.registrar.persist(2, RemoveAgent(AgentId("a")))
+
+        kept.registrar._persisted = persisted
+        await kept.registrar.take(None, "me")
+        kept.registrar.persist(1, admit("a"))
+        await kept.until(lambda: kept.told == [1, 2])
+        await kept.registrar.close()
+
+    asyncio.run(scenario())
+
+
+def test_x25_the_deposed_one_is_told_once_and_nothing_is_told_as_durable(registry_url: str) -> None:
+    async def scenario() -> None:
+        old, new = Kept(registry_url), Kept(registry_url)
+        await old.registrar.take(1, "old")
+        await new.registrar.take(2, "new")
+        old.registrar.persist(1, admit("a"))
+        await old.until(lambda: bool(old.lost))
+        old.registrar.persist(2, admit("b"))
+        new.registrar.persist(3, admit("c"))
+        await new.until(lambda: new.told == [3])
+        assert isinstance(old.lost[0], Deposed)
+        assert (len(old.lost), old.told, new.lost) == (1, [], [])
+        await old.registrar.close()
+        await new.registrar.close()
+
+    asyncio.run(scenario())
+
+
+def test_m_ha_04_a_write_that_takes_too_long_ends_in_a_fault(make_postgresql: MakePostgreSQL) -> None:
+    """The server stands still, so that not even its own time limit helps."""
+    server = make_postgresql()
+    url = server.plain_url(server.create_database())
+
+    async def scenario() -> None:
+        kept = Kept(url, store_timeout_seconds=0.3)
+        await kept.registrar.take(None, "me")
+        server.freeze()
+        try:
+            kept.registrar.persist(1, admit("a"))
+            await kept.until(lambda: bool(kept.lost))
+            assert "no answer within 0.3 s" in str(kept.lost[0])
+            assert kept.told == []
+            await kept.registrar.close()
+        finally:
+            server.thaw()
+
+    asyncio.run(scenario())
+
+
+def test_m_ha_04_a_registry_that_is_not_there_is_given_up_after_the_fetch_timeout() -> None:
+    async def scenario() -> None:
+        kept = Kept("postgresql://u:secret@127.0.0.1:1/d", fetch_timeout_seconds=0.5)
+        with pytest.raises(RegistryFault, match=r"u:\*\*\*@127.0.0.1:1/d: gave up after 0.5 s: .*refused") as raised:
+            await kept.registrar.take(None, "me")
+        assert "secret" not in str(raised.value)
+        await kept.registrar.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_defect_of_ours_ends_it_too(registry_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_store: SqlStore, _operations: Sequence[Operation], _timeout_seconds: float) -> None:
+        raise KeyError("oh")
+
+    monkeypatch.setattr(SqlStore, "write", broken)
+
+    async def scenario() -> None:
+        kept = Kept(registry_url)
+        await kept.registrar.take(None, "me")
+        kept.registrar.persist(1, admit("a"))
+        await kept.until(lambda: bool(kept.lost))
+        assert isinstance(kept.lost[0], InvariantBroken)
+        await kept.registrar.close()
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_told_after_the_end(registry_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was under way goes through, and whoever reads the registry next finds it."""
+    batches = Batches(monkeypatch, held=True)
+
+    async def scenario() -> None:
+        kept = Kept(registry_url)
+        await kept.registrar.take(None, "me")
+        kept.registrar.persist(1, admit("a"))
+        assert await asyncio.to_thread(batches.reached.wait, SECONDS)
+        closing = asyncio.create_task(kept.registrar.close())
+        await asyncio.sleep(0)
+        kept.registrar.persist(2, admit("b"))
+        batches.go.set()
+        await closing
+        assert (kept.told, kept.lost) == ([], [])
+        again = Kept(registry_url)
+        assert set((await again.registrar.take(None, "me")).admitted) == {"a"}
+        await again.registrar.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_factory_makes_what_the_flag_says(registry_url: str) -> None:
+    assert isinstance(make_registrar("in_memory", print, print), MemoryRegistrar)
+    assert isinstance(make_registrar(registry_url, print, print), SqlRegistrar)
+    with pytest.raises(ConfigurationError, match="--registry: 'mysql' holds no registry"):
+        make_registrar("mysql://u:p@h/d", print, print)
+    with pytest.raises(InvariantBroken):
+        make_registrar(registry_url, print, print).persist(1, admit("a"))
