@@ -23,6 +23,7 @@ from mesos_service.sdk import tasks
 from mesos_service.sdk.errors import CallRefused, NotConnected, SubscriptionEnded, Unreachable
 from mesos_service.sdk.masters import masters
 from mesos_service.sdk.subscription import Address, Backoff, Subscription, open_any
+from mesos_service.sdk.succession import Succession
 from mesos_service.wire import scheduler as wire
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.common import AgentID, ExecutorID, FrameworkID, OfferID, TaskID
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 PATH: Final = "/api/v1/scheduler"
 WEEK_SECONDS: Final = 7 * 24 * 3600.0
+LEASE_SECONDS: Final = 3.0
 HEARTBEATS_MISSED_MAX: Final = 5
 BACKOFF_SECONDS_MAX: Final = 15.0
 HEARTBEAT_SECONDS: Final = 15.0
@@ -55,6 +57,10 @@ class Scheduler:
     ``patience_seconds`` is how long :meth:`run` tries to subscribe before it gives up with :class:`Unreachable`;
     ``None`` is for ever. An exception from a handler ends :meth:`run`, save ``NotConnected``: the subscription is
     renewed.
+
+    ``standby`` makes it one of several schedulers of the framework ``framework_id``: one acts, and when it is gone, or
+    silent for ``lease_seconds``, the master promotes another (``docs/standby_schedulers.md``). A handler that does not
+    let the loop go on for so long makes it silent.
     """
 
     def __init__(
@@ -72,7 +78,11 @@ class Scheduler:
         principal: str | None = None,
         acknowledge_automatically: bool = True,
         patience_seconds: float | None = None,
+        standby: bool = False,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
+        if standby and not framework_id:
+            raise ValueError("several schedulers of one framework must agree on its framework_id")
         multi_role = "MULTI_ROLE" in capabilities
         if not multi_role and len(roles) != 1:
             raise ValueError("without MULTI_ROLE a framework has exactly one role")
@@ -92,13 +102,21 @@ class Scheduler:
         self._suppressed = set(suppressed_roles)
         self._acknowledges = acknowledge_automatically
         self._patience_seconds = patience_seconds
+        self._succession = Succession(lease_seconds) if standby else None
         self._subscription: Subscription | None = None
         self._leader: Address | None = None
+        self._master_info: MasterInfo | None = None
         self._stopped = asyncio.Event()
 
     # -- handlers, to be overridden --------------------------------------------------------------------------
     async def subscribed(self, framework_id: str, master: MasterInfo | None) -> None:
         """The subscription is open, for the first time or again. Reconcile here what may have been missed."""
+
+    async def standing_by(self, framework_id: str, master: MasterInfo | None) -> None:
+        """The subscription is open, and another scheduler of the framework acts, or is about to: no calls now."""
+
+    async def promoted(self, fencing_token: int) -> None:
+        """From now on this scheduler acts for the framework, and no other does; :meth:`subscribed` follows."""
 
     async def disconnected(self, reason: str) -> None:
         """The subscription broke; it is being renewed. Offers held are worth nothing any more."""
@@ -133,6 +151,15 @@ class Scheduler:
     def framework_id(self) -> str | None:
         """Given by the master with the first SUBSCRIBED; keep it to take the framework over in another process."""
         return self.framework_info.id.value if self.framework_info.id else None
+
+    @property
+    def fencing_token(self) -> int | None:
+        """Larger than that of any other scheduler of the framework, while this one acts; ``None`` while it does not.
+
+        Whatever is shared with the others can keep the largest it has seen, and turn away who comes with less.
+        """
+        succession = self._succession
+        return succession.token if succession is not None and succession.acts else None
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -176,11 +203,17 @@ class Scheduler:
                 if await self._pause(pause_seconds):
                     backoff.reset()
                 continue
-            leaving = asyncio.create_task(self._leave_former_leader(subscription))
+            beside = [asyncio.create_task(self._leave_former_leader(subscription))]
+            if self._succession is not None:
+                beats = self._succession.keep_lease(subscription, self.framework_info.id)
+                beside.append(asyncio.create_task(beats))
             try:
                 reason = await self._handle_all(subscription, backoff)
             finally:
-                leaving.cancel()
+                for task in beside:
+                    task.cancel()
+                if self._succession is not None:
+                    self._succession.lose()
                 self._subscription = None
                 subscription.close()
             alone_since = time.monotonic()
@@ -196,13 +229,12 @@ class Scheduler:
             self._subscription.close()
 
     async def _subscribe(self) -> Subscription:
-        call = wire.Call(
-            framework_id=self.framework_info.id,
-            type="SUBSCRIBE",
-            subscribe=wire.CallSubscribe(
-                framework_info=self.framework_info, suppressed_roles=tuple(sorted(self._suppressed))
-            ),
+        subscribe = wire.CallSubscribe(
+            framework_info=self.framework_info, suppressed_roles=tuple(sorted(self._suppressed))
         )
+        if self._succession is not None:
+            subscribe = self._succession.ask(subscribe)
+        call = wire.Call(framework_id=self.framework_info.id, type="SUBSCRIBE", subscribe=subscribe)
         known = await self._masters.addresses()
         # The last leader first: it is nearly always still the one.
         last = () if self._leader is None else (self._leader,)
@@ -253,7 +285,11 @@ class Scheduler:
             await self.message(message.agent_id.value, message.executor_id.value, message.data)
         elif event.inverse_offers is not None:
             await self.inverse_offers(event.inverse_offers.inverse_offers)
+        elif event.promoted is not None:
+            await self._on_promoted(event.promoted)
         elif event.error is not None:
+            if self._succession is not None and self._succession.may_come_back(event.error.message):
+                raise NotConnected(event.error.message)
             await self.error(event.error.message)
             if not self._stopped.is_set():
                 raise SubscriptionEnded(event.error.message)
@@ -262,7 +298,19 @@ class Scheduler:
         self.framework_info = msgspec.structs.replace(self.framework_info, id=event.framework_id)
         interval = event.heartbeat_interval_seconds or HEARTBEAT_SECONDS
         subscription.silence_seconds_max = HEARTBEATS_MISSED_MAX * interval
+        self._master_info = event.master_info
+        if self._succession is not None:
+            self._succession.take(event)
+            if not self._succession.acts:
+                await self.standing_by(event.framework_id.value, event.master_info)
+                return
         await self.subscribed(event.framework_id.value, event.master_info)
+
+    async def _on_promoted(self, event: wire.EventPromoted) -> None:
+        if self._succession is not None:
+            self._succession.take(event)
+        await self.promoted(event.fencing_token)
+        await self.subscribed(event.framework_id.value, self._master_info)
 
     async def _leave_former_leader(self, subscription: Subscription) -> None:
         """A leader that is frozen, or cut off from the others, says nothing of it; ZooKeeper does."""

@@ -29,7 +29,7 @@ _NOT_NOW: Final = 503
 _NOT_NOW_SECONDS_MAX: Final = 3.0
 _AGAIN_SECONDS: Final = (0.1, 0.3)
 _REFUSALS: Final = range(400, 500)
-_VOID: Final = ("Framework cannot be found", "Framework is not subscribed", "The stream ID ")
+_VOID: Final = ("Framework cannot be found", "Framework is not subscribed", "The stream ID ", "Fencing token ")
 """How refusals begin that speak of the subscription and not of the call (recorded): the server has given it up."""
 
 

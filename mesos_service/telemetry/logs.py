@@ -34,8 +34,10 @@ INFO: Final = frozenset(
         "agent.shutting_down",
         "agent.unregistered",
         "agent.updated",
+        "framework.deposed",
         "framework.disconnected",
         "framework.failed_over",
+        "framework.promoted",
         "framework.recovered",
         "framework.removed",
         "framework.resubscribed",
@@ -43,6 +45,8 @@ INFO: Final = frozenset(
         "framework.subscribed",
         "framework.torn_down",
         "framework.updated",
+        "standby.joined",
+        "standby.left",
         "registry.pruned",
     }
 )

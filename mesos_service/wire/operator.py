@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mesos_service.wire.agents import AgentInfo, AgentInfoCapability, MasterInfo, ResourceProviderInfo
-from mesos_service.wire.base import Message, UInt32, UInt64, printed
+from mesos_service.wire.base import Int64, Message, UInt32, UInt64, printed
 from mesos_service.wire.common import (
     AgentID,
     DurationInfo,
@@ -341,6 +341,8 @@ class ResponseGetFrameworks(Message, kw_only=True):
 
 
 class ResponseGetFrameworksFramework(Message, kw_only=True):
+    """The last two are of frameworks with several schedulers, and not of Mesos (A44)."""
+
     framework_info: FrameworkInfo
     active: bool
     connected: bool
@@ -353,6 +355,18 @@ class ResponseGetFrameworksFramework(Message, kw_only=True):
     allocated_resources: tuple[Resource, ...] = ()
     offered_resources: tuple[Resource, ...] = ()
     offer_constraints: OfferConstraints | None = None
+    fencing_token: Int64 | None = None
+    standbys: tuple[ResponseGetFrameworksFrameworkStandby, ...] = ()
+
+
+class ResponseGetFrameworksFrameworkStandby(Message, kw_only=True):
+    """A scheduler that stands by; ``heard_time`` is that of its last call, where it has promised any."""
+
+    joined_time: TimeInfo
+    heard_time: TimeInfo | None = None
+    lease_seconds: float | None = None
+    hostname: str | None = None
+    principal: str | None = None
 
 
 class ResponseGetExecutors(Message, kw_only=True):

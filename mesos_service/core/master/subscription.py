@@ -132,11 +132,11 @@ def _subscribe(turn: Turn, wanted: Subscription) -> None:
     state = turn.state
     call, framework_id = wanted.call, wanted.framework_id
     framework = state.frameworks.get(framework_id)
+    fact = "framework.resubscribed"
     if framework is None:
         framework = _add(turn, wanted.record)
         fact = "framework.subscribed"
-    else:
-        fact = "framework.resubscribed" if framework.stream_id is None else "framework.failed_over"
+    elif not wanted.waits:
         framework.reregistered_at = turn.now
     if wanted.waits:
         standbys.join(turn, framework, call)
@@ -145,6 +145,7 @@ def _subscribe(turn: Turn, wanted: Subscription) -> None:
     if replaced is not None:
         teardown.detach(turn, framework)
         frameworks.end_stream(turn, replaced, "Framework failed over")
+        fact = "framework.failed_over"
     stream_id = frameworks.open_stream(turn, call, framework_id, wanted.record.generation)
     frameworks.seat(turn, framework, stream_id, wanted.record, call)
     turn.note(fact, framework_id=framework_id, name=framework.info.name)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
-from mesos_service.core.master.state import Agent, Framework, MasterState, Task
+from mesos_service.core.master.state import Agent, Framework, MasterState, Standby, Task
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resource import Resource as Item
 from mesos_service.domain.resource import plain_key
@@ -98,6 +98,19 @@ def _framework(state: MasterState, framework: Framework, holdings: Holdings) -> 
         allocated_resources=endpoint_resources(holdings.used.get(framework_id, Resources.EMPTY)),
         offered_resources=endpoint_resources(holdings.offered.get(framework_id, Resources.EMPTY)),
         offer_constraints=_NO_CONSTRAINTS,
+        fencing_token=framework.generation if framework.fenced or framework.standbys else None,
+        standbys=tuple(map(_standby, framework.standbys.values())),
+    )
+
+
+def _standby(standby: Standby) -> operator.ResponseGetFrameworksFrameworkStandby:
+    lease, info = standby.lease, standby.call.framework
+    return operator.ResponseGetFrameworksFrameworkStandby(
+        joined_time=time_to_wire(standby.joined_at),
+        heard_time=None if lease is None else time_to_wire(lease.heard_at),
+        lease_seconds=None if lease is None else lease.seconds,
+        hostname=info.hostname or None,
+        principal=standby.call.principal or info.principal,
     )
 
 
