@@ -66,7 +66,7 @@ async def serve_until_signalled(
         waits.append(asyncio.ensure_future(ended()))
     done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     supervisor.stopping()
-    await service.stop()
+    await how()
     supervisor.stopped()
     for wait in waits:
         wait.cancel()

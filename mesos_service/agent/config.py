@@ -35,6 +35,8 @@ from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.plugins.loader import ISOLATORS, load
 
 PORT: Final = 5051
+REREGISTRATION_SECONDS_MAX: Final = 15
+"""No longer than that may an agent be silent after its restart (Mesos: MAX_EXECUTOR_REREGISTRATION_TIMEOUT)."""
 
 
 def _read_master(value: object) -> object:
@@ -64,6 +66,12 @@ def _check_resources(text: str) -> str:
     return text
 
 
+def _check_reregistration(duration: Duration) -> Duration:
+    if duration.seconds > REREGISTRATION_SECONDS_MAX:
+        raise ValueError(f"it can be {REREGISTRATION_SECONDS_MAX} seconds at most")
+    return duration
+
+
 def _check_environment(text: str) -> str:
     parse_environment(text)
     return text
@@ -85,7 +93,10 @@ class AgentConfig(Flags):
     zk_session_timeout: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
         Duration.parse("2secs"), description="Time-out of the session with ZooKeeper; Mesos' default is 10secs."
     )
-    work_dir: Path = Field(description="Directory for sandboxes; made where it is missing.")
+    work_dir: Path = Field(description="Directory for sandboxes and checkpoints; made where it is missing.")
+    runtime_dir: Path | None = Field(
+        None, description="Directory for what only matters while the machine runs. Default: 'runtime' in --work_dir."
+    )
     ip: IpFlag = Field("127.0.0.1", description="Address to listen on. Mesos' default is every address.")
     port: PortFlag = Field(PORT, description="Port to listen on; 0 takes any free one.")
     hostname: str | None = Field(
@@ -129,6 +140,18 @@ class AgentConfig(Flags):
     recovery_timeout: PositiveDuration = Field(
         Duration.parse("15mins"), description="How long executors of checkpointing frameworks wait for their agent."
     )
+    executor_reregistration_timeout: Annotated[PositiveDuration, AfterValidator(_check_reregistration)] = Field(
+        Duration.parse("2secs"),
+        description="How long an agent waits after its restart for the executors it left running; at most 15secs.",
+    )
+    recover: Literal["reconnect", "cleanup"] = Field(
+        "reconnect", description="After a restart: go on with what runs, or end all of it and then the agent."
+    )
+    strict: bool = Field(True, description="Refuse to start on a corrupt checkpoint; otherwise leave out what is.")
+    reconfiguration_policy: Literal["equal", "additive"] = Field(
+        "additive",
+        description="Whether an agent that is known may come back with more resources and attributes. Mesos: equal.",
+    )
     max_completed_executors_per_framework: CountFlag = Field(150, description="Completed executors kept in memory.")
 
     modules_dir: str | None = Field(None, description="Folders with modules of your own, separated by commas.")
@@ -167,6 +190,7 @@ class AgentConfig(Flags):
             executor_registration_timeout_seconds=self.executor_registration_timeout.seconds,
             executor_shutdown_grace_period_seconds=self.executor_shutdown_grace_period.seconds,
             recovery_timeout_seconds=self.recovery_timeout.seconds,
+            executor_reregistration_timeout_seconds=self.executor_reregistration_timeout.seconds,
             max_completed_executors_per_framework=self.max_completed_executors_per_framework,
             isolation=frozenset(self.isolators()),
         )

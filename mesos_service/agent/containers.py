@@ -17,7 +17,7 @@ from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed
 from mesos_service.core.agent.state import AgentState
-from mesos_service.core.effects import LaunchContainer
+from mesos_service.core.effects import LaunchContainer, RecoverContainers
 from mesos_service.core.messages import (
     AgentMessage,
     ContainerDestroyed,
@@ -25,12 +25,17 @@ from mesos_service.core.messages import (
     ContainerLaunched,
     ContainerLaunchFailed,
     ContainerLimited,
+    ContainerLost,
+    ContainersRecovered,
+    FoundContainer,
 )
 from mesos_service.domain.ids import ContainerId
 from mesos_service.plugins.isolator import Limitation
 
 LAUNCHES_MAX: Final = 16
 """Launches under way at once. More would only make each of them slower."""
+MACHINE_RESTARTED: Final = "The machine was restarted"
+UNSEEN: Final = "How it ended is not known: the keeper of its container had died"
 FETCHES_MAX: Final = 32
 """The same for launches that fetch files first, which may take minutes and must not hold the others up."""
 
@@ -48,6 +53,7 @@ class AgentContainers:
         settings: LaunchSettings,
         background: Background,
         submit: Callable[[AgentMessage], None],
+        machine_restarted: bool = False,
     ) -> None:
         self._state = state
         self._containerizer = containerizer
@@ -55,6 +61,9 @@ class AgentContainers:
         self._settings = settings
         self._background = background
         self._submit = submit
+        self._machine_restarted = machine_restarted
+        self.recovered: asyncio.Task[None] | None = None
+        """Done when ``ContainersRecovered`` has been told; raises ``OperatingFault`` when it cannot be."""
         self._launching: dict[ContainerId, asyncio.Task[None]] = {}
         self._doomed: set[ContainerId] = set()
         """To be destroyed, and not told yet that they are."""
@@ -64,6 +73,10 @@ class AgentContainers:
         containerizer.on_limitation = self._limited
 
     # -- agent.driver.Containers -----------------------------------------------------------------------------
+    def recover(self, effect: RecoverContainers) -> None:
+        """Answered by ``ContainersRecovered``. Whoever awaits ``recovered`` learns if that is not to be had."""
+        self.recovered = asyncio.get_running_loop().create_task(self._recover(effect))
+
     def launch(self, effect: LaunchContainer) -> None:
         """Answered by ``ContainerLaunched`` or ``ContainerLaunchFailed``, unless it is destroyed before."""
         container_id = effect.container_id
@@ -80,6 +93,41 @@ class AgentContainers:
         if container_id not in self._doomed:
             self._doomed.add(container_id)
             self._background.start(self._destroy(container_id))
+
+    async def _recover(self, effect: RecoverContainers) -> None:
+        plans = []
+        for launched in effect.launched:
+            assert self._state.agent_id is not None, "only an agent with an id launches"
+            own, run = self._sandboxes.take_over(launched, self._state.agent_id)
+            try:
+                plans.append(plan_launch(launched, self._state.agent_id, self._settings, own, run))
+            except LaunchFailed as failure:
+                # It was launched once; what this agent would not launch any more ends as an orphan.
+                log.warning("Container %s cannot go on here: %s", launched.container_id, failure)
+        children = await self._containerizer.recover(plans)
+        if self._machine_restarted:
+            found = [
+                FoundContainer(container_id=one.container_id, pid=None, alive=False, lost=MACHINE_RESTARTED)
+                for one in effect.launched
+            ]
+        else:
+            found = [
+                FoundContainer(
+                    container_id=container_id,
+                    pid=child.pid,
+                    alive=not child.exited.done(),
+                    status=child.exited.result() if child.exited.done() else None,
+                    lost=UNSEEN,
+                )
+                for container_id, child in children.items()
+            ]
+        self._submit(ContainersRecovered(tuple(found)))
+        self._background.start(self._containerizer.destroy_orphans())
+
+    async def leave(self) -> None:
+        """Take no more part in what runs; launches under way are given up."""
+        await self._background.cancel()
+        await self._containerizer.leave()
 
     # -- the agent's own end ---------------------------------------------------------------------------------
     async def destroy_all(self) -> None:
@@ -127,8 +175,11 @@ class AgentContainers:
         self._submit(ContainerDestroyed(container_id))
 
     # -- the containerizer's word ----------------------------------------------------------------------------
-    def _exited(self, container_id: ContainerId, status: int) -> None:
-        self._submit(ContainerExited(container_id, status))
+    def _exited(self, container_id: ContainerId, status: int | None) -> None:
+        if status is None:
+            self._submit(ContainerLost(container_id, UNSEEN))
+        else:
+            self._submit(ContainerExited(container_id, status))
 
     def _limited(self, container_id: ContainerId, limitation: Limitation) -> None:
         self._submit(ContainerLimited(container_id, limitation.reason, limitation.message))

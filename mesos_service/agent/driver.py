@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from mesos_service.core.agent.records import Record
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.agent.step import next_deadline, step
 from mesos_service.core.effects import (
     AgentEffect,
+    Checkpoint,
     CloseExecutorStream,
     DestroyContainer,
     Exit,
     LaunchContainer,
     Note,
     OpenExecutorStream,
+    RecoverContainers,
     Reply,
     SendExecutor,
     SendMaster,
@@ -38,9 +41,16 @@ class Outlets(Protocol):
     def exit(self, status: int, message: str) -> None: ...
 
 
+class Checkpoints(Protocol):
+    """Stores records; each number is answered by ``Checkpointed`` later, and nothing waits."""
+
+    def store(self, number: int, record: Record) -> None: ...
+
+
 class Containers(Protocol):
     """Runs containers; each call is answered by a message later and never waits."""
 
+    def recover(self, effect: RecoverContainers) -> None: ...
     def launch(self, effect: LaunchContainer) -> None: ...
     def signal(self, container_id: ContainerId, signal: int) -> None: ...
     def destroy(self, container_id: ContainerId) -> None: ...
@@ -61,6 +71,7 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
         state: AgentState,
         outlets: Outlets,
         make_containers: Callable[[Callable[[AgentMessage], None]], Containers],
+        make_checkpoints: Callable[[Callable[[AgentMessage], None]], Checkpoints],
         observers: Observers,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -68,6 +79,7 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
         self.state = state
         self._outlets = outlets
         self._containers = make_containers(self.submit)
+        self._checkpoints = make_checkpoints(self.submit)
         self._observers = observers
 
     def _step(self, message: AgentMessage, now: float) -> Sequence[AgentEffect]:
@@ -89,6 +101,10 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
                 self._outlets.send_executor(stream_id, event)
             case CloseExecutorStream(stream_id):
                 self._outlets.close_executor(stream_id)
+            case Checkpoint(number, record):
+                self._checkpoints.store(number, record)
+            case RecoverContainers():
+                self._containers.recover(effect)
             case LaunchContainer():
                 self._containers.launch(effect)
             case SignalContainer(container_id, signal):

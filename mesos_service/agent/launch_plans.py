@@ -25,9 +25,6 @@ from mesos_service.wire.convert.infos import carried_task, command_of
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The one variable that does not come from Mesos, unless ``--executor_environment_variables`` says otherwise."""
 
-SUBSCRIPTION_BACKOFF_MAX: Final = "2secs"
-"""How long an executor may take between attempts to subscribe again (Mesos: executor re-registration timeout)."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchSettings:
@@ -42,6 +39,8 @@ class LaunchSettings:
     """In place of :data:`PATH`."""
     executor_shutdown_grace_seconds: float = 5.0
     recovery_timeout_seconds: float = 900.0
+    executor_reregistration_timeout_seconds: float = 2.0
+    """What executors see as the longest pause between attempts to subscribe again (as in Mesos)."""
 
     @property
     def endpoint(self) -> str:
@@ -87,6 +86,7 @@ def plan_launch(
             for uri in command.uris
         ),
         parent=parent,
+        survives=effect.framework.checkpoint,
     )
 
 
@@ -117,7 +117,7 @@ def environment(
     }
     if framework.checkpoint:
         found["MESOS_RECOVERY_TIMEOUT"] = _duration(settings.recovery_timeout_seconds)
-        found["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = SUBSCRIPTION_BACKOFF_MAX
+        found["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = _duration(settings.executor_reregistration_timeout_seconds)
     if effect.trace is not None:
         found["TRACEPARENT"] = effect.trace
     executor_command = command_of(executor.command)

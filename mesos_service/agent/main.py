@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from mesos_service.agent.config import AgentConfig
 from mesos_service.agent.service import AgentService
 from mesos_service.runner import run_service, serve_until_signalled
@@ -9,11 +11,16 @@ from mesos_service.telemetry.logs import set_up_logging
 
 
 def run(config: AgentConfig) -> int:
-    """Serve until a signal comes or the master sends this agent away; the exit status."""
+    """Serve until a signal comes or the master sends this agent away; the exit status.
+
+    SIGTERM and SIGINT end the agent and leave running what outlives it; SIGUSR1 ends both, as in Mesos.
+    """
     set_up_logging(config.logging_level)
 
     async def main() -> int:
         service = AgentService(config)
-        return await serve_until_signalled(service, service.ended)
+        return await serve_until_signalled(
+            service, service.ended, stop=service.leave, on_signals={signal.SIGUSR1: service.stop}
+        )
 
     return run_service(main)

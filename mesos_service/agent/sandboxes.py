@@ -61,7 +61,7 @@ class Sandboxes:
             # The built-in executor of task groups has no container, so its first task finds no sandbox to be in.
             if run_id not in self._runs:
                 sandbox.create_run(self._work_dir, agent_id, framework_id, executor_id, run_id, user)
-                self._show(run_id, run, f"/frameworks/{framework_id}/executors/{executor_id}/runs/latest")
+                self._show(run_id, run, _latest(framework_id, executor_id))
             if nested:
                 task_id = None if effect.task is None else effect.task.task_id
                 own = sandbox.create_nested(run, effect.container_id, user, task_id)
@@ -71,6 +71,18 @@ class Sandboxes:
         self._run_of[effect.container_id] = run_id
         self._ended.pop(run_id, None)
         return own, run
+
+    def take_over(self, effect: LaunchContainer, agent_id: AgentId) -> tuple[Path, Path]:
+        """The sandboxes of a container that an agent before this one launched, as :meth:`make` gave them to it."""
+        framework_id, executor_id = effect.executor.framework_id, effect.executor.executor_id
+        assert framework_id is not None, "an executor that runs belongs to a framework"
+        run_id = effect.parent or effect.container_id
+        run = self.run_path(agent_id, framework_id, executor_id, run_id)
+        if run_id not in self._runs:
+            self._show(run_id, run, _latest(framework_id, executor_id))
+        self._runs[run_id].live += 1
+        self._run_of[effect.container_id] = run_id
+        return (run if effect.parent is None else sandbox.nested_path(run, effect.container_id)), run
 
     def ended(self, container_id: ContainerId) -> None:
         """Nothing of the container is left; its files stay. Unknown containers are ignored."""
@@ -95,3 +107,7 @@ class Sandboxes:
         if self._latest.get(run.latest) == run_id:
             del self._latest[run.latest]
             self._files.detach(run.latest)
+
+
+def _latest(framework_id: FrameworkId, executor_id: ExecutorId) -> str:
+    return f"/frameworks/{framework_id}/executors/{executor_id}/runs/latest"

@@ -20,19 +20,24 @@ from mesos_service.agent.detection import complete, measure
 from mesos_service.agent.driver import AgentDriver
 from mesos_service.agent.executor_api import ExecutorApi
 from mesos_service.agent.files_api import SandboxFiles
+from mesos_service.agent.kept import open_kept
 from mesos_service.agent.launch_plans import LaunchSettings
-from mesos_service.agent.master_detector import StandaloneDetector
+from mesos_service.agent.master_detector import make_detector
 from mesos_service.agent.master_link import MasterLink
 from mesos_service.agent.outlets import AgentOutlets
 from mesos_service.agent.sandboxes import Sandboxes
+from mesos_service.checkpoints.writer import CheckpointWriter
 from mesos_service.containers.containerizer import Containerizer, Members
 from mesos_service.containers.fetcher import Fetcher, FetchLimits
 from mesos_service.containers.files import Files
+from mesos_service.containers.kept import KeeperLink
 from mesos_service.containers.launcher import PosixLauncher
+from mesos_service.core.agent.records import snapshot
+from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.state import AgentState
-from mesos_service.core.messages import AgentMessage, ShutDown
+from mesos_service.core.messages import AgentMessage, Recover, ShutDown
 from mesos_service.domain.agents import AgentInfo
-from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.driver import Clock
 from mesos_service.http.server import HttpServer, bind
 from mesos_service.plugins.isolator import Host, Isolator
@@ -47,6 +52,7 @@ CAPABILITIES: Final = frozenset({"MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION
 FAREWELL_SECONDS: Final = 2.0
 """How long the master is given to take note that this agent leaves."""
 DEFECT_STATUS: Final = 1
+UNSTORED_STATUS: Final = 1
 
 log = logging.getLogger(__name__)
 
@@ -75,13 +81,15 @@ class AgentService:
     def __init__(self, config: AgentConfig, link: MasterLink | None = None) -> None:
         config.prepare()
         self.config = config
+        self._left = False
         self.work_dir = Path(config.work_dir).absolute()
         self.clock = Clock()
         resources = complete(config.resources, config.default_role, measure(self.work_dir))
         members = Members()
+        self._keeper = KeeperLink(config.runtime_dir or self.work_dir / "runtime")
         self.containerizer = Containerizer(
             make_isolators(config, members),
-            PosixLauncher(),
+            PosixLauncher(self._keeper),
             host=members,
             fetcher=Fetcher(FetchLimits(stall_seconds_max=config.fetcher_stall_timeout.seconds)),
         )
@@ -99,6 +107,9 @@ class AgentService:
         self.state = AgentState(
             info=info, options=config.options(), random=random.SystemRandom(), started_at=self.clock()
         )
+        policy = None if config.recover == "cleanup" else config.reconfiguration_policy
+        self._kept = open_kept(self.work_dir, info, config.strict, policy)
+        replay(self.state, self._kept.records)
         self._spans = open_exporter("mesos-agent")
         self.metrics = AgentMetrics([self._stream_overruns, *([] if self._spans is None else [self._spans.counts])])
         attached = Files()
@@ -106,7 +117,7 @@ class AgentService:
         self.sandboxes = Sandboxes(self.work_dir, attached)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._background = Background(self.fail)
-        self._link = link or MasterLink(StandaloneDetector(*config.master_address()))
+        self._link = link or MasterLink(make_detector(config.master, config.zk_session_timeout.seconds))
         self._owns_link = link is None
         self._uplink = self._link.attach(self._receive)
         self.outlets = AgentOutlets(self._uplink, self._exit)
@@ -114,6 +125,7 @@ class AgentService:
             self.state,
             self.outlets,
             self._make_containers,
+            self._make_checkpoints,
             Observers(f"agent.{self.port}", self.metrics, self._spans),
             self.clock,
         )
@@ -147,11 +159,25 @@ class AgentService:
                 executor_environment=config.executor_environment(),
                 executor_shutdown_grace_seconds=config.executor_shutdown_grace_period.seconds,
                 recovery_timeout_seconds=config.recovery_timeout.seconds,
+                executor_reregistration_timeout_seconds=config.executor_reregistration_timeout.seconds,
             ),
             self._background,
             submit,
+            self._kept.machine_restarted,
         )
         return self.containers
+
+    def _make_checkpoints(self, submit: Callable[[AgentMessage], None]) -> CheckpointWriter:
+        self._checkpoints = CheckpointWriter(
+            self._kept.meta, lambda: snapshot(self.state), submit, self._give_up, self.fail
+        )
+        return self._checkpoints
+
+    def _give_up(self, why: str) -> None:
+        """What is decided can not be written down any more: end, and leave everything running."""
+        log.critical("%s", why)
+        if not self._ended.done():
+            self._ended.set_result(UNSTORED_STATUS)
 
     def _receive(self, message: AgentMessage) -> None:
         self.driver.submit(message)
@@ -168,41 +194,79 @@ class AgentService:
             self._ended.set_result(DEFECT_STATUS)
 
     async def start(self) -> None:
-        """Returns when connections are accepted; the agent registers when it has found its master."""
+        """Returns when connections are accepted; the agent registers when it has found its master, and has heard from
+        the executors that an agent before it left running.
+
+        Raises:
+            OperatingFault: what is left of the agent before cannot be taken over; names the file or directory.
+        """
         if self.config.switch_user and os.geteuid() != 0:
             log.info("Not root: tasks run as the agent's own user, whomever they name")
+        await self._recover()
         await self._server.start()
         if self._owns_link:
             self._link.start(self.fail)
         log.info("Agent listens at %s:%d and offers %s", self.config.ip, self.port, self.state.info.resources)
+
+    async def _recover(self) -> None:
+        kept = self._kept
+        if kept.journal is not None:
+            log.info("Going on as agent %s, with %d frameworks", self.state.agent_id, len(self.state.frameworks))
+            try:
+                self._checkpoints.begin(kept.journal, snapshot(self.state))
+            except OSError as error:
+                raise OperatingFault(f"Cannot write checkpoints to {kept.journal}: {error.strerror}") from error
+        self.driver.submit(Recover(cleanup=self.config.recover == "cleanup"))
+        assert self.containers.recovered is not None, "the core asks for the containers at once"
+        await self.containers.recovered
 
     async def ended(self) -> int:
         """Wait until the agent's work is over by itself; the exit status."""
         return await asyncio.shield(self._ended)
 
     async def stop(self, graceful: bool = True) -> None:
-        """Leave the cluster, end all tasks, close the doors. No process of a container outlives this.
+        """Leave the cluster for good, end all tasks, close the doors. No process of a container outlives this.
 
         ``graceful`` takes leave of the master and gives tasks their graces, as long as those are. Otherwise, and when
         the waiting is cancelled, everything is killed at once.
         """
+        if self._left:
+            return
         try:
             if graceful and not self._ended.done():
                 self.driver.submit(ShutDown())
                 await asyncio.shield(self._ended)
                 await self._link.drain(FAREWELL_SECONDS)
         finally:
+            await self._hang_up()
+            await self.containers.destroy_all()
+            await self._server.stop()
+            self._kept.meta.forget()
             await self._close()
 
-    async def _close(self) -> None:
+    async def leave(self) -> None:
+        """Go without a word, and leave running what outlives an agent: the next one takes it over (X53)."""
+        if self.state.exited:
+            await self.stop()
+        elif not self._left:
+            await self._hang_up()
+            await self._server.stop()
+            await self.containers.leave()
+            await self._close()
+
+    async def _hang_up(self) -> None:
+        self._left = True
         self.driver.stop()
         self._link.detach(self._uplink)
         if self._owns_link:
             await self._link.stop()
-        await self.containers.destroy_all()
         for stream in list(self.outlets.executor_streams.values()):
             stream.close()
-        await self._server.stop()
+
+    async def _close(self) -> None:
+        await self._checkpoints.finish()
+        await self._keeper.close()
+        self._kept.meta.close()
         if self._spans is not None:
             self._spans.shutdown()
 

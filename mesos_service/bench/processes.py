@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -60,7 +61,8 @@ async def running(service: str, *flags: str) -> AsyncIterator[Running]:
         yield Running(process, port)
     finally:
         if process.returncode is None:
-            process.terminate()
+            # An agent that gets SIGTERM leaves its tasks for the next one.
+            process.send_signal(signal.SIGUSR1 if service == "agent" else signal.SIGTERM)
             try:
                 async with asyncio.timeout(10):
                     await process.wait()

@@ -8,6 +8,7 @@ first process left behind, cleans up and reaps. A launch that fails has destroye
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
@@ -27,11 +28,22 @@ from mesos_service.containers.plan import (
     LaunchPlan,
 )
 from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
+from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources, from_milli
-from mesos_service.plugins.isolator import ContainerConfig, Host, Isolator, LaunchInfo, Limitation, Usage
+from mesos_service.plugins.isolator import (
+    ContainerConfig,
+    ContainerState,
+    Host,
+    Isolator,
+    LaunchInfo,
+    Limitation,
+    Usage,
+)
 
 _MEGABYTE = 1024 * 1024
+
+log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -80,7 +92,7 @@ class Members(Host):
         return self._find(container_id)
 
 
-def _ignore_exit(container_id: ContainerId, status: int) -> None:
+def _ignore_exit(container_id: ContainerId, status: int | None) -> None:
     """Nobody listens."""
 
 
@@ -101,15 +113,17 @@ class Containerizer:
         *,
         host: Members | None = None,
         fetcher: Fetcher | None = None,
-        on_exit: Callable[[ContainerId, int], None] = _ignore_exit,
+        on_exit: Callable[[ContainerId, int | None], None] = _ignore_exit,
         on_limitation: Callable[[ContainerId, Limitation], None] = _ignore_limitation,
     ) -> None:
         self._isolators = tuple(isolators)
         self._launcher = launcher
         self._fetcher = fetcher or Fetcher()
         self._containers: dict[ContainerId, _Container] = {}
+        self._orphans: dict[ContainerId, Child] = {}
+        """Left by an agent before this one, and to be destroyed."""
         self.on_exit = on_exit
-        """Told the raw wait status of a container's first process."""
+        """Told the raw wait status of a container's first process; ``None`` when nobody saw how it ended."""
         self.on_limitation = on_limitation
         if host is not None:
             host.bind(self.processes)
@@ -153,6 +167,71 @@ class Containerizer:
             status.update(await isolator.status(container_id))
         return status
 
+    # -- after a restart -------------------------------------------------------------------------------------
+
+    async def recover(self, plans: Sequence[LaunchPlan]) -> Mapping[ContainerId, Child]:
+        """Take over what an agent before this one left: ``plans`` are of those that go on, as they were launched.
+
+        Gives those of them that were found, alive or dead; ``on_exit`` is called for a living one when it ends, and
+        each must be destroyed some time. Whatever else was found is an orphan (see :meth:`destroy_orphans`).
+
+        Raises:
+            OperatingFault: an isolator could not recover, or the keeper's place cannot be used.
+        """
+        left = {ContainerId(name): child for name, child in (await self._launcher.recover()).items()}
+        found = {
+            plan.container_id: _Container(
+                plan,
+                self._isolators_for(plan),
+                phase=Phase.RUNNING,
+                resources=plan.resources,
+                limits=plan.limits,
+                child=left[plan.container_id],
+            )
+            for plan in plans
+            # What was never let through its gate has run nothing yet, and is launched no more.
+            if plan.container_id in left and left[plan.container_id].kept.released
+        }
+        self._orphans = {container_id: child for container_id, child in left.items() if container_id not in found}
+        for isolator in self._isolators:
+            states = [
+                ContainerState(container_id=container_id, pid=left[container_id].pid, config=_config(container.plan))
+                for container_id, container in found.items()
+                if isolator in container.isolators
+            ]
+            await _recovered(isolator, isolator.recover(states, tuple(self._orphans)))
+        for container_id, container in found.items():
+            self._adopt(container_id, container, left[container_id])
+        return {container_id: left[container_id] for container_id in found}
+
+    def _adopt(self, container_id: ContainerId, container: _Container, child: Child) -> None:
+        container.prepared.extend(container.isolators)
+        container.settled.set()
+        self._containers[container_id] = container
+        if not child.exited.done():
+            child.exited.add_done_callback(lambda _: self._report_exit(container, child))
+        self._watch_all(container)
+
+    async def destroy_orphans(self) -> None:
+        """End what an agent before this one left and nobody knows. Failures are told in the log."""
+        for container_id, child in self._orphans.items():
+            log.info("Container %s of an agent before is nobody's any more: destroying it", container_id)
+            failures = await _outcome(self._launcher.destroy(child))
+            for isolator in reversed(self._isolators):
+                cleaned = isolator.cleanup(container_id)
+                failures += await _outcome(cleaned, f"Isolator '{isolator.name}' failed to clean up")
+            for failure in failures:
+                log.error("Container %s of an agent before: %s", container_id, failure)
+        self._orphans = {}
+
+    async def leave(self) -> None:
+        """Watch over nothing any more, and let everything run on: the agent goes, its containers stay."""
+        watching = [task for container in self._containers.values() for task in container.watching]
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+        self._containers.clear()
+
     # -- launching -------------------------------------------------------------------------------------------
 
     async def launch(self, plan: LaunchPlan) -> int:
@@ -162,8 +241,7 @@ class Containerizer:
         """
         if plan.container_id in self._containers:
             raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{plan.container_id}' exists already")
-        isolators = self._isolators if plan.parent is None else tuple(i for i in self._isolators if i.nesting)
-        container = _Container(plan, isolators, resources=plan.resources, limits=plan.limits)
+        container = _Container(plan, self._isolators_for(plan), resources=plan.resources, limits=plan.limits)
         self._containers[plan.container_id] = container
         try:
             child = await self._bring_up(container)
@@ -179,6 +257,9 @@ class Containerizer:
         else:
             container.reporting = True
         return child.pid
+
+    def _isolators_for(self, plan: LaunchPlan) -> tuple[Isolator, ...]:
+        return self._isolators if plan.parent is None else tuple(one for one in self._isolators if one.nesting)
 
     async def _bring_up(self, container: _Container) -> Child:
         plan = container.plan
@@ -203,13 +284,7 @@ class Containerizer:
 
     async def _prepare(self, container: _Container) -> list[LaunchInfo]:
         plan = container.plan
-        config = ContainerConfig(
-            sandbox=str(plan.sandbox),
-            resources=plan.resources,
-            limits=plan.limits,
-            user=plan.user,
-            parent=plan.parent,
-        )
+        config = _config(plan)
         infos: list[LaunchInfo] = []
         for isolator in container.isolators:
             container.prepared.append(isolator)
@@ -252,7 +327,7 @@ class Containerizer:
         environment[CONTAINER_ID_VARIABLE] = plan.container_id
         gating = [isolator for isolator in container.isolators if isolator.isolates_before_exec]
         try:
-            child = container.child = self._launcher.fork(
+            child = container.child = await self._launcher.fork(
                 Launch(
                     argv=plan.argv,
                     program=plan.program,
@@ -264,7 +339,8 @@ class Containerizer:
                     user=user,
                     command_prefix=[part for info in infos for part in info.command_prefix],
                     gated=bool(gating),
-                    mark=f"{CONTAINER_ID_VARIABLE}={plan.container_id}",
+                    name=plan.container_id,
+                    survives=plan.survives,
                 )
             )
         except CannotSwitchUser as error:
@@ -278,12 +354,15 @@ class Containerizer:
                 _asked(isolator, "isolate", isolator.isolate(plan.container_id, child.pid)) for isolator in gating
             )
         _go_on(container)
+        self._watch_all(container)
+        container.phase = Phase.RUNNING
+        self._launcher.release(child)
+        return child
+
+    def _watch_all(self, container: _Container) -> None:
         for isolator in container.isolators:
             if type(isolator).watch is not Isolator.watch:
                 container.watching.append(asyncio.create_task(self._watch(container, isolator)))
-        container.phase = Phase.RUNNING
-        child.release()
-        return child
 
     def _report_exit(self, container: _Container, child: Child) -> None:
         self.on_exit(container.plan.container_id, child.exited.result())
@@ -354,6 +433,23 @@ class Containerizer:
         del self._containers[container_id]
         if failures:
             raise DestroyFailed(f"Failed to destroy container '{container_id}': {'; '.join(failures)}")
+
+
+def _config(plan: LaunchPlan) -> ContainerConfig:
+    return ContainerConfig(
+        sandbox=str(plan.sandbox),
+        resources=plan.resources,
+        limits=plan.limits,
+        user=plan.user,
+        parent=plan.parent,
+    )
+
+
+async def _recovered(isolator: Isolator, work: Coroutine[object, object, None]) -> None:
+    try:
+        await work
+    except Exception as error:
+        raise OperatingFault(f"Isolator '{isolator.name}' failed to recover: {error or repr(error)}") from error
 
 
 async def _asked(isolator: Isolator, verb: str, answer: Coroutine[object, object, Answer]) -> Answer:

@@ -1,8 +1,9 @@
 """Starts, signals and kills the processes of a container.
 
-The agent is a big process, so it never forks: it has the kernel spawn a small shell that leads a session of its own,
-waits at a gate where isolators ask for it, changes into the sandbox and executes the command in its place
-(``posix_spawn`` can do none of the three). Every text reaches that shell as an argument, never as code.
+The agent is not the parent of what it runs, so that its end is not theirs: the keeper is (``keeper.py``), a small
+process that spawns for it a small shell, which leads a session of its own, waits at a gate where isolators ask for it,
+changes into the sandbox and executes the command in its place (``posix_spawn`` can do none of the three). Every text
+reaches that shell as an argument, never as code.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed
+from mesos_service.containers.kept import KeeperLink, Kept
+from mesos_service.containers.plan import CONTAINER_ID_VARIABLE, REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed
 from mesos_service.containers.processes import Census, Lineage, ProcessStat, forks_since_boot, still
 from mesos_service.containers.users import User, command_prefix
-from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.errors import ConfigurationError, OperatingFault
 
 _SHELL: Final = "/bin/sh"
 _GATE: Final = 3
@@ -51,35 +53,22 @@ class Launch:
     user: User | None
     command_prefix: Sequence[str]
     gated: bool
-    """Wait for :meth:`Child.release` before changing into the sandbox."""
-    mark: str
-    """``NAME=value`` of the environment, by which lost descendants are found again."""
+    """Wait for :meth:`Launcher.release` before changing into the sandbox."""
+    survives: bool
+    """Whether it is to outlive the agent; what is not is killed when the agent is gone, however that came (X54)."""
+    name: str
+    """The container's id."""
 
 
 class Child:
     """The first process of a container, alive or a zombie, until the launcher destroys it."""
 
-    def __init__(self, pid: int, handle: int, gate: int | None, lineage: Lineage) -> None:
-        self.pid = pid
-        self.handle = handle
+    def __init__(self, kept: Kept, lineage: Lineage) -> None:
+        self.kept = kept
+        self.pid = kept.pid
         self.lineage = lineage
-        self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        """The raw wait status, when the process has ended."""
-        self._gate = gate
-
-    def release(self) -> None:
-        """Let it execute the command."""
-        if self._gate is None:
-            return
-        with suppress(BrokenPipeError):  # It was killed at the gate; its wait status tells the rest.
-            os.write(self._gate, b"\n")
-        self.close_gate()
-
-    def close_gate(self) -> None:
-        """Whoever waits at a closed gate gives up."""
-        if self._gate is not None:
-            os.close(self._gate)
-            self._gate = None
+        self.exited = kept.exited
+        """The raw wait status, when the process has ended; ``None`` when nobody saw how."""
 
 
 class Launcher(Protocol):
@@ -87,8 +76,14 @@ class Launcher(Protocol):
 
     name: str
 
-    def fork(self, launch: Launch) -> Child:
+    async def fork(self, launch: Launch) -> Child:
         """Start it. Raises :class:`LaunchFailed`; then nothing was started."""
+
+    def release(self, child: Child) -> None:
+        """Let a gated one execute its command."""
+
+    async def recover(self) -> Mapping[str, Child]:
+        """All that an agent before this one left, by container id; to be destroyed like one's own."""
 
     def processes(self, child: Child) -> Sequence[int]:
         """Process ids now, or at most a second ago."""
@@ -103,57 +98,47 @@ class Launcher(Protocol):
 class PosixLauncher:
     """Sessions and ``/proc``; needs no privilege (M-AG-02).
 
-    Children are watched through process descriptors, in the event loop: no thread, no SIGCHLD handler, no polling,
-    and no interference with other children of this process. Raises :class:`ConfigurationError` on a kernel without
-    them (Linux before 5.4) and where SIGCHLD is ignored, which would lose wait statuses.
+    Processes are watched through process descriptors: no SIGCHLD handler, no polling, and no interference with
+    children of this process. Raises :class:`ConfigurationError` on a kernel without them (Linux before 5.4) and where
+    SIGCHLD is ignored, which would lose wait statuses.
     """
 
     name = "posix"
 
-    def __init__(self) -> None:
+    def __init__(self, keeper: KeeperLink) -> None:
+        self._keeper = keeper
         _require_process_descriptors()
         _seal_descriptors()
         self._census = Census()
         self._shell_survives_exec = "bash" in Path(_SHELL).resolve().name
 
-    def fork(self, launch: Launch) -> Child:
+    async def fork(self, launch: Launch) -> Child:
         """Start a container's first process; raises :class:`LaunchFailed`."""
-        argv = self._command_line(launch)
-        descriptors: list[int] = []
-        gate: int | None = None
-        actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, launch.stdout, 1),
-            (os.POSIX_SPAWN_DUP2, launch.stderr, 2),
-        ]
+        forks_before = forks_since_boot()
         try:
-            if launch.gated:
-                entrance, gate = os.pipe2(os.O_CLOEXEC)
-                descriptors.append(entrance)
-                entrance = fcntl.fcntl(entrance, fcntl.F_DUPFD_CLOEXEC, _GATE + 1)
-                descriptors.append(entrance)
-                actions.append((os.POSIX_SPAWN_DUP2, entrance, _GATE))
-            forks_before = forks_since_boot()
-            pid = os.posix_spawn(
-                argv[0],
-                argv,
+            kept = await self._keeper.launch(
+                launch.name,
+                self._command_line(launch),
                 launch.environment,
-                file_actions=actions,
-                setsid=True,
-                setsigmask=(),
-                # Python ignores these two; an ignored signal would stay ignored in the task.
-                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+                (launch.stdout, launch.stderr),
+                gated=launch.gated,
+                survives=launch.survives,
             )
-        except (OSError, ValueError) as error:
-            if gate is not None:
-                os.close(gate)
-            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Failed to start a process: {error}") from error
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-        child = Child(pid, os.pidfd_open(pid), gate, Lineage(pid, launch.mark, forks_before))
-        asyncio.get_running_loop().add_reader(child.handle, self._on_exit, child)
-        return child
+        except OperatingFault as error:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
+        return self._child(kept, forks_before)
+
+    def release(self, child: Child) -> None:
+        """Let it execute the command."""
+        self._keeper.release(child.kept)
+
+    async def recover(self) -> Mapping[str, Child]:
+        """All that an agent before this one left, by container id. Raises :class:`OperatingFault`."""
+        return {kept.name: self._child(kept, 0) for kept in await self._keeper.recover()}
+
+    def _child(self, kept: Kept, forks_before: int) -> Child:
+        mark = f"{CONTAINER_ID_VARIABLE}={kept.name}"
+        return Child(kept, Lineage(kept.pid, mark, forks_before, self._keeper.pid))
 
     def _command_line(self, launch: Launch) -> list[str]:
         execute = 'exec "$@"'
@@ -177,12 +162,6 @@ class PosixLauncher:
         prefix = [*launch.command_prefix, *(command_prefix(launch.user) if launch.user else ())]
         return [*prefix, shell, "-c", script, "sh", str(launch.sandbox), *operands]
 
-    def _on_exit(self, child: Child) -> None:
-        asyncio.get_running_loop().remove_reader(child.handle)
-        child.close_gate()
-        # It stays a zombie, so that its number keeps its meaning until everybody of its session is dead.
-        child.exited.set_result(_wait_status(child, os.WEXITED | os.WNOWAIT))
-
     def processes(self, child: Child) -> Sequence[int]:
         """Process ids now, or at most a second ago."""
         return self._census.processes(child.lineage)
@@ -194,7 +173,7 @@ class PosixLauncher:
         """
         # Looked for before the first of them dies: a parent may be all that tells whose a process is.
         untold = child.lineage.members()
-        _send(child.handle, signum)
+        _send(child.kept.handle, signum)
         told: set[int] = set()
         for _ in range(_SCANS_MAX):
             for stat in untold:
@@ -216,7 +195,6 @@ class PosixLauncher:
 
     async def destroy(self, child: Child) -> None:
         """Kill, wait, and look again until a look finds nobody; then reap the first process."""
-        child.close_gate()
         beyond_reach: dict[int, ProcessStat] = {}
         killed: set[int] = set()
         try:
@@ -224,8 +202,8 @@ class PosixLauncher:
                 victims = [stat for stat in child.lineage.members(killed) if stat.pid not in beyond_reach]
                 if not victims and child.exited.done():
                     break
-                _send(child.handle, signal.SIGKILL)
-                deaths: list[asyncio.Future[int] | asyncio.Future[None]] = [asyncio.shield(child.exited)]
+                _send(child.kept.handle, signal.SIGKILL)
+                deaths: list[asyncio.Future[int | None] | asyncio.Future[None]] = [asyncio.shield(child.exited)]
                 handles: list[int] = []
                 try:
                     for stat in victims:
@@ -247,14 +225,10 @@ class PosixLauncher:
                         os.close(handle)
         finally:
             if child.exited.done():
-                self._reap(child)
+                self._keeper.reap(child.kept)
         left = [stat.pid for stat in beyond_reach.values() if still(stat)]
         if left:
             raise DestroyFailed(f"Processes {left} belong to another user now and could not be killed")
-
-    def _reap(self, child: Child) -> None:
-        _wait_status(child, os.WEXITED)
-        os.close(child.handle)
 
 
 def _require_process_descriptors() -> None:
@@ -280,15 +254,6 @@ def _seal_descriptors() -> None:
                     raise
 
 
-def _wait_status(child: Child, options: int) -> int:
-    """Wait status of an ended child, put together as ``wait`` would have given it."""
-    result = os.waitid(os.P_PIDFD, child.handle, options)
-    assert result is not None, "waited without WNOHANG"
-    if result.si_code == os.CLD_EXITED:
-        return result.si_status << 8
-    return result.si_status | (0x80 if result.si_code == os.CLD_DUMPED else 0)
-
-
 def _open_process(stat: ProcessStat) -> int | None:
     """A descriptor of that very process, or ``None`` when it is gone."""
     try:
@@ -303,9 +268,10 @@ def _open_process(stat: ProcessStat) -> int | None:
     return None
 
 
-def _send(handle: int, signum: int) -> None:
-    with suppress(ProcessLookupError):  # It was faster.
-        signal.pidfd_send_signal(handle, signum)
+def _send(handle: int | None, signum: int) -> None:
+    if handle is not None:
+        with suppress(ProcessLookupError):  # It was faster.
+            signal.pidfd_send_signal(handle, signum)
 
 
 def _readable(handle: int) -> asyncio.Future[None]:

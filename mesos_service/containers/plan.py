@@ -49,6 +49,8 @@ class LaunchPlan:
     """``None``: the agent's own."""
     uris: tuple[UriSpec, ...] = ()
     parent: ContainerId | None = None
+    survives: bool = False
+    """Whether it is to outlive the agent."""
 
 
 class LaunchFailed(OperatingFault):

@@ -5,15 +5,16 @@ A posix container has no fence around it: only signs say who belongs to it. A pr
 1. its parent, its session or its process group belongs to the container (the first process leads a session of its
    own, so this holds for everything that never tried to get away), or
 2. its environment carries the container's id. This finds the daemon that forked twice and called ``setsid``, when its
-   parents are gone. We do not make the agent a "child subreaper" for that: the adopted strangers would mix with the
-   children of whatever else lives in the agent's process, and nobody could tell who should reap them.
+   parents are gone. We do not make the keeper a "child subreaper" for that: it would have to tell adopted strangers
+   from its own dead, which it must leave alone, each time that one of many children ends.
 
 A process that leaves its parents and its session and empties its environment as well escapes; a fence that holds
 against that needs the kernel's help (cgroups, pid namespaces). What was seen once is remembered, so a process cannot
 get away between a SIGTERM and the SIGKILL that follows.
 
-The signs are only true while the number of the first process cannot be given to a stranger. So the launcher leaves it
-a zombie until the container is destroyed, and destroys before it reaps.
+The signs are only true while the number of the first process cannot be given to a stranger. So its parent, the keeper,
+leaves it a zombie until the container is destroyed, and is told to reap it only then. Where the keeper has died, the
+number is believed as long as it names a process that began when this one did.
 
 Looking at every process on each end of a short task would cost more than the task. All descendants were created after
 the first process, and the kernel hands out process numbers in order, so only numbers between the first process's and
@@ -90,9 +91,13 @@ def _all_pids() -> Iterator[int]:
 class Lineage:
     """The processes that descend from one first process, which must stay unreaped while this is asked."""
 
-    def __init__(self, leader: int, mark: str, forks_before: int) -> None:
-        """``mark`` is ``NAME=value`` in the environment; ``forks_before`` was counted before the leader was made."""
+    def __init__(self, leader: int, mark: str, forks_before: int, keeper: int | None = None) -> None:
+        """``mark`` is ``NAME=value`` in the environment; ``forks_before`` was counted before the leader was made, and
+        0 is always true. ``keeper`` is the leader's parent, ``None`` when that is gone."""
         self.leader = leader
+        self._keeper = keeper
+        stat = read_stat(leader)
+        self._start_ticks = None if stat is None else stat.start_ticks
         self._mark = b"\0" + os.fsencode(mark) + b"\0"
         self._forks_before = forks_before
         self._seen: dict[int, ProcessStat] = {}
@@ -106,8 +111,9 @@ class Lineage:
         """
         table = ProcessTable(self._candidates())
         free = (pid for pid in just_died if (stat := table.find(pid)) is None or stat.dead)
-        kin = table.relatives([self.leader, *self._still_seen(table), *free])
-        while orphans := [stat.pid for stat in table.orphans() if stat.pid not in kin and self._is_marked(stat.pid)]:
+        kin = table.relatives([*self._leader_in(table), *self._still_seen(table), *free])
+        takers = self._takers()
+        while orphans := [s.pid for s in table.orphans(takers) if s.pid not in kin and self._is_marked(s.pid)]:
             kin |= table.relatives(orphans)
         members = [stat for pid in kin if (stat := table.find(pid)) and not stat.dead and pid != self.leader]
         self._seen = {stat.pid: stat for stat in members}
@@ -115,8 +121,18 @@ class Lineage:
 
     def members_in(self, table: ProcessTable) -> list[int]:
         """Process ids of kin, and of others that were seen before; the first one included."""
-        kin = table.relatives([self.leader, *self._still_seen(table)])
+        kin = table.relatives([*self._leader_in(table), *self._still_seen(table)])
         return sorted(pid for pid in kin if (stat := table.find(pid)) and not stat.dead)
+
+    def _leader_in(self, table: ProcessTable) -> list[int]:
+        stat = read_stat(self.leader) if table.find(self.leader) is None else table.find(self.leader)
+        # As long as somebody has the number as session or group, the kernel gives it to no other.
+        is_stranger = stat is not None and stat.start_ticks != self._start_ticks
+        return [] if is_stranger else [self.leader]
+
+    def _takers(self) -> set[int]:
+        """To whom an orphan of the container is given: the first process of all, or an ancestor of its leader."""
+        return {1, *_ancestors(self._keeper or self.leader)}
 
     def _still_seen(self, table: ProcessTable) -> Iterator[int]:
         return (pid for pid, stat in self._seen.items() if _same(table.find(pid), stat))
@@ -167,27 +183,22 @@ class ProcessTable:
                 waiting += self._related.get(pid, ())
         return kin
 
-    def orphans(self) -> Iterator[ProcessStat]:
-        """Living processes that may have lost the parent who made them.
+    def orphans(self, takers: Iterable[int]) -> Iterator[ProcessStat]:
+        """Living processes that may have lost the parent who made them: the children of ``takers``.
 
-        An orphan is given to one of the ancestors of its late parent, which for our descendants means one of ours, or
-        the first process of all, or a member of the same container. Our own children are no orphans, unless we are
-        the first process ourselves.
+        An orphan is given to one of the ancestors of its late parent, or to the first process of all.
         """
-        if not self._stats:
-            return
-        for taker in {1, *_ancestors_of_ours()}:
+        for taker in takers:
             for pid in self._related.get(taker, ()):
                 stat = self._stats[pid]
                 if stat.ppid == taker and not stat.dead:
                     yield stat
 
 
-def _ancestors_of_ours() -> Iterator[int]:
-    """Our parent, its parent, and so on."""
-    pid = os.getppid()
-    while pid > 0 and (stat := read_stat(pid)) is not None:
-        yield pid
+def _ancestors(pid: int) -> Iterator[int]:
+    """Its parent, the parent's parent, and so on."""
+    while (stat := read_stat(pid)) is not None and stat.ppid > 0:
+        yield stat.ppid
         pid = stat.ppid
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mesos_service.core.agent.records import Record
 from mesos_service.core.events import ExecutorEvent, SchedulerEvent
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.registry.operations import Operation
@@ -147,6 +148,22 @@ class LaunchContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Write ``record`` down; ``Checkpointed(number)`` says that it, and all before it, will be found again (X05)."""
+
+    number: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverContainers:
+    """Find out what became of the containers of the agent before, and destroy all others; ``ContainersRecovered``
+    answers. Those that go on are described as for their launch."""
+
+    launched: tuple[LaunchContainer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SignalContainer:
     """Send a signal to the container's whole tree (X56)."""
 
@@ -167,7 +184,9 @@ AgentEffect = (
     | OpenExecutorStream
     | SendExecutor
     | CloseExecutorStream
+    | Checkpoint
     | LaunchContainer
+    | RecoverContainers
     | SignalContainer
     | DestroyContainer
     | Exit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -38,6 +39,11 @@ class ServiceProcess:
         assert isinstance(port, int) and port, "a child's port is chosen before it starts"
         self.port = port
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, once it has been started."""
+        return None if self._process is None else self._process.pid
+
     async def start(self) -> None:
         """Returns when it answers ``/health``.
 
@@ -72,13 +78,17 @@ class ServiceProcess:
             connection.close()
 
     async def stop(self, graceful: bool = True) -> None:
-        """End it: SIGTERM and its own time to end, or SIGKILL."""
+        """End it for good: asked to, with its own time to end, or by SIGKILL.
+
+        An agent that is killed leaves running what outlives an agent.
+        """
         process = self._process
         if process is None or process.returncode is not None:
             return
         try:
             if graceful:
-                process.terminate()
+                # SIGTERM would let an agent's tasks run on for the next agent, and there will be none.
+                process.send_signal(signal.SIGUSR1 if self._service == "agent" else signal.SIGTERM)
                 await process.wait()
         finally:
             if process.returncode is None:

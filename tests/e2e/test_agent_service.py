@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import psutil
@@ -77,9 +78,12 @@ class Framework(Scheduler):
         return self.seen[task_id][-1]
 
 
+FrameworkT = TypeVar("FrameworkT", bound=Framework)
+
+
 @contextlib.asynccontextmanager
-async def subscribed(cluster: LocalCluster) -> AsyncIterator[Framework]:
-    framework = Framework(cluster.master)
+async def subscribed(cluster: LocalCluster, kind: type[FrameworkT] = Framework) -> AsyncIterator[FrameworkT]:
+    framework = kind(cluster.master)
     running = asyncio.create_task(framework.run())
     try:
         yield framework
@@ -98,6 +102,11 @@ def play(scenario: Callable[[], Awaitable[None]]) -> None:
 
 def living_children() -> list[psutil.Process]:
     return [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+
+
+def task_processes() -> list[psutil.Process]:
+    """What tasks run: everything but the keepers that keep it."""
+    return [one for one in living_children() if not any(part.endswith("keeper.py") for part in one.cmdline())]
 
 
 def entries(folder: Path) -> list[str]:
@@ -205,7 +214,7 @@ def test_x56_teardown_leaves_no_process(tmp_path: Path) -> None:
                 [service] = cluster.agent_services
                 assert service.containerizer.containers()
             async with asyncio.timeout(20):
-                while service.containerizer.containers() or living_children():  # noqa: ASYNC110 - others' processes
+                while service.containerizer.containers() or task_processes():  # noqa: ASYNC110 - others' processes
                     await asyncio.sleep(0.01)
 
     play(scenario)
@@ -222,7 +231,7 @@ def test_an_agent_that_leaves_takes_its_tasks_along_and_its_offers_are_rescinded
             await framework.reaches("t", "STARTING", "RUNNING")
             await cluster.stop_agent(0)
             await framework.until(lambda: len(framework.states("t")) == 3)
-            assert not living_children()
+            assert not task_processes()
             assert len(framework.held) == 1
 
     play(scenario)
@@ -244,19 +253,18 @@ def test_no_descriptor_is_left_when_a_cluster_ends(tmp_path: Path) -> None:
     assert descriptors() <= before
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_services_in_processes_of_their_own_end_by_signal(tmp_path: Path, number: signal.Signals) -> None:
+def test_m_ag_16_an_agent_ends_for_good_by_signal(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with LocalCluster(work_dir=tmp_path, processes=True) as cluster, subscribed(cluster) as framework:
             await framework.run_tasks(lambda offer: tasks.task("t", offer, NEEDS, "sleep 1000"))
             await framework.reaches("t", "STARTING", "RUNNING")
             agent = next(one for one in living_children() if "agent" in one.cmdline())
-            task_processes = agent.children(recursive=True)
-            assert task_processes
-            os.kill(agent.pid, number)
+            below = agent.children(recursive=True)
+            assert below
+            os.kill(agent.pid, signal.SIGUSR1)
             status = await cluster.ended()
             assert status == 0
-            assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in task_processes)
+            assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in below)
 
     play(scenario)
 
@@ -281,12 +289,12 @@ def test_a_second_signal_ends_an_agent_at_once(tmp_path: Path) -> None:
             out = f"{latest(framework, 't')}/stdout"
             await until_reads(cluster.agents[0], out, "ready\n")
             agent = next(one for one in living_children() if "agent" in one.cmdline())
-            task_processes = agent.children(recursive=True)
-            os.kill(agent.pid, signal.SIGTERM)
+            below = agent.children(recursive=True)
+            os.kill(agent.pid, signal.SIGUSR1)
             await until_reads(cluster.agents[0], out, "ready\ntold\n")
-            os.kill(agent.pid, signal.SIGTERM)
+            os.kill(agent.pid, signal.SIGUSR1)
             assert await cluster.ended() == 1
-            assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in task_processes)
+            assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in below)
 
     play(scenario)
 

@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "core": frozenset({"domain", "plugins"}),
     "simulator": INNER,
     # Adapters.
+    "checkpoints": INNER | {"wire"},
     "configuration": INNER,
     "containers": INNER,
     "driver": INNER,
@@ -56,7 +57,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "sdk": INNER | {"configuration", "election", "http", "version", "wire"},
     # The services, and what runs them.
     "master": SERVICE_PARTS,
-    "agent": SERVICE_PARTS,
+    "agent": SERVICE_PARTS | {"checkpoints"},
     "local": SERVICE_PARTS | {"master", "agent"},
     "demo": SERVICE_PARTS | {"local", "sdk"},
     "bench": SERVICE_PARTS | {"local", "sdk", "master", "agent"},

@@ -69,6 +69,7 @@ def on_destroyed(turn: Turn, framework: Framework, executor: Executor, container
 def shut_down(turn: Turn, framework: Framework, executor: Executor) -> None:
     """End the one task as a kill would, within the grace that an executor has to shut down."""
     executor.state = ExecutorState.TERMINATING
+    executors.keep(turn, executor)
     for task in list(executor.launched.values()):
         kills.kill_launched(turn, framework, executor, task, built_in.shutdown_grace_seconds(turn, task))
     if executor.queued:

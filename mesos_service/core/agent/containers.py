@@ -17,6 +17,7 @@ from mesos_service.core.messages import (
     ContainerLaunched,
     ContainerLaunchFailed,
     ContainerLimited,
+    ContainerLost,
     ContainerMessage,
 )
 from mesos_service.domain.errors import InvariantBroken
@@ -46,6 +47,9 @@ def on_container_message(turn: Turn, message: ContainerMessage) -> None:
             if container.exit_status is None:
                 container.exit_status = message.status
                 _exited(turn, framework, executor, container, message)
+        case ContainerLost():
+            turn.note("container.lost", container_id=message.container_id)
+            _lost(turn, executor, container, message)
         case ContainerLimited():
             turn.note("container.limited", container_id=message.container_id, reason=message.reason)
             _limited(turn, framework, executor, container, message)
@@ -114,6 +118,20 @@ def _limited(
             default_executor.on_limited(turn, executor, container, message)
         case ExecutorType.COMMAND | ExecutorType.CUSTOM:
             executors.end_by_agent(turn, executor, TaskState.FAILED, message.reason, message.message)
+        case _:
+            assert_never(executor.info.type)
+
+
+def _lost(turn: Turn, executor: Executor, container: Container, message: ContainerLost) -> None:
+    match executor.info.type:
+        case ExecutorType.DEFAULT:
+            default_executor.on_lost(turn, executor, container, message)
+        case ExecutorType.COMMAND if any(task.kill_started_at is not None for task in executor.launched.values()):
+            # It was being killed, and that is how it will be told.
+            executors.destroy_container(turn, message.container_id)
+        case ExecutorType.COMMAND | ExecutorType.CUSTOM:
+            reason = executors.REASON_EXECUTOR_TERMINATED
+            executors.end_by_agent(turn, executor, TaskState.FAILED, reason, message.message)
         case _:
             assert_never(executor.info.type)
 

@@ -91,7 +91,9 @@ def on_subscribe(turn: Turn, message: ExecutorSubscribe) -> None:
     executor.stream_id = stream_id
     turn.state.executor_streams[stream_id] = executor.container_id
     executor.state = ExecutorState.RUNNING
-    executor.registered_at = turn.now if executor.registered_at is None else executor.registered_at
+    if executor.registered_at is None:
+        executor.registered_at = turn.now
+        executors.keep(turn, executor)
     timers = turn.state.timers
     timers.cancel(ExecutorRegistrationOverdue(executor.container_id))
     timers.cancel(ExecutorReconnectOverdue(executor.container_id))

@@ -19,7 +19,7 @@ from mesos_service.core.agent.state import (
     Termination,
 )
 from mesos_service.core.agent.turn import Turn
-from mesos_service.core.messages import ContainerLaunchFailed, ContainerLimited
+from mesos_service.core.messages import ContainerLaunchFailed, ContainerLimited, ContainerLost
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.tasks import TaskState
@@ -32,6 +32,7 @@ def launch(turn: Turn, framework: Framework, info: ExecutorInfo, tasks: Sequence
         executor = executors.start(turn, framework, info)
         executor.state = ExecutorState.RUNNING
         executor.registered_at = turn.now
+        executors.keep(turn, executor)
     for task in tasks:
         container_id = ContainerId(turn.new_uuid_text())
         executor.launched[task.info.task_id] = task
@@ -80,7 +81,16 @@ def on_limited(turn: Turn, executor: Executor, container: Container, message: Co
     """An isolator objects to one task (M-AG-09); its container is destroyed, and its group follows."""
     task = _task_in(executor, container)
     if task is not None:
-        task.termination = task.termination or Termination(TaskState.FAILED, message.reason, message.message)
+        _doom(turn, executor, task, Termination(TaskState.FAILED, message.reason, message.message))
+    executors.destroy_container(turn, message.container_id)
+
+
+def on_lost(turn: Turn, executor: Executor, container: Container, message: ContainerLost) -> None:
+    """A task's process ended and nobody saw how; one that was being killed is told as killed."""
+    task = _task_in(executor, container)
+    if task is not None and task.kill_started_at is None:
+        reason = executors.REASON_EXECUTOR_TERMINATED
+        _doom(turn, executor, task, Termination(TaskState.FAILED, reason, message.message))
     executors.destroy_container(turn, message.container_id)
 
 
@@ -95,6 +105,7 @@ def on_destroyed(turn: Turn, framework: Framework, executor: Executor, container
 def shut_down(turn: Turn, framework: Framework, executor: Executor) -> None:
     """End every task as a kill would, within the grace that an executor has to shut down (X55)."""
     executor.state = ExecutorState.TERMINATING
+    executors.keep(turn, executor)
     for task in list(executor.launched.values()):
         kills.kill_launched(turn, framework, executor, task, built_in.shutdown_grace_seconds(turn, task))
     end_if_idle(turn, framework, executor)
@@ -104,6 +115,11 @@ def end_if_idle(turn: Turn, framework: Framework, executor: Executor) -> None:
     """End the executor once it runs nothing; its own status is always 0 (as recorded)."""
     if executor.live_containers == 0 and not executor.launched:
         executors.terminated(turn, framework, executor, 0)
+
+
+def _doom(turn: Turn, executor: Executor, task: Task, why: Termination) -> None:
+    task.termination = task.termination or why
+    executors.keep_task(turn, executor, task)
 
 
 def _task_in(executor: Executor, container: Container) -> Task | None:

@@ -10,6 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mesos_service.core.agent import status_updates
+from mesos_service.core.agent.records import (
+    ExecutorForgotten,
+    FrameworkForgotten,
+    executor_kept,
+    task_moved,
+)
 from mesos_service.core.agent.state import (
     CompletionOverdue,
     Container,
@@ -51,6 +57,7 @@ def start(turn: Turn, framework: Framework, info: ExecutorInfo) -> Executor:
         launched_at=turn.now,
     )
     framework.executors[info.executor_id] = executor
+    keep(turn, executor)
     turn.note(
         "executor.launched",
         framework_id=framework.framework_id,
@@ -59,6 +66,18 @@ def start(turn: Turn, framework: Framework, info: ExecutorInfo) -> Executor:
         type=info.type,
     )
     return executor
+
+
+def keep(turn: Turn, executor: Executor) -> None:
+    """Write down how it stands with the executor, where its framework checkpoints."""
+    if _is_kept(turn, executor):
+        turn.checkpoint(executor_kept(executor, executor.is_ending))
+
+
+def keep_task(turn: Turn, executor: Executor, task: Task) -> None:
+    """Write down what has changed about a task of the executor, where its framework checkpoints."""
+    if _is_kept(turn, executor):
+        turn.checkpoint(task_moved(task))
 
 
 def launch_container(
@@ -124,6 +143,7 @@ def task_launched(turn: Turn, executor: Executor, task: Task) -> None:
     executor.launched[task.info.task_id] = task
     executor.ever_sent_task = True
     task.launched_at = turn.now
+    keep_task(turn, executor, task)
     turn.note(
         "task.launched",
         framework_id=task.framework_id,
@@ -139,6 +159,7 @@ def end_by_agent(turn: Turn, executor: Executor, state: TaskState, reason: str, 
     """Destroy the executor and all it runs; its live tasks will be reported with this state and reason."""
     executor.state = ExecutorState.TERMINATING
     executor.termination = executor.termination or Termination(state, reason, message)
+    keep(turn, executor)
     cancel_timers(turn, executor)
     destroy_container(turn, executor.container_id)
 
@@ -150,6 +171,7 @@ def shut_down_custom(turn: Turn, executor: Executor) -> None:
     """
     registering = executor.state is ExecutorState.REGISTERING
     executor.state = ExecutorState.TERMINATING
+    keep(turn, executor)
     cancel_timers(turn, executor)
     if registering:
         destroy_container(turn, executor.container_id)
@@ -228,6 +250,14 @@ def remove_if_idle(turn: Turn, framework: Framework, executor: Executor) -> None
         return
     options = turn.state.options
     del framework.executors[executor.info.executor_id]
+    if framework.info.checkpoint:
+        turn.checkpoint(
+            ExecutorForgotten(
+                framework_id=framework.framework_id,
+                executor_id=executor.info.executor_id,
+                container_id=executor.container_id,
+            )
+        )
     framework.completed_executors.append(executor)
     while len(framework.completed_executors) > options.max_completed_executors_per_framework:
         framework.completed_executors.popleft()
@@ -243,6 +273,8 @@ def remove_framework_if_idle(turn: Turn, framework: Framework) -> None:
     state.completed_frameworks[framework.framework_id] = framework
     while len(state.completed_frameworks) > state.options.max_completed_frameworks:
         del state.completed_frameworks[next(iter(state.completed_frameworks))]
+    if framework.info.checkpoint:
+        turn.checkpoint(FrameworkForgotten(framework.framework_id))
     turn.note("framework.idle", framework_id=framework.framework_id)
     exit_if_idle(turn)
 
@@ -266,6 +298,11 @@ def cancel_timers(turn: Turn, executor: Executor) -> None:
         ExecutorHeartbeatDue(executor.container_id),
     ):
         turn.state.timers.cancel(deadline)
+
+
+def _is_kept(turn: Turn, executor: Executor) -> bool:
+    framework = turn.state.frameworks.get(executor.framework_id)
+    return framework is not None and framework.info.checkpoint
 
 
 def _fail(turn: Turn, framework: Framework, executor: Executor, task: Task) -> None:

@@ -24,7 +24,9 @@ from mesos_service.domain.tasks import TERMINAL_STATES, TaskState
 
 def check(state: AgentState) -> None:
     """Raise ``InvariantBroken`` naming every breach, if there is any."""
-    breaches = [*_frameworks(state), *_containers(state), *_streams(state), *_ending(state)]
+    if state.recovering is not None and not state.recovering.containers_known:
+        return  # What was read is not yet put together with what is.
+    breaches = [*_frameworks(state), *_containers(state), *_streams(state), *_ending(state), *_checkpoints(state)]
     if breaches:
         raise InvariantBroken("; ".join(breaches))
 
@@ -164,3 +166,14 @@ def _ending(state: AgentState) -> Iterator[str]:
             yield "the agent ends and a framework does not"
         if not state.frameworks and not state.exited:
             yield "nothing runs on an agent that is to end, and it has not ended"
+
+
+def _checkpoints(state: AgentState) -> Iterator[str]:
+    numbers = [number for number, _ in state.withheld]
+    if numbers != sorted(numbers):
+        yield "what waits for checkpoints is out of order"
+    if numbers and (numbers[0] <= state.checkpointed or numbers[-1] > state.checkpoints):
+        stored = f"{state.checkpointed} of {state.checkpoints} are stored"
+        yield f"checkpoints {numbers[0]} to {numbers[-1]} are waited for, and {stored}"
+    if state.registered and state.recovering is not None:
+        yield "the agent is registered before it has recovered"

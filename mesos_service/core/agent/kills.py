@@ -66,6 +66,7 @@ def kill_launched(
     if executor.info.type is ExecutorType.CUSTOM:
         task.kill_started_at = turn.now if task.kill_started_at is None else task.kill_started_at
         task.kill_grace_seconds = grace_seconds
+        executors.keep_task(turn, executor, task)
         if executor.stream_id is not None:
             turn.do(SendExecutor(executor.stream_id, Kill(task.info.task_id, grace_seconds)))
         return
@@ -98,6 +99,7 @@ def on_completion_overdue(turn: Turn, deadline: CompletionOverdue) -> None:
     task = executor.launched.get(task_id) if task_id is not None else None
     if task is not None:
         task.overdue = True
+        executors.keep_task(turn, executor, task)
         turn.note("task.overdue", framework_id=framework.framework_id, task_id=task.info.task_id)
         kill_launched(turn, framework, executor, task, None, announce=False)
 
@@ -113,6 +115,9 @@ def _kill_container(
     overdue = KillOverdue(container_id)
     first = task.kill_started_at is None
     started_at = task.kill_started_at = turn.now if task.kill_started_at is None else task.kill_started_at
+    if first or task.kill_grace_seconds is None or grace_seconds < task.kill_grace_seconds:
+        task.kill_grace_seconds = grace_seconds
+        executors.keep_task(turn, executor, task)
     if first and announce and framework.info.has(TASK_KILLING_STATE):
         status = status_updates.executor_status(
             turn, task, TaskState.KILLING, built_in.where(turn, executor, task, container.pid)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from mesos_service.core.agent import command_executor, custom_executor, default_executor, executors, status_updates
+from mesos_service.core.agent import (
+    command_executor,
+    custom_executor,
+    default_executor,
+    executors,
+    registration,
+    status_updates,
+)
+from mesos_service.core.agent.records import FrameworkKept, task_kept
 from mesos_service.core.agent.state import ExecutorState, Framework, Task
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.agent.validation import REASON_LIMITS_NOT_ENFORCED, refuse_limits
@@ -69,6 +77,9 @@ def _run(
             custom_executor.launch(turn, framework, executor_info, made)
         case _:
             assert_never(executor_info.type)
+    if framework_info.checkpoint:
+        for one in made:
+            turn.checkpoint(task_kept(one))
 
 
 def _is_for_us(turn: Turn, framework_id: FrameworkId, tasks: tuple[TaskInfo, ...]) -> bool:
@@ -127,9 +138,12 @@ def _framework(turn: Turn, framework_id: FrameworkId, info: FrameworkInfo) -> Fr
     framework = state.frameworks.get(framework_id)
     if framework is None:
         framework = state.completed_frameworks.pop(framework_id, None) or Framework(framework_id, info)
+        framework.info = info
         framework.terminating = False
         state.frameworks[framework_id] = framework
-    framework.info = info
+        if info.checkpoint:
+            turn.checkpoint(FrameworkKept(info))
+    registration.take_framework_info(turn, framework, info)
     return framework
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mesos_service.core.agent import status_updates
-from mesos_service.core.agent.state import ExecutorState, RegistrationDue, Task
+from mesos_service.core.agent.records import AgentKept, FrameworkKept
+from mesos_service.core.agent.state import ExecutorState, Framework, RegistrationDue, Task
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.effects import Exit
 from mesos_service.core.link import (
@@ -26,6 +27,7 @@ from mesos_service.core.link import (
 )
 from mesos_service.core.messages import MasterConnected, MasterLost
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
+from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, TaskId
 
 REASON_RECONCILIATION = "REASON_RECONCILIATION"
@@ -38,8 +40,8 @@ def on_master_connected(turn: Turn, message: MasterConnected) -> None:
     state = turn.state
     state.link_id = message.link_id
     _lose_registration(turn)
-    if state.ending is None:
-        _start_registration(turn)
+    if state.ending is None and state.recovering is None:
+        start_registration(turn)
 
 
 def on_master_lost(turn: Turn, message: MasterLost) -> None:
@@ -83,18 +85,28 @@ def on_ping(turn: Turn, message: Ping) -> None:
     if turn.state.registered and not message.connected:
         turn.note("agent.marked_disconnected", agent_id=turn.state.agent_id or "")
         _lose_registration(turn)
-        _start_registration(turn)
+        start_registration(turn)
 
 
 def on_framework_updated(turn: Turn, message: FrameworkUpdated) -> None:
     framework_id = message.framework.framework_id
     framework = turn.state.frameworks.get(framework_id) if framework_id is not None else None
     if framework is not None:
-        framework.info = message.framework
+        take_framework_info(turn, framework, message.framework)
         status_updates.resume(turn, framework_id)
 
 
-def _start_registration(turn: Turn) -> None:
+def take_framework_info(turn: Turn, framework: Framework, info: FrameworkInfo) -> None:
+    """Use what the framework says of itself from now on. Whether it checkpoints is settled when it first comes here."""
+    if info.checkpoint != framework.info.checkpoint:
+        info = replace(info, checkpoint=framework.info.checkpoint)
+    if info.checkpoint and info != framework.info:
+        turn.checkpoint(FrameworkKept(info, framework.terminating))
+    framework.info = info
+
+
+def start_registration(turn: Turn) -> None:
+    """Register after a random moment, under a new word."""
     state = turn.state
     state.registration = turn.new_uuid_text()
     state.registration_attempts = 0
@@ -122,6 +134,7 @@ def _registered(turn: Turn, registration: str, agent_id: AgentId) -> bool:
     fact = "agent.registered" if state.agent_id is None else "agent.reregistered"
     if state.agent_id is None:
         state.info = replace(state.info, agent_id=agent_id)
+        turn.checkpoint(AgentKept(state.info))
     state.registered = True
     state.registered_at = turn.now
     turn.note(fact, agent_id=agent_id, attempts=state.registration_attempts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from mesos_service.core.timers import Timers
 from mesos_service.core.trace import TraceParent
@@ -20,6 +21,9 @@ from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, Framework
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
+
+if TYPE_CHECKING:
+    from mesos_service.core.effects import AgentEffect  # Effects know records, and records know this.
 
 ACKNOWLEDGED_MAX = 256
 """How many acknowledged updates of one task are remembered to tell a repetition from news (X06)."""
@@ -36,6 +40,8 @@ class AgentOptions:
     executor_heartbeat_interval_seconds: float = 1800.0
     recovery_timeout_seconds: float = 900.0
     """How long an executor of a checkpointing framework may be away from its agent (M-EX-05)."""
+    executor_reregistration_timeout_seconds: float = 2.0
+    """How long a restarted agent waits for the executors that it left running (X53)."""
     kill_grace_seconds: float = 3.0
     status_update_retry_interval_min_seconds: float = 10.0
     status_update_retry_interval_max_seconds: float = 600.0
@@ -92,7 +98,8 @@ class Task:
     kill_started_at: float | None = None
     """When a built-in executor sent the first TERM, or the kill was passed to a custom executor."""
     kill_grace_seconds: float | None = None
-    """The grace of the last kill that a custom executor was told of; repeated when it subscribes again."""
+    """The grace that a custom executor was last told of, to be told again when it subscribes again; for a task of a
+    built-in executor the shortest one so far."""
     overdue: bool = False
     """``max_completion_time`` has passed (M-AG-22)."""
     termination: Termination | None = None
@@ -144,6 +151,11 @@ class Executor:
             for task in tasks.values():
                 total += task.info.resources
         return total
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it is to end, or has ended."""
+        return self.state in (ExecutorState.TERMINATING, ExecutorState.TERMINATED)
 
     @property
     def has_unfinished_tasks(self) -> bool:
@@ -203,6 +215,8 @@ class UpdateStream:
     """The last acknowledged uuids, oldest first."""
     retry_seconds: float = 0.0
     """The pause before the head is sent again."""
+    kept: bool = False
+    """Whether its updates are written down: those of frameworks that checkpoint are."""
 
 
 # -- deadlines -----------------------------------------------------------------------------------------------
@@ -236,6 +250,11 @@ class ExecutorReconnectOverdue:
 
 
 @dataclass(frozen=True, slots=True)
+class RecoveryOverdue:
+    """Executors that the agent left running have not come back after its restart (X53)."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutorShutdownOverdue:
     """The executor in this container was told to shut down and has not ended (X55)."""
 
@@ -266,6 +285,7 @@ Deadline = (
     | RetryDue
     | ExecutorRegistrationOverdue
     | ExecutorReconnectOverdue
+    | RecoveryOverdue
     | ExecutorShutdownOverdue
     | ExecutorHeartbeatDue
     | KillOverdue
@@ -279,6 +299,18 @@ class Ending:
 
     status: int
     message: str
+
+
+@dataclass(slots=True)
+class Recovering:
+    """A restart under way; until it is over the agent registers with no master (X53)."""
+
+    cleanup: bool = False
+    """Whether everything that was left running is to be ended, and then the agent."""
+    containers_known: bool = False
+    """Whether the containerizer has said what it found."""
+    awaited: set[ContainerId] = field(default_factory=set)
+    """Runs of custom executors that live and have not subscribed again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -307,6 +339,13 @@ class AgentState:
     executor_streams: dict[StreamId, ContainerId] = field(default_factory=dict)
     streams: dict[tuple[FrameworkId, TaskId], UpdateStream] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
+    checkpoints: int = 0
+    """The number of the last checkpoint that was asked for."""
+    checkpointed: int = 0
+    """The number of the last one that is stored."""
+    withheld: deque[tuple[int, AgentEffect]] = field(default_factory=deque)
+    """What waits to go out, with the checkpoint that it waits for, in order."""
+    recovering: Recovering | None = None
     ending: Ending | None = None
     """Set once the agent is shutting down: nothing new starts."""
     exited: bool = False

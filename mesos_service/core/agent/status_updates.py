@@ -5,13 +5,15 @@ the framework acknowledges it; only then the next one goes out, with the pause a
 terminal ones too, but every update tells the latest state, so that the master can free resources early.
 
 The order of one update is fixed (X05): the task's state first, then the stream, and the executor's acknowledgement
-last. What must be on disk before that acknowledgement goes between the two, in :func:`report`.
+last. The update is written down with the stream, in :func:`report`, and until it is stored neither the update nor the
+acknowledgement leaves (``checkpointing.py``).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from mesos_service.core.agent.records import UpdateAcknowledged, UpdateKept
 from mesos_service.core.agent.state import (
     ACKNOWLEDGED_MAX,
     Executor,
@@ -80,7 +82,7 @@ def report(turn: Turn, framework: Framework, executor: Executor, task: Task, sta
 
     The task must not be in a terminal state already.
     """
-    _update_task(executor, task, status)
+    move_task(executor, task, status)
     turn.note(
         "task.updated",
         framework_id=framework.framework_id,
@@ -95,8 +97,7 @@ def report(turn: Turn, framework: Framework, executor: Executor, task: Task, sta
         if status.is_terminal:
             complete(turn, framework, executor, task)
         return
-    # Here an update is written to disk once agents recover (X05, X07): before it is sent, before it is acknowledged.
-    _enqueue(turn, framework.framework_id, status, task.executor_id, task.trace)
+    _enqueue(turn, framework.framework_id, status, task.executor_id, task.trace, framework.info.checkpoint)
 
 
 def drop(
@@ -112,14 +113,15 @@ def drop(
     """Tell that a task never started here: DROPPED, or LOST to frameworks that do not know that state.
 
     Of a framework that is unknown here nothing is known either; it is told DROPPED. One that is being torn down is
-    told nothing (X11).
+    told nothing (X11). This word is not written down: who lost it asks again when the agent registers (X21).
     """
     here = turn.state.frameworks.get(framework_id)
     if here is not None and here.terminating:
         return
     state = TaskState.DROPPED if framework is None or framework.has(PARTITION_AWARE) else TaskState.LOST
     turn.note("task.dropped", framework_id=framework_id, task_id=task_id, reason=reason)
-    _enqueue(turn, framework_id, agent_status(turn, task_id, state, reason, message, executor_id), executor_id, trace)
+    status = agent_status(turn, task_id, state, reason, message, executor_id)
+    _enqueue(turn, framework_id, status, executor_id, trace, keep=False)
 
 
 def is_known(stream: UpdateStream | None, uuid: bytes | None) -> bool:
@@ -139,6 +141,8 @@ def acknowledge(turn: Turn, message: AcknowledgeUpdate) -> bool:
         turn.note("acknowledgement.ignored", framework_id=message.framework_id, task_id=message.task_id)
         return False
     _, update = stream.pending.popitem(last=False)
+    if stream.kept:
+        turn.checkpoint(UpdateAcknowledged(framework_id=key[0], task_id=key[1], uuid=message.uuid))
     state.timers.cancel(RetryDue(*key))
     turn.span(
         "agent.update",
@@ -199,7 +203,8 @@ def complete(turn: Turn, framework: Framework, executor: Executor, task: Task) -
         executor.completed.popleft()
 
 
-def _update_task(executor: Executor, task: Task, status: TaskStatus) -> None:
+def move_task(executor: Executor, task: Task, status: TaskStatus) -> None:
+    """Let a task take the state that an update tells, and remember it in the task's history (X12)."""
     task_id = task.info.task_id
     task.state = status.state
     remembered = replace(status, data=None) if status.data is not None else status
@@ -231,6 +236,7 @@ def _enqueue(
     status: TaskStatus,
     executor_id: ExecutorId | None,
     parent: TraceParent | None,
+    keep: bool,
 ) -> None:
     key = (framework_id, status.task_id)
     stream = turn.state.streams.get(key)
@@ -238,6 +244,11 @@ def _enqueue(
         stream = turn.state.streams[key] = UpdateStream(framework_id, status.task_id)
     if status.uuid is None:
         raise InvariantBroken(f"an update of task {status.task_id} has no uuid, so that nobody could acknowledge it")
+    stream.kept = stream.kept or keep
+    if stream.kept:
+        turn.checkpoint(
+            UpdateKept(framework_id=framework_id, status=status, executor_id=executor_id, received_at=turn.now)
+        )
     stream.pending[status.uuid] = PendingUpdate(status, executor_id, turn.now, parent, turn.new_span(parent))
     if len(stream.pending) == 1:
         _send_first(turn, stream)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import assert_never
 
 from mesos_service.core.agent import (
+    checkpointing,
     containers,
     custom_executor,
     executors,
     kills,
     launching,
+    recovery,
     registration,
     shutdown,
     status_updates,
@@ -23,6 +25,7 @@ from mesos_service.core.agent.state import (
     ExecutorRegistrationOverdue,
     ExecutorShutdownOverdue,
     KillOverdue,
+    RecoveryOverdue,
     RegistrationDue,
     RetryDue,
 )
@@ -45,11 +48,14 @@ from mesos_service.core.link import (
 )
 from mesos_service.core.messages import (
     AgentMessage,
+    Checkpointed,
     ContainerDestroyed,
     ContainerExited,
     ContainerLaunched,
     ContainerLaunchFailed,
     ContainerLimited,
+    ContainerLost,
+    ContainersRecovered,
     ExecutorDisconnected,
     ExecutorHeartbeat,
     ExecutorMessage,
@@ -58,6 +64,7 @@ from mesos_service.core.messages import (
     FromMaster,
     MasterConnected,
     MasterLost,
+    Recover,
     ShutDown,
     Tick,
 )
@@ -77,10 +84,13 @@ def step(state: AgentState, message: AgentMessage, now: float) -> list[AgentEffe
             ContainerLaunched()
             | ContainerLaunchFailed()
             | ContainerExited()
+            | ContainerLost()
             | ContainerLimited()
             | ContainerDestroyed()
         ):
             containers.on_container_message(turn, message)
+        case Checkpointed():
+            return checkpointing.on_checkpointed(turn, message)
         case ExecutorUpdate():
             custom_executor.on_update(turn, message)
         case Tick():
@@ -97,11 +107,17 @@ def step(state: AgentState, message: AgentMessage, now: float) -> list[AgentEffe
             registration.on_master_connected(turn, message)
         case MasterLost():
             registration.on_master_lost(turn, message)
+        case Recover():
+            recovery.on_recover(turn, message)
+        case ContainersRecovered():
+            recovery.on_containers_recovered(turn, message)
         case ShutDown():
             shutdown.on_shut_down(turn)
         case _:
             assert_never(message)
-    return turn.effects
+    if state.recovering is not None:
+        recovery.finish_if_complete(turn)
+    return checkpointing.withhold(turn)
 
 
 def next_deadline(state: AgentState) -> float | None:
@@ -174,6 +190,8 @@ def _on_deadline(turn: Turn, deadline: Deadline) -> None:
             custom_executor.on_registration_overdue(turn, deadline)
         case ExecutorReconnectOverdue():
             custom_executor.on_reconnect_overdue(turn, deadline)
+        case RecoveryOverdue():
+            recovery.on_recovery_overdue(turn)
         case ExecutorShutdownOverdue():
             executors.on_shutdown_overdue(turn, deadline)
         case ExecutorHeartbeatDue():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mesos_service.core.agent.records import Record
 from mesos_service.core.agent.state import AgentState
-from mesos_service.core.effects import AgentEffect, Note, SendMaster, Span
+from mesos_service.core.effects import AgentEffect, Checkpoint, Note, SendMaster, Span
 from mesos_service.core.link import Uplink
 from mesos_service.core.trace import TraceParent, child_of
 from mesos_service.domain.randomness import format_uuid, random_uuid
@@ -24,6 +25,11 @@ class Turn:
 
     def do(self, effect: AgentEffect) -> None:
         self.effects.append(effect)
+
+    def checkpoint(self, record: Record) -> None:
+        """Write this down; whatever else is decided from here on waits until it is stored."""
+        self.state.checkpoints += 1
+        self.effects.append(Checkpoint(self.state.checkpoints, record))
 
     def tell_master(self, message: Uplink) -> None:
         """Send on the open link, or not at all: what must not be lost is kept elsewhere (X62)."""

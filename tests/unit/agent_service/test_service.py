@@ -136,6 +136,11 @@ def children() -> list[psutil.Process]:
     return [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
 
 
+def task_processes() -> list[psutil.Process]:
+    """What tasks run: everything but the keepers that keep it."""
+    return [one for one in children() if not any(part.endswith("keeper.py") for part in one.cmdline())]
+
+
 def play(scenario: Callable[[], Coroutine[object, object, None]]) -> None:
     # The loop that services run on.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -189,11 +194,11 @@ def test_m_ag_21_a_kill_takes_the_whole_tree_and_does_not_wait_for_ever(tmp_path
         async with scene(tmp_path) as s:
             s.run("t1", "trap '' TERM; sleep 1000 & sleep 1000; sleep 1000")
             await s.reaches("t1", "STARTING", "RUNNING")
-            await until(lambda: len(children()) == 3)
+            await until(lambda: len(task_processes()) == 3)
             s.master.tell("S1", agent_link.KillTask(framework_id="F", task_id="t1", grace_seconds=0.1))
             last = (await s.reaches("t1", "STARTING", "RUNNING", "KILLING", "KILLED"))[-1]
             assert last.message == "Command terminated with signal Killed"
-            await until(lambda: not children())
+            await until(lambda: not task_processes())
 
     play(scenario)
 
@@ -351,7 +356,7 @@ def test_leaving_unregisters_and_takes_all_tasks_along(tmp_path: Path) -> None:
             s.run("t2", "sleep 1000")
             await s.reaches("t1", "STARTING", "RUNNING")
             await s.reaches("t2", "STARTING", "RUNNING")
-            assert len(children()) >= 3
+            assert len(task_processes()) >= 3
             await s.service.stop()
             assert not children()
             assert any(isinstance(one, agent_link.Unregister) for one in s.master.said("S1"))
@@ -379,7 +384,7 @@ def test_the_master_sends_the_agent_away(tmp_path: Path) -> None:
             await s.reaches("t1", "STARTING", "RUNNING")
             s.master.tell("S1", agent_link.ShutdownAgent(message="gone"))
             assert await asyncio.wait_for(s.service.ended(), 10) == 1
-            await until(lambda: not children())
+            await until(lambda: not task_processes())
 
     play(scenario)
 
@@ -426,9 +431,9 @@ def test_signals_reach_what_called_setsid(tmp_path: Path) -> None:
         async with scene(tmp_path) as s:
             s.run("t1", "setsid sleep 1000 & wait")
             await s.reaches("t1", "STARTING", "RUNNING")
-            await until(lambda: len(children()) == 2)
+            await until(lambda: len(task_processes()) == 2)
             s.master.tell("S1", agent_link.KillTask(framework_id="F", task_id="t1"))
-            await until(lambda: not children())
+            await until(lambda: not task_processes())
 
     play(scenario)
 

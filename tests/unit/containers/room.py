@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from mesos_service.containers.containerizer import Containerizer, Members
+from mesos_service.containers.kept import KeeperLink
 from mesos_service.containers.launcher import PosixLauncher
 from mesos_service.containers.plan import LaunchPlan, UriSpec
 from mesos_service.containers.processes import read_stat
@@ -83,11 +84,12 @@ class Room:
 
     def __init__(self, root: Path, isolators: Sequence[Isolator] = (), host: Members | None = None) -> None:
         self.root = root
-        self.exits: list[tuple[str, int]] = []
+        self.keeper = KeeperLink(root / ".keeper")
+        self.exits: list[tuple[str, int | None]] = []
         self.limitations: list[tuple[str, Limitation]] = []
         self.containerizer = Containerizer(
             isolators,
-            PosixLauncher(),
+            PosixLauncher(self.keeper),
             host=host,
             on_exit=lambda container_id, status: self.exits.append((name_of(container_id), status)),
             on_limitation=lambda container_id, limitation: self.limitations.append((name_of(container_id), limitation)),
@@ -132,6 +134,7 @@ class Room:
         """Wait for the end of a container's first process; gives its raw wait status."""
         await until(lambda: any(who == name for who, _ in self.exits))
         [status] = [status for who, status in self.exits if who == name]
+        assert status is not None, "somebody saw how it ended"
         return status
 
     async def outcome(self, plan: LaunchPlan) -> int:
@@ -169,3 +172,4 @@ async def room(root: Path, isolators: Sequence[Isolator] = (), host: Members | N
     finally:
         for container_id in made.containerizer.containers():
             await made.containerizer.destroy(container_id)
+        await made.keeper.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mesos_service.containers.command import invocation, refuse_command
+from mesos_service.containers.kept import KeeperLink
 from mesos_service.containers.launcher import PosixLauncher
 from mesos_service.containers.plan import LaunchFailed
 from mesos_service.domain.errors import ConfigurationError
@@ -301,10 +302,10 @@ def test_a_hundred_launches_leave_no_descriptor_and_no_zombie(run: Run, tmp_path
     run(body())
 
 
-def test_where_exit_statuses_would_be_lost_the_launcher_refuses_to_start() -> None:
+def test_where_exit_statuses_would_be_lost_the_launcher_refuses_to_start(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         with pytest.raises(ConfigurationError, match="SIGCHLD"):
-            PosixLauncher()
+            PosixLauncher(KeeperLink(tmp_path))
     finally:
         signal.signal(signal.SIGCHLD, before)

@@ -93,7 +93,7 @@ def test_m_ex_02_subscribed_comes_first_and_then_what_waited(world: World) -> No
     world.run(task_info("c1", custom()))
     world.run(task_info("c2", custom()))
     effects = world.subscribe()
-    opened = effects[0]
+    opened = deeds(effects)[0]
     assert isinstance(opened, OpenExecutorStream)
     subscribed, *launches = told(effects)
     assert isinstance(subscribed, ExecutorSubscribed)
@@ -360,7 +360,7 @@ def lines_run(count: int) -> int:
     world = World(AgentOptions(max_completed_tasks_per_executor=10))
     world.register()
     # The invariants look at everything after every step, which is not what is counted here.
-    world.take = world.step  # type: ignore[method-assign]
+    world.checking = False
     lines = 0
 
     def trace(frame: FrameType, event: str, argument: object) -> TraceFunction:

@@ -1,0 +1,144 @@
+"""Writes checkpoints beside the loop: whatever comes up while one write is under way goes with the next (group commit).
+
+A write and its ``fdatasync`` take a fraction of a millisecond on a good disk and tens of them on a bad one; in a thread
+of its own that delays what waits for it and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from mesos_service.checkpoints.files import MetaDirectory
+from mesos_service.checkpoints.journal import Journal
+from mesos_service.core.agent.records import AgentKept, Record
+from mesos_service.core.messages import Checkpointed
+
+FULL_SECONDS_MAX: Final = 30.0
+"""How long a full disk is waited for."""
+_RETRY_SECONDS: Final = 0.5
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+log = logging.getLogger(__name__)
+
+
+class CheckpointWriter:
+    """Stores one agent's records in order; ``submit`` is told what is stored.
+
+    ``snapshot`` gives everything that is to be kept now. ``failed`` is told once, in a sentence, that nothing can be
+    stored any more: then nothing that waits for it will ever go out, and the agent had better end. ``defect`` is told
+    of what ``submit`` raises.
+
+    A journal is begun with the record that names the agent, as nothing is kept before.
+    """
+
+    def __init__(
+        self,
+        meta: MetaDirectory,
+        snapshot: Callable[[], Sequence[Record]],
+        submit: Callable[[Checkpointed], None],
+        failed: Callable[[str], None],
+        defect: Callable[[BaseException], None],
+    ) -> None:
+        self._meta = meta
+        self._snapshot = snapshot
+        self._submit = submit
+        self._failed = failed
+        self._defect = defect
+        self._journal: Journal | None = None
+        self._path = meta.path
+        self._batch: list[Record] = []
+        self._number = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._writing: asyncio.Task[None] | None = None
+        self._given_up = False
+
+    def begin(self, path: Path, records: Sequence[Record]) -> None:
+        """Go on with the journal of an earlier agent, written anew with what is still to be kept. Blocks.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._path = path
+        journal = Journal(path)
+        journal.rewrite(records)
+        self._journal = journal
+
+    def store(self, number: int, record: Record) -> None:
+        """Answered by ``Checkpointed``, once for all that was written together."""
+        self._batch.append(record)
+        self._number = number
+        self._begin_writing()
+
+    async def finish(self) -> None:
+        """Wait until everything is stored, and let go of the file."""
+        while self._writing is not None:
+            await asyncio.wait((self._writing,))
+        self._thread.shutdown()
+        if self._journal is not None:
+            self._journal.close()
+
+    def _begin_writing(self) -> None:
+        if self._writing is None and self._batch and not self._given_up:
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+            self._writing.add_done_callback(self._written)
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writing = None
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._given_up = True
+            self._defect(error)
+        # Something may have come up since it had a last look.
+        self._begin_writing()
+
+    async def _write(self) -> None:
+        while self._batch:
+            batch, self._batch = self._batch, []
+            number = self._number
+            if not await self._stored(batch):
+                self._given_up = True
+                return
+            self._submit(Checkpointed(number))
+
+    async def _stored(self, batch: Sequence[Record]) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + FULL_SECONDS_MAX
+        told = False
+        # Taken here, where nothing more has been decided than the batch and what was written before it.
+        anew = self._snapshot() if self._journal is not None and self._journal.is_long else None
+        while True:
+            try:
+                await loop.run_in_executor(self._thread, self._put, batch, anew)
+            except OSError as error:
+                why = f"Cannot write checkpoints to {self._path}: {error.strerror}"
+                if error.errno not in _FULL or loop.time() >= deadline:
+                    self._failed(f"{why}. Tasks run on; start the agent again when that is mended")
+                    return False
+                if not told:
+                    told = True
+                    log.error("%s. Nothing is told or started until there is room", why)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                if told:
+                    log.info("Checkpoints are written again to %s", self._path)
+                return True
+
+    def _put(self, batch: Sequence[Record], anew: Sequence[Record] | None) -> None:
+        if anew is not None and self._journal is not None:
+            self._journal.rewrite(anew)
+        elif self._journal is not None:
+            self._journal.append(batch)
+        else:
+            [agent_id] = {one.info.agent_id for one in batch if isinstance(one, AgentKept)}
+            assert agent_id is not None, "an agent that is kept has an id"
+            self._path = self._meta.begin(agent_id)
+            journal = Journal(self._path)
+            journal.rewrite(batch)
+            self._meta.choose(agent_id)
+            self._journal = journal

@@ -1,0 +1,384 @@
+"""The agent's side of the keeper: starts one where none is, asks it to spawn, and hears how processes end.
+
+The keeper outlives the agent, so the first thing it tells a new one is what it keeps (see ``keeper.py`` for the
+words). Should the keeper itself die, the processes it had live on: each is watched through its process descriptor,
+and all that is lost is how it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import socket
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mesos_service.containers import keeper
+from mesos_service.containers.processes import read_stat
+from mesos_service.domain.errors import OperatingFault
+
+log = logging.getLogger(__name__)
+
+_SOCKET: Final = "keeper.sock"
+_BOOKS: Final = "containers"
+_LOG: Final = "keeper.log"
+END_SECONDS_MAX: Final = 5.0
+"""How long a keeper with nothing left to keep may take to end."""
+
+
+class SpawnFailed(OperatingFault):
+    """The keeper could not start a process, or there is no keeper; the text says why."""
+
+
+class Kept:
+    """A process that the keeper keeps. ``name`` is its container's id."""
+
+    def __init__(self, name: str, pid: int, handle: int | None, released: bool) -> None:
+        self.name = name
+        self.pid = pid
+        self.handle = handle
+        """A process descriptor; ``None`` for one that is gone without a trace."""
+        self.released = released
+        """Whether it has been let through its gate, if it had one."""
+        self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        """The raw wait status; ``None`` when nobody saw it."""
+
+    def end(self, status: int | None) -> None:
+        """It is known how it ended, or that this will never be known."""
+        if not self.exited.done():
+            self.exited.set_result(status)
+
+    def close(self) -> None:
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
+
+
+class KeeperLink:
+    """The one connection of an agent to its keeper, whose socket and books are in ``directory``.
+
+    Everything happens on the loop's thread; packets are sent at once, or in order as soon as there is room.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._books = directory / _BOOKS
+        self._connection: socket.socket | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._unsent: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._launching: dict[str, asyncio.Future[Kept]] = {}
+        self._kept: dict[str, Kept] = {}
+        self._own: int | None = None
+        """A process descriptor of the keeper, where this process is its parent."""
+        self.pid: int | None = None
+        """The keeper's process id, while there is a connection."""
+
+    # -- what there is ---------------------------------------------------------------------------------------
+    async def recover(self) -> Sequence[Kept]:
+        """All that is left of an agent before: from its keeper, or where that is gone, from the keeper's books.
+
+        Raises:
+            OperatingFault: the place cannot be used.
+        """
+        self._make_directory()
+        connection = self._connect()
+        if connection is not None:
+            await self._greet(connection)
+        for path in sorted(self._books.iterdir()):
+            if path.suffix != ".new" and path.name not in self._kept:
+                one = self._from_books(path)
+                self._kept[one.name] = one
+        return tuple(self._kept.values())
+
+    # -- processes -------------------------------------------------------------------------------------------
+    async def launch(
+        self,
+        name: str,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        descriptors: tuple[int, int],
+        *,
+        gated: bool,
+        survives: bool,
+    ) -> Kept:
+        """Start a process; raises :class:`SpawnFailed`. ``descriptors`` are its stdout and stderr."""
+        await self._open()
+        packet = json.dumps(
+            {
+                "do": "launch",
+                "id": name,
+                "argv": list(argv),
+                "environment": dict(environment),
+                "gated": gated,
+                "survives": survives,
+            }
+        ).encode()
+        launching: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+        self._launching[name] = launching
+        if len(packet) < keeper.PACKET_BYTES_MAX:
+            self._send(packet, descriptors)
+            return await launching
+        with os.fdopen(os.memfd_create("launch"), "wb") as file:
+            file.write(packet)
+            file.flush()
+            self._send(b'{"large": true}', (*descriptors, file.fileno()))
+            return await launching
+
+    def release(self, one: Kept) -> None:
+        """Let it through its gate."""
+        one.released = True
+        self._send(json.dumps({"do": "release", "id": one.name}).encode())
+
+    def reap(self, one: Kept) -> None:
+        """Its process is dead and nothing of its container is left: forget it."""
+        self._kept.pop(one.name, None)
+        one.close()
+        if self._connection is not None:
+            self._send(json.dumps({"do": "reap", "id": one.name}).encode())
+        else:
+            (self._books / one.name).unlink(missing_ok=True)
+
+    async def close(self) -> None:
+        """Hang up. A keeper that has nothing left to keep ends then, and is waited for."""
+        idle = not self._kept
+        if self._opening is not None:
+            await asyncio.wait((self._opening,))
+        self._hang_up()
+        if self._own is not None and idle:
+            handle, self._own = self._own, None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(END_SECONDS_MAX):
+                    await _readable(handle)
+                os.waitid(os.P_PIDFD, handle, os.WEXITED)  # noqa: ASYNC222 - it has ended
+            os.close(handle)
+        for one in self._kept.values():
+            if one.handle is not None:
+                asyncio.get_running_loop().remove_reader(one.handle)
+            one.close()
+        self._kept.clear()
+
+    # -- the connection --------------------------------------------------------------------------------------
+    async def _open(self) -> None:
+        while self._connection is None or self._opening is not None:
+            if self._opening is None:
+                self._opening = asyncio.create_task(self._start())
+                self._opening.add_done_callback(lambda _: setattr(self, "_opening", None))
+            await asyncio.shield(self._opening)
+
+    async def _start(self) -> None:
+        try:
+            self._make_directory()
+            connection = self._connect() or self._spawn()
+        except OSError as error:
+            raise SpawnFailed(f"Failed to start the keeper of containers: {error}") from error
+        await self._greet(connection)
+
+    def _make_directory(self) -> None:
+        try:
+            self._books.mkdir(parents=True, exist_ok=True)
+            self._directory.chmod(0o700)
+        except OSError as error:
+            raise OperatingFault(f"Cannot use --runtime_dir={self._directory}: {error.strerror}") from error
+
+    def _connect(self) -> socket.socket | None:
+        connection = _socket()
+        try:
+            with _address(self._directory) as address:
+                connection.connect(address)
+        except (ConnectionRefusedError, FileNotFoundError):
+            connection.close()
+            return None
+        return connection
+
+    def _spawn(self) -> socket.socket:
+        """Start a keeper that listens already when it begins."""
+        with _socket() as listener:
+            with _address(self._directory) as address:
+                (self._directory / _SOCKET).unlink(missing_ok=True)
+                listener.bind(address)
+            listener.listen(4)
+            inherited = fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, keeper.LISTENER + 1)
+            to_log = (str(self._directory / _LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                pid = os.posix_spawn(
+                    sys.executable,
+                    [sys.executable, "-I", "-S", keeper.__file__, str(self._books)],
+                    {},
+                    file_actions=[
+                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                        (os.POSIX_SPAWN_OPEN, 1, *to_log),
+                        (os.POSIX_SPAWN_DUP2, 1, 2),
+                        (os.POSIX_SPAWN_DUP2, inherited, keeper.LISTENER),
+                    ],
+                    setsid=True,
+                    setsigmask=(),
+                )
+            finally:
+                os.close(inherited)
+            if self._own is not None:
+                os.close(self._own)
+            self._own = os.pidfd_open(pid)
+        connection = self._connect()
+        assert connection is not None, "its socket was bound before it was started"
+        return connection
+
+    async def _greet(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        ready = self._ready = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(connection, self._on_readable, connection)
+        try:
+            await ready
+        finally:
+            self._ready = None
+
+    def _on_readable(self, connection: socket.socket) -> None:
+        while True:
+            try:
+                packet = connection.recv(keeper.PACKET_BYTES_MAX)
+            except BlockingIOError:
+                return
+            except OSError:
+                packet = b""
+            if not packet:
+                self._on_lost()
+                return
+            self._on_packet(json.loads(packet))
+
+    def _on_packet(self, told: dict[str, Any]) -> None:  # Any: the keeper is ours, see there
+        if "launched" in told:
+            name = told["launched"]
+            one = self._kept[name] = Kept(name, told["pid"], os.pidfd_open(told["pid"]), released=False)
+            launching = self._launching.pop(name)
+            if not launching.done():
+                launching.set_result(one)
+        elif "failed" in told:
+            launching = self._launching.pop(told["failed"])
+            if not launching.done():
+                launching.set_exception(SpawnFailed(f"Failed to start a process: {told['why']}"))
+        elif "exited" in told:
+            if (ended := self._kept.get(told["exited"])) is not None:
+                ended.end(told["status"])
+        elif "kept" in told:
+            one = Kept(told["kept"], told["pid"], os.pidfd_open(told["pid"]), told["released"])
+            self._kept[one.name] = one
+            if told["status"] is not None:
+                one.end(told["status"])
+        elif "ready" in told:
+            self.pid = told["pid"]
+            if self._ready is not None and not self._ready.done():
+                self._ready.set_result(None)
+
+    def _on_lost(self) -> None:
+        """The keeper is gone: what it kept runs on, and is watched from here."""
+        log.error("The keeper of containers died: what runs goes on, and how it ends can not be known any more")
+        self._hang_up()
+        for name, launching in self._launching.items():
+            if not launching.done():
+                launching.set_exception(SpawnFailed(f"The keeper died while it started container '{name}'"))
+        self._launching.clear()
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(SpawnFailed("The keeper of containers ended when it was spoken to"))
+        for one in self._kept.values():
+            if not one.exited.done():
+                self._watch(one)
+        if self._own is not None:
+            # As our child it stays a zombie until somebody looks.
+            os.waitid(os.P_PIDFD, self._own, os.WEXITED)
+            os.close(self._own)
+            self._own = None
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._connection)
+            loop.remove_writer(self._connection)
+            self._connection.close()
+            self._connection = None
+            self.pid = None
+        self._unsent.clear()
+
+    def _send(self, packet: bytes, descriptors: Sequence[int] = ()) -> None:
+        if self._connection is None:
+            return
+        self._unsent.append((packet, descriptors))
+        if len(self._unsent) == 1:
+            self._flush(self._connection)
+
+    def _flush(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while self._unsent:
+            packet, descriptors = self._unsent[0]
+            try:
+                if descriptors:
+                    socket.send_fds(connection, [packet], list(descriptors))
+                else:
+                    connection.send(packet)
+            except BlockingIOError:
+                loop.add_writer(connection, self._flush, connection)
+                return
+            except OSError:
+                return  # It is gone, which is read in its turn.
+            self._unsent.popleft()
+        loop.remove_writer(connection)
+
+    # -- without a keeper ------------------------------------------------------------------------------------
+    def _from_books(self, path: Path) -> Kept:
+        """What a keeper that is gone had written of a process."""
+        try:
+            told = json.loads(path.read_text())
+            pid, start_ticks, boot_id, status = (told[key] for key in ("pid", "start_ticks", "boot_id", "status"))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("The keeper's book %s cannot be read (%s): its container counts as ended", path, error)
+            pid, start_ticks, boot_id, status = 0, None, "", None
+        here = boot_id == keeper.read("/proc/sys/kernel/random/boot_id").strip()
+        stat = read_stat(pid) if here and pid else None
+        if status is not None or stat is None or stat.dead or stat.start_ticks != start_ticks:
+            one = Kept(path.name, pid, None, released=True)
+            one.end(status)
+            return one
+        one = Kept(path.name, pid, os.pidfd_open(pid), released=True)
+        self._watch(one)
+        return one
+
+    def _watch(self, one: Kept) -> None:
+        handle = one.handle
+        assert handle is not None, "only what lives is watched"
+
+        def ended() -> None:
+            asyncio.get_running_loop().remove_reader(handle)
+            one.end(None)
+
+        asyncio.get_running_loop().add_reader(handle, ended)
+
+
+def _socket() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+
+
+@contextlib.contextmanager
+def _address(directory: Path) -> Iterator[str]:
+    """The socket's address. A path to a socket may have 107 bytes, and work directories are longer than that."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{handle}/{_SOCKET}"
+    finally:
+        os.close(handle)
+
+
+async def _readable(handle: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(handle, lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(handle)
