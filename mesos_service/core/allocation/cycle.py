@@ -31,7 +31,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant, Observer
 from mesos_service.plugins.verdict import Veto
 
-MANY: Final = 256
+MANY: Final = 5000
 """From so many agents on it pays to find out which resources can be dominant at all."""
 
 _grant: Final = partial(tuple.__new__, Grant)
@@ -45,6 +45,8 @@ class Cycle:
         self._ledger = ledger
         self._left_out: list[AgentBook] = []
         self.summary = PassSummary()
+        self._largest: dict[str, int] = {}
+        """The most of each resource that was ever prepared for one offer: what head-room must have room for."""
 
     def run(
         self,
@@ -86,7 +88,7 @@ class Cycle:
         if observer is not None:
             self._tell_who_is_out(observer)
             self._tell_which_are_out(ledger.books_of(ledger.agents if agents is None else agents), observer)
-        one_pass = Pass(ledger, self.summary, limit, observer, seed)
+        one_pass = Pass(ledger, self.summary, limit, observer, seed, self._largest)
         first = self._left_out
         if one_pass.sizing is not None:
             if one_pass.sizing.unsatisfied:
@@ -135,7 +137,13 @@ class Pass:
     """One pass at work."""
 
     def __init__(
-        self, ledger: Ledger, summary: PassSummary, limit: int | None, observer: Observer | None, seed: int
+        self,
+        ledger: Ledger,
+        summary: PassSummary,
+        limit: int | None,
+        observer: Observer | None,
+        seed: int,
+        largest: dict[str, int],
     ) -> None:
         self._ledger = ledger
         self._summary = summary
@@ -150,8 +158,7 @@ class Pass:
         """Grants that neither sorter nor sizing has been charged for in full, and how many of each."""
         self._given: dict[Prepared, int] = {}
         """The same of the whole pass, but for those that are owed still."""
-        self._largest: dict[str, int] = {}
-        """The most of each resource that any of those is of."""
+        self._largest = largest
         self._unsized = 0
         """How many more of them head-room is sure to leave whole."""
         self._taken: list[AgentBook] = []
@@ -255,6 +262,7 @@ class Pass:
         everybody = active == sorter.active and bool(active)
         grants, owed, taken = self._grants, self._owed, self._taken
         limit = -1 if self._limit is None else self._limit
+        turn = object()
         self._settle_owed()
         sorter.settle()
         if len(queue) > MANY:
@@ -269,20 +277,17 @@ class Pass:
                 if len(grants) == limit and agent.free:
                     return position
                 continue
-            wanted = active & ~agent.vetoed if agent.vetoed else active
             shape = agent.shape or ledger.shape_of(agent)
+            if shape.asked_in is not turn:
+                shape.asked, shape.blocked, shape.asked_in = active, 0, turn
+            wanted = shape.asked & ~agent.vetoed if agent.vetoed else shape.asked
             if shape.is_crumbs:
                 wanted = self._without_crumbs(agent, wanted)
-            if shape.out_of is not self:
-                shape.out = shape.blocked = 0
-                shape.out_of = self
-            elif shape.out:
-                wanted &= ~shape.out
             while wanted:
                 client = sorter.leader() if everybody and wanted is active else first(wanted)
                 prepared = whole = shape.prepared.get(client.stamp) or prepared_of(shape, client)
                 if prepared.blocked is not None:
-                    shape.out |= client.bit
+                    shape.asked &= ~client.bit
                     shape.blocked |= client.bit
                     self._summary.count(client, prepared.blocked.reason)
                     wanted ^= client.bit
@@ -294,7 +299,7 @@ class Pass:
                         self._settle_owed()
                     prepared = sizing.sized(shape, client, whole)
                     if prepared.blocked is not None:
-                        shape.out |= client.bit
+                        shape.asked &= ~client.bit
                         self._summary.count(client, prepared.blocked.reason)
                         wanted ^= client.bit
                         continue
@@ -339,11 +344,10 @@ class Pass:
             self._contest = self._ledger.sorter.full_contest()
         prepared.counted = self._contest.counted(prepared.vector)
         prepared.counted_at = self._contest
-        if self.sizing is not None:
-            larger = {name: amount for name, amount in prepared.countable if amount > self._largest.get(name, 0)}
-            if larger:
-                self._largest.update(larger)
-                self._settle_owed()
+        larger = {name: amount for name, amount in prepared.countable if amount > self._largest.get(name, 0)}
+        if larger:
+            self._largest.update(larger)
+            self._settle_owed()
 
     def _without_crumbs(self, agent: AgentBook, wanted: int) -> int:
         """Bits of the clients that may be granted something of what is less than the default minimum.

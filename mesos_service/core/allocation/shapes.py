@@ -39,18 +39,29 @@ class Traits:
 class Shape:
     """``free`` on agents with the same :class:`Traits`; ``prepared`` is by the stamp of the client."""
 
-    __slots__ = ("blocked", "free", "has_reserved", "has_special", "is_crumbs", "out", "out_of", "prepared", "quantities", "traits")
+    __slots__ = (
+        "asked",
+        "asked_in",
+        "blocked",
+        "free",
+        "has_reserved",
+        "has_special",
+        "is_crumbs",
+        "prepared",
+        "quantities",
+        "traits",
+    )
 
     def __init__(self, free: Resources, traits: Traits) -> None:
         self.free = free
         self.traits = traits
         self.is_crumbs = False
         """Whether it is less than the default minimum."""
-        self.out = 0
-        """Bits of the clients that gates or quota keep from this shape, for the rest of the pass ``out_of``."""
-        self.out_of: object = None
+        self.asked = 0
+        """Bits of the clients that neither a gate nor quota keeps from this shape, in the pass ``asked_in``."""
+        self.asked_in: object = None
         self.blocked = 0
-        """Those of ``out`` that gates keep from it."""
+        """Those that a gate keeps from it."""
         self.quantities: Quantities = free.quantities()
         keys = [resource.key for resource in free]
         self.has_reserved = any(key.reservations for key in keys)

@@ -48,6 +48,9 @@ class Sorter(Generic[L]):
         self._rescaled = False
         self._standings = 0
         """How often a node began or ceased to stand."""
+        self._full_contest: Contest | None = None
+        self._few = 0
+        self._counted_at = -1
         self._by_bit: list[L | None] = []
         self._retired = 0
         self._blank_bits: list[int] = []
@@ -191,7 +194,9 @@ class Sorter(Generic[L]):
 
     def full_contest(self) -> Contest:
         """All resources matter; for few grants that is less work than to find out which do."""
-        return Contest(self._scale.totals, (), keep_all=True)
+        if self._full_contest is None:
+            self._full_contest = Contest(self._scale.totals, (), keep_all=True)
+        return self._full_contest
 
     def settle_owed(self, owed: Iterable[tuple[L, Vector, Counted, int]]) -> None:
         """What :meth:`serve` left out: so many grants of a vector to a client, and what of it was counted then.
@@ -239,6 +244,7 @@ class Sorter(Generic[L]):
     def rescale(self) -> None:
         """The cluster's totals changed, and every share with them."""
         self._rescaled = True
+        self._full_contest = None
 
     def update_weights(self, weights: Mapping[Role, float]) -> None:
         """Weights belong to paths and outlive their clients (X33). A virtual leaf's weight is always 1.
@@ -294,7 +300,10 @@ class Sorter(Generic[L]):
 
     def first(self, wanted: int) -> L:
         """The first of :meth:`walk`; ``wanted`` must not be empty."""
-        if wanted.bit_count() * FEW < self._root.mask.bit_count():
+        if self._counted_at != self._standings:
+            self._counted_at = self._standings
+            self._few = self._root.mask.bit_count() // FEW
+        if wanted.bit_count() < self._few:
             return self._sorted(wanted)[0]
         node = self._root
         while wanted & (wanted - 1):
