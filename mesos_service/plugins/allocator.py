@@ -234,8 +234,6 @@ class Allocator(ABC):
 
         With quota in force, nothing is offered until ``recovery_agents_share`` of them were added, or until
         ``recovery_seconds`` have passed: guarantees could not be kept on the first few. Does nothing by default.
-
-        Not called by this version.
         """
         return
 

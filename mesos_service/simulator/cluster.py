@@ -50,6 +50,8 @@ class Plan:
     master_faults: bool = True
     """Whether masters fail and are deposed, too."""
     heal_seconds: float = 180.0
+    run_seconds: tuple[float, float] = (0.1, 8.0)
+    """Bounds of how long a task runs."""
 
 
 @dataclass(slots=True)
@@ -98,6 +100,7 @@ class Cluster:
                 seed * 1000 + number,
                 self._journal,
                 self._check_agent,
+                self.plan.run_seconds,
             )
             for number in range(self.plan.agents)
         ]
@@ -174,6 +177,8 @@ class Cluster:
             victim = self._source.choice(victims)
             if isinstance(victim, Masters):
                 self._strike_master()
+            elif isinstance(victim, AgentNode) and self._source.random() < 0.03:
+                self._mark_gone(victim)
             elif isinstance(victim, AgentNode) and self._source.random() < 0.3:
                 seconds = self._source.uniform(2.0, 15.0)
                 self._journal(self.clock.now, "fault", f"isolate {victim.name} for {seconds:.3f} s")
@@ -194,6 +199,12 @@ class Cluster:
             self._journal(self.clock.now, "fault", f"depose the master, unnoticed for {seconds:.3f} s")
             self.masters.depose(seconds)
 
+    def _mark_gone(self, victim: AgentNode) -> None:
+        """An operator gives an agent up, one of the history and no more."""
+        if victim.state.agent_id is not None and not self.promises.gone:
+            self._journal(self.clock.now, "fault", f"mark {victim.name} gone")
+            self.masters.mark_gone(victim.state.agent_id, partial(self.promises.marked_gone, victim.state.agent_id))
+
     # -- watching --------------------------------------------------------------------------------------------
     def _journal(self, now: float, place: str, message: object) -> None:
         self._steps += 1
@@ -207,17 +218,18 @@ class Cluster:
     def _reckon(self) -> None:
         """Peace has come: nothing may be left open, nothing lost, and everything free again."""
         master = self.masters.leader
+        healthy = [agent for agent in self.agents if agent.state.agent_id not in self.promises.gone]
         if master is None:
             raise HistoryFailed("nobody leads")
         state = master.state
-        self.promises.reckon(master, [one.state.agent_id for one in self.agents if one.state.agent_id is not None])
+        self.promises.reckon(master, [agent.state.agent_id for agent in healthy if agent.state.agent_id])
         for framework in self.frameworks:
             left = {task: told for task, (told, _) in framework.tasks.items() if told not in RESOLVED}
             if left:
                 raise HistoryFailed(f"{framework.info.name} was never told how these ended: {left}")
             if framework.framework_id in state.frameworks and state.frameworks[framework.framework_id].tasks:
                 raise HistoryFailed(f"the master still holds tasks of {framework.info.name}")
-        for agent in self.agents:
+        for agent in healthy:
             if agent.state.agent_id not in state.agents:
                 raise HistoryFailed(f"{agent.name} is healthy but not registered")
             if state.agents[agent.state.agent_id].used:

@@ -37,6 +37,26 @@ class Ear(Protocol):
     def closed(self, stream_id: StreamId) -> None: ...
 
 
+class Operator:
+    """Waits for one answer; ``done`` is called where it is 200."""
+
+    def __init__(self, done: Callable[[], None]) -> None:
+        self._done = done
+
+    def answered(self, request: int, status: int, text: str) -> None:
+        if status == 200:
+            self._done()
+
+    def hear(self, stream_id: StreamId, event: SchedulerEvent) -> None:
+        raise AssertionError(f"an operator hears {event}")
+
+    def opened(self, request: int, stream_id: StreamId) -> None:
+        raise AssertionError("an operator subscribes to nothing")
+
+    def closed(self, stream_id: StreamId) -> None:
+        raise AssertionError("an operator has no stream")
+
+
 class LinkEnd(Protocol):
     """An agent's end of its link."""
 
@@ -289,6 +309,19 @@ class Masters:
             return
         self.elect()
         self.clock.after(unnoticed_seconds, partial(deposed.end, "found out that it was deposed"))
+
+    def mark_gone(self, agent_id: AgentId, done: Callable[[], None]) -> None:
+        """An operator gives an agent up; ``done`` is called when the leader says that it is so."""
+        master = self.leader
+        if master is None:
+            return
+        connection = Connection(self._network)
+
+        def arrive() -> None:
+            request = master.new_request(Operator(done), connection)
+            master.take(messages.OperatorMarkGone(request=request, agent_id=agent_id))
+
+        connection.send(0, arrive)
 
     def _on_end(self, master: MasterNode) -> None:
         if master is self.leader:

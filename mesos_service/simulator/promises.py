@@ -31,6 +31,8 @@ class Promises:
         """What agents said when they registered again, by their word for it."""
         self._over: dict[tuple[str, TaskId], TaskState] = {}
         """Ends of tasks that their framework has acknowledged."""
+        self.gone: set[AgentId] = set()
+        """Agents of which an operator was told that they are gone."""
 
     # -- masters ---------------------------------------------------------------------------------------------
     def stepped(
@@ -60,6 +62,10 @@ class Promises:
         before = self._offers.setdefault(offer_id, master)
         if before is not master:
             raise InvariantBroken(f"{master.name} makes offer {offer_id}, as {before.name} did")
+
+    def marked_gone(self, agent_id: AgentId) -> None:
+        """An operator was told so."""
+        self.gone.add(agent_id)
 
     def _durable(self, master: MasterNode, agent_id: AgentId) -> None:
         """Whoever has been superseded may say what is true no more: its successor has changed it since."""
@@ -106,6 +112,8 @@ class Promises:
     def reckon(self, master: MasterNode, agent_ids: Sequence[AgentId]) -> None:
         """Nothing is under way any more: every agent that ever had an id is in the registry."""
         registry = master.registry
+        if self.gone - set(registry.gone):
+            raise InvariantBroken(f"an operator was told that these are gone: {sorted(self.gone)}, and they are not")
         for agent_id in agent_ids:
             if agent_id not in registry.admitted:
                 raise InvariantBroken(f"agent {agent_id} is healthy, and the registry does not have it")

@@ -13,7 +13,7 @@ from typing import Final
 from mesos_service.core.effects import SendAgent
 from mesos_service.core.events import Failure
 from mesos_service.core.link import Ping, ShutdownAgent
-from mesos_service.core.master import books, offers, tasks
+from mesos_service.core.master import addresses, books, offers, tasks
 from mesos_service.core.master.deadlines import PingDue, ReregistrationOverdue
 from mesos_service.core.master.state import Agent, Framework, MasterState, Task
 from mesos_service.core.master.turn import Turn
@@ -75,15 +75,17 @@ def mark_unreachable(turn: Turn, agent_id: AgentId, message: str) -> None:
     state.leaving[agent_id] = turn.persist(operation, Unreachable(agent_id, turn.now, message))
 
 
-def begin_removal(turn: Turn, agent: Agent, message: str, fact: str) -> None:
+def begin_removal(turn: Turn, agent_id: AgentId, message: str, fact: str) -> None:
     """The agent is not to come back under this id. Does nothing when it is on its way out already."""
     state = turn.state
-    if agent.agent_id in state.leaving:
+    if agent_id in state.leaving:
         return
-    deactivate(turn, agent, "agent removed")
-    state.removals.pop(agent.agent_id, None)
-    operation = RemoveAgent(agent.agent_id)
-    state.leaving[agent.agent_id] = turn.persist(operation, Removal(agent.agent_id, message, fact))
+    agent = state.agents.get(agent_id)
+    if agent is not None:
+        deactivate(turn, agent, "agent removed")
+    state.removals.pop(agent_id, None)
+    operation = RemoveAgent(agent_id)
+    state.leaving[agent_id] = turn.persist(operation, Removal(agent_id, message, fact))
 
 
 def on_mark_gone(turn: Turn, call: OperatorMarkGone) -> None:
@@ -141,7 +143,11 @@ def on_removal_stored(turn: Turn, number: int, stored: Removal) -> None:
     """Its tasks are lost, whatever their framework knows of partitions."""
     state = turn.state
     _left(state, stored.agent_id, number)
-    agent = state.agents[stored.agent_id]
+    agent = state.agents.get(stored.agent_id)
+    if agent is None:
+        _lose_recovered(turn, stored.agent_id, stored.fact)
+        state.removed.append(stored.agent_id)
+        return
     hostname = agent.info.hostname
     _remove(turn, agent, lambda _: TaskState.LOST, REASON_AGENT_REMOVED, stored.message)
     state.removed.append(stored.agent_id)
@@ -195,6 +201,7 @@ def _left(state: MasterState, agent_id: AgentId, number: int) -> None:
 def _lose_recovered(turn: Turn, agent_id: AgentId, fact: str) -> None:
     """One that never came back to this master, which does not know what ran on it: only its end can be told."""
     info = turn.state.recovered.pop(agent_id)
+    addresses.strike(turn.state, agent_id, info)
     _tell_of_end(turn, agent_id)
     turn.note(fact, agent_id=agent_id, hostname=info.hostname)
 
@@ -259,9 +266,5 @@ def _forget(state: MasterState, agent: Agent) -> None:
     state.timers.cancel(ReregistrationOverdue(agent_id))
     if agent.link_id is not None:
         del state.links[agent.link_id][agent_id]
-    address = (agent.info.hostname, agent.info.port)
-    at_address = state.addresses[address]
-    del at_address[agent_id]
-    if not at_address:
-        del state.addresses[address]
+    addresses.strike(state, agent_id, agent.info)
     del state.agents[agent_id]

@@ -61,6 +61,8 @@ def _status(turn: Turn, framework: Framework, task_id: TaskId, agent_id: AgentId
 def _latest(turn: Turn, task: Task) -> TaskStatus:
     """The last update the framework was shown, without its data (X15a)."""
     shown = task.shown
+    # A new master has it from the agent, which sends at once again what may not have been shown (X03).
+    last = shown if shown is not None or not task.statuses else task.statuses[-1]
     return TaskStatus(
         task_id=task.info.task_id,
         state=task.state if shown is None else shown.state,
@@ -69,8 +71,8 @@ def _latest(turn: Turn, task: Task) -> TaskStatus:
         message="Reconciliation: Latest task state",
         agent_id=task.agent_id,
         timestamp=turn.now,
-        healthy=None if shown is None else shown.healthy,
-        container=None if shown is None else shown.container,
+        healthy=None if last is None else last.healthy,
+        container=None if last is None else last.container,
     )
 
 

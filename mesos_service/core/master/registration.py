@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from mesos_service.core.effects import SendAgent
 from mesos_service.core.link import AgentUpdated, Ping, Pong, Register, Registered, Reregister, Reregistered
-from mesos_service.core.master import books, departure, liveness, offers, passes, recovery, removals
+from mesos_service.core.master import addresses, books, departure, liveness, offers, passes, recovery, removals
 from mesos_service.core.master.deadlines import PingDue, ReregistrationOverdue
 from mesos_service.core.master.state import Agent
 from mesos_service.core.master.turn import Turn
@@ -66,11 +66,14 @@ def on_register(turn: Turn, envelope: FromAgent, message: Register) -> None:
 
 
 def _remove_predecessors(turn: Turn, info: AgentInfo) -> None:
-    """One that was at this address and is not connected will not come back: a new one has taken its place."""
-    for agent_id in list(turn.state.addresses.get((info.hostname, info.port), ())):
-        agent = turn.state.agents[agent_id]
-        if not agent.connected:
-            departure.begin_removal(turn, agent, "a new agent registered at the same address", "agent.replaced")
+    """One that was at this address and is not here will not come back: a new one has taken its place.
+
+    Should it come back all the same, it is admitted like one that was never heard of.
+    """
+    for agent_id in addresses.others_at(turn.state, info):
+        agent = turn.state.agents.get(agent_id)
+        if agent is None or not agent.connected:
+            departure.begin_removal(turn, agent_id, "a new agent registered at the same address", "agent.replaced")
 
 
 def on_reregister(turn: Turn, envelope: FromAgent, message: Reregister) -> None:
@@ -139,7 +142,8 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
     """Take up an agent with all that runs on it."""
     state = turn.state
     agent_id, message = stored.agent_id, stored.message
-    state.recovered.pop(agent_id, None)
+    if (known := state.recovered.pop(agent_id, None)) is not None:
+        addresses.strike(state, agent_id, known)
     was_unreachable = state.unreachable.pop(agent_id, None) is not None
     here = stored.link_id in state.links
     info = replace(message.agent, agent_id=agent_id)
@@ -175,7 +179,7 @@ def _add(turn: Turn, agent_id: AgentId, info: AgentInfo, link_id: LinkId | None,
         registration=registration,
     )
     state.agents[agent_id] = agent
-    state.addresses.setdefault((info.hostname, info.port), {})[agent_id] = None
+    addresses.enter(state, agent_id, info)
     if link_id is not None:
         state.links[link_id][agent_id] = None
     state.timers.set(PingDue(agent_id), turn.now + state.options.agent_ping_timeout_seconds)
@@ -247,11 +251,8 @@ def take_info(turn: Turn, agent: Agent, info: AgentInfo) -> None:
         return
     offers.rescind_all(turn, agent.offers.values(), "agent changed")
     agent.info = info
-    if (old.hostname, old.port) != (info.hostname, info.port):
-        state.addresses[old.hostname, old.port].pop(agent.agent_id)
-        if not state.addresses[old.hostname, old.port]:
-            del state.addresses[old.hostname, old.port]
-        state.addresses.setdefault((info.hostname, info.port), {})[agent.agent_id] = None
+    addresses.strike(state, agent.agent_id, old)
+    addresses.enter(state, agent.agent_id, info)
     books.count_free(agent)
     state.allocator.update_agent(view(agent))
     turn.persist(AdmitAgent(agent.agent_id, info), None)

@@ -9,7 +9,7 @@ off: it gives up, and another may see them (M-HA-07).
 from __future__ import annotations
 
 from mesos_service.core.effects import Exit
-from mesos_service.core.master import frameworks, removals
+from mesos_service.core.master import addresses, frameworks, removals
 from mesos_service.core.master.deadlines import RecoveryOverdue, RegistryGcDue
 from mesos_service.core.master.state import MasterState
 from mesos_service.core.master.turn import Turn
@@ -25,9 +25,12 @@ def start(state: MasterState, registry: Registry, now: float) -> None:
     assert not state.agents and not state.operation_counter, "a master starts once"
     state.registry = registry
     state.recovered = dict(registry.admitted)
+    for agent_id, info in state.recovered.items():
+        addresses.enter(state, agent_id, info)
     state.unreachable = dict(sorted(registry.unreachable.items(), key=lambda entry: entry[1]))
     state.gone = dict(sorted(registry.gone.items(), key=lambda entry: entry[1]))
     frameworks.recover_registered(state, registry, now)
+    state.allocator.expect_agents(len(state.recovered), now)
     if state.recovered:
         state.timers.set(RecoveryOverdue(), now + state.options.agent_reregister_timeout_seconds)
     state.timers.set(RegistryGcDue(), now + state.options.registry_gc_interval_seconds)

@@ -1,0 +1,25 @@
+"""Which agents are at which address. A new one at the address of another that is away has taken its place."""
+
+from __future__ import annotations
+
+from mesos_service.core.master.state import MasterState
+from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.ids import AgentId
+
+
+def enter(state: MasterState, agent_id: AgentId, info: AgentInfo) -> None:
+    state.addresses.setdefault((info.hostname, info.port), {})[agent_id] = None
+
+
+def strike(state: MasterState, agent_id: AgentId, info: AgentInfo) -> None:
+    """Take an agent off the list; does nothing for one that is not on it."""
+    address = (info.hostname, info.port)
+    there = state.addresses.get(address)
+    if there is not None:
+        there.pop(agent_id, None)
+        if not there:
+            del state.addresses[address]
+
+
+def others_at(state: MasterState, info: AgentInfo) -> list[AgentId]:
+    return list(state.addresses.get((info.hostname, info.port), ()))
