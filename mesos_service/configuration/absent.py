@@ -69,7 +69,7 @@ MASTER: Final = _table(
         ),
     ),
     ("Rate limits are not there yet.", ("rate_limits",)),
-    ("The allocator module sorts: choose it with --allocator.", ("framework_sorter", "role_sorter", "user_sorter")),
+    ("Users are roles now: use --role_sorter.", ("user_sorter",)),
     (
         "Offer constraints are not there yet.",
         ("offer_constraints_re2_max_mem", "offer_constraints_re2_max_program_size"),
@@ -78,7 +78,6 @@ MASTER: Final = _table(
     (
         "",
         (
-            "filter_gpu_resources",
             "max_operator_event_stream_subscribers",
             "publish_per_framework_metrics",
             "require_agent_domain",

@@ -32,6 +32,7 @@ from mesos_service.domain.ids import Role
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.domain.values import to_milli
 from mesos_service.election.url import ZooKeeperUrl, read_url
+from mesos_service.plugins.allocator import SorterKind
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.registrar.url import FILE_NAME, IN_MEMORY, check_registry, file_url
 
@@ -191,6 +192,15 @@ class MasterConfig(Flags):
     )
     weights: Annotated[FileTextFlag, _checked(parse_weights)] | None = Field(
         None, description="Weights of roles: 'role=2,other=0.5'. A role not named has 1."
+    )
+    role_sorter: SorterKind = Field(
+        "drf", description="Roles are asked in the order of their shares (drf), or drawn by weight (random)."
+    )
+    framework_sorter: SorterKind = Field(
+        "drf", description="Frameworks of a role are asked in the order of their shares (drf), or drawn (random)."
+    )
+    filter_gpu_resources: bool = Field(
+        True, description="Whether agents with gpus are offered only to frameworks with GPU_RESOURCES."
     )
     roles: Annotated[str, _checked(parse_roles)] | None = Field(
         None, description="Roles that frameworks may use, separated by commas. Default: any."

@@ -59,6 +59,9 @@ def make_allocator(config: MasterConfig) -> Allocator:
             min_allocatable=config.min_allocatable(),
             fair_sharing_excluded=config.fair_sharing_excluded(),
             weights=config.role_weights(),
+            role_sorter=config.role_sorter,
+            framework_sorter=config.framework_sorter,
+            filter_gpu_resources=config.filter_gpu_resources,
         )
     )
 
