@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from mesos_service.bench import agent, allocator, hotpath, launch
+from mesos_service.bench import agent, allocator, hotpath, launch, registrar
 from mesos_service.bench.report import Report
 from mesos_service.domain.errors import ConfigurationError
 
@@ -31,6 +31,7 @@ BENCHES: dict[str, tuple[Measure, Measure]] = {
         ),
     ),
     "agent": (agent.measure, partial(agent.measure, singles=15, bursts=2, burst=200)),
+    "registrar": (registrar.measure, partial(registrar.measure, runs=2)),
 }
 """Each in full and in short."""
 

@@ -93,6 +93,11 @@ def build(wanted: str | None = None) -> typer.Typer:
     modules = typer.Typer(no_args_is_help=True)
     modules.command("list")(_module_list)
     app.add_typer(modules, name="module", help="Modules: allocators, isolators, offer filters.")
+    registry = typer.Typer(no_args_is_help=True)
+    # Without a callback, typer would make the only command that of the group.
+    registry.callback()(lambda: None)
+    registry.command("forget-elections")(_forget_elections)
+    app.add_typer(registry, name="registry", help="What may have to be done to a registry by hand.")
     return app
 
 
@@ -241,6 +246,15 @@ def _module_list(
         print_table(("KIND", "NAME", "ORIGIN"), found)
 
 
+def _forget_elections(
+    registry: Annotated[str, typer.Option("--registry", envvar="MESOS_REGISTRY", help="URL of the registry.")],
+) -> None:
+    """Let the next leader take a registry after its ZooKeeper ensemble was set up anew, and counts from the start."""
+    from mesos_service.cli.registry import forget_elections
+
+    print(forget_elections(registry))
+
+
 def _wanted(arguments: Sequence[str]) -> str | None:
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
@@ -291,7 +305,7 @@ def _add_developer_commands(app: typer.Typer) -> None:
 
     @app.command()
     def bench(
-        name: Annotated[str, typer.Argument(help="Which one: 'hotpath', 'launch' or 'agent'.")],
+        name: Annotated[str, typer.Argument(help="'agent', 'allocator', 'hotpath', 'launch' or 'registrar'.")],
         output: OutputOption = OutputFormat.TABLE,
         quick: Annotated[bool, typer.Option("--quick", help="Take at most 40 seconds.")] = False,
     ) -> None:

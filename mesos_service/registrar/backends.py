@@ -16,7 +16,7 @@ from mesos_service.registrar.interface import RegistryFault
 CONNECT_SECONDS_MAX: Final = 5
 """For one attempt to reach a PostgreSQL server."""
 
-IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 2
+IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 10
 """A writer says what it has to say at once. One that stops in the middle was frozen, and PostgreSQL then takes its
 locks away, so that the next leader need not wait for it."""
 

@@ -5,7 +5,7 @@ A new collection is a field of ``Registry``, its table, a :class:`Collection` he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -25,8 +25,11 @@ from mesos_service.wire.frameworks import FrameworkInfo as WireFrameworkInfo
 
 K = TypeVar("K", AgentId, FrameworkId)
 V = TypeVar("V")
+T = TypeVar("T")
 
 Columns = dict[str, object]
+
+ROWS_AT_ONCE: Final = 1000
 
 _ENCODER: Final = msgspec.json.Encoder()
 _AGENT: Final = msgspec.json.Decoder(AgentDescription)
@@ -146,12 +149,17 @@ def _change(collection: Collection[K, V], before: Registry, after: Registry, key
 def write(connection: Connection, found: Iterable[Change]) -> None:
     """Write inside the transaction that is open."""
     for change in found:
-        if change.gone:
-            key = next(iter(change.table.primary_key))
-            statement = delete(change.table).where(key == bindparam("one"))
-            connection.execute(statement, [{"one": name} for name in change.gone])
-        if change.rows:
-            connection.execute(insert(change.table), list(change.rows))
+        key = next(iter(change.table.primary_key))
+        statement = delete(change.table).where(key == bindparam("one"))
+        for names in _chunks(change.gone):
+            connection.execute(statement, [{"one": name} for name in names])
+        for rows in _chunks(change.rows):
+            connection.execute(insert(change.table), list(rows))
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """In pieces that are sent at once: a server that hears nothing within a transaction takes its client for frozen."""
+    return (items[begin : begin + ROWS_AT_ONCE] for begin in range(0, len(items), ROWS_AT_ONCE))
 
 
 def load(connection: Connection) -> Registry:
