@@ -296,6 +296,8 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
         "allocation_interval": "1secs",
         "allocator": "hierarchical",
         "cluster": "golden",
+        "filter_gpu_resources": "true",
+        "framework_sorter": "drf",
         "ip": "127.0.0.1",
         "logging_level": "INFO",
         "max_agent_ping_timeouts": "5",
@@ -310,6 +312,7 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
         "registry_gc_interval": "15mins",
         "registry_max_agent_age": "2weeks",
         "registry_max_agent_count": "102400",
+        "role_sorter": "drf",
         "root_submissions": "false",
         "work_dir": "/tmp/m",
     }
