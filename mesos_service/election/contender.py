@@ -118,6 +118,7 @@ class ZooKeeperContender:
         try:
             while self._candidate is not None:
                 self._news.clear()
+                session.check()
                 with contextlib.suppress(Disconnected):
                     if session.connected:
                         await self._look(session, candidate)

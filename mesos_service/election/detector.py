@@ -87,6 +87,7 @@ class ZooKeeperDetector:
                     await self._news.wait()
 
     async def _look(self, session: Session) -> None:
+        session.check()
         if not session.connected:
             return
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -11,6 +11,7 @@ import msgspec
 from mesos_service.domain.errors import MesosServiceError, OperatingFault
 from mesos_service.wire.agents import MasterInfo
 
+_NAME = re.compile(r"[\w.:%-]+", re.ASCII)
 _DECODER = msgspec.json.Decoder(MasterInfo)
 
 
@@ -48,6 +49,9 @@ class Leader:
         leader = cls.of(_DECODER.decode(content), election)
         if not leader.host or not 0 < leader.port < 65536:
             raise ValueError("it names no address")
+        if not all(_NAME.fullmatch(name) for name in (leader.host, leader.hostname)):
+            # They go into headers of ours, and whoever may write into ZooKeeper may not write those.
+            raise ValueError("its name or address has characters that no name has")
         return leader
 
     @property
@@ -113,9 +117,6 @@ class Contender(Protocol):
 
     async def stop(self) -> None:
         """Contend no longer; if this one leads, another one can at once. Nothing is told after it."""
-
-
-MakeContender = Callable[[MasterInfo], Contender]
 
 
 def _join(host: str, port: int) -> str:

@@ -28,7 +28,7 @@ from kazoo.exceptions import (
 )
 from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.interfaces import IAsyncResult
-from kazoo.protocol.states import KazooState, ZnodeStat
+from kazoo.protocol.states import KazooState, KeeperState, ZnodeStat
 from kazoo.retry import KazooRetry
 from kazoo.security import ACL, OPEN_ACL_UNSAFE, make_acl
 
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 SESSION_SECONDS: Final = 2.0
 """What is asked for where nobody says otherwise; Mesos asks for 10 s (``docs/high_availability.md`` says why less)."""
+AUTH_SCHEME = "digest"
 RECONNECT_SECONDS_MAX: Final = 1.0
 _CLOSE_SECONDS_MAX: Final = 2.0
 
@@ -68,6 +69,7 @@ class Session:
         self.timeout_seconds = timeout_seconds
         """What the ensemble has granted; until then what was asked for."""
         self._asked_seconds = timeout_seconds
+        self._turned_away = False
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         handler = _Handler(timeout_seconds / len(url.hosts))
@@ -79,7 +81,7 @@ class Session:
             hosts=url.servers,
             timeout=timeout_seconds,
             handler=handler,
-            auth_data=[] if url.user is None else [("digest", f"{url.user}:{url.password}")],
+            auth_data=[] if url.user is None else [(AUTH_SCHEME, f"{url.user}:{url.password}")],
             connection_retry=retry,
             logger=self._logger,
         )
@@ -101,6 +103,14 @@ class Session:
         """Which session this is; ``None`` while there is none."""
         client_id = self._client.client_id
         return None if client_id is None else client_id[0]
+
+    def check(self) -> None:
+        """Raises ``ElectionFault`` when the ensemble has turned this client away for good."""
+        if self._turned_away:
+            raise ElectionFault(
+                f"ZooKeeper at {self.url} does not take user and password: its servers do not know the scheme"
+                f" '{AUTH_SCHEME}', which Mesos uses too"
+            )
 
     def start(self) -> None:
         """Begin to connect; waits for nothing."""
@@ -173,7 +183,13 @@ class Session:
         if error is None:
             return result.get_nowait()
         match error:
-            case ConnectionLoss() | SessionExpiredError() | ConnectionClosedError() | OperationTimeoutError():
+            case (
+                ConnectionLoss()
+                | SessionExpiredError()
+                | ConnectionClosedError()
+                | OperationTimeoutError()
+                | AuthFailedError()
+            ):
                 raise Disconnected(f"ZooKeeper at {self.url} is not connected")
             case NoNodeError():
                 raise NotThere(f"{path} is not there")
@@ -185,8 +201,6 @@ class Session:
                     f"ZooKeeper at {self.url} does not let {who} use {path}: name its owner in the URL, as in"
                     " zk://user:password@host:2181/path, or change its ACL"
                 )
-            case AuthFailedError():
-                raise ElectionFault(f"ZooKeeper at {self.url} does not take user and password (scheme 'digest')")
             case _:
                 raise ElectionFault(f"ZooKeeper at {self.url} refuses {path}: {type(error).__name__} {error}".rstrip())
 
@@ -194,6 +208,8 @@ class Session:
     def _on_state(self, state: KazooState) -> None:
         self.changes += 1
         self.connected = state == KazooState.CONNECTED
+        # kazoo tries no further then.
+        self._turned_away = self._turned_away or self._client.client_state == KeeperState.AUTH_FAILED
         self._soon(lambda: self._changed(state == KazooState.LOST))
 
     def _connect(self, host: str, address: str, port: int) -> tuple[float, float]:

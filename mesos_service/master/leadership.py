@@ -52,6 +52,8 @@ class Leadership:
         self.phase = Phase.STANDBY
         self.leader: Leader | None = None
         """Who leads, as far as is known; possibly this one."""
+        self.fault: MesosServiceError | None = None
+        """Why it is over, unless it was stopped."""
         self._driver = driver
         self._contender = contender
         self._registrar = registrar
@@ -101,6 +103,7 @@ class Leadership:
         """Decide nothing any more; for faults that cannot be lived with."""
         if self.phase is not Phase.OVER:
             self.phase = Phase.OVER
+            self.fault = why
             self._driver.hold()
             self._ended(why)
 

@@ -152,6 +152,10 @@ class MasterService:
         await self._server.start()
         log.info("Master %s listens at %s:%d", self.state.master_id, self.config.ip, self.port)
         await self.lead()
+        fault = self.leadership.fault
+        if fault is not None and self.config.zk is None:
+            await self.stop()
+            raise fault
 
     async def lead(self) -> None:
         """Contend for leading, as :meth:`start` does, with no doors open."""

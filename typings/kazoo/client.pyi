@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.interfaces import IAsyncResult
-from kazoo.protocol.states import KazooState, WatchedEvent, ZnodeStat
+from kazoo.protocol.states import KazooState, KeeperState, WatchedEvent, ZnodeStat
 from kazoo.retry import KazooRetry
 from kazoo.security import ACL
 
@@ -25,6 +25,8 @@ class KazooClient:
         connection_retry: KazooRetry | None = ...,
         logger: logging.Logger | None = ...,
     ) -> None: ...
+    @property
+    def client_state(self) -> KeeperState: ...
     @property
     def client_id(self) -> tuple[int, bytes] | None: ...
     def add_listener(self, listener: Callable[[KazooState], object]) -> None: ...

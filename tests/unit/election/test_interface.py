@@ -52,6 +52,13 @@ def test_a_node_that_says_nothing_usable_is_no_leader(content: bytes) -> None:
         Leader.read(content, 1)
 
 
+@pytest.mark.parametrize("hostname", ["a\r\nSet-Cookie: x=y", "a b", "a/b", "a@b", "\u00e4"])
+def test_a_name_that_would_not_stay_within_a_header_is_no_name(hostname: str) -> None:
+    content = {"id": "m", "ip": 1, "port": 5050, "address": {"ip": "10.0.0.1", "port": 5050, "hostname": hostname}}
+    with pytest.raises(ValueError, match="characters that no name has"):
+        Leader.read(json.dumps(content).encode(), 1)
+
+
 def test_an_ipv6_leader_is_written_in_brackets() -> None:
     leader = Leader("::1", 5050, "::1")
     assert (str(leader), leader.location) == ("[::1]:5050", "[::1]:5050")

@@ -249,6 +249,20 @@ async def _refusal(url: str) -> str:
         return intruder.over[0]
 
 
+def test_an_ensemble_that_does_not_know_passwords_is_no_reason_to_wait_for_ever(
+    zookeeper: ZooKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mesos_service.election.session.AUTH_SCHEME", "unheard-of")
+    url = zookeeper.url(own_path(), "mesos:hunter2")
+
+    async def scenario() -> None:
+        assert "does not take user and password" in await _refusal(url)
+        with pytest.raises(ElectionFault, match="does not take user and password"):
+            await find_leader(ZooKeeperDetector(ZooKeeperUrl.parse(url)), 10)
+
+    asyncio.run(scenario())
+
+
 def test_who_may_not_look_is_told_why(zookeeper: ZooKeeper, client: KazooClient) -> None:
     path = own_path()
     client.create(path, makepath=True)

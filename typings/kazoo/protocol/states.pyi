@@ -5,6 +5,9 @@ class KazooState(str):
     CONNECTED: KazooState
     LOST: KazooState
 
+class KeeperState(str):
+    AUTH_FAILED: KeeperState
+
 class WatchedEvent(NamedTuple):
     type: str
     state: str
