@@ -32,7 +32,7 @@ def cluster(seed: int, plan: Plan = STORMY) -> Cluster:
 
 
 @pytest.mark.parametrize("seed", range(20, 26))
-def test_a42_b52_x16_x24_promises_outlive_masters(seed: int) -> None:
+def test_a42_b52_b55_x16_x24_promises_outlive_masters(seed: int) -> None:
     outcome = cluster(seed).run()
     assert outcome.elections > 2, "the history is too tame"
     assert outcome.states.get("TASK_FINISHED", 0) > 0, outcome

@@ -8,6 +8,7 @@ from mesos_service.domain.ids import AgentId
 
 
 def enter(state: MasterState, agent_id: AgentId, info: AgentInfo) -> None:
+    """List an agent at its address."""
     state.addresses.setdefault((info.hostname, info.port), {})[agent_id] = None
 
 
@@ -22,4 +23,5 @@ def strike(state: MasterState, agent_id: AgentId, info: AgentInfo) -> None:
 
 
 def others_at(state: MasterState, info: AgentInfo) -> list[AgentId]:
+    """All agents at the address of ``info``."""
     return list(state.addresses.get((info.hostname, info.port), ()))

@@ -20,7 +20,7 @@ BY_OPERATOR = "REASON_AGENT_REMOVED_BY_OPERATOR"
 FAST = MasterOptions(agent_ping_timeout_seconds=1.0, max_agent_ping_timeouts=2)
 
 
-def test_m_om_13_tasks_of_an_agent_marked_gone_are_gone_by_operator() -> None:
+def test_m_om_13_x15e_tasks_of_an_agent_marked_gone_are_gone_by_operator() -> None:
     world = Reign()
     node, aware = world.agent(), world.framework()
     running(world, node, aware)
