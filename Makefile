@@ -8,12 +8,12 @@ BENCH ?= hotpath launch agent
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo check test test-all sim e2e bench docs dist lock clean
+.PHONY: help setup setup-dev demo check test test-all sim e2e bench docs dist testbed scenarios testbed-down lock clean
 # The targets share .venv and the processor; -j gains nothing and would mix their output.
 .NOTPARALLEL:
 
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv and install what mesos-service needs (locked versions)
 	@scripts/setup.sh runtime
@@ -61,8 +61,19 @@ docs: setup-dev ## Write the generated pages anew (docs/generated)
 	$(BIN)/python -m mesos_service.documentation docs/generated
 	$(BIN)/python -m tests.house.behaviours docs/generated
 
-dist: setup-dev ## Build the wheel and the source archive into dist/
+dist: setup-dev ## Build the wheel, the source archive, and a wheelhouse for hosts without an index, into dist/
 	$(BIN)/python -m hatchling build
+	scripts/wheelhouse.sh
+
+testbed: dist ## Three hosts on this computer (LXC, takes root), and a cluster on them
+	$(BIN)/python -m vagrant.testbed up
+	$(BIN)/python -m vagrant.testbed converge site
+
+scenarios: testbed ## Break that cluster in every way there is a scenario for, and tell what happened
+	$(BIN)/python -m vagrant.scenarios
+
+testbed-down: setup-dev ## End those hosts and remove them
+	$(BIN)/python -m vagrant.testbed down
 
 # Hashes and versions only: no header and no annotation, so that no index's address gets into a file.
 UV_COMPILE := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Builds dist/mesos-service-VERSION-wheelhouse.tar: the project's wheel and every locked package it needs, so that hosts
+# can install it without an index. `make dist` calls this after the wheel was built.
+#
+# PYTHONS="3.11 3.12" packs for other Python versions than .venv's own, which the hosts may have.
+set -eu
+cd "$(dirname "$0")/.."
+bin=.venv/bin
+version=$("$bin/python" -c 'import mesos_service; print(mesos_service.__version__)')
+pythons=${PYTHONS:-$("$bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')}
+wheel=dist/mesos_service-$version-py3-none-any.whl
+tar=dist/mesos-service-$version-wheelhouse.tar
+log=dist/wheelhouse.log
+say() { printf '%s\n' "wheelhouse: $*" >&2; }
+stop() { say "$*"; exit 1; }
+[ -e "$wheel" ] || stop "$wheel is missing: make dist builds it"
+
+part=$(mktemp -d dist/part.XXXXXX)
+trap 'rm -rf "$part"' EXIT
+house=$part/wheelhouse
+mkdir "$house"
+
+# download PYTHON LOCK [OPTION...]
+download() {
+    python=$1 lock=$2
+    shift 2
+    "$bin/python" -m pip download -q --no-deps --only-binary=:all: --python-version "$python" --implementation cp \
+        -d "$house" -r "$lock" "$@" >"$log" 2>&1
+}
+
+sed -E 's/ *\\$//; /^ *--hash=/d' requirements/runtime.txt >"$house/requirements.txt"
+for python in $pythons; do
+    if ! download "$python" requirements/runtime.txt --require-hashes; then
+        grep -qi 'do not match the hashes' "$log" || { tail -n 5 "$log" >&2; stop "pip download failed for Python $python"; }
+        [ "${REQUIRE_HASHES:-}" != 1 ] || stop "a package does not match its hash, and REQUIRE_HASHES=1 forbids going on"
+        say "WARNING: a package does not match its hash in requirements/runtime.txt; taking the locked versions unchecked"
+        download "$python" "$house/requirements.txt" || { tail -n 5 "$log" >&2; stop "pip download failed for Python $python"; }
+    fi
+done
+cp "$wheel" "$house/"
+printf '%s\n' "$pythons" | tr ' ' '\n' >"$house/pythons.txt"
+# The same content makes the same file: hosts that have it are left alone.
+tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$part" -cf "$tar.part" wheelhouse
+mv "$tar.part" "$tar"
+rm -f "$log"
+say "$tar: $(find "$house" -name '*.whl' | wc -l) wheels, $(du -h "$tar" | cut -f 1)"

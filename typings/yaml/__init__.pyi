@@ -1,0 +1,6 @@
+"""What is used of PyYAML."""
+
+from typing import Any
+
+def safe_load(stream: str) -> Any: ...
+def safe_dump(data: Any, *, sort_keys: bool = True, width: int = 80) -> str: ...
