@@ -74,7 +74,7 @@ class RequestDriven(LedgerAllocator):
                 asking |= client.bit if client.standing else 0
         ledger.sorter.settle()
         for client in ledger.sorter.walk(asking & ~agent.vetoed):
-            prepared = ledger.prepared(ledger.shape_of(agent), client)
+            prepared = ledger.shapes.prepared(ledger.shapes.of(agent), client)
             if prepared.blocked is not None:
                 continue
             shapes = self.demand[client.framework_id]

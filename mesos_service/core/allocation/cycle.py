@@ -184,7 +184,7 @@ class Pass:
         The order of clients is to be settled before it is asked for again.
         """
         ledger = self._ledger
-        shape = ledger.shape_of(agent)
+        shape = ledger.shapes.of(agent)
         piece = Prepared(client, shape.free, offer, offer.quantities(), ledger.scale)
         if self.sizing is not None and self.sizing.sized(shape, client, piece) is not piece:
             return False
@@ -233,8 +233,8 @@ class Pass:
 
     def _guarantee(self, agent: AgentBook, client: Client, sizing: Sizing) -> None:
         ledger = self._ledger
-        shape = ledger.shape_of(agent)
-        prepared = ledger.prepared(shape, client)
+        shape = ledger.shapes.of(agent)
+        prepared = ledger.shapes.prepared(shape, client)
         if prepared.blocked is not None:
             return
         found = sizing.guaranteed(shape, client, prepared)
@@ -256,7 +256,7 @@ class Pass:
     def serve(self, queue: list[AgentBook], active: int) -> int:
         """Everything to whoever of ``active`` may have it; how many agents were done before the limit was reached."""
         ledger, sizing, observer = self._ledger, self.sizing, self.observer
-        sorter, filters, prepared_of = ledger.sorter, ledger.filters, ledger.prepared
+        sorter, filters, prepared_of = ledger.sorter, ledger.filters, ledger.shapes.prepared
         first, serve = sorter.first, sorter.serve
         limited = frozenset[Role]() if sizing is None else sizing.limited
         everybody = active == sorter.active and bool(active)
@@ -277,7 +277,7 @@ class Pass:
                 if len(grants) == limit and agent.free:
                     return position
                 continue
-            shape = agent.shape or ledger.shape_of(agent)
+            shape = agent.shape or ledger.shapes.of(agent)
             if shape.asked_in is not turn:
                 shape.asked, shape.blocked, shape.asked_in = active, 0, turn
             wanted = shape.asked & ~agent.vetoed if agent.vetoed else shape.asked
@@ -373,8 +373,8 @@ class Pass:
                     break
                 self._tell(client, agent, reasons.others_first(served))
                 continue
-            shape = ledger.shape_of(agent)
-            prepared = whole = ledger.prepared(shape, client)
+            shape = ledger.shapes.of(agent)
+            prepared = whole = ledger.shapes.prepared(shape, client)
             if prepared.blocked is None and sizing is not None:
                 prepared = sizing.sized(shape, client, whole)
             if prepared.blocked is not None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from mesos_service.core.allocation.consumption import count
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import (
     NOTHING,
@@ -28,11 +29,11 @@ from mesos_service.core.allocation.entries import (
     minimum_of,
 )
 from mesos_service.core.allocation.filters import RefusalFilters
-from mesos_service.core.allocation.gates import covers, prepare
 from mesos_service.core.allocation.lots import Lots
-from mesos_service.core.allocation.quota import QuotaBook, top_of
+from mesos_service.core.allocation.quota import QuotaBook
 from mesos_service.core.allocation.recovery import Recovery
-from mesos_service.core.allocation.shapes import PREPARED_MAX, Prepared, Shape, Traits
+from mesos_service.core.allocation.shape_book import ShapeBook
+from mesos_service.core.allocation.shapes import Prepared
 from mesos_service.core.allocation.sorter import Sorter
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
@@ -52,6 +53,7 @@ class Ledger:
         self.open: dict[int, AgentBook] = {}
         """Agents with something to offer, by serial: what a full pass looks at."""
         self.default_minimum: Minimum = minimum_of(options.min_allocatable)
+        self.shapes = ShapeBook(options, self.scale)
         self.quota = QuotaBook()
         self.recovery = Recovery(options.recovery_agents_share, options.recovery_seconds)
         self._options = options
@@ -63,8 +65,6 @@ class Ledger:
         self._by_index: list[AgentBook | None] = []
         self._vacant: list[int] = []
         self._serials = 0
-        self._traits: dict[tuple[bool, bool], Traits] = {}
-        self._prepared = 0
         for role, quota in options.quotas.items():
             self.quota.set(role, quota)
         self.quota.forget()
@@ -145,7 +145,7 @@ class Ledger:
             raise InvariantBroken(f"agent {view.agent_id} is in the allocator already")
         self._serials += 1
         index = self._vacant.pop() if self._vacant else len(self._by_index)
-        agent = AgentBook(view, self._serials, index, self._traits_of(view))
+        agent = AgentBook(view, self._serials, index, self.shapes.traits_of(view))
         if index == len(self._by_index):
             self._by_index.append(agent)
         else:
@@ -319,49 +319,6 @@ class Ledger:
         self.quota.set(role, quota)
         self._recount_quota()
 
-    def quota_consumption(self, role: Role) -> dict[str, int]:
-        """Reservations of ``role`` and below it, and what is allocated there of the unreserved (X36)."""
-        book = QuotaBook()
-        book.consumed[top_of(role)] = {}
-        for agent in self.agents.values():
-            book.reserve(agent.total, 1)
-            for framework_id, resources in agent.allocated.items():
-                if framework_id in self.frameworks:
-                    for holder, part in by_role(resources):
-                        book.use(holder, part, 1)
-        return book.consumed[top_of(role)]
-
-    # -- shapes ----------------------------------------------------------------------------------------------
-    def shape_of(self, agent: AgentBook) -> Shape:
-        """What is free on ``agent``, together with all other agents of which the same is."""
-        shape = agent.shape
-        if shape is None:
-            shapes = agent.traits.shapes
-            shape = shapes.get(agent.free)
-            if shape is None:
-                self._bound_shapes()
-                shape = shapes[agent.free] = Shape(agent.free, agent.traits)
-                shape.is_crumbs = bool(self.default_minimum) and not covers(shape.quantities, self.default_minimum)
-            agent.free = shape.free
-            agent.shape = shape
-        return shape
-
-    def prepared(self, shape: Shape, client: Client) -> Prepared:
-        """What ``client`` would be offered of ``shape`` if nobody had refused anything and there were no quota."""
-        prepared = shape.prepared.get(client.stamp)
-        if prepared is None:
-            self._prepared += 1
-            prepared = shape.prepared[client.stamp] = prepare(shape, client, self.scale)
-        return prepared
-
-    def _bound_shapes(self) -> None:
-        """Forget all shapes when there are too many; agents that still have theirs are not disturbed."""
-        self._prepared += 1
-        if self._prepared > PREPARED_MAX:
-            self._prepared = 0
-            for traits in self._traits.values():
-                traits.shapes = {}
-
     # -- filters ---------------------------------------------------------------------------------------------
     def lapse_filters(self, now: float) -> None:
         self._forget_vetoes(self.filters.lapse(now))
@@ -446,7 +403,7 @@ class Ledger:
         self._rescale(agent.total, -1)
         self._rescale(total, 1)
         before = agent.free
-        agent.set_total(total, self._traits_of(agent.view))
+        agent.set_total(total, self.shapes.traits_of(agent.view))
         if self.quota:
             self.quota.move_free(before, agent.free)
 
@@ -456,27 +413,9 @@ class Ledger:
         if self.quota:
             self.quota.move_free(before, agent.free)
 
-    def _traits_of(self, view: AgentView) -> Traits:
-        has_gpus = self._options.filter_gpu_resources and view.total.scalar("gpus") > 0
-        is_remote = view.region is not None and self._options.region not in (None, view.region)
-        traits = self._traits.get((has_gpus, is_remote))
-        if traits is None:
-            traits = self._traits[has_gpus, is_remote] = Traits(has_gpus, is_remote)
-        return traits
-
     def _recount_quota(self) -> None:
         """Rare: quota changed, or a framework went that still held something."""
-        self.quota.forget()
-        if not self.quota:
-            return
-        for agent in self.agents.values():
-            self.quota.reserve(agent.total, 1)
-            self.quota.move_free(Resources.EMPTY, agent.free)
-            for holdings in (agent.offered, agent.allocated):
-                for framework_id, resources in holdings.items():
-                    if framework_id in self.frameworks:
-                        for role, part in by_role(resources):
-                            self.quota.use(role, part, 1)
+        count(self.quota, self.agents.values(), self.frameworks, offers=True)
 
     def _charge(self, framework_id: FrameworkId, resources: Resources) -> None:
         """Account for what a framework already uses."""

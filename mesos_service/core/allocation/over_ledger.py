@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from mesos_service.core.allocation.consumption import consumed_by
 from mesos_service.core.allocation.cycle import Cycle
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.domain.frameworks import Quantities
@@ -91,7 +92,7 @@ class LedgerAllocator(Allocator):
         self.ledger.update_quota(role, quota)
 
     def quota_consumption(self, role: Role) -> Quantities:
-        return self.ledger.quota_consumption(role)
+        return consumed_by(role, self.ledger.agents.values(), self.ledger.frameworks)
 
     def expect_agents(self, count: int, now: float) -> None:
         self.ledger.recovery.begin(count, now)

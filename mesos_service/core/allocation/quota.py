@@ -70,6 +70,10 @@ class QuotaBook:
         else:
             self.of.pop(role, None)
 
+    def watch(self, role: Role) -> None:
+        """Count what ``role`` consumes although it has no quota."""
+        self.of.setdefault(role, Quota())
+
     def forget(self) -> None:
         """Begin to count anew."""
         self.consumed = {role: {} for role in self.of}

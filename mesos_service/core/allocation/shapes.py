@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mesos_service.core.allocation.drf import Counted, Scale, Vector
 from mesos_service.domain.frameworks import Quantities
@@ -20,9 +20,6 @@ from mesos_service.plugins.verdict import Veto
 if TYPE_CHECKING:
     from mesos_service.core.allocation.entries import Client
     from mesos_service.core.allocation.gates import Gate
-
-PREPARED_MAX: Final = 50_000
-"""How many answers are kept; where free resources are of too many kinds to be met again, remembering does not help."""
 
 
 class Traits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mesos_service.core.allocation import shape_book
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Reservation, Resources
@@ -364,3 +365,18 @@ def test_n01_an_observer_changes_no_decision(seed: int) -> None:
         return found
 
     assert grants(None) == grants(Reasons())
+
+
+def test_what_is_prepared_is_bounded_however_often_frameworks_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shape_book, "PREPARED_MAX", 10)
+    cluster = Cluster()
+    cluster.framework("f", "a")
+    cluster.agent("x", SMALL)
+    most = 0
+    for _ in range(50):
+        assert cluster.cycle() == {("f", "a"): (1, "cpus:2; mem:1024")}
+        cluster.decline("f", None)
+        cluster.revive("f")
+        shapes = cluster.ledger.agents[AgentId("x")].traits.shapes.values()
+        most = max(most, sum(len(shape.prepared) for shape in shapes))
+    assert 1 < most <= 11

@@ -1,0 +1,67 @@
+"""All shapes that have been met, and what was prepared of them; see :mod:`~mesos_service.core.allocation.shapes`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mesos_service.core.allocation.drf import Scale
+from mesos_service.core.allocation.entries import AgentBook, Client, minimum_of
+from mesos_service.core.allocation.gates import covers, prepare
+from mesos_service.core.allocation.shapes import Prepared, Shape, Traits
+from mesos_service.plugins.allocator import AgentView, AllocatorOptions
+
+PREPARED_MAX: Final = 50_000
+"""How many answers are kept; where free resources are of too many kinds to be met again, remembering does not help."""
+
+
+class ShapeBook:
+    """Finds the shape of an agent, and what a client would be offered of it."""
+
+    def __init__(self, options: AllocatorOptions, scale: Scale) -> None:
+        self._options = options
+        self._scale = scale
+        self._default_minimum = minimum_of(options.min_allocatable)
+        self._traits: dict[tuple[bool, bool], Traits] = {}
+        self._kept = 0
+
+    def traits_of(self, view: AgentView) -> Traits:
+        """What gates ask for of an agent, apart from what is free."""
+        has_gpus = self._options.filter_gpu_resources and view.total.scalar("gpus") > 0
+        is_remote = view.region is not None and self._options.region not in (None, view.region)
+        traits = self._traits.get((has_gpus, is_remote))
+        if traits is None:
+            traits = self._traits[has_gpus, is_remote] = Traits(has_gpus, is_remote)
+        return traits
+
+    def of(self, agent: AgentBook) -> Shape:
+        """What is free on ``agent``, together with all other agents of which the same is."""
+        shape = agent.shape
+        if shape is None:
+            shapes = agent.traits.shapes
+            shape = shapes.get(agent.free)
+            if shape is None:
+                self._bound()
+                shape = shapes[agent.free] = Shape(agent.free, agent.traits)
+                minimum = self._default_minimum
+                shape.is_crumbs = bool(minimum) and not covers(shape.quantities, minimum)
+            agent.free = shape.free
+            agent.shape = shape
+        return shape
+
+    def prepared(self, shape: Shape, client: Client) -> Prepared:
+        """What ``client`` would be offered of ``shape`` if nobody had refused anything and there were no quota."""
+        prepared = shape.prepared.get(client.stamp)
+        if prepared is None:
+            self._bound()
+            prepared = shape.prepared[client.stamp] = prepare(shape, client, self._scale)
+        return prepared
+
+    def _bound(self) -> None:
+        """One more is kept. When there are too many, forget all; agents that have their shape keep it, empty."""
+        self._kept += 1
+        if self._kept > PREPARED_MAX:
+            self._kept = 0
+            for traits in self._traits.values():
+                for shape in traits.shapes.values():
+                    shape.prepared.clear()
+                traits.shapes = {}
