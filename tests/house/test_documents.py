@@ -16,7 +16,7 @@ from tests.house.source import ROOT, place
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 GENERATED = ROOT / "docs" / "generated"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-COMMAND = re.compile(r"(?:^|[`\s/])mesos-service ((?:[a-z]+)(?: [a-z]+)?)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^|[`\s/])mesos-service ((?:[a-z]+)(?: [a-z][a-z-]*)?)", re.MULTILINE)
 MAKE = re.compile(r"(?:^|`)make ([a-z][a-z-]*)", re.MULTILINE)
 FILE = re.compile(r"`((?:mesos_service|modules|tests|docs|scripts)/[\w./-]+(?:\.\w+|/))`")
 
