@@ -1,4 +1,4 @@
-"""The master's reads with parameters, and its one write, asked of a memory made by hand (M-LE-01)."""
+"""The master's reads with parameters, and its writes, asked of a memory made by hand (M-LE-01)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ import pytest
 
 from mesos_service.core.effects import Reply
 from mesos_service.core.master.state import MasterState
-from mesos_service.core.messages import MasterMessage, OperatorTeardown
+from mesos_service.core.messages import MasterMessage, OperatorMarkGone, OperatorTeardown
+from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.attributes import Attribute
+from mesos_service.domain.ids import AgentId
+from mesos_service.domain.resources import Resources
 from mesos_service.http.asgi import Application
 from mesos_service.http.paths import MesosPaths
 from mesos_service.master.app import OWN_PATHS, build_fastapi
@@ -159,6 +163,45 @@ def test_reading_changes_nothing(service: Service) -> None:
         assert ask(service, "/api/v1", "POST", body, "application/json").status_code == 200
     assert (state.agents, state.frameworks, state.offers, state.weights) == before
     assert service.driver.messages == []
+
+
+def test_x24_agents_that_a_new_master_waits_for_are_shown(service: Service) -> None:
+    """As Mesos shows them: in part by the old reads, whole by GET_AGENTS."""
+    info = AgentInfo(
+        hostname="away", port=5052, resources=Resources.parse("cpus:2"), attributes=(Attribute("rack", "r1"),)
+    )
+    service.state.recovered[AgentId("m-S9")] = info
+    shown = {"id": "m-S9", "hostname": "away", "port": 5052, "attributes": {"rack": "r1"}}
+    for path in ("/slaves", "/state"):
+        assert ask(service, path).json()["recovered_slaves"] == [shown]
+    assert ask(service, "/slaves?slave_id=m-S9").json() == {"slaves": [], "recovered_slaves": [shown]}
+    assert ask(service, "/slaves?slave_id=m-S0").json()["recovered_slaves"] == []
+    answer = ask(service, "/api/v1", "POST", '{"type":"GET_AGENTS"}', "application/json").json()
+    (recovered,) = answer["get_agents"]["recovered_agents"]
+    assert (recovered["id"], recovered["hostname"], recovered["port"]) == ({"value": "m-S9"}, "away", 5052)
+    assert [one["name"] for one in recovered["resources"]] == ["cpus"]
+
+
+GONE = '{"type":"MARK_AGENT_GONE","mark_agent_gone":{"agent_id":{"value":"m-S0"}}}'
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_m_om_13_an_agent_is_given_up(service: Service, late: bool) -> None:
+    service.driver = Driver(late=late)
+    answer = ask(service, "/api/v1", "POST", GONE, "application/json")
+    assert (answer.status_code, answer.content) == (200, b"")
+    (message,) = service.driver.messages
+    assert isinstance(message, OperatorMarkGone)
+    assert message.agent_id == "m-S0"
+
+
+def test_m_om_13_an_agent_that_nobody_knows_is_not_found(service: Service) -> None:
+    """The words are recorded."""
+    service.driver = Driver(Reply(7, 404, "Agent 'm-S0' not found"))
+    answer = ask(service, "/api/v1", "POST", GONE, "application/json")
+    assert (answer.status_code, answer.text) == (404, "Agent 'm-S0' not found")
+    empty = ask(service, "/api/v1", "POST", '{"type":"MARK_AGENT_GONE"}', "application/json")
+    assert (empty.status_code, "Expecting 'mark_agent_gone' to be present" in empty.text) == (400, True)
 
 
 FORM = "application/x-www-form-urlencoded"
