@@ -262,6 +262,7 @@ class Pass:
         everybody = active == sorter.active and bool(active)
         grants, owed, taken = self._grants, self._owed, self._taken
         limit = -1 if self._limit is None else self._limit
+        filtered = filters.rows
         turn = object()
         self._settle_owed()
         sorter.settle()
@@ -304,7 +305,7 @@ class Pass:
                         wanted ^= client.bit
                         continue
                 if (
-                    client.serial in filters
+                    client.serial in filtered
                     and filters.blocking(client.serial, agent.index, prepared.offer) is not None
                 ):
                     if prepared is whole:
@@ -312,7 +313,7 @@ class Pass:
                     self._summary.count(client, reasons.REFUSAL_FILTER)
                     wanted ^= client.bit
                     continue
-                if prepared.rest:
+                if prepared.rest is not Resources.EMPTY:
                     # The rest goes on in the order in which this agent was begun.
                     self._offer(agent, wanted)
                     break

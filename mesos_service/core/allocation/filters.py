@@ -88,7 +88,8 @@ class RefusalFilters:
     """All filters of a cluster. Nothing in here looks at a clock: :meth:`lapse` is told the time."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, _Row] = {}
+        self.rows: dict[int, _Row] = {}
+        """By client; who is not in here has no filters."""
         self._refusals: list[Refusal | None] = [None]
         self._vacant: list[int] = []
         self._latest: dict[int, dict[Resources, Refusal]] = {}
@@ -103,10 +104,6 @@ class RefusalFilters:
         """How many stand, holds included."""
         return self._standing
 
-    def __contains__(self, client: int) -> bool:
-        """Whether ``client`` may have filters at all."""
-        return client in self._rows
-
     @property
     def timetable_length(self) -> int:
         """Lines in memory, those of lifted filters included."""
@@ -114,9 +111,9 @@ class RefusalFilters:
 
     def install(self, client: int, agent: int, refused: Resources, expires: float | None) -> None:
         """``refused`` is without allocation role (X48)."""
-        row = self._rows.get(client)
+        row = self.rows.get(client)
         if row is None:
-            row = self._rows[client] = _Row()
+            row = self.rows[client] = _Row()
         number = row.get(agent)
         if not number:
             new = self._refusal(row, client, refused, expires)
@@ -139,7 +136,7 @@ class RefusalFilters:
 
     def blocking(self, client: int, agent: int, offer: Resources) -> Refusal | None:
         """The filter that ``offer`` (without allocation role) runs into, or ``None``."""
-        row = self._rows.get(client)
+        row = self.rows.get(client)
         if row is None:
             return None
         number = row.get(agent)
@@ -177,7 +174,7 @@ class RefusalFilters:
 
     def drop_client(self, client: int) -> None:
         """Every filter of ``client`` goes: it was revived, went away or the like (X29)."""
-        row = self._rows.pop(client, None)
+        row = self.rows.pop(client, None)
         if row is None:
             return
         self._latest.pop(client, None)
@@ -189,7 +186,7 @@ class RefusalFilters:
 
     def drop_agent(self, agent: int) -> None:
         """Every filter on ``agent`` goes: it went away, or its attributes changed (X29)."""
-        for row in self._rows.values():
+        for row in self.rows.values():
             number = row.get(agent)
             if number:
                 for refusal in self._at(row, agent, number):
@@ -237,7 +234,7 @@ class RefusalFilters:
 
     def _end(self, refusal: Refusal) -> list[tuple[int, int]]:
         """Lift ``refusal`` wherever it stands."""
-        row = self._rows.get(refusal.client)
+        row = self.rows.get(refusal.client)
         if row is None:
             return []
         ended: list[tuple[int, int]] = []
@@ -278,7 +275,7 @@ class RefusalFilters:
         """Nothing names ``refusal`` any more: its number may be given again."""
         self._refusals[refusal.number] = None
         self._vacant.append(refusal.number)
-        row = self._rows.get(refusal.client)
+        row = self.rows.get(refusal.client)
         if row is not None:
             row.refusals.pop(refusal, None)
         latest = self._latest.get(refusal.client)
