@@ -211,7 +211,7 @@ def test_a_wrong_flag_is_named_with_what_is_wrong(flags: dict[str, object], said
         ({"launcher": "linux"}, "--launcher: .*posix"),
         ({"containerizers": "docker"}, "--containerizers: .*mesos"),
         ({"executor_environment_variables": '{"A": 1}'}, "--executor_environment_variables: is a JSON object of texts"),
-        ({"master": "zk://a:2181/mesos"}, "--master: this version has no ZooKeeper"),
+        ({"master": "zk://a:2181"}, "--master: the path is missing"),
         ({"master": "a:b"}, "--master: 'a:b': the port is a number"),
         ({"gc_delay": "1weeks"}, "--gc_delay: Mesos has this flag"),
     ],
@@ -308,13 +308,16 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
         "offer_timeout": "30secs",
         "port": "5050",
         "recovery_agent_removal_limit": "100%",
-        "registry": "in_memory",
+        "registry": "sqlite:////tmp/m/registry.sqlite",
+        "registry_fetch_timeout": "1mins",
         "registry_gc_interval": "15mins",
         "registry_max_agent_age": "2weeks",
         "registry_max_agent_count": "102400",
+        "registry_store_timeout": "20secs",
         "role_sorter": "drf",
         "root_submissions": "false",
         "work_dir": "/tmp/m",
+        "zk_session_timeout": "2secs",
     }
 
 
