@@ -10,7 +10,8 @@ from pathlib import Path
 from tests.house.source import PACKAGE, ROOT, place, python_files, tree
 
 CORE_LINES_MAX = 10_000
-"""The master of the Mesos paper took about so many lines of C++."""
+"""The master of the Mesos paper took about so many lines of C++. Counted are lines of code: what explains it is not
+what makes it thick."""
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -19,6 +20,19 @@ def imported(file: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
+
+
+def lines_of_code(file: Path) -> set[int]:
+    """Numbers of the lines that hold code: neither empty nor a comment, nor of a string that nobody uses."""
+    explained = {
+        line
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    lines = file.read_text(encoding="utf-8").splitlines()
+    coded = (number for number, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#"))
+    return {number for number in coded if number not in explained}
 
 
 def policy_files() -> tuple[Path, ...]:
@@ -58,7 +72,7 @@ def test_d08_the_core_stays_thin() -> None:
         for file in python_files(f"{PACKAGE}/domain", f"{PACKAGE}/plugins", f"{PACKAGE}/core")
         if f"{PACKAGE}/core/agent/" not in place(file)
     ]
-    lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+    lines = sum(len(lines_of_code(file)) for file in files)
     assert 1_000 < lines < CORE_LINES_MAX
 
 
