@@ -243,7 +243,15 @@ class Keeper:
             os.rename(path + ".new", path)
         except OSError as error:
             # The books are a second line of defence, and no reason to let a task down.
-            print(f"keeper: cannot write {path}: {error}", file=sys.stderr, flush=True)
+            complain(f"cannot write {path}: {error}")
+
+
+def complain(text: str) -> None:
+    """Tell it on stderr, which is a file beside the books: on the same disk, which may be full."""
+    try:
+        print(f"keeper: {text}", file=sys.stderr, flush=True)
+    except OSError:
+        pass
 
 
 def wait_status(result: os.waitid_result) -> int:
