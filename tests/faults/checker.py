@@ -123,7 +123,8 @@ def _what_is_wrong(update: Updated, runs: Sequence[Run], killed: bool) -> str | 
         case _:
             told = _told_status(update.message)
     if told is None:
-        return "how it ended is not told"
+        # Without a word on how the command ended, it was never begun.
+        return f"it ran as process {runs[0].pid}, and how it ended is not told" if runs else None
     if status is None:
         return "it did not end so" if runs else "it never ran"
     return None if told == status else f"it ended with {status}"

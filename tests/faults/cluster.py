@@ -54,7 +54,8 @@ class Plan:
 
     ``zookeeper_ports`` is empty for a master without election. ``registry`` makes the registry's URL of the port at
     which a master is to find the database; ``registry_port`` is the database's own, or ``None`` where it is a file.
-    ``wrap`` puts something before a service's command line, by the service's name.
+    ``wrap`` puts something before a service's command line, by the service's name; ``work_dirs`` are those of agents
+    that have theirs elsewhere.
     """
 
     masters: int = 2
@@ -68,6 +69,7 @@ class Plan:
     agent_flags: Mapping[str, str] = field(default_factory=dict)
     load_flags: tuple[str, ...] = ()
     wrap: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    work_dirs: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Master(Supervised):
@@ -111,16 +113,16 @@ class Agent(Supervised):
     """An agent."""
 
     def __init__(self, number: int, directory: Path, plan: Plan, master: str) -> None:
+        name = f"agent-{number}"
         self.port = fixed_port()
         flags = {
             "port": str(self.port),
             "master": master,
-            "work_dir": str(directory / "work"),
+            "work_dir": str(plan.work_dirs.get(name, directory / "work")),
             "resources": f"cpus:{AGENT_CPUS:g};mem:1024;disk:1024;ports:[31000-31009]",
             "registration_backoff_factor": "100ms",
             **plan.agent_flags,
         }
-        name = f"agent-{number}"
         command = (*plan.wrap.get(name, ()), sys.executable, "-m", "mesos_service.cli.main", "agent", *as_flags(flags))
         super().__init__(name, command, directory / "log")
 
@@ -205,7 +207,7 @@ class Cluster:
         return [*(cable for master in self.masters for cable in master.zookeeper_cables), *database]
 
     # -- what is so ------------------------------------------------------------------------------------------
-    async def until(self, what: str, condition: Callable[[], Awaitable[bool] | bool]) -> None:
+    async def until(self, what: str | Callable[[], str], condition: Callable[[], Awaitable[bool] | bool]) -> None:
         """Ask again and again until it is so.
 
         Raises:
@@ -219,7 +221,8 @@ class Cluster:
                         return
                     await asyncio.sleep(_PAUSE_SECONDS)
         except TimeoutError:
-            raise AssertionError(f"not within {WAIT_SECONDS:g} s: {what}") from None
+            text = what if isinstance(what, str) else what()
+            raise AssertionError(f"not within {WAIT_SECONDS:g} s: {text}") from None
 
     async def leading(self, but: Master | None = None) -> Master | None:
         """The master that leads just now, which is not ``but``; ``None`` when none answers as a leader."""
@@ -285,14 +288,10 @@ class Cluster:
             AssertionError: naming each one that was broken.
         """
         await self.steady()
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                while self.load.ends[-1:] != [0]:
-                    # More than once: a scheduler that was killed does not know of it.
-                    self.load.send(signal.SIGUSR1)
-                    await asyncio.sleep(10 * _PAUSE_SECONDS)
-        except TimeoutError:
-            raise AssertionError(f"these tasks have not ended: {', '.join(self._unfinished())}") from None
+        (self._directory / "journal.end").touch()
+        await self.until(
+            lambda: f"the last tasks have ended: {', '.join(self._unfinished())}", lambda: self.load.ends[-1:] == [0]
+        )
         leader = await self.leader()
         after = _cpus_by_agent(await leader.call("GET_AGENTS"))
         broken = check(

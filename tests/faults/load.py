@@ -1,8 +1,8 @@
 """The framework of the fault tests, a process of its own: keeps agents full of tasks, and a journal of all it is told.
 
 ``python -m tests.faults.load --master A:P,B:P --journal FILE --truth DIRECTORY``. Started again after a kill it goes on
-with the framework id of its journal, and asks what became of its tasks. SIGUSR1 winds it down: no launches any more,
-lasting tasks are killed, and it ends when all have ended.
+with the framework id of its journal, and asks what became of its tasks. Once the file ``JOURNAL.end`` is there it winds
+down: no launches any more, lasting tasks are killed, and it ends when all have ended.
 """
 
 from __future__ import annotations
@@ -72,9 +72,10 @@ class Death:
 class Load(Scheduler):
     """Uses every cpu it is offered: on each agent one task that lasts, the others short and of known ends."""
 
-    def __init__(self, master: str, journal: Journal, truth: Path, *, seed: int, death: Death | None) -> None:
+    def __init__(self, master: str, journal: Path, truth: Path, *, seed: int, death: Death | None) -> None:
         super().__init__("load", master, acknowledge_automatically=False)
-        self._journal = journal
+        self._journal = Journal(journal)
+        self._end_wanted = journal.with_suffix(".end")
         self._truth = truth
         self._random = random.Random(f"{seed} {os.getpid()}")
         self._death = death
@@ -196,6 +197,9 @@ class Load(Scheduler):
         """Ask about tasks that were not heard of for a while, for as long as the framework runs."""
         while True:
             await asyncio.sleep(SILENCE_SECONDS / 4)
+            if self._end_wanted.exists():
+                self._winding_down.set()
+                self._finish_if_done()
             silent = [key for key, one in self._known.items() if now() - one.heard_at > SILENCE_SECONDS]
             for task_id in silent:
                 self._known[task_id].heard_at = now()
@@ -205,11 +209,6 @@ class Load(Scheduler):
                     await self._kill_lasting()
             except (NotConnected, CallRefused) as fault:
                 logging.info("not asked: %s", fault)
-
-    def wind_down(self) -> None:
-        """Launch nothing more; end when everything has ended. Called by a signal."""
-        self._winding_down.set()
-        self._finish_if_done()
 
     async def _kill_lasting(self) -> None:
         """Again and again, as a kill may be lost on its way like any call."""
@@ -227,12 +226,11 @@ class Load(Scheduler):
 async def _run(arguments: argparse.Namespace) -> None:
     load = Load(
         arguments.master,
-        Journal(arguments.journal),
+        arguments.journal,
         arguments.truth,
         seed=arguments.seed,
         death=None if arguments.die_in_accept is None else Death(arguments.die_after, arguments.die_in_accept),
     )
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, load.wind_down)
     care = asyncio.create_task(load.look_after())
     try:
         await load.run()

@@ -58,6 +58,8 @@ GOOD = Observed(
         *told("dropped", "TASK_DROPPED", at=7.0),
         launching("signalled", at=7.0),
         *told("signalled", "TASK_FAILED", "Command terminated with signal Killed", at=9.0),
+        launching("unlaunchable", at=8.0),
+        *told("unlaunchable", "TASK_FAILED", "Failed to launch container: no space left on device", at=9.0),
         launching("refused", at=9.0),
         Refused(at=9.0, task_ids=("refused",), why="no"),
         Done(at=9.5),
@@ -107,7 +109,7 @@ BROKEN = {
         *told("x", "TASK_FAILED", "Command terminated with signal Killed"),
         truth={"x": (Run(20, 9.0, -15, 9.1),)},
     ),
-    "task x is told to be TASK_FAILED, but how it ended is not told": also(
+    "task x is told to be TASK_FAILED, but it ran as process 20, and how it ended is not told": also(
         launching("x"), *told("x", "TASK_FAILED"), truth={"x": (Run(20, 9.0, 2, 9.1),)}
     ),
     "task refused ran, though its launch was refused": also(truth={"refused": (Run(20, 9.0, 0, 9.1),)}),
