@@ -43,6 +43,8 @@ class SimFramework:
         self._source = random.Random(seed)
         self._stream_id: StreamId | None = None
         self._counter = 0
+        self._task_ids = info.name
+        """How the ids of its tasks begin."""
 
     # -- connection ------------------------------------------------------------------------------------------
     def subscribe(self) -> None:
@@ -75,9 +77,12 @@ class SimFramework:
 
         def arrive() -> None:
             request = master.new_request(self, connection)
-            master.take(messages.Subscribe(request=request, framework=framework))
+            master.take(self._subscription(request, framework))
 
         connection.send(0, arrive)
+
+    def _subscription(self, request: int, framework: FrameworkInfo) -> messages.Subscribe:
+        return messages.Subscribe(request=request, framework=framework)
 
     def cut(self) -> None:
         """Break the connection as the network would."""
@@ -173,7 +178,7 @@ class SimFramework:
     def _new_task(self, offer: Offer) -> TaskInfo:
         """Mostly one that fits an agent, now and then one that fits none, or that is on the wrong agent."""
         self._counter += 1
-        task_id = TaskId(f"{self.info.name}-{self._counter}")
+        task_id = TaskId(f"{self._task_ids}-{self._counter}")
         self.tasks[task_id] = (TaskState.STAGING, offer.agent_id)
         dice = self._source.random()
         resources = GIANT if dice < 0.03 else TASK + TASK if dice < 0.2 else TASK

@@ -2,8 +2,8 @@
 
 The production invariants look at one master at one moment. Here it is remembered what agents and frameworks were told,
 so that no later master may go back on it: durable before said (X16), offers that end with their master (X14g), agents
-that are never forgotten, tasks that are known again as soon as their agent is back (X20, X21), and ends that stay
-(X13).
+that are never forgotten, tasks that are known again as soon as their agent is back (X20, X21), ends that stay (X13),
+and that of several schedulers of a framework one acts (N11).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mesos_service.core import effects, messages
-from mesos_service.core.events import Offers
+from mesos_service.core.events import Offers, Promoted, Subscribed
 from mesos_service.core.link import Registered, Reregister, Reregistered, RunTask, RunTaskGroup
 from mesos_service.core.master import invariants
 from mesos_service.domain.errors import InvariantBroken
-from mesos_service.domain.ids import AgentId, OfferId, TaskId
+from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, StreamId, TaskId
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState, TaskStatus
 from mesos_service.simulator.masters import MasterNode
 
@@ -33,6 +33,14 @@ class Promises:
         """Ends of tasks that their framework has acknowledged."""
         self.gone: set[AgentId] = set()
         """Agents of which an operator was told that they are gone."""
+        self._tokens: dict[StreamId, int] = {}
+        """Fencing tokens, by the stream on which each was told."""
+        self._newest: dict[FrameworkId, int] = {}
+        """The newest that was told, by framework."""
+        self._holders: dict[tuple[str, int], int] = {}
+        """Which of a framework's schedulers was told which token."""
+        self.fenced_off = 0
+        """Calls that were refused for their old token."""
 
     # -- masters ---------------------------------------------------------------------------------------------
     def stepped(
@@ -55,6 +63,13 @@ class Promises:
                         self._known_again(master, agent_id, report)
                 case effects.SendAgent(_, agent_id, RunTask() | RunTaskGroup()):
                     self._launched_by_own_offer(master, agent_id, message)
+                case effects.SendScheduler(stream_id, Promoted(framework_id, token)):
+                    self._token_told(master, stream_id, framework_id, token)
+                case effects.SendScheduler(stream_id, Subscribed(framework_id, _, _, int(token))):
+                    self._token_told(master, stream_id, framework_id, token)
+                case effects.Reply(_, status, text):
+                    if isinstance(message, messages.SchedulerCall):
+                        self._answered(master, message, status, text)
                 case _:
                     pass
 
@@ -95,6 +110,33 @@ class Promises:
             raise InvariantBroken(
                 f"{master.name} launches on agent {agent_id} what no offer of its own allows: {named}"
             )
+
+    # -- several schedulers ----------------------------------------------------------------------------------
+    def _token_told(self, master: MasterNode, stream_id: StreamId, framework_id: FrameworkId, token: int) -> None:
+        record = master.registry.frameworks.get(framework_id)
+        if master.leads and (record is None or record.generation < token):
+            raise InvariantBroken(f"{master.name} tells {framework_id} token {token}, and that is not stored")
+        self._tokens[stream_id] = token
+        self._newest[framework_id] = max(token, self._newest.get(framework_id, 0))
+
+    def _answered(self, master: MasterNode, call: messages.SchedulerCall, status: int, text: str) -> None:
+        """A master that was deposed unnoticed takes calls that need no write; nobody is promoted there."""
+        if status == 403 and text.startswith("Fencing token"):
+            self.fenced_off += 1
+        held = self._tokens.get(StreamId(call.stream_id or ""))
+        newest = self._newest.get(call.framework_id, 0)
+        if master.leads and held is not None and held < newest and status < 300:
+            raise InvariantBroken(f"{master.name} took a call with token {held}, and {newest} was told before: {call}")
+
+    def has_newest(self, framework_id: FrameworkId, token: int | None) -> bool:
+        """Whether no newer token was told: what a scheduler reads with an older one it should have read before."""
+        return token == self._newest.get(framework_id)
+
+    def holds(self, framework: str, token: int, number: int) -> None:
+        """A scheduler was told that it acts."""
+        holder = self._holders.setdefault((framework, token), number)
+        if holder != number:
+            raise InvariantBroken(f"schedulers {holder} and {number} of {framework} both hold token {token}")
 
     # -- frameworks ------------------------------------------------------------------------------------------
     def acknowledged(self, framework: str, status: TaskStatus) -> None:
