@@ -65,7 +65,7 @@ class Submitter:
     async def start(self, port: int) -> None:
         self._calls = await Connection.open("127.0.0.1", port)
         self._stream = await Connection.open("127.0.0.1", port)
-        info = {"user": "root", "name": "bench", "capabilities": [{"type": "PARTITION_AWARE"}]}
+        info = {"user": "root", "name": "bench", "checkpoint": True, "capabilities": [{"type": "PARTITION_AWARE"}]}
         body = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}).encode()
         head, chunks = await self._stream.stream("POST", "/api/v1/scheduler", body, JSON_HEADERS)
         if head.status != 200:

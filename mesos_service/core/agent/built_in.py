@@ -23,11 +23,12 @@ def where(turn: Turn, executor: Executor, task: Task, pid: int | None) -> Contai
     )
 
 
-def plan_completion(turn: Turn, task: Task) -> None:
-    """Set the deadline of a task that may only run for a while (M-AG-22)."""
+def plan_completion(turn: Turn, task: Task, since: float | None = None) -> None:
+    """Set the deadline of a task that may only run for a while (M-AG-22), from now on or from ``since``."""
     if task.info.max_completion_seconds is not None and task.container_id is not None:
         deadline = CompletionOverdue(task.container_id)
-        turn.state.timers.set(deadline, turn.now + task.info.max_completion_seconds)
+        started_at = turn.now if since is None else since
+        turn.state.timers.set(deadline, max(turn.now, started_at + task.info.max_completion_seconds))
 
 
 def kill_grace_seconds(turn: Turn, task: Task) -> float:

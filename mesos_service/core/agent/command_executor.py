@@ -30,6 +30,7 @@ def launch(turn: Turn, framework: Framework, info: ExecutorInfo, task: Task) -> 
     executor.queued[task.info.task_id] = task
     framework.tasks[task.info.task_id] = executor
     executors.launch_container(turn, framework, executor, task, task.info.resources, task.running_trace)
+    executors.keep_new_task(turn, framework, task)
 
 
 def on_launched(turn: Turn, framework: Framework, executor: Executor, container: Container) -> None:

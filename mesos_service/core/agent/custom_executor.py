@@ -61,6 +61,7 @@ def launch(turn: Turn, framework: Framework, info: ExecutorInfo, tasks: Sequence
     for task in tasks:
         executor.queued[task.info.task_id] = task
         framework.tasks[task.info.task_id] = executor
+        executors.keep_new_task(turn, framework, task)
     if starting:
         trace = tasks[0].launch_trace
         executors.launch_container(turn, framework, executor, None, executor.resources, trace)

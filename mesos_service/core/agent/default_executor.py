@@ -41,6 +41,7 @@ def launch(turn: Turn, framework: Framework, info: ExecutorInfo, tasks: Sequence
         executors.launch_container(
             turn, framework, executor, task, task.info.resources, task.running_trace, container_id
         )
+        executors.keep_new_task(turn, framework, task)
     for task in tasks:
         place = built_in.where(turn, executor, task, None)
         status = status_updates.executor_status(turn, task, TaskState.STARTING, place)

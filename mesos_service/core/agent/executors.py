@@ -14,6 +14,7 @@ from mesos_service.core.agent.records import (
     ExecutorForgotten,
     FrameworkForgotten,
     executor_kept,
+    task_kept,
     task_moved,
 )
 from mesos_service.core.agent.state import (
@@ -72,6 +73,12 @@ def keep(turn: Turn, executor: Executor) -> None:
     """Write down how it stands with the executor, where its framework checkpoints."""
     if _is_kept(turn, executor):
         turn.checkpoint(executor_kept(executor, executor.is_ending))
+
+
+def keep_new_task(turn: Turn, framework: Framework, task: Task) -> None:
+    """Write a task down, before anything that is said of it."""
+    if framework.info.checkpoint:
+        turn.checkpoint(task_kept(task))
 
 
 def keep_task(turn: Turn, executor: Executor, task: Task) -> None:
@@ -266,9 +273,9 @@ def remove_if_idle(turn: Turn, framework: Framework, executor: Executor) -> None
 
 def remove_framework_if_idle(turn: Turn, framework: Framework) -> None:
     """Let go of a framework that has no executor here; the agent's own end may have waited for it."""
-    if framework.executors:
-        return
     state = turn.state
+    if framework.executors or framework.framework_id not in state.frameworks:
+        return
     del state.frameworks[framework.framework_id]
     state.completed_frameworks[framework.framework_id] = framework
     while len(state.completed_frameworks) > state.options.max_completed_frameworks:

@@ -13,7 +13,7 @@ from mesos_service.core.agent import (
     registration,
     status_updates,
 )
-from mesos_service.core.agent.records import FrameworkKept, task_kept
+from mesos_service.core.agent.records import FrameworkKept
 from mesos_service.core.agent.state import ExecutorState, Framework, Task
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.agent.validation import REASON_LIMITS_NOT_ENFORCED, refuse_limits
@@ -77,9 +77,6 @@ def _run(
             custom_executor.launch(turn, framework, executor_info, made)
         case _:
             assert_never(executor_info.type)
-    if framework_info.checkpoint:
-        for one in made:
-            turn.checkpoint(task_kept(one))
 
 
 def _is_for_us(turn: Turn, framework_id: FrameworkId, tasks: tuple[TaskInfo, ...]) -> bool:

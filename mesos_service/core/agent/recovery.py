@@ -73,6 +73,9 @@ def on_containers_recovered(turn: Turn, message: ContainersRecovered) -> None:
         return
     state.recovering.containers_known = True
     found = {one.container_id: one for one in message.found}
+    for missing in state.containers.keys() - found.keys():
+        if state.containers[missing].phase is ContainerPhase.LAUNCHING:
+            _drop(turn, missing, state.containers[missing])
     # The living first: what the dead lead to, such as the end of a whole group, is to find them as they are.
     ordered = sorted(state.containers, key=lambda one: 0 if one in found and found[one].alive else 1)
     for container_id in ordered:
@@ -161,9 +164,7 @@ def _take_up(
     found: FoundContainer | None,
 ) -> None:
     if found is None:
-        if container.phase is ContainerPhase.LAUNCHING:
-            _drop(framework, executor, container)
-        else:
+        if container.phase is ContainerPhase.RUNNING:
             # It was destroyed, and only that was not written down any more.
             container.exit_status = SIGNALED_BY_KILL
         containers.on_container_message(turn, ContainerDestroyed(container_id))
@@ -184,8 +185,12 @@ def _take_up(
         _resume(turn, task, container_id)
 
 
-def _drop(framework: Framework, executor: Executor, container: Container) -> None:
+def _drop(turn: Turn, container_id: ContainerId, container: Container) -> None:
     """No process was ever made: its framework may launch it again, under the same id even."""
+    found = turn.state.executor_of(container_id)
+    if found is None:
+        return
+    framework, executor = found
     dropped = TaskState.DROPPED if framework.info.has(PARTITION_AWARE) else TaskState.LOST
     why = Termination(dropped, custom_executor.REASON_AGENT_RESTARTED, "Task launched during agent restart")
     task = _task_in(executor, container)
@@ -209,7 +214,7 @@ def _await(turn: Turn, executor: Executor) -> None:
 def _resume(turn: Turn, task: Task, container_id: ContainerId) -> None:
     """Take up the deadlines of a process that runs on; a TERM that may never have been sent is sent again."""
     if task.kill_started_at is None:
-        built_in.plan_completion(turn, task)
+        built_in.plan_completion(turn, task, task.launched_at)
         return
     grace = task.kill_grace_seconds
     if grace is None:

@@ -160,17 +160,18 @@ def _task(state: AgentState, record: TaskKept) -> None:
 
 
 def _place(executor: Executor, task: Task) -> None:
-    task_id = task.info.task_id
-    for tasks in (executor.queued, executor.launched, executor.terminated):
-        tasks.pop(task_id, None)
     # The built-in executor of groups has its tasks from the start, before their processes run.
     if task.state in TERMINAL_STATES:
-        executor.terminated[task_id] = task
+        place = executor.terminated
     elif task.launched_at is None and executor.info.type is not ExecutorType.DEFAULT:
-        executor.queued[task_id] = task
+        place = executor.queued
     else:
-        executor.launched[task_id] = task
+        place = executor.launched
         executor.ever_sent_task = True
+    for tasks in (executor.queued, executor.launched, executor.terminated):
+        if tasks is not place:
+            tasks.pop(task.info.task_id, None)
+    place[task.info.task_id] = task
     if executor.info.type is ExecutorType.COMMAND and task.launched_at is not None:
         if executor.state is ExecutorState.REGISTERING:
             executor.state = ExecutorState.RUNNING
