@@ -16,7 +16,7 @@ from mesos_service.core.master.state import MasterOptions
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import MULTI_ROLE, PARTITION_AWARE, FrameworkInfo
-from mesos_service.domain.ids import Role
+from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.simulator.clock import VirtualClock
@@ -25,6 +25,7 @@ from mesos_service.simulator.masters import Masters
 from mesos_service.simulator.network import Network
 from mesos_service.simulator.nodes import AgentNode
 from mesos_service.simulator.promises import Promises
+from mesos_service.simulator.schedulers import SimScheduler
 
 MASTER_OPTIONS = MasterOptions(
     offer_timeout_seconds=7.0,
@@ -44,6 +45,8 @@ class Plan:
 
     agents: int = 4
     frameworks: int = 3
+    schedulers: int = 2
+    """How many the last of the frameworks has; the others have one."""
     seconds: float = 60.0
     fault_every_seconds: float = 2.0
     """Mean pause between faults; 0 for none."""
@@ -104,10 +107,19 @@ class Cluster:
             )
             for number in range(self.plan.agents)
         ]
-        self.frameworks = [
+        self.frameworks: list[SimFramework] = [
             SimFramework(network, self.masters, _framework(number), seed * 1000 + 500 + number, self.promises)
-            for number in range(self.plan.frameworks)
+            for number in range(self.plan.frameworks - (self.plan.schedulers > 1))
         ]
+        self.several: list[SimScheduler] = []
+        """Schedulers of one framework; of ``frameworks`` as well."""
+        for number in range(self.plan.schedulers if self.plan.schedulers > 1 else 0):
+            info = _framework(self.plan.frameworks - 1)
+            info = dataclasses.replace(info, framework_id=FrameworkId(info.name))
+            own = seed * 1000 + 700 + number
+            others = tuple(self.several)
+            self.several.append(SimScheduler(network, self.masters, info, own, self.promises, number, others))
+        self.frameworks += self.several
 
     # -- running ---------------------------------------------------------------------------------------------
     def run(self) -> Outcome:
@@ -143,14 +155,15 @@ class Cluster:
         self.clock.run(5.0)
         self._reckon()
         states: dict[str, int] = {}
-        for framework in self.frameworks:
-            for state, _ in framework.tasks.values():
+        known = {framework.name: framework.tasks for framework in self.frameworks}
+        for tasks in known.values():
+            for state, _ in tasks.values():
                 states[state] = states.get(state, 0) + 1
         return Outcome(
             seed=self.seed,
             digest=self._digest.hexdigest(),
             steps=self._steps,
-            tasks=sum(len(framework.tasks) for framework in self.frameworks),
+            tasks=sum(map(len, known.values())),
             states=states,
             notes=dict(self.masters.notes),
             elections=self.masters.elections,
@@ -179,6 +192,10 @@ class Cluster:
                 self._strike_master()
             elif isinstance(victim, AgentNode) and self._source.random() < 0.03:
                 self._mark_gone(victim)
+            elif isinstance(victim, SimScheduler) and self._source.random() < 0.5:
+                seconds = self._source.uniform(0.5, 8.0)
+                self._journal(self.clock.now, "fault", f"freeze scheduler {victim.number} for {seconds:.3f} s")
+                victim.freeze(seconds)
             elif isinstance(victim, AgentNode) and self._source.random() < 0.3:
                 seconds = self._source.uniform(2.0, 15.0)
                 self._journal(self.clock.now, "fault", f"isolate {victim.name} for {seconds:.3f} s")
@@ -236,9 +253,16 @@ class Cluster:
                 raise HistoryFailed(f"{agent.name} still has resources in use that no task holds")
             if agent.state.containers:
                 raise HistoryFailed(f"{agent.name} has containers left: {list(agent.state.containers)}")
-        for framework in self.frameworks:
-            if not framework.offers_seen:
-                raise HistoryFailed(f"{framework.info.name} never got an offer")
+        for name in {framework.name: None for framework in self.frameworks}:
+            if not any(framework.offers_seen for framework in self.frameworks if framework.name == name):
+                raise HistoryFailed(f"{name} never got an offer")
+        if self.several:
+            record = state.frameworks[FrameworkId(self.several[0].name)]
+            acting = [scheduler.number for scheduler in self.several if scheduler.acts]
+            if len(acting) != 1 or not record.connected or len(record.standbys) != len(self.several) - 1:
+                raise HistoryFailed(
+                    f"of {record.info.name} these act: {acting}, beside {len(record.standbys)} standbys"
+                )
 
 
 def canonical(value: object) -> str:
