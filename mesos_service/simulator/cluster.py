@@ -68,6 +68,8 @@ class Outcome:
     states: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
     elections: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    """How often what went wrong, by the first word of it."""
 
 
 class HistoryFailed(InvariantBroken):
@@ -85,12 +87,14 @@ class Cluster:
         self._digest = hashlib.sha256()
         self._recent: deque[str] = deque(maxlen=HISTORY_KEPT)
         self._steps = 0
+        self._faults: dict[str, int] = {}
         network = Network(self.clock, random.Random(seed + 11))
         self.promises = Promises()
         self.masters = Masters(
             network,
             lambda: make_allocator(AllocatorOptions()),
-            MASTER_OPTIONS,
+            # Every third history lets agents become unreachable one by one only.
+            dataclasses.replace(MASTER_OPTIONS, agent_removal_interval_seconds=None if seed % 3 else 5.0),
             seed,
             self._journal,
             self.promises,
@@ -167,6 +171,7 @@ class Cluster:
             states=states,
             notes=dict(self.masters.notes),
             elections=self.masters.elections,
+            faults=dict(self._faults),
         )
 
     def _healing(self) -> bool:
@@ -194,14 +199,14 @@ class Cluster:
                 self._mark_gone(victim)
             elif isinstance(victim, SimScheduler) and self._source.random() < 0.5:
                 seconds = self._source.uniform(0.5, 8.0)
-                self._journal(self.clock.now, "fault", f"freeze scheduler {victim.number} for {seconds:.3f} s")
+                self._note_fault(f"freeze scheduler {victim.number} for {seconds:.3f} s")
                 victim.freeze(seconds)
             elif isinstance(victim, AgentNode) and self._source.random() < 0.3:
                 seconds = self._source.uniform(2.0, 15.0)
-                self._journal(self.clock.now, "fault", f"isolate {victim.name} for {seconds:.3f} s")
+                self._note_fault(f"isolate {victim.name} for {seconds:.3f} s")
                 victim.isolate(seconds)
             else:
-                self._journal(self.clock.now, "fault", f"cut {victim.name}")
+                self._note_fault(f"cut {victim.name}")
                 victim.cut()
             self._plan_fault()
 
@@ -209,18 +214,23 @@ class Cluster:
 
     def _strike_master(self) -> None:
         if self._source.random() < 0.5:
-            self._journal(self.clock.now, "fault", "crash the master")
+            self._note_fault("kill the master")
             self.masters.crash()
         else:
             seconds = self._source.uniform(0.0, 10.0)
-            self._journal(self.clock.now, "fault", f"depose the master, unnoticed for {seconds:.3f} s")
+            self._note_fault(f"depose the master, unnoticed for {seconds:.3f} s")
             self.masters.depose(seconds)
 
     def _mark_gone(self, victim: AgentNode) -> None:
         """An operator gives an agent up, one of the history and no more."""
         if victim.state.agent_id is not None and not self.promises.gone:
-            self._journal(self.clock.now, "fault", f"mark {victim.name} gone")
+            self._note_fault(f"mark {victim.name} gone")
             self.masters.mark_gone(victim.state.agent_id, partial(self.promises.marked_gone, victim.state.agent_id))
+
+    def _note_fault(self, what: str) -> None:
+        kind = what.split()[0]
+        self._faults[kind] = self._faults.get(kind, 0) + 1
+        self._journal(self.clock.now, "fault", what)
 
     # -- watching --------------------------------------------------------------------------------------------
     def _journal(self, now: float, place: str, message: object) -> None:

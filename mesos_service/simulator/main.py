@@ -19,6 +19,7 @@ def run(seed: int, seconds: float = 600, allocator: str = "hierarchical_drf") ->
         f"seed {outcome.seed}: {outcome.steps} steps, {outcome.elections} masters, {outcome.tasks} tasks,"
         f" digest {outcome.digest[:16]}"
     )
+    print("  faults: " + (", ".join(f"{count} {kind}" for kind, count in sorted(outcome.faults.items())) or "none"))
     for state, count in sorted(outcome.states.items()):
         print(f"  {count:6d} {state}")
     print("no promise was broken")

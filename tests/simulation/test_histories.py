@@ -23,7 +23,7 @@ from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Grant, 
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Outcome, Plan
 
-CORPUS: tuple[int, ...] = ()
+CORPUS: tuple[int, ...] = (116,)
 """Seeds that once broke a promise."""
 
 HANDFUL = (1, 2, 3, 4, 5)
