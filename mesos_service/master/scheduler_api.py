@@ -89,6 +89,8 @@ class SchedulerApi:
         request = self._driver.new_request()
         try:
             reply = await self._decide(request, call, posted)
+        except Held:
+            return IN_DOUBT
         except Exception:  # noqa: BLE001 - see above.
             return broken(f"a {call.type} call")
         assert isinstance(reply, Reply), "only SUBSCRIBE opens a stream"
