@@ -13,7 +13,6 @@ from typing import TypeVar
 
 import httpx
 import psutil
-import pytest
 import uvloop
 
 from mesos_service.local import AgentSpec, LocalCluster
@@ -21,6 +20,7 @@ from mesos_service.sdk import tasks
 from mesos_service.sdk.scheduler import Scheduler
 from mesos_service.wire.offers import Offer, OfferOperation
 from mesos_service.wire.tasks import TaskInfo, TaskStatus
+from tests.support.children import living_children
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDS = "cpus:0.1;mem:16"
@@ -98,10 +98,6 @@ def play(scenario: Callable[[], Awaitable[None]]) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(asyncio.wait_for(scenario(), 90))
     assert not living_children(), "something outlived its cluster"
-
-
-def living_children() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
 
 
 def task_processes() -> list[psutil.Process]:

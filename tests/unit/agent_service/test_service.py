@@ -20,6 +20,7 @@ from mesos_service.agent.config import AgentConfig
 from mesos_service.agent.service import AgentService
 from mesos_service.wire import agent_link, common, containers, frameworks, tasks
 from mesos_service.wire.resources import Resource, ResourceAllocationInfo, ValueScalar
+from tests.support.children import living_children
 from tests.unit.agent_service.support import FakeMaster, fake_master, until
 
 FRAMEWORK = frameworks.FrameworkInfo(
@@ -129,16 +130,12 @@ async def scene(work_dir: Path, **flags: object) -> AsyncIterator[Scene]:
                 yield found
         finally:
             await service.stop()
-            assert not children(), "something outlived its agent"
-
-
-def children() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+            assert not living_children(), "something outlived its agent"
 
 
 def task_processes() -> list[psutil.Process]:
     """What tasks run: everything but the keepers that keep it."""
-    return [one for one in children() if not any(part.endswith("keeper.py") for part in one.cmdline())]
+    return [one for one in living_children() if not any(part.endswith("keeper.py") for part in one.cmdline())]
 
 
 def play(scenario: Callable[[], Coroutine[object, object, None]]) -> None:
@@ -358,7 +355,7 @@ def test_leaving_unregisters_and_takes_all_tasks_along(tmp_path: Path) -> None:
             await s.reaches("t2", "STARTING", "RUNNING")
             assert len(task_processes()) >= 3
             await s.service.stop()
-            assert not children()
+            assert not living_children()
             assert any(isinstance(one, agent_link.Unregister) for one in s.master.said("S1"))
             assert await asyncio.wait_for(s.service.ended(), 1) == 0
 
@@ -371,7 +368,7 @@ def test_stopping_at_once_kills_without_a_word(tmp_path: Path) -> None:
             s.run("t1", "trap '' TERM; sleep 1000; sleep 1000")
             await s.reaches("t1", "STARTING", "RUNNING")
             await s.service.stop(graceful=False)
-            assert not children()
+            assert not living_children()
             assert not any(isinstance(one, agent_link.Unregister) for one in s.master.said("S1"))
 
     play(scenario)
