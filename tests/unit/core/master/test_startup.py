@@ -250,3 +250,20 @@ def test_x20_a_recovered_framework_gets_no_offers_until_it_subscribes() -> None:
         node.pong()
     assert new.state.offers == {}
     assert scheduler.record.tasks[TaskId("t")].state is TaskState.RUNNING
+
+
+def test_an_agent_that_comes_anew_takes_the_place_of_a_recovered_one_at_its_address() -> None:
+    """As when an agent was admitted, and the master died before it had told so: nobody will ever use that id."""
+    old = Reign()
+    node = old.agent()
+    new = old.successor()
+    scheduler = new.framework()
+    abandoned = node.agent_id
+    follow(new, node)
+    node.info, node.agent_id, node.link_id = replace(node.info, agent_id=None), AgentId(""), new.new_link()
+    effects = node.register()
+    assert "agent.replaced" in facts(effects)
+    assert scheduler.hears(effects, Failure) == [Failure(abandoned)]
+    assert list(new.registry.admitted) == [node.agent_id]
+    assert scheduler.told(scheduler.reconcile(("t", abandoned))) == [("t", TaskState.UNKNOWN, "REASON_RECONCILIATION")]
+    assert list(new.state.agents) == [node.agent_id] != [abandoned]
