@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from mesos_service.bench import agent, allocator, hotpath, launch, registrar
+from mesos_service.bench import agent, allocator, failover, hotpath, launch, registrar
 from mesos_service.bench.report import Report
 from mesos_service.domain.errors import ConfigurationError
 
@@ -31,19 +31,24 @@ BENCHES: dict[str, tuple[Measure, Measure]] = {
         ),
     ),
     "agent": (agent.measure, partial(agent.measure, singles=15, bursts=2, burst=200)),
+    "failover": (failover.measure, partial(failover.measure, sizes=failover.SIZES[:1], runs=3)),
     "registrar": (registrar.measure, partial(registrar.measure, runs=2)),
 }
 """Each in full and in short."""
 
 
-def run(name: str, *, quick: bool = False) -> Report:
-    """Measure.
+def run(name: str, *, quick: bool = False, agents: int | None = None) -> Report:
+    """Measure. ``agents`` is a size of one's own, for benchmarks that have one.
 
     Raises:
-        ConfigurationError: there is no such benchmark; the text names those there are.
+        ConfigurationError: there is no such benchmark, and the text names those there are; or it has no such size.
     """
     if name not in BENCHES:
         raise ConfigurationError(f"there is no benchmark '{name}'; there are: {', '.join(sorted(BENCHES))}")
     measure = BENCHES[name][1 if quick else 0]
+    if agents is not None:
+        if name != "failover":
+            raise ConfigurationError(f"the benchmark '{name}' has a size of its own; --agents is for 'failover'")
+        measure = partial(failover.measure, sizes=(agents,), runs=3 if quick else failover.RUNS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(measure())

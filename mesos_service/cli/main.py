@@ -45,7 +45,7 @@ OPENAPI: Final = {
 }
 """``openapi_documents() -> wire.openapi.Documents``"""
 BENCH: Final = "mesos_service.bench.main:run"
-"""``run(name, quick=) -> Report``; raises ``ConfigurationError`` for a name it does not know."""
+"""``run(name, quick=, agents=) -> Report``; raises ``ConfigurationError`` for a name it does not know."""
 SIMULATE: Final = "mesos_service.simulator.main:run"
 """``run(seed=, seconds=) -> int``"""
 
@@ -305,12 +305,17 @@ def _add_developer_commands(app: typer.Typer) -> None:
 
     @app.command()
     def bench(
-        name: Annotated[str, typer.Argument(help="'agent', 'allocator', 'hotpath', 'launch' or 'registrar'.")],
+        name: Annotated[
+            str, typer.Argument(help="'agent', 'allocator', 'failover', 'hotpath', 'launch' or 'registrar'.")
+        ],
         output: OutputOption = OutputFormat.TABLE,
         quick: Annotated[bool, typer.Option("--quick", help="Take at most 40 seconds.")] = False,
+        agents: Annotated[
+            int | None, typer.Option("--agents", min=1, help="Of 'failover': this size, not 200, 1000 and 4000.")
+        ] = None,
     ) -> None:
         """Measure this machine. Figures are measured here and now, and asserted nowhere."""
-        report = _target(BENCH)(name, quick=quick)
+        report = _target(BENCH)(name, quick=quick, agents=agents)
         if output is OutputFormat.JSON:
             print_json(report.as_json())
         else:
