@@ -254,6 +254,10 @@ class Cluster:
 
         await self.until("all agents are registered", registered)
 
+    async def writes(self) -> list[Write]:
+        """Every write to the registry, where it is watched."""
+        return [] if self._plan.audit is None else await asyncio.to_thread(self._plan.audit.writes)
+
     def facts(self) -> list[AnyFact]:
         return list(self.journal.facts())
 
@@ -300,7 +304,7 @@ class Cluster:
                 truth=read_truth(self.truth),
                 agent_cpus=self.agents_before,
                 agents_after=frozenset(after),
-                writes=() if self._plan.audit is None else await asyncio.to_thread(self._plan.audit.writes),
+                writes=await self.writes(),
             )
         )
         assert not broken, "\n".join(broken)
