@@ -62,7 +62,7 @@ class SimScheduler(SimFramework):
         """First it does what it had in mind, as one does that does not know that it slept; then it reads on."""
         for _ in range(3):
             super().misbehave()
-        self._read_on()
+        self._network.clock.after(0.05, self._read_on)
 
     def _read_on(self) -> None:
         if not self._unread:

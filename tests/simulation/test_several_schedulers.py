@@ -18,7 +18,7 @@ from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Plan
 from mesos_service.simulator.masters import MasterNode
 
-STORMY = Plan(seconds=25.0, fault_every_seconds=0.7, schedulers=3)
+STORMY = Plan(seconds=25.0, fault_every_seconds=0.4, schedulers=3)
 SEEDS = range(1, 7)
 MINE = FrameworkId("mine")
 
@@ -30,19 +30,16 @@ def cluster(seed: int, plan: Plan = STORMY) -> Cluster:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a44_n11_one_of_several_acts_whatever_fails(seed: int) -> None:
     outcome = cluster(seed).run()
-    assert outcome.notes["framework.promoted"] > 1, "the history is too tame"
+    assert outcome.notes["framework.promoted"] >= 1
 
 
 def test_a44_the_histories_go_where_schedulers_have_trouble() -> None:
     notes: dict[str, int] = {}
-    refused = 0
     for seed in range(20, 26):
-        history = cluster(seed)
-        for fact, count in history.run().notes.items():
+        for fact, count in cluster(seed).run().notes.items():
             notes[fact] = notes.get(fact, 0) + count
-        refused += history.promises.fenced_off
     assert {"framework.deposed", "standby.left", "framework.resubscribed"} <= notes.keys(), notes
-    assert refused > 0, "no scheduler ever came too late with a call"
+    assert notes["framework.promoted"] > 6, "the histories are too tame"
 
 
 @pytest.mark.long
@@ -52,7 +49,7 @@ def test_a_hundred_histories_of_several_schedulers(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a44_the_next_is_promoted_within_a_second_of_the_loss(seed: int) -> None:
+def test_a44_and_n11_the_next_is_promoted_within_a_second_and_the_one_that_hung_comes_too_late(seed: int) -> None:
     """In virtual time: the wire's latency, one write to the registry, and for one that hangs its lease."""
     world = cluster(seed, Plan(seconds=6.0, fault_every_seconds=0, schedulers=3))
     world.clock.after(0.1, lambda: world.agents[0].connect(world.masters))
@@ -64,10 +61,14 @@ def test_a44_the_next_is_promoted_within_a_second_of_the_loss(seed: int) -> None
     world.clock.run(1.0)
     (second,) = [one for one in world.several if one.acts]
     assert second is not first
-    second.freeze(30.0)
+    second.freeze(4.0)
     world.clock.run(1.5 + 1.0)
     (third,) = [one for one in world.several if one.acts and one is not second]
     assert (first.token or 0) < (second.token or 0) < (third.token or 0)
+    assert world.promises.fenced_off == 0
+    world.clock.run(5.0)
+    assert world.promises.fenced_off > 0, "it did not call before it read that it was deposed"
+    assert [one for one in world.several if one.acts] == [third]
 
 
 # -- the promises can be broken ------------------------------------------------------------------------------
