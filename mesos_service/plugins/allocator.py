@@ -98,10 +98,13 @@ class Grant(NamedTuple):
 
 
 class Observer(Protocol):
-    """Listens to a pass while it decides; every "no" is told as it falls.
+    """Listens to a pass, and is told every "no" of it (N01).
 
-    No service of this version listens yet; tests do. The interface is settled for what will explain offers (N01).
+    The master listens for those who ask why they are offered nothing, in the next full pass.
     """
+
+    frameworks: Collection[FrameworkId] | None = None
+    """For whom it listens; ``None``: for all."""
 
     def refused(self, framework_id: FrameworkId, role: Role, agent_id: AgentId | None, veto: Veto) -> None: ...
 
@@ -252,6 +255,6 @@ class Allocator(ABC):
 
         ``agents`` are those touched since the last pass, or ``None`` for a full pass. ``limit`` bounds the number of
         grants, so that a cold start cannot bury the master; agents left out stay candidates of the next pass. An
-        agent in ``agents`` that has gone since is left out. An observer changes no decision; this version's master
-        passes none.
+        agent in ``agents`` that has gone since is left out. An observer changes no decision: it is told why
+        those whom it listens for were granted nothing, of the whole cluster (no agent named) or of each agent.
         """

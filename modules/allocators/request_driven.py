@@ -15,13 +15,14 @@ from typing import ClassVar
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.cycle import Pass
-from mesos_service.core.allocation.entries import AgentBook
+from mesos_service.core.allocation.entries import AgentBook, Client
 from mesos_service.core.allocation.over_ledger import LedgerAllocator
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resource, Resources
 from mesos_service.plugins.allocator import AllocatorOptions, Grant, Observer
+from mesos_service.plugins.verdict import Veto
 
 
 class RequestDriven(LedgerAllocator):
@@ -55,15 +56,20 @@ class RequestDriven(LedgerAllocator):
             if client.framework_id not in self.demand:
                 silent |= client.bit
         return self.cycle.run(
-            now, random, agents=agents, limit=limit, observer=observer, levels=[silent], before=self._serve_requests
+            now,
+            random,
+            agents=agents,
+            limit=limit,
+            observer=observer,
+            levels=[silent],
+            before=self._serve_requests,
+            why_not=self._why_not,
         )
 
     def _serve_requests(self, one_pass: Pass, agents: Sequence[AgentBook]) -> None:
         for agent in agents:
             while not one_pass.is_full and agent.free and self._serve_one(one_pass, agent):
                 pass
-            if one_pass.observer is not None:
-                self._tell(one_pass.observer, agent)
 
     def _serve_one(self, one_pass: Pass, agent: AgentBook) -> bool:
         """Offer one shape to the first in order of whom one fits; whether there was such a one."""
@@ -85,12 +91,9 @@ class RequestDriven(LedgerAllocator):
                     return True
         return False
 
-    def _tell(self, observer: Observer, agent: AgentBook) -> None:
-        for framework_id, shapes in self.demand.items():
-            for client in self.ledger.frameworks[framework_id].clients.values():
-                if client.standing:
-                    veto = reasons.no_request_fits(len(shapes))
-                    observer.refused(framework_id, client.role, agent.agent_id, veto)
+    def _why_not(self, client: Client, agent: AgentBook) -> Veto | None:
+        shapes = self.demand.get(client.framework_id)
+        return None if shapes is None else reasons.no_request_fits(len(shapes), agent.free)
 
 
 def _positive(request: Quantities) -> dict[str, int]:

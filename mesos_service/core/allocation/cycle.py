@@ -25,11 +25,11 @@ from mesos_service.core.allocation.quota import UNBOUNDED, Sizing
 from mesos_service.core.allocation.shapes import Prepared
 from mesos_service.core.allocation.shuffle import second, shuffled
 from mesos_service.core.allocation.summary import PassSummary
+from mesos_service.core.allocation.telling import Stage, Teller, WhyNot
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant, Observer
-from mesos_service.plugins.verdict import Veto
 
 MANY: Final = 5000
 """From so many agents on it pays to find out which resources can be dominant at all."""
@@ -58,6 +58,7 @@ class Cycle:
         observer: Observer | None = None,
         levels: Sequence[int] | None = None,
         before: Before | None = None,
+        why_not: WhyNot | None = None,
     ) -> list[Grant]:
         """One pass; see :meth:`mesos_service.plugins.allocator.Allocator.allocate`.
 
@@ -66,29 +67,30 @@ class Cycle:
 
         Policies other than DRF's differ in two places: ``levels`` are bits of clients, and all of one are served
         before any of the next (by default all clients are one level); ``before`` may grant what it likes ahead of
-        them, from the agents it is given, by :meth:`Pass.grant`.
+        them, from the agents it is given, by :meth:`Pass.grant`; ``why_not`` then says to an
+        observer whom it kept away.
         """
         ledger = self._ledger
         seed = random.getrandbits(64)
         ledger.lapse_filters(now)
         self.summary = PassSummary(number=self.summary.number + 1, at=now, is_full=agents is None)
+        teller = None if observer is None else Teller(ledger, observer)
         waiting = ledger.recovery.lasts(now) if ledger.quota else None
         if waiting is not None:
-            if observer is not None:
-                self._tell_all(observer, reasons.recovering(*waiting))
+            if teller is not None:
+                teller.tell_all(reasons.recovering(*waiting))
             return []
         if agents is None:
             ledger.release_holds()
             self._left_out = []
-            new = self._worth_asking() if observer is None else list(ledger.open.values())
+            new = self._worth_asking()
         else:
             self._left_out = [agent for agent in self._left_out if ledger.open.get(agent.serial) is agent]
             waited = {agent.serial for agent in self._left_out}
             new = [agent for agent in ledger.books_of(agents) if agent.is_open and agent.serial not in waited]
-        if observer is not None:
-            self._tell_who_is_out(observer)
-            self._tell_which_are_out(ledger.books_of(ledger.agents if agents is None else agents), observer)
-        one_pass = Pass(ledger, self.summary, limit, observer, seed, self._largest)
+        if teller is not None:
+            teller.begin(ledger.agents if agents is None else agents)
+        one_pass = Pass(ledger, self.summary, limit, seed, self._largest)
         first = self._left_out
         if one_pass.sizing is not None:
             if one_pass.sizing.unsatisfied:
@@ -96,41 +98,24 @@ class Cycle:
             seed = second(seed)
         queue = [*first, *shuffled(seed, new)]
         if before is not None:
+            one_pass.begin_stage("requests")
             before(one_pass, queue)
+        one_pass.begin_stage("shares")
         if levels is None:
             self._left_out = queue[one_pass.serve(queue, ledger.sorter.active) :]
         else:
             # Who was left out by a limit on one level was asked for none of the next.
             done = all(one_pass.serve(queue, level & ledger.sorter.active) == len(queue) for level in levels)
             self._left_out = [] if done else [agent for agent in queue if agent.free]
-        return one_pass.close()
+        made = one_pass.close()
+        if teller is not None:
+            teller.end(one_pass.grants, one_pass.stages, one_pass.sizing, why_not, levels or ())
+        return made
 
     def _worth_asking(self) -> list[AgentBook]:
         """The agents but those on which every active client is vetoed already: nothing can come of them."""
         active = self._ledger.sorter.active
         return [agent for agent in self._ledger.open.values() if active & ~agent.vetoed]
-
-    # -- telling ---------------------------------------------------------------------------------------------
-    def _tell_all(self, observer: Observer, veto: Veto) -> None:
-        for client in self._ledger.clients():
-            observer.refused(client.framework_id, client.role, None, veto)
-
-    def _tell_who_is_out(self, observer: Observer) -> None:
-        for framework_id, framework in self._ledger.frameworks.items():
-            for role in sorted(framework.view.roles):
-                if not framework.active:
-                    observer.refused(framework_id, role, None, reasons.framework_inactive())
-                elif role in framework.suppressed:
-                    observer.refused(framework_id, role, None, reasons.role_suppressed())
-
-    def _tell_which_are_out(self, agents: Iterable[AgentBook], observer: Observer) -> None:
-        sorter = self._ledger.sorter
-        sorter.settle()
-        for agent in agents:
-            if agent.is_open:
-                continue
-            for client in sorter.walk(sorter.active):
-                observer.refused(client.framework_id, client.role, agent.agent_id, _why_closed(agent))
 
 
 class Pass:
@@ -141,17 +126,17 @@ class Pass:
         ledger: Ledger,
         summary: PassSummary,
         limit: int | None,
-        observer: Observer | None,
         seed: int,
         largest: dict[str, int],
     ) -> None:
         self._ledger = ledger
         self._summary = summary
         self._limit = limit
-        self.observer = observer
         self._lots = ledger.lots(seed)
         self.sizing = Sizing(ledger.quota, ledger.scale) if ledger.quota else None
-        self._grants: list[Grant] = []
+        self.grants: list[Grant] = []
+        """In the order in which they were decided; several may go to one client on one agent."""
+        self.stages: list[Stage] = []
         self._may_repeat = 0
         """How many of the grants may be followed by another one to the same client on the same agent."""
         self._owed: dict[Prepared, int] = {}
@@ -169,14 +154,18 @@ class Pass:
         """Settle what is owed; the grants."""
         self._settle_owed()
         self._ledger.close(self._taken, self._given)
-        grants = self._grants
+        grants = self.grants
         self._summary.grants = len(grants)
         return _merged(grants) if self._may_repeat else grants
 
     @property
     def is_full(self) -> bool:
         """Whether the limit of grants is reached."""
-        return len(self._grants) == self._limit
+        return len(self.grants) == self._limit
+
+    def begin_stage(self, name: str) -> None:
+        """What is granted from here on is decided otherwise than before."""
+        self.stages.append((len(self.grants), "lots" if name == "shares" and self._lots is not None else name))
 
     def grant(self, agent: AgentBook, client: Client, offer: Resources) -> bool:
         """Grant a part of what is prepared for ``client`` on ``agent``, unless quota or a filter is in the way.
@@ -192,8 +181,8 @@ class Pass:
             return False
         if self.sizing is not None:
             self.sizing.take(piece)
-        self._grants.append(ledger.give(agent, piece))
-        self._may_repeat = len(self._grants)
+        self.grants.append(ledger.give(agent, piece))
+        self._may_repeat = len(self.grants)
         return True
 
     def _settle_owed(self) -> None:
@@ -217,6 +206,7 @@ class Pass:
         """The first stage (X38). What it says no to is not told: the second stage asks everybody again."""
         ledger, sizing = self._ledger, self.sizing
         assert sizing is not None
+        self.begin_stage("guarantees")
         sorter = ledger.sorter
         for agent in queue:
             if not sizing.unsatisfied or self.is_full:
@@ -229,7 +219,7 @@ class Pass:
                 if not agent.free or self.is_full:
                     break
                 self._guarantee(agent, client, sizing)
-        self._may_repeat = len(self._grants)
+        self._may_repeat = len(self.grants)
 
     def _guarantee(self, agent: AgentBook, client: Client, sizing: Sizing) -> None:
         ledger = self._ledger
@@ -243,7 +233,7 @@ class Pass:
         piece, progress = found
         if piece.blocked is None and ledger.filters.blocking(client.serial, agent.index, piece.offer) is None:
             sizing.take_guaranteed(client, piece.offer, progress)
-            self._grants.append(ledger.give(agent, piece))
+            self.grants.append(ledger.give(agent, piece))
 
     def _bits_in(self, roles: Collection[Role]) -> int:
         bits = 0
@@ -255,12 +245,12 @@ class Pass:
     # -- stage two -------------------------------------------------------------------------------------------
     def serve(self, queue: list[AgentBook], active: int) -> int:
         """Everything to whoever of ``active`` may have it; how many agents were done before the limit was reached."""
-        ledger, sizing, observer = self._ledger, self.sizing, self.observer
+        ledger, sizing = self._ledger, self.sizing
         sorter, filters, prepared_of = ledger.sorter, ledger.filters, ledger.shapes.prepared
         first, serve = sorter.first, sorter.serve
         limited = frozenset[Role]() if sizing is None else sizing.limited
         everybody = active == sorter.active and bool(active)
-        grants, owed, taken = self._grants, self._owed, self._taken
+        grants, owed, taken = self.grants, self._owed, self._taken
         limit = -1 if self._limit is None else self._limit
         filtered = filters.rows
         turn = object()
@@ -273,8 +263,8 @@ class Pass:
                 continue  # taken in an earlier stage
             if len(grants) == limit:
                 return position
-            if observer is not None or self._lots is not None:
-                self._offer(agent, active if observer is not None else active & ~agent.vetoed)
+            if self._lots is not None:
+                self._offer(agent, active & ~agent.vetoed)
                 if len(grants) == limit and agent.free:
                     return position
                 continue
@@ -361,19 +351,16 @@ class Pass:
         return wanted ^ too_little
 
     def _offer(self, agent: AgentBook, wanted: int) -> None:
-        """One agent in full: whoever is left asked in order, and each told its reason when there is an observer."""
-        ledger, sizing, observer = self._ledger, self.sizing, self.observer
+        """One agent in full: whoever is left asked in order, until nothing is free there."""
+        ledger, sizing = self._ledger, self.sizing
         sorter = ledger.sorter
         if sizing is not None:
             self._settle_owed()
-        served: FrameworkId | None = None
+        served = False
         lots = None if self._lots is None else self._lots.of(agent.serial)
         for client in sorter.walk(wanted) if lots is None else sorter.drawn(wanted, lots):
-            if served is not None and (not agent.free or self.is_full):
-                if observer is None:
-                    break
-                self._tell(client, agent, reasons.others_first(served))
-                continue
+            if served and (not agent.free or self.is_full):
+                break
             shape = ledger.shapes.of(agent)
             prepared = whole = ledger.shapes.prepared(shape, client)
             if prepared.blocked is None and sizing is not None:
@@ -382,26 +369,18 @@ class Pass:
                 if prepared is whole:
                     agent.remember_veto(client.bit)
                 self._summary.count(client, prepared.blocked.reason)
-                if observer is not None:
-                    self._tell(client, agent, prepared.veto())
                 continue
-            refusal = ledger.filters.blocking(client.serial, agent.index, prepared.offer)
-            if refusal is not None:
+            if ledger.filters.blocking(client.serial, agent.index, prepared.offer) is not None:
                 if prepared is whole:
                     agent.remember_veto(client.bit)
                 self._summary.count(client, reasons.REFUSAL_FILTER)
-                self._tell(client, agent, reasons.refusal_filter(refusal.refused, refusal.expires))
                 continue
             if sizing is not None:
                 sizing.take(prepared)
-            self._grants.append(ledger.give(agent, prepared))
-            served = client.framework_id
+            self.grants.append(ledger.give(agent, prepared))
+            served = True
         sorter.settle()
         self._find_room()
-
-    def _tell(self, client: Client, agent: AgentBook, veto: Veto) -> None:
-        if self.observer is not None:
-            self.observer.refused(client.framework_id, client.role, agent.agent_id, veto)
 
 
 Before = Callable[[Pass, Sequence[AgentBook]], None]
@@ -416,11 +395,3 @@ def _merged(grants: Iterable[Grant]) -> list[Grant]:
         known = sums.get(key)
         sums[key] = resources if known is None else known + resources
     return [Grant(*key, resources) for key, resources in sums.items()]
-
-
-def _why_closed(agent: AgentBook) -> Veto:
-    if not agent.active:
-        return reasons.agent_inactive()
-    if not agent.whitelisted:
-        return reasons.agent_not_whitelisted()
-    return reasons.nothing_free()

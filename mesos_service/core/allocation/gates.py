@@ -51,7 +51,7 @@ class ForRole:
         return not attempt.offer
 
     def veto(self, attempt: Attempt) -> Veto:
-        return reasons.nothing_for_role()
+        return reasons.nothing_for_role({resource.key.role for resource in attempt.shape.free})
 
 
 def covers(quantities: Quantities, minimum: Minimum) -> bool:
@@ -75,7 +75,9 @@ class MinimumSize:
         return bool(minimum) and not covers(attempt.quantities, minimum)
 
     def veto(self, attempt: Attempt) -> Veto:
-        return reasons.below_minimum(attempt.quantities, [dict(one) for one in attempt.client.minimum])
+        return reasons.below_minimum(
+            attempt.client.role, attempt.quantities, [dict(one) for one in attempt.client.minimum]
+        )
 
 
 class Capable:
@@ -108,7 +110,15 @@ class Strip:
         return not attempt.offer
 
     def veto(self, attempt: Attempt) -> Veto:
-        return reasons.nothing_for_role()
+        needed: set[str] = set()
+        for resource in attempt.shape.free.allocatable_to(attempt.client.role):
+            if resource.key.revocable:
+                needed.add(REVOCABLE_RESOURCES)
+            if resource.key.shared:
+                needed.add(SHARED_RESOURCES)
+            if not _is_not_refined(resource):
+                needed.add(RESERVATION_REFINEMENT)
+        return reasons.nothing_for_role(capabilities=needed - attempt.client.capabilities)
 
 
 class Nearby:

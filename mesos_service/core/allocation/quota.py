@@ -26,6 +26,7 @@ from mesos_service.core.allocation.entries import Client
 from mesos_service.core.allocation.gates import covers
 from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, countable, is_countable
 from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import Role
 from mesos_service.domain.resources import Resource, Resources
 from mesos_service.plugins.allocator import Quota
@@ -234,35 +235,43 @@ class Sizing:
         if not offer or (client.minimum and not covers(quantities, client.minimum)):
             attempt = Attempt(shape, client)
             attempt.shrink(offer)
-            return Prepared.refused(_CutTooSmall(self, client.role), attempt)
+            return Prepared.refused(_CutTooSmall(self, attempt), attempt)
         return Prepared(client, shape.free, offer, quantities, self._scale)
 
-    def spent(self, role: Role) -> list[str]:
-        """Names of what the limit of ``role`` leaves nothing of."""
+    def missing_to(self, wanted: Quantities, role: Role) -> tuple[Left, Left]:
+        """How much more limit ``role`` would need to be offered ``wanted``, and how much more head-room; no zeros."""
         consumed = self._consumed.get(role, {})
-        return [name for name, limit in self._limits.get(role, {}).items() if consumed.get(name, 0) >= limit]
-
-    def held_back(self) -> list[str]:
-        """Names of what is free but promised to others."""
-        return [name for name, amount in self._surplus.items() if amount <= 0]
+        limits = self._limits.get(role, {})
+        limit = {name: consumed.get(name, 0) + wanted[name] - limits[name] for name in wanted if name in limits}
+        room = {name: wanted[name] - self._surplus[name] for name in wanted if name in self._surplus}
+        return _positive(limit), _positive(room)
 
 
 class _CutTooSmall:
     """The gate of sizing: what quota left of an offer does not reach the minimum."""
 
-    def __init__(self, sizing: Sizing, role: Role) -> None:
-        self._spent = sizing.spent(role)
-        self._held_back = sizing.held_back()
-        by_limit = self._spent or not self._held_back
-        self.reason = reasons.QUOTA_LIMIT if by_limit else reasons.QUOTA_HEADROOM
+    def __init__(self, sizing: Sizing, attempt: Attempt) -> None:
+        client = attempt.client
+        # The least that is an offer: an alternative of the minimum that the agent could cover, or else all of it.
+        whole = attempt.shape.free.allocatable_to(client.role).quantities()
+        least = [dict(one) for one in client.minimum if covers(whole, (one,))] or [whole]
+        self._limit, self._room = min(
+            (sizing.missing_to(wanted, client.role) for wanted in least),
+            key=lambda missing: sum(missing[0].values()) + sum(missing[1].values()),
+        )
+        self.reason = reasons.QUOTA_LIMIT if self._limit else reasons.QUOTA_HEADROOM
 
     def refuses(self, attempt: Attempt) -> bool:
         return True
 
     def veto(self, attempt: Attempt) -> Veto:
-        if self.reason == reasons.QUOTA_LIMIT:
-            return reasons.quota_limit(attempt.client.role, self._spent, attempt.offer)
-        return reasons.quota_headroom(self._held_back, attempt.offer)
+        if self._limit:
+            return reasons.quota_limit(attempt.client.role, attempt.offer, self._limit)
+        return reasons.quota_headroom(attempt.offer, self._room)
+
+
+def _positive(amounts: Mapping[str, int]) -> Left:
+    return {name: amount for name, amount in amounts.items() if amount > 0}
 
 
 def top_of(role: str) -> Role:

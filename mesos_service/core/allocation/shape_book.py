@@ -8,6 +8,7 @@ from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import AgentBook, Client, minimum_of
 from mesos_service.core.allocation.gates import covers, prepare
 from mesos_service.core.allocation.shapes import Prepared, Shape, Traits
+from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions
 
 PREPARED_MAX: Final = 50_000
@@ -37,15 +38,18 @@ class ShapeBook:
         """What is free on ``agent``, together with all other agents of which the same is."""
         shape = agent.shape
         if shape is None:
-            shapes = agent.traits.shapes
-            shape = shapes.get(agent.free)
-            if shape is None:
-                self._bound()
-                shape = shapes[agent.free] = Shape(agent.free, agent.traits)
-                minimum = self._default_minimum
-                shape.is_crumbs = bool(minimum) and not covers(shape.quantities, minimum)
+            shape = agent.shape = self.shape_of(agent.traits, agent.free)
             agent.free = shape.free
-            agent.shape = shape
+        return shape
+
+    def shape_of(self, traits: Traits, free: Resources) -> Shape:
+        """All agents with these traits of which ``free`` is free."""
+        shape = traits.shapes.get(free)
+        if shape is None:
+            self._bound()
+            shape = traits.shapes[free] = Shape(free, traits)
+            minimum = self._default_minimum
+            shape.is_crumbs = bool(minimum) and not covers(shape.quantities, minimum)
         return shape
 
     def prepared(self, shape: Shape, client: Client) -> Prepared:
