@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import assert_never, cast
 
 from mesos_service.core import link
@@ -30,11 +31,15 @@ def agent_description_to_wire(agent: AgentInfo) -> wire.AgentDescription:
         info=agent_to_wire(agent),
         ip=agent.ip,
         version=agent.version,
-        capabilities=tuple(
-            # Capabilities in the domain are Mesos' own names.
-            agents.AgentInfoCapability(type=cast("agents.AgentInfoCapabilityType", name))
-            for name in sorted(agent.capabilities)
-        ),
+        capabilities=_capabilities_to_wire(agent.capabilities),
+    )
+
+
+@lru_cache(maxsize=64)
+def _capabilities_to_wire(names: frozenset[str]) -> tuple[agents.AgentInfoCapability, ...]:
+    """The same objects for the agents of one version. Capabilities in the domain are Mesos' own names."""
+    return tuple(
+        agents.AgentInfoCapability(type=cast("agents.AgentInfoCapabilityType", name)) for name in sorted(names)
     )
 
 

@@ -7,6 +7,7 @@ On the wire a reservation is said in ``reservations`` to those who know RESERVAT
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from mesos_service.domain.attributes import Attribute
@@ -181,6 +182,9 @@ def _refuse_formats(sent: Iterable[wire.Resource]) -> str | None:
 
 # -- resources: to the wire ----------------------------------------------------------------------------------
 
+KEPT_MAX: Final = 4096
+"""Resources, and attributes, whose wire form is kept: a cluster has few that differ, on very many agents."""
+
 _ALLOCATIONS: dict[str, wire.ResourceAllocationInfo] = {}
 
 
@@ -196,7 +200,14 @@ def resources_to_wire(
     resources: Iterable[Resource], *, refined: bool = True, allocation: bool = True
 ) -> tuple[wire.Resource, ...]:
     """``refined``: the reader has RESERVATION_REFINEMENT; ``allocation``: print whom each is allocated to."""
-    return tuple(_resource_to_wire(item, refined, allocation) for item in resources)
+    # A list, as building a tuple of a generator takes half as long again.
+    return tuple(
+        [
+            # Equal disks may still differ in what is printed, so of those no object stands for another.
+            (_same_resource_to_wire if item.key.disk is None else _resource_to_wire)(item, refined, allocation)
+            for item in resources
+        ]
+    )
 
 
 def _resource_to_wire(item: Resource, refined: bool, allocation: bool) -> wire.Resource:
@@ -223,6 +234,9 @@ def _resource_to_wire(item: Resource, refined: bool, allocation: bool) -> wire.R
         revocable=wire.ResourceRevocableInfo() if key.revocable else None,
         shared=wire.ResourceSharedInfo() if key.shared else None,
     )
+
+
+_same_resource_to_wire: Final = lru_cache(maxsize=KEPT_MAX)(_resource_to_wire)
 
 
 def ranges_to_wire(ranges: Ranges) -> wire.ValueRanges:
@@ -291,9 +305,10 @@ def _attribute_value(one: wire.Attribute) -> int | Ranges | str:
 
 
 def attributes_to_wire(attributes: Iterable[Attribute]) -> tuple[wire.Attribute, ...]:
-    return tuple(_attribute_to_wire(one) for one in attributes)
+    return tuple([_attribute_to_wire(one) for one in attributes])
 
 
+@lru_cache(maxsize=KEPT_MAX)
 def _attribute_to_wire(one: Attribute) -> wire.Attribute:
     value = one.value
     if isinstance(value, int):
