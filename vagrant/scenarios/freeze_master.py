@@ -1,0 +1,24 @@
+"""The leader's host stops dead, and goes on later still thinking that it leads. It must not decide anything."""
+
+from __future__ import annotations
+
+from vagrant.cluster import Cluster
+from vagrant.scenarios.story import Story, tasks_running
+
+
+def run(cluster: Cluster, story: Story) -> None:
+    leader = cluster.leader()
+    with tasks_running(cluster, story) as work:
+        leader.freeze()
+        story.tell(f"froze {leader.name}, its master, its agent and its ZooKeeper")
+        try:
+            with story.timed("without a leader"):
+                successor = cluster.leader(besides=leader)
+            story.tell(f"{successor.name} leads")
+        finally:
+            leader.thaw()
+        story.tell(f"thawed {leader.name}")
+        cluster.wait_until_whole()
+        now = cluster.leader()
+        story.hold(f"{leader.name} did not take the lead back", now is not leader)
+        story.hold("no task was lost", not work.lost())
