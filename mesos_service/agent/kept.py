@@ -66,7 +66,7 @@ def _read(meta: MetaDirectory, info: AgentInfo, strict: bool, policy: str | None
     if refusal is not None:
         raise ConfigurationError(
             f"This agent cannot go on as {before.agent_id}: {refusal}, and --reconfiguration_policy={policy} does not"
-            f" allow that. Start it as it was, or with --recover=cleanup to end what it runs; or remove {meta.latest} to"
-            " come back as a new agent, which ends that too"
+            " allow that. Start it as it was, or with --recover=cleanup to end what it runs; or remove"
+            f" {meta.latest} to come back as a new agent, which ends that too"
         )
     return KeptState(meta, path, content.records, meta.machine_restarted())

@@ -82,7 +82,7 @@ class CommandScheduler(Scheduler):
             master,
             roles=[role],
             failover_timeout_seconds=0.0,
-            checkpoint=False,
+            checkpoint=True,
             patience_seconds=PATIENCE_SECONDS,
         )
         ids = [name] if instances == 1 else [f"{name}-{number}" for number in range(instances)]

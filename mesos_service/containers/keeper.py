@@ -1,4 +1,4 @@
-"""The keeper: parent of all containers of an agent, so that they and their wait statuses outlive it (ADR 0006).
+"""The keeper: parent of all containers of an agent, so that they and their wait statuses outlive it (ADR 0008).
 
 A small program of its own, run by its path with nothing but the standard library: it must start fast, stay small and
 go on unchanged while the agent above it is replaced. It spawns what it is asked to, remembers how each process ended,
@@ -273,11 +273,13 @@ def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def read(path: str) -> str:
+    """Text of a small file."""
     with open(path, encoding="utf-8", errors="surrogateescape") as file:
         return file.read()
 
 
 def read_all(descriptor: int) -> bytes:
+    """A memory file from its beginning; closes it."""
     with os.fdopen(descriptor, "rb") as file:
         file.seek(0)
         return file.read()
@@ -293,11 +295,13 @@ def stat_of(pid: int) -> list[str] | None:
 
 
 def start_ticks(pid: int) -> int | None:
+    """When the process began, in clock ticks since the machine did; ``None`` when there is none."""
     stat = stat_of(pid)
     return None if stat is None else int(stat[19])
 
 
 def members_of_session(session: int) -> list[int]:
+    """Process ids of all that are in the session."""
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -308,6 +312,7 @@ def members_of_session(session: int) -> list[int]:
 
 
 def main() -> None:
+    """Keep, until there is nothing left to keep."""
     os.chdir("/")
     for number in IGNORED:
         # Whoever stops a service this way means the agent; what it leaves running needs its keeper.

@@ -83,6 +83,7 @@ class AgentNode:
         self.restarts = 0
         self.state = self._fresh_state()
         self.up = True
+        self._dies_writing: float | None = None
         self.exited = False
         self.disk = Disk()
         self.promises = ToldOnce()
@@ -147,7 +148,15 @@ class AgentNode:
 
     # -- dying and coming back -------------------------------------------------------------------------------
     def crash(self, seconds: float) -> None:
-        """End without a word, and be started again after a while."""
+        """End without a word, and be started again after a while: now, or more often when it next has something on
+        the way to its disk, which is when an end does most harm."""
+        if self._source.random() < 0.7:
+            self._dies_writing = seconds
+        else:
+            self._die(seconds)
+
+    def _die(self, seconds: float) -> None:
+        self._dies_writing = None
         if not self.up or self.exited:
             return
         self.up = False
@@ -195,7 +204,10 @@ class AgentNode:
         self._check(self)
         for effect in decided:
             self._perform(effect)
-        self._plan()
+        if self._dies_writing is not None and self.disk.pending:
+            self._die(self._dies_writing)
+        else:
+            self._plan()
 
     def _plan(self) -> None:
         deadline = agent_core.next_deadline(self.state)

@@ -82,7 +82,8 @@ FrameworkT = TypeVar("FrameworkT", bound=Framework)
 
 
 @contextlib.asynccontextmanager
-async def subscribed(cluster: LocalCluster, kind: type[FrameworkT] = Framework) -> AsyncIterator[FrameworkT]:
+async def subscribed_as(kind: type[FrameworkT], cluster: LocalCluster) -> AsyncIterator[FrameworkT]:
+    """A framework of this kind, until the end of the context."""
     framework = kind(cluster.master)
     running = asyncio.create_task(framework.run())
     try:
@@ -92,6 +93,10 @@ async def subscribed(cluster: LocalCluster, kind: type[FrameworkT] = Framework) 
         framework.stop()
         await asyncio.wait((running,))
         running.result()
+
+
+def subscribed(cluster: LocalCluster) -> contextlib.AbstractAsyncContextManager[Framework]:
+    return subscribed_as(Framework, cluster)
 
 
 def play(scenario: Callable[[], Awaitable[None]]) -> None:

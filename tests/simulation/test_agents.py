@@ -33,5 +33,5 @@ def test_an_agent_that_acts_before_it_has_written_is_found(monkeypatch: pytest.M
 
     monkeypatch.setattr(checkpointing, "withhold", at_once)
     with pytest.raises(HistoryFailed):
-        for seed in range(70, 90):
+        for seed in range(70, 80):
             Cluster(seed, load(ALLOCATORS, "hierarchical_drf"), RESTLESS).run()

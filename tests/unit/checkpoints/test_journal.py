@@ -23,7 +23,7 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import AgentId, FrameworkId, TaskId
 from mesos_service.wire.containers import CommandInfo
-from tests.unit.core.agent.test_recovery import STORIES, Life
+from tests.unit.core.agent.lives import STORIES, Life
 
 ME = AgentKept(AgentInfo(hostname="h", agent_id=AgentId("S1")))
 

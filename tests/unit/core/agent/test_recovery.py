@@ -1,17 +1,12 @@
-"""An agent that is gone and one that goes on in its place: from the records, and from what is left of containers.
-
-``Life`` plays the part of the world that outlives an agent: the disk, the containers, and the master, who
-acknowledges what it is told, and to whom nothing that it was told may be contradicted.
-"""
+"""An agent that is gone and one that goes on in its place: from the records, and from what is left of containers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from mesos_service.core.agent import invariants
 from mesos_service.core.agent.records import (
     AgentKept,
     ExecutorKept,
@@ -24,7 +19,6 @@ from mesos_service.core.agent.records import (
 )
 from mesos_service.core.agent.replay import kept_agent, replay
 from mesos_service.core.agent.state import AgentState, ExecutorState
-from mesos_service.core.agent.step import next_deadline
 from mesos_service.core.effects import (
     AgentEffect,
     Checkpoint,
@@ -33,24 +27,16 @@ from mesos_service.core.effects import (
     LaunchContainer,
     RecoverContainers,
     Reply,
-    SendMaster,
     SignalContainer,
 )
 from mesos_service.core.events import Acknowledged
 from mesos_service.core.link import (
-    AcknowledgeUpdate,
     ExitedExecutor,
     KillTask,
-    Register,
-    Registered,
-    Reregister,
-    Reregistered,
     RunTask,
-    RunTaskGroup,
     ShutdownExecutor,
 )
 from mesos_service.core.messages import (
-    AgentMessage,
     Checkpointed,
     ContainerDestroyed,
     ContainerExited,
@@ -63,10 +49,9 @@ from mesos_service.core.messages import (
     FromMaster,
     MasterConnected,
     Recover,
-    Tick,
 )
 from mesos_service.domain.ids import ContainerId, ExecutorId, LinkId, TaskId
-from mesos_service.domain.tasks import TaskState, TaskStatus
+from mesos_service.domain.tasks import TaskState
 from tests.unit.core.agent.world import (
     AGENT_ID,
     FRAMEWORK_ID,
@@ -430,169 +415,6 @@ def test_an_agent_that_begins_anew_registers_as_soon_as_it_knows_that_nothing_is
     assert sent_uplinks(world.wait(2.0)) == []
     assert "agent.recovered" in facts(world.take(ContainersRecovered()))
     assert {type(one).__name__ for one in sent_uplinks(world.wait(1.0))} == {"Register"}
-
-
-# -- every place where a life may be cut off -----------------------------------------------------------------
-
-
-class Life:
-    """The world around agents that die: what it was told stays told."""
-
-    def __init__(self) -> None:
-        self.disk: list[Record] = []
-        self.alive: dict[ContainerId, int | None] = {}
-        """Containers that are there, and how their process ended."""
-        self.ran: set[str] = set()
-        """Tasks of which a process was made."""
-        self.told: dict[str, list[TaskStatus]] = {}
-        self.acknowledged: set[bytes] = set()
-        self.seed = 7
-        self.world = World(seed=self.seed)
-        self.writes_left: int | None = None
-
-    def take(self, message: AgentMessage) -> None:
-        """Step, write, perform; ``Died`` when the disk takes no more."""
-        waiting = [message]
-        while waiting:
-            for effect in self.world.step(waiting.pop(0)):
-                invariants.check(self.world.state)
-                match effect:
-                    case Checkpoint(number, record):
-                        if self.writes_left == 0:
-                            raise Died
-                        if self.writes_left is not None:
-                            self.writes_left -= 1
-                        self.disk.append(record)
-                        waiting.append(Checkpointed(number))
-                    case LaunchContainer():
-                        container_id = effect.container_id
-                        self.alive[container_id] = None
-                        if effect.task is not None:
-                            self.ran.add(effect.task.task_id)
-                        waiting.append(ContainerLaunched(container_id, 100))
-                    case DestroyContainer(container_id):
-                        self.alive.pop(container_id, None)
-                        waiting.append(ContainerDestroyed(container_id))
-                    case SendMaster():
-                        for status in statuses([effect]):
-                            self.hear(status)
-                            waiting.append(self.acknowledgement(status))
-
-    def hear(self, status: TaskStatus) -> None:
-        said = self.told.setdefault(status.task_id, [])
-        if all(one.uuid != status.uuid for one in said):
-            said.append(status)
-
-    def acknowledgement(self, status: TaskStatus) -> AgentMessage:
-        assert status.uuid is not None
-        self.acknowledged.add(status.uuid)
-        known = AcknowledgeUpdate(framework_id=FRAMEWORK_ID, task_id=status.task_id, uuid=status.uuid)
-        return FromMaster(link_id=self.world.link, message=known)
-
-    def register(self) -> None:
-        self.seed += 1
-        self.world.link = LinkId(f"link-{self.seed}")
-        self.take(MasterConnected(self.world.link))
-        while (deadline := next_deadline(self.world.state)) is not None and deadline <= self.world.now + 3.0:
-            self.world.now = max(deadline, self.world.now)
-            for effect in self.world.step(Tick()):
-                if isinstance(effect, SendMaster) and isinstance(effect.message, Register | Reregister):
-                    kind = Registered if isinstance(effect.message, Register) else Reregistered
-                    answer = kind(registration=effect.message.registration, agent_id=AGENT_ID)
-                    self.take(FromMaster(link_id=self.world.link, message=answer))
-                    return
-                if isinstance(effect, DestroyContainer):
-                    self.alive.pop(effect.container_id, None)
-                    self.take(ContainerDestroyed(effect.container_id))
-
-    def run(self, message: RunTask | RunTaskGroup) -> None:
-        self.take(FromMaster(link_id=self.world.link, message=message))
-
-    def end_all(self, status: int) -> None:
-        """Every process ends, seen or unseen."""
-        for container_id, before in list(self.alive.items()):
-            if before is None:
-                self.alive[container_id] = status
-                self.take(ContainerExited(container_id, status))
-
-    def be_reborn(self) -> None:
-        self.writes_left = None
-        self.seed += 1
-        before, self.world = self.world, World(seed=self.seed)
-        self.world.now = before.now + 1.0
-        replay(self.world.state, self.disk)
-        self.disk = snapshot(self.world.state)
-        known = {
-            one.container_id
-            for effect in self.world.step(Recover())
-            if isinstance(effect, RecoverContainers)
-            for one in effect.launched
-        }
-        self.alive = {container_id: status for container_id, status in self.alive.items() if container_id in known}
-        self.take(
-            ContainersRecovered(
-                tuple(
-                    FoundContainer(container_id=container_id, pid=100, alive=status is None, status=status)
-                    for container_id, status in self.alive.items()
-                )
-            )
-        )
-        self.register()
-
-
-class Died(Exception):
-    """The agent died while it was writing."""
-
-
-def one_command(life: Life) -> None:
-    life.run(RunTask(framework=framework_info(), task=task_info("t1")))
-    life.end_all(0)
-
-
-def one_group(life: Life) -> None:
-    life.run(RunTaskGroup(framework=framework_info(), executor=pod(), tasks=(task_info("g1"), task_info("g2"))))
-    life.end_all(0)
-
-
-def one_kill(life: Life) -> None:
-    life.run(RunTask(framework=framework_info(), task=task_info("t1")))
-    life.take(FromMaster(link_id=life.world.link, message=KillTask(framework_id=FRAMEWORK_ID, task_id=TaskId("t1"))))
-    life.end_all(15)
-
-
-STORIES: dict[str, Callable[[Life], None]] = {"command": one_command, "group": one_group, "kill": one_kill}
-
-
-def writes_of(story: Callable[[Life], None]) -> int:
-    life = Life()
-    life.register()
-    story(life)
-    return len(life.disk)
-
-
-@pytest.mark.parametrize(
-    ("name", "cut"), [(name, cut) for name, story in STORIES.items() for cut in range(1, writes_of(story))]
-)
-def test_x05_x07_x52_a_life_that_is_cut_off_anywhere_is_told_to_its_end(name: str, cut: int) -> None:
-    life = Life()
-    life.register()
-    life.writes_left = cut - len(life.disk)
-    with pytest.raises(Died):
-        STORIES[name](life)
-    life.be_reborn()
-    life.end_all(0)
-    assert life.world.state.frameworks == {}, "something is left that nobody owes anything for"
-    assert life.world.state.streams == {}
-    assert life.alive == {}
-    for task_id, said in life.told.items():
-        assert [one.is_terminal for one in said].count(True) == 1, said
-        assert said[-1].is_terminal
-        if said[-1].state is TaskState.DROPPED:
-            assert task_id not in life.ran, "what is dropped never ran"
-        elif said[-1].message is not None and name != "kill":
-            assert said[-1].message == "Command exited with status 0"
-    # What was never told is what the master had not been told of either: it asks for those itself (X21).
-    assert life.ran <= life.told.keys()
 
 
 # -- records -------------------------------------------------------------------------------------------------
