@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import Column, Connection, Row, Table, bindparam, delete, insert, select
+from sqlalchemy import Column, Connection, Row, Table, delete, select
 
 from mesos_service.core.registry.registry import RegisteredFramework, Registry
 from mesos_service.core.registry.touched import Touched
@@ -28,6 +28,8 @@ V = TypeVar("V")
 T = TypeVar("T")
 
 Columns = dict[str, object]
+Insert = Callable[[Connection, Table, Sequence[Columns]], None]
+"""Writes new rows, each with a value for every column; how many go fastest is a matter of the database."""
 
 ROWS_AT_ONCE: Final = 1000
 
@@ -146,15 +148,14 @@ def _change(collection: Collection[K, V], before: Registry, after: Registry, key
     return Change(collection.table, tuple(gone), tuple(rows))
 
 
-def write(connection: Connection, found: Iterable[Change]) -> None:
+def write(connection: Connection, found: Iterable[Change], insert: Insert) -> None:
     """Write inside the transaction that is open."""
     for change in found:
         key = next(iter(change.table.primary_key))
-        statement = delete(change.table).where(key == bindparam("one"))
         for names in _chunks(change.gone):
-            connection.execute(statement, [{"one": name} for name in names])
+            connection.execute(delete(change.table).where(key.in_(names)))
         for rows in _chunks(change.rows):
-            connection.execute(insert(change.table), list(rows))
+            insert(connection, change.table, rows)
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -108,7 +108,7 @@ class SqlStore:
 
         def body(connection: Connection, uncertain: bool) -> None:
             if connection.execute(claim).rowcount == 1:
-                rows.write(connection, found)
+                rows.write(connection, found, self._backend.insert)
             else:
                 _expect_own(_leadership(connection), mine, uncertain)
 

@@ -140,11 +140,11 @@ class Halt:
         self._write = rows.write
         monkeypatch.setattr(rows, "write", self._halting)
 
-    def _halting(self, connection: Connection, found: tuple[rows.Change, ...]) -> None:
+    def _halting(self, connection: Connection, found: tuple[rows.Change, ...], insert: rows.Insert) -> None:
         if not self.reached.is_set():
             self.reached.set()
             assert self.go.wait(SECONDS)
-        self._write(connection, found)
+        self._write(connection, found, insert)
 
 
 def test_x25_who_takes_waits_for_the_write_that_is_under_way(
