@@ -75,9 +75,7 @@ class SqlRegistrar:
             return
         self._waiting.append((number, operation))
         if self._writing is None:
-            # A task begins on the next turn of the loop: what else comes in this one is in the same batch.
-            self._writing = asyncio.get_running_loop().create_task(self._write_waiting())
-            self._writing.add_done_callback(self._on_written)
+            self._begin_writing()
 
     async def close(self) -> None:
         self._ended = True
@@ -88,6 +86,11 @@ class SqlRegistrar:
         except TimeoutError:
             log.warning("Registry %s: left while a write was under way", self._store.name)
         self._worker.end()
+
+    def _begin_writing(self) -> None:
+        # A task begins on the next turn of the loop: what else comes in this one is in the same batch.
+        self._writing = asyncio.get_running_loop().create_task(self._write_waiting())
+        self._writing.add_done_callback(self._on_written)
 
     async def _write_waiting(self) -> None:
         while self._waiting and not self._ended:
@@ -110,6 +113,9 @@ class SqlRegistrar:
                 log.error("The registrar failed", exc_info=error)
                 error = InvariantBroken(f"The registrar failed: {error!r}")
             self._lost(error)
+        elif self._waiting:
+            # It was asked for after the last batch was told and before this: nobody else would come for it.
+            self._begin_writing()
 
     async def _within(self, seconds: float, job: Callable[[], T]) -> T:
         try:

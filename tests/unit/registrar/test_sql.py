@@ -120,6 +120,27 @@ def test_what_a_confirmation_causes_is_stored_in_its_turn(registry_url: str) -> 
     asyncio.run(scenario())
 
 
+def test_what_is_asked_for_as_a_writing_ends_is_stored_too(registry_url: str) -> None:
+    """Between a confirmation and the end of the task that told it the loop may run others, such as a tick."""
+
+    async def scenario() -> None:
+        kept = Kept(registry_url)
+        told = kept.registrar._persisted
+
+        def persisted(number: int) -> None:
+            told(number)
+            if number == 1:
+                asyncio.get_running_loop().call_soon(kept.registrar.persist, 2, RemoveAgent(AgentId("a")))
+
+        kept.registrar._persisted = persisted
+        await kept.registrar.take(None, "me")
+        kept.registrar.persist(1, admit("a"))
+        await kept.until(lambda: kept.told == [1, 2])
+        await kept.registrar.close()
+
+    asyncio.run(scenario())
+
+
 def test_x25_the_deposed_one_is_told_once_and_nothing_is_told_as_durable(registry_url: str) -> None:
     async def scenario() -> None:
         old, new = Kept(registry_url), Kept(registry_url)
