@@ -8,7 +8,7 @@ from typing import Final
 
 from mesos_service.core.link import Uplink
 from mesos_service.core.messages import FromAgent, LinkLost
-from mesos_service.domain.ids import AgentId, LinkId
+from mesos_service.domain.ids import AgentId, LinkId, refuse_id
 from mesos_service.http.asgi import ACCEPTED, Answered, Call, HeaderName, Receive, Scope, Send, respond_text
 from mesos_service.http.calls import OUR_DEFECT, receive_call, respond_answered
 from mesos_service.http.held_stream import HeldStream
@@ -75,6 +75,11 @@ class AgentApi:
         stimulus = f"uplink-{self._driver.new_request()}"
         for batch in call.batches:
             agent_id = None if batch.agent_id is None else AgentId(batch.agent_id)
+            refusal = None if agent_id is None else refuse_id(agent_id)
+            if refusal is not None:
+                # No master gave it; it would become a key of the registry, and a database may refuse it for all.
+                log.warning("What an agent of link '%s' says is left out: its id is none: %.300r", link_id, refusal)
+                continue
             for message in batch.messages:
                 try:
                     converted = uplink_from_wire(message)

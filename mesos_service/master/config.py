@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -163,7 +163,8 @@ class MasterConfig(Flags):
     registry: Annotated[str, AfterValidator(check_registry)] = Field(
         IN_MEMORY,
         description="Where the registry is kept: in_memory, sqlite:////path/to/file, or, for several masters,"
-        f" postgresql://user:password@host/database. With --work_dir and without --zk, {FILE_NAME} in that directory.",
+        f" postgresql://user:password@host/database. With --work_dir and without --zk, {FILE_NAME} in that directory;"
+        " with --zk it has to be said.",
     )
     registry_fetch_timeout: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
         Duration.parse("1mins"), description="Time to read the registry before a master that was elected ends."
@@ -247,6 +248,16 @@ class MasterConfig(Flags):
         if given.get("registry") is None and given.get("zk") is None and given.get("work_dir") is not None:
             return {**given, "registry": file_url(Path(str(given["work_dir"])))}
         return given
+
+    @model_validator(mode="after")
+    def _share_registry(self) -> Self:
+        if self.zk is not None and "registry" not in self.model_fields_set:
+            raise ValueError(
+                "--zk: masters that contend share one registry; say where it is with"
+                f" --registry=postgresql://user:password@host/database, or --registry={IN_MEMORY} if each leader may"
+                " begin with an empty one"
+            )
+        return self
 
     def shown_hostname(self) -> str:
         """What others call this machine: ``--hostname``, else the address they reach it at."""

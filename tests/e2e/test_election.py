@@ -287,7 +287,7 @@ def test_unmodified_pymesos_finds_the_leader_in_zookeeper(
 
     async def scenario() -> tuple[int | None, bytes]:
         agents = [AgentSpec(resources="cpus:4;mem:4096;ports:[31000-32000]")]
-        async with LocalCluster(agents, work_dir=tmp_path, master_flags={"zk": url}):
+        async with LocalCluster(agents, work_dir=tmp_path, master_flags={"zk": url, "registry": "in_memory"}):
             process = await asyncio.create_subprocess_exec(
                 client_python, CLIENTS / "pymesos_scheduler.py", url, executor, stdout=asyncio.subprocess.PIPE
             )

@@ -51,7 +51,7 @@ def test_a_url_may_be_in_a_file_which_others_cannot_read(scheme: str, tmp_path: 
     """As in Mesos: whoever may list processes would see a password on the command line."""
     file = tmp_path / "zk"
     file.write_text("zk://u:hunter2@h:2181/mesos\n")
-    config = MasterConfig.load({"zk": f"{scheme}{file}"})
+    config = MasterConfig.load({"zk": f"{scheme}{file}", "registry": "in_memory"})
     url = config.zookeeper()
     assert url is not None
     assert url.password == "hunter2"

@@ -108,6 +108,19 @@ def test_x62_one_bad_message_costs_nobody_anything_else(
     assert "agent S1" in caplog.text and why in caplog.text
 
 
+@pytest.mark.parametrize("agent_id", ["", "S\x00", "S" * 4096, "../S"])
+def test_an_id_that_no_master_gives_reaches_neither_the_core_nor_the_registry(
+    agent_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Stored, it could fail the transaction that other agents are in."""
+    core = Core()
+    batches = [{"agent_id": agent_id, "messages": [EXITED]}, {"agent_id": "S2", "messages": [EXITED]}]
+    with caplog.at_level(logging.WARNING):
+        assert post(core, {"type": "MESSAGES", "link_id": "L", "batches": batches}) == (202, "")
+    assert [agent for agent, _ in core.taken] == ["S2"]
+    assert "is left out" in caplog.text and len(caplog.text) < 1000
+
+
 @pytest.mark.parametrize("batches", [None, 3, [{"agent_id": 1, "messages": []}], [{"agent_id": "S"}]])
 def test_a_call_that_makes_no_sense_is_still_refused(batches: object) -> None:
     status, text = post(core := Core(), {"type": "MESSAGES", "link_id": "L", "batches": batches})
