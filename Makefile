@@ -60,6 +60,7 @@ bench: setup ## Measure this machine: make bench BENCH="hotpath launch"
 docs: setup-dev ## Write the generated pages anew (docs/generated)
 	$(BIN)/python -m mesos_service.documentation docs/generated
 	$(BIN)/python -m tests.house.behaviours docs/generated
+	$(BIN)/python scripts/role_readmes.py
 
 dist: setup-dev ## Build the wheel, the source archive, and a wheelhouse for hosts without an index, into dist/
 	$(BIN)/python -m hatchling build

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests run against but the project does not contain: ZooKeeper, PostgreSQL, and a Mesos client that
-# is not ours.
+# Installs what the tests run against but the project does not contain: ZooKeeper, PostgreSQL, LXC hosts, and a Mesos
+# client that is not ours.
 #
 # Never fails because a part cannot be had: it then says so in .cache/not_run, which `make test` shows at the end
 # (and counts as a failure under CI=true).
@@ -42,6 +42,20 @@ has_zookeeper() { command -v java >/dev/null 2>&1 && [ -e /usr/share/java/zookee
 has_postgresql() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 debian_part "ZooKeeper (election)" has_zookeeper default-jre-headless zookeeper || true
 debian_part "PostgreSQL (registry)" has_postgresql postgresql || true
+
+# Hosts to run the roles on. Their file system is built once, of Debian packages.
+hosts="LXC hosts (the roles in ansible/)"
+has_lxc() {
+    for program in lxc-start mmdebstrap iptables ip ssh; do
+        command -v "$program" >/dev/null 2>&1 || return 1
+    done
+}
+install_hosts() {
+    [ "$(id -u)" = 0 ] || without "$hosts" "making hosts takes root" || return 1
+    debian_part "$hosts" has_lxc lxc mmdebstrap iptables iproute2 openssh-client || return 1
+    vagrant/box/build >/dev/null || without "$hosts" "vagrant/box/build failed; its words are above"
+}
+install_hosts || true
 
 # pymesos needs http-parser, whose source no longer compiles on Python 3.11; Debian and Ubuntu carry a build for
 # their own Python. So pymesos gets an environment of its own, .venv-clients, over the system's Python.

@@ -83,14 +83,6 @@ class Host:
     def is_running(self) -> bool:
         return self._lxc("info", "-sH", check=False).strip() in ("RUNNING", "FROZEN")
 
-    def freeze(self) -> None:
-        """Stop every process of it where it stands; its network connections stay open and silent."""
-        self._lxc("freeze")
-
-    def thaw(self) -> None:
-        """Let it go on where it was frozen."""
-        self._lxc("unfreeze")
-
     def pull_the_plug(self) -> None:
         """End it as a power cut would."""
         self._lxc("stop", "-k", check=False)

@@ -19,6 +19,7 @@ class LeaderWatch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="leader watch", daemon=True)
         self.longest_gap_seconds = 0.0
+        """From one answer of a leader to the next; the pause between two questions is in it."""
 
     def __enter__(self) -> LeaderWatch:
         self._thread.start()
@@ -32,5 +33,7 @@ class LeaderWatch:
         seen = time.monotonic()
         while not self._over.wait(_PAUSE_SECONDS):
             if any(self._cluster.leader_named_by(master) is master for master in self._cluster.masters):
-                seen = time.monotonic()
-            self.longest_gap_seconds = max(self.longest_gap_seconds, time.monotonic() - seen)
+                now = time.monotonic()
+                self.longest_gap_seconds = max(self.longest_gap_seconds, now - seen)
+                seen = now
+        self.longest_gap_seconds = max(self.longest_gap_seconds, time.monotonic() - seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if unknown := sorted(set(given.names) - set(NAMES)):
         parser.error(f"no such scenario: {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    # What the workload's client notices on the way is the scenario's doing.
+    logging.basicConfig(level=logging.ERROR)
     cluster = Cluster(Testbed(read(given.topology), given.state))
     failed = [name for name in given.names or NAMES if not tell(name, cluster)]
     if failed:

@@ -1,0 +1,140 @@
+"""Bare hosts become a cluster: real ones, with systemd, ZooKeeper and PostgreSQL, as LXC containers (N21, N22)."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.ansible.conftest import Converged
+from vagrant.releases import VERSION, make_release
+from vagrant.scenarios.__main__ import NAMES
+from vagrant.scenarios.story import Story
+from vagrant.testbed import play
+
+MESOS_SERVICE = Path(sys.executable).with_name("mesos-service")
+IN_EVERY_RUN = ("restart_agents", "kill_leader")
+"""The other scenarios are for the long suite."""
+
+
+def counts(output: str) -> dict[str, dict[str, int]]:
+    """What the recap of a run says of each host."""
+    _, _, recap = output.partition("PLAY RECAP")
+    lines = re.findall(r"^(\S+)\s+: (.*)$", recap, flags=re.MULTILINE)
+    return {host: {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)} for host, line in lines}
+
+
+def assert_nothing_changed(output: str, hosts: int) -> None:
+    said = counts(output)
+    assert len(said) == hosts, output[-3000:]
+    changes = [line for line in output.splitlines() if line.startswith(("changed:", "TASK"))]
+    assert all(host["changed"] == 0 and host["failed"] == 0 for host in said.values()), "\n".join(changes)
+
+
+def test_n21_a_cluster_runs_a_task(converged: Converged) -> None:
+    """N21: asked through a master that may not even lead."""
+    for master in converged.cluster.masters:
+        done = subprocess.run(
+            [str(MESOS_SERVICE), "run", "--master", f"{master.address}:5050", "--", "sh", "-c", "echo on $(hostname)"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() in {f"on {host.name}" for host in converged.cluster.agents}
+
+
+def test_n21_the_second_run_changes_nothing(converged: Converged) -> None:
+    """N21, with check mode before it: that too has nothing to say of hosts that are as they should be."""
+    checked = play(converged.inventory, "site", "--check", "--diff", capture=True)
+    assert checked.returncode == 0, checked.stdout[-4000:]
+    assert_nothing_changed(checked.stdout, 3)
+    again = play(converged.inventory, "site", capture=True)
+    assert again.returncode == 0, again.stdout[-4000:]
+    assert_nothing_changed(again.stdout, 3)
+
+
+def test_n21_the_machines_say_that_it_is_true(converged: Converged) -> None:
+    done = play(converged.inventory, "verify", capture=True)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert_nothing_changed(done.stdout, 3)
+    assert len(set(re.findall(r"says that (\S+) leads", done.stdout))) == 1
+
+
+def test_services_run_in_their_units(converged: Converged) -> None:
+    """M-HA-13, M-AG-33: what ends is started again, watched, and the master can touch nothing but its own."""
+    host = converged.cluster.masters[0]
+    for unit in ("mesos-master", "mesos-agent"):
+        shown = host.sh(f"systemctl show -p Type,Restart,WatchdogUSec,NotifyAccess {unit}").split()
+        assert set(shown) == {"Type=notify", "Restart=always", "WatchdogUSec=30s", "NotifyAccess=main"}
+    master = host.sh("systemctl show -p MainPID --value mesos-master").strip()
+    assert host.sh(f"stat -c %U /proc/{master}").strip() == "mesos"
+    touched = host.sh(f"nsenter -t {master} -m -- sh -c 'touch /usr/touched || echo refused' 2>/dev/null")
+    assert touched.strip() == "refused"
+    assert "password" not in host.sh("runuser -u nobody -- cat /etc/mesos-service/master.toml", check=False)
+
+
+def test_agents_are_an_inventory(converged: Converged, tmp_path: Path) -> None:
+    """N21: hosts are listed from what the leader knows, whichever master is asked, and the dead are passed over."""
+    from tests.ansible.test_contract import run_ansible
+
+    file = tmp_path / "mesos_agents.yml"
+    masters = ["127.0.0.1:1", *(f"{master.address}:5050" for master in converged.cluster.masters)]
+    file.write_text(f"plugin: mesos_agents\nmasters: {masters}\n")
+    done = run_ansible("ansible-inventory", "-i", str(file), "--graph", "mesos_agents_active")
+    assert set(re.findall(r"--(\w+)$", done.stdout, flags=re.MULTILINE)) == {
+        host.name for host in converged.cluster.agents
+    }
+    file.write_text("plugin: mesos_agents\nmasters: ['127.0.0.1:1']\n")
+    said = run_ansible("ansible-inventory", "-i", str(file), "--list").stderr
+    assert "no master says which agents there are" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("name", IN_EVERY_RUN)
+def test_n21_scenarios(converged: Converged, name: str) -> None:
+    """M-AG-33: among them, agents restart and their tasks are the same processes afterwards."""
+    converged.cluster.wait_until_whole()
+    import_module(f"vagrant.scenarios.{name}").run(converged.cluster, Story())
+    converged.cluster.wait_until_whole()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(IN_EVERY_RUN)))
+def test_n22_scenarios_that_take_longer(converged: Converged, name: str) -> None:
+    """N22: among them the upgrade of everything, and the way back, with tasks running."""
+    converged.cluster.wait_until_whole()
+    import_module(f"vagrant.scenarios.{name}").run(converged.cluster, Story())
+    converged.cluster.wait_until_whole()
+
+
+def test_another_wheelhouse_needs_another_version(converged: Converged, tmp_path: Path) -> None:
+    """A version that runs is not replaced under its services."""
+    other = make_release(VERSION, tmp_path)
+    done = play(converged.inventory, "site", "-e", f"mesos_common_wheelhouse={other}", capture=True)
+    assert done.returncode != 0
+    assert "give the new one a version of its own" in " ".join(done.stdout.split())
+    assert converged.cluster.whole()
+
+
+@pytest.mark.long
+def test_n21_all_of_it_can_be_taken_away(converged: Converged) -> None:
+    """N21: only when it is meant; then nothing is left, and nothing is there to be taken away again."""
+    refused = play(converged.inventory, "reset", capture=True)
+    assert refused.returncode != 0
+    assert "add -e mesos_common_reset=true" in " ".join(refused.stdout.split())
+    assert converged.cluster.whole()
+    done = play(converged.inventory, "reset", "-e", "mesos_common_reset=true", capture=True)
+    assert done.returncode == 0, done.stdout[-4000:]
+    for host in converged.cluster.testbed.hosts.values():
+        assert host.sh("ls -d /opt/mesos* /etc/mesos* /var/lib/mesos* /etc/systemd/system/mesos*", check=False) == ""
+        assert host.sh("pgrep -fa 'mesos[-_]service'", check=False) == ""
+    again = play(converged.inventory, "reset", "-e", "mesos_common_reset=true", capture=True)
+    assert_nothing_changed(again.stdout, 3)
+    back = play(converged.inventory, "site", capture=True)
+    assert back.returncode == 0, back.stdout[-4000:]
+    converged.cluster.wait_until_whole()

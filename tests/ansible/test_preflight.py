@@ -1,0 +1,147 @@
+"""A host or an inventory that cannot work is refused in one sentence that says what to change; nothing is done before.
+
+The roles' own checks run here, against this very machine.
+"""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.ansible.test_contract import run_ansible
+
+Inventory = dict[str, object]
+FINE = {
+    "ansible_connection": "local",
+    "ansible_python_interpreter": sys.executable,
+    "mesos_common_address": "127.0.0.1",
+    "mesos_common_version": "0.1.0",
+}
+
+
+def inventory(masters: int, zookeepers: int) -> Inventory:
+    """Groups of so many hosts, all of which are this machine."""
+    names = [f"host{number}" for number in range(max(masters, zookeepers, 1))]
+    return {
+        "all": {
+            "hosts": {name: dict(FINE) for name in names},
+            "children": {
+                "mesos_masters": {"hosts": {name: {} for name in names[:masters]}},
+                "zookeeper": {"hosts": {name: {} for name in names[:zookeepers]}},
+            },
+        }
+    }
+
+
+def refusal(
+    directory: Path, role: str, groups: Inventory, variables: Mapping[str, object], path: str | None = None
+) -> str:
+    """What the preflight of ``role`` says to the first host, in one line; empty where it has no objection."""
+    hosts = directory / "hosts.yml"
+    hosts.write_text(yaml.safe_dump(groups))
+    tasks: list[dict[str, object]] = [
+        {"ansible.builtin.import_role": {"name": "mesos_common", "tasks_from": "facts"}},
+        {"ansible.builtin.import_role": {"name": role, "tasks_from": "preflight"}},
+    ]
+    play: dict[str, object] = {"hosts": "host0", "gather_subset": ["!all", "distribution", "virtual"], "tasks": tasks}
+    if path is not None:
+        play["environment"] = {"PATH": path}
+    playbook = directory / "play.yml"
+    playbook.write_text(yaml.safe_dump([play]))
+    given = directory / "variables.yml"
+    given.write_text(yaml.safe_dump(dict(variables)))
+    done = run_ansible("ansible-playbook", "-i", str(hosts), "-e", f"@{given}", str(playbook))
+    assert (done.returncode == 0) == ("fatal:" not in done.stdout), done.stdout + done.stderr
+    _, _, said = " ".join(done.stdout.replace("''", "'").split()).partition("msg: ")
+    return said.partition(" PLAY RECAP")[0] if done.returncode else ""
+
+
+ZK = {"mesos_master_registry": "postgresql://u:p@h/d"}
+
+
+@pytest.mark.parametrize(
+    ("role", "masters", "zookeepers", "variables", "sentence"),
+    [
+        ("mesos_master", 2, 3, ZK, "The group mesos_masters has 2 hosts: name an odd number of masters, 1, 3 or 5"),
+        ("mesos_master", 3, 0, ZK, "There are 3 masters and no ZooKeeper to tell them who leads: put hosts into the"),
+        ("mesos_master", 3, 3, {}, "Masters that contend must share one registry: set mesos_master_registry to"),
+        ("mesos_agent", 1, 0, {}, "host0 has no master to look for: put hosts into the group zookeeper"),
+        ("zookeeper", 1, 2, {}, "The group zookeeper has 2 hosts: name an odd number of servers, 1, 3 or 5"),
+        ("mesos_common", 1, 1, {"mesos_common_version": ""}, "mesos_common_version is '': set it to the version to"),
+        ("mesos_common", 1, 1, {"mesos_common_address": "a.b"}, "mesos_common_address of host0 is 'a.b': set it"),
+        (
+            "mesos_common",
+            1,
+            1,
+            {"mesos_common_python": "/nowhere/python"},
+            "/nowhere/python on host0 is missing, and 3.11",
+        ),
+        (
+            "mesos_common",
+            1,
+            1,
+            {"mesos_common_disk_free_mb_min": 10**9},
+            "MB left and 1000000000 are needed: remove old",
+        ),
+        (
+            "mesos_common",
+            1,
+            1,
+            {"mesos_common_wheelhouse": "/nowhere.tar"},
+            "/nowhere.tar is not there: make it with make",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_n21_what_cannot_work_is_refused_in_a_sentence(
+    tmp_path: Path, role: str, masters: int, zookeepers: int, variables: dict[str, object], sentence: str
+) -> None:
+    assert sentence in refusal(tmp_path, role, inventory(masters, zookeepers), variables)
+
+
+@pytest.mark.parametrize(
+    ("role", "masters", "zookeepers"), [("mesos_master", 1, 0), ("mesos_master", 3, 3), ("zookeeper", 3, 3)]
+)
+def test_what_can_work_is_not_refused(tmp_path: Path, role: str, masters: int, zookeepers: int) -> None:
+    assert refusal(tmp_path, role, inventory(masters, zookeepers), ZK) == ""
+
+
+def test_n21_a_clock_that_is_off_is_refused(tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    date = programs / "date"
+    date.write_text('#!/bin/sh\nexec /bin/date -d "1 hour ago" "$@"\n')
+    date.chmod(0o755)
+    said = refusal(tmp_path, "mesos_common", inventory(1, 1), {}, path=f"{programs}:/usr/bin:/bin:/usr/sbin:/sbin")
+    assert "The clock of host0 is off by about -360" in said, said
+    assert "have it set by NTP" in said
+
+
+def test_n21_an_old_python_is_refused(tmp_path: Path) -> None:
+    python = tmp_path / "python3.9"
+    python.write_text("#!/bin/sh\necho 3.9\n")
+    python.chmod(0o755)
+    said = refusal(tmp_path, "mesos_common", inventory(1, 1), {"mesos_common_python": str(python)})
+    assert f"{python} on host0 is 3.9, and 3.11 or newer is needed" in said
+
+
+def test_n21_a_wheelhouse_for_another_python_is_refused(tmp_path: Path) -> None:
+    pythons = tmp_path / "pythons.txt"
+    pythons.write_text("3.99\n")
+    wheelhouse = tmp_path / "wheelhouse.tar"
+    with tarfile.open(wheelhouse, "w") as tar:
+        tar.add(pythons, "wheelhouse/pythons.txt")
+    said = refusal(tmp_path, "mesos_common", inventory(1, 1), {"mesos_common_wheelhouse": str(wheelhouse)})
+    assert "has wheels for Python 3.99, and host0 has" in said
+    assert "make it with make dist PYTHONS=" in said
+
+
+def test_n21_a_server_of_the_ensemble_keeps_its_number(tmp_path: Path) -> None:
+    (tmp_path / "myid").write_text("2\n")
+    said = refusal(tmp_path, "zookeeper", inventory(1, 3), {"zookeeper_data_dir": str(tmp_path)})
+    assert "host0 is server 2 of the ensemble and would become 1: set zookeeper_id" in said
