@@ -238,6 +238,11 @@ def _reconnect(turn: Turn, agent: Agent, link_id: LinkId, message: Reregister) -
 
 
 def on_agent_updated(turn: Turn, agent: Agent, message: AgentUpdated) -> None:
+    """It has more or less to offer. Of one that is leaving nothing new is stored: that would admit it again, and undo
+    even an operator's word; should it come back, it says the same anew."""
+    if agent.agent_id in turn.state.leaving:
+        turn.note("agent.update_ignored", agent_id=agent.agent_id)
+        return
     take_info(turn, agent, message.agent)
     books.touch(turn, agent.agent_id)
 

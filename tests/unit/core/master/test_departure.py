@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from mesos_service.core.effects import Persist
 from mesos_service.core.events import Failure, Update
-from mesos_service.core.link import Reregistered, ShutdownAgent, Unregister
+from mesos_service.core.link import AgentUpdated, Reregistered, ShutdownAgent, Unregister
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.messages import Persisted
 from mesos_service.core.registry.operations import MarkAgentGone
@@ -81,6 +83,27 @@ def test_m_om_13_twice_is_as_good_as_once() -> None:
     assert replies(world.mark_gone(node.agent_id)) == [(200, "")]
     assert world.state.gone == {node.agent_id: at}
     assert world.state.leaving == {}
+
+
+@pytest.mark.parametrize("leaves", ["gone", "unreachable", "unregistered"])
+def test_x16_an_agent_on_its_way_out_is_not_stored_as_admitted_again_when_it_changes(leaves: str) -> None:
+    world = Reign(options=FAST)
+    node = world.agent()
+    world.stores = False
+    match leaves:
+        case "gone":
+            effects = world.mark_gone(node.agent_id)
+        case "unreachable":
+            effects = world.advance(3.0)
+        case _:
+            effects = node.say(Unregister())
+    (leaving,) = only(effects, Persist)
+    changed = node.say(AgentUpdated(agent=replace(node.info, hostname="other")))
+    for persist in [leaving, *only(changed, Persist)]:
+        world.take(Persisted(persist.number))
+    assert world.registry.admitted == {}
+    assert (node.agent_id in world.registry.gone) == (leaves == "gone")
+    assert (node.agent_id in world.registry.unreachable) == (leaves == "unreachable")
 
 
 def test_x17_an_agent_that_was_marked_gone_is_told_to_shut_down_also_by_the_next_master() -> None:
