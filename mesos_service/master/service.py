@@ -85,7 +85,9 @@ class MasterService:
         self.port: int = self._listener.getsockname()[1]
         self.hostname = config.shown_hostname()
         self._spans = open_exporter("mesos-master")
-        self.metrics = MasterMetrics([self._stream_overruns, *([] if self._spans is None else [self._spans.counts])])
+        self.metrics = MasterMetrics(
+            [self._stream_overruns, self._registrar_timings, *([] if self._spans is None else [self._spans.counts])]
+        )
         self.state = MasterState(
             master_id=MasterId(str(uuid.uuid4())),
             options=config.options(tracing=self._spans is not None),
@@ -132,6 +134,9 @@ class MasterService:
     @property
     def flags(self) -> Mapping[str, str]:
         return self.config.as_flags()
+
+    def _registrar_timings(self) -> Mapping[str, float]:
+        return self._registrar.metrics()
 
     def _stream_overruns(self) -> Mapping[str, float]:
         """Streams that were given up because their reader was too slow (N17); Mesos has no such metric."""

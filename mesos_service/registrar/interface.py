@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from mesos_service.core.registry.operations import Operation
@@ -41,6 +41,10 @@ class Registrar(Protocol):
 
     def persist(self, number: int, operation: Operation) -> None:
         """Store ``operation``; ``number`` is told on a later turn of the loop. Only after :meth:`take`."""
+        ...
+
+    def metrics(self) -> Mapping[str, float]:
+        """How long the store took, under Mesos' names; empty where there is none."""
         ...
 
     async def close(self) -> None:

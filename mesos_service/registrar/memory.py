@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from mesos_service.core.registry.operations import Operation, apply
 from mesos_service.core.registry.registry import Registry
@@ -27,6 +28,10 @@ class MemoryRegistrar:
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._commit)
         self._waiting.append((number, operation))
+
+    def metrics(self) -> Mapping[str, float]:
+        """Nothing is fetched or stored."""
+        return {}
 
     async def close(self) -> None:
         """Tell nothing any more."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
@@ -17,6 +18,7 @@ from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.errors import ConfigurationError, InvariantBroken, MesosServiceError
 from mesos_service.registrar.interface import LostCallback, PersistedCallback, RegistryFault
 from mesos_service.registrar.store import SqlStore
+from mesos_service.registrar.timings import Timings
 from mesos_service.registrar.url import parse_url
 from mesos_service.registrar.worker import Worker
 
@@ -56,6 +58,8 @@ class SqlRegistrar:
         self._fetch_timeout_seconds = fetch_timeout_seconds
         self._store_timeout_seconds = store_timeout_seconds
         self._worker = Worker("registrar")
+        self._fetched = Timings("registrar/state_fetch_ms")
+        self._stored = Timings("registrar/state_store_ms")
         self._waiting: list[tuple[int, Operation]] = []
         self._writing: asyncio.Task[None] | None = None
         self._taken = False
@@ -64,7 +68,9 @@ class SqlRegistrar:
 
     async def take(self, election: int | None, leader: str) -> Registry:
         seconds = self._fetch_timeout_seconds
+        begin = time.monotonic()
         registry = await self._within(seconds, partial(self._store.take, election, leader, seconds))
+        self._fetched.took(time.monotonic() - begin)
         self._taken = True
         return registry
 
@@ -76,6 +82,9 @@ class SqlRegistrar:
         self._waiting.append((number, operation))
         if self._writing is None:
             self._begin_writing()
+
+    def metrics(self) -> Mapping[str, float]:
+        return self._fetched.metrics() | self._stored.metrics()
 
     async def close(self) -> None:
         self._ended = True
@@ -97,7 +106,9 @@ class SqlRegistrar:
             batch, self._waiting = self._waiting, []
             operations = [operation for _, operation in batch]
             seconds = self._store_timeout_seconds
+            begin = time.monotonic()
             await self._within(seconds, partial(self._store.write, operations, seconds))
+            self._stored.took(time.monotonic() - begin)
             for number, _ in batch:
                 if not self._ended:
                     self._persisted(number)
