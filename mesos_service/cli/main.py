@@ -225,6 +225,17 @@ def _add_reads(app: typer.Typer) -> None:
         """List offers that wait for an answer."""
         _show("offers", master, output)
 
+    @app.command()
+    def explain(
+        framework: Annotated[str, typer.Argument(help="Its id, or its name.")],
+        master: MasterOption = DEFAULT_MASTER,
+        output: OutputOption = OutputFormat.TABLE,
+    ) -> None:
+        """Say why a framework is offered nothing, and what would have to change."""
+        from mesos_service.cli.explain import explain as run_explain
+
+        run_explain(framework, master, output)
+
 
 def _show(name: str, master: str, output: OutputFormat) -> None:
     from mesos_service.cli.reads import show

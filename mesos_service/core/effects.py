@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mesos_service.core.agent.records import Record
+from mesos_service.core.allocation.explanation import Explanation
 from mesos_service.core.events import ExecutorEvent, SchedulerEvent
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.registry.operations import Operation
@@ -26,6 +27,8 @@ class Reply:
     request: int
     status: int
     text: str = ""
+    explanation: Explanation | None = None
+    """To whom asked why a framework is offered nothing (N01)."""
 
 
 @dataclass(frozen=True, slots=True)

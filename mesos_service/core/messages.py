@@ -231,6 +231,15 @@ class OperatorTeardown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainFramework:
+    """Why is this framework offered nothing (N01)? Answered after the next full pass, or with 404."""
+
+    request: int
+    framework_id: FrameworkId
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorMarkGone:
     """MARK_AGENT_GONE (M-OM-13): answered 200 when it is stored, 404 where nobody knows the agent."""
 
@@ -272,6 +281,7 @@ MasterMessage = (
     | LinkLost
     | OperatorTeardown
     | OperatorMarkGone
+    | ExplainFramework
     | Persisted
     | Tick
 )

@@ -30,6 +30,9 @@ NO_REQUEST_FITS: Final = "no_request_fits"
 OTHERS_FIRST: Final = "others_first"
 GUARANTEES_FIRST: Final = "guarantees_first"
 PASS_FULL: Final = "pass_full"
+NO_AGENTS: Final = "no_agents"
+NO_ROLE: Final = "no_role"
+ALLOCATOR_SILENT: Final = "allocator_silent"
 
 ALLOCATOR: Final = "allocator"
 
@@ -309,10 +312,7 @@ def guarantees_first(culprit: str, role: str) -> Veto:
         culprit=culprit,
         detail=f"{culprit} was offered it, as role '{role}' had not consumed what it is guaranteed.",
         wakes_on=frozenset({"resources_recovered", "quota_updated"}),
-        remedies=(
-            Remedy(action="wait", by="time", detail=f"Wait until {culprit} answers its offer."),
-            Remedy(action="add_agent", by="operator", detail="Add an agent."),
-        ),
+        remedies=(Remedy(action="add_agent", by="operator", detail="Add an agent."),),
     )
 
 
@@ -324,6 +324,44 @@ def pass_full(limit: int) -> Veto:
         detail=f"The pass ended after {limit} grants, as too many offers wait for an answer; this agent comes next.",
         wakes_on=frozenset({"resources_recovered"}),
         remedies=(Remedy(action="wait", by="time", detail="Wait until some of the offers out there are answered."),),
+    )
+
+
+def no_agents() -> Veto:
+    return Veto(
+        reason=NO_AGENTS,
+        culprit="operator",
+        detail="There is no agent in the cluster.",
+        wakes_on=frozenset({"agent_added"}),
+        remedies=(Remedy(action="add_agent", by="operator", detail="Add an agent."),),
+    )
+
+
+def no_role() -> Veto:
+    return Veto(
+        reason=NO_ROLE,
+        culprit="framework",
+        detail="The framework is in no role.",
+        lasting=True,
+        wakes_on=frozenset({"subscribe", "update_framework"}),
+        remedies=(Remedy(action="join_role", by="framework", detail="Subscribe in a role.", arguments={"role": "*"}),),
+    )
+
+
+def allocator_silent(allocator: str) -> Veto:
+    """A module granted nothing, and did not tell its observer why."""
+    return Veto(
+        reason=ALLOCATOR_SILENT,
+        culprit=allocator,
+        detail=f"The allocator '{allocator}' granted nothing, and did not say why.",
+        wakes_on=frozenset({"resources_recovered", "agent_added"}),
+        remedies=(
+            Remedy(
+                action="check_module",
+                by="operator",
+                detail=f"Ask the author of the allocator '{allocator}'; 'mesos-service module check' tries a module.",
+            ),
+        ),
     )
 
 

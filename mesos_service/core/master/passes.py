@@ -11,7 +11,7 @@ event, and any answer is one.
 from __future__ import annotations
 
 from mesos_service.core.events import Offers
-from mesos_service.core.master import books
+from mesos_service.core.master import books, explaining
 from mesos_service.core.master.state import Agent, Framework, MasterState
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.trace import child_of, start_trace
@@ -42,6 +42,8 @@ def run_due(turn: Turn) -> None:
     room = state.options.outstanding_offers_max - len(state.offers)
     if room > 0:
         _run(turn, room)
+    elif state.questions:
+        explaining.answer_without_pass(turn)
 
 
 def _run(turn: Turn, room: int) -> None:
@@ -49,7 +51,8 @@ def _run(turn: Turn, room: int) -> None:
     agents = None if state.full_pass_wanted else tuple(state.touched)
     state.touched.clear()
     state.full_pass_wanted = False
-    grants = state.allocator.allocate(turn.now, state.random, agents=agents, limit=room)
+    heard = explaining.listener(state) if agents is None else None
+    grants = state.allocator.allocate(turn.now, state.random, agents=agents, limit=room, observer=heard)
     made: dict[FrameworkId, list[Offer]] = {}
     for grant in grants:
         offer = _make_offer(turn, grant)
@@ -57,6 +60,8 @@ def _run(turn: Turn, room: int) -> None:
             made.setdefault(grant.framework_id, []).append(offer)
     for framework_id, offers in made.items():
         turn.tell(state.frameworks[framework_id], Offers(tuple(offers)))
+    if heard is not None:
+        explaining.answer(turn, heard, grants)
 
 
 def _make_offer(turn: Turn, grant: Grant) -> Offer | None:
@@ -93,6 +98,7 @@ def _make_offer(turn: Turn, grant: Grant) -> Offer | None:
     state.offer_counter += 1
     books.add_offer(state, agent, framework, offer, unallocated)
     framework.offers_sent += 1
+    framework.offered_at = turn.now
     turn.note("offer.sent", offer_id=offer.offer_id, framework_id=offer.framework_id, agent_id=offer.agent_id)
     if trace is not None:
         turn.span(

@@ -192,6 +192,8 @@ class Framework:
     """In the order in which they came."""
     deposed: dict[StreamId, int] = field(default_factory=dict)
     """The last streams whose schedulers acted and do so no more, with their tokens."""
+    offered_at: float | None = None
+    """When it was last made an offer, by this master."""
     offers_sent: int = 0
     offers_accepted: int = 0
     offers_declined: int = 0
@@ -261,6 +263,8 @@ class MasterState:
     """When a pass over what is gathered is due: at once, that is at the next tick; ``None`` when nothing is."""
     full_pass_due_at: float | None = None
     """When the next full pass is due (``--allocation_interval``); ``None`` until there is somebody to serve."""
+    questions: dict[FrameworkId, list[int]] = field(default_factory=dict)
+    """Who asked why a framework is offered nothing, by framework: requests that the next full pass answers (N01)."""
     offer_expiries: deque[tuple[float, OfferId]] = field(default_factory=deque)
     """Offers by the time they expire, earliest first; those answered since are skipped when they come up."""
     ended: bool = False

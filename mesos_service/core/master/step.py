@@ -19,6 +19,7 @@ from mesos_service.core.master import (
     demand,
     departure,
     executors,
+    explaining,
     liveness,
     offers,
     operations,
@@ -50,6 +51,7 @@ from mesos_service.core.messages import (
     Accept,
     Acknowledge,
     Decline,
+    ExplainFramework,
     FromAgent,
     Kill,
     LinkLost,
@@ -119,6 +121,8 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
             teardown.on_operator_teardown(turn, message)
         case OperatorMarkGone():
             departure.on_mark_gone(turn, message)
+        case ExplainFramework():
+            explaining.on_explain(turn, message)
         case _:
             framework = subscription.admit(turn, message)
             if framework is not None:

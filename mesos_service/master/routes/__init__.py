@@ -8,7 +8,7 @@ from starlette.routing import Route
 from mesos_service import __version__
 from mesos_service.http.answers import AnyMethod
 from mesos_service.http.faults import answer_faults
-from mesos_service.master.routes import legacy
+from mesos_service.master.routes import explain, legacy
 from mesos_service.master.routes.operator import CALLS, MasterOperatorCalls
 from mesos_service.master.routes.reads import MasterReads, give_reads
 from mesos_service.openapi import add_documentation, make_documents
@@ -23,7 +23,8 @@ TITLE = "mesos-service master"
 def openapi_documents() -> Documents:
     """The master's OpenAPI documents; no master is needed for them."""
     application = FastAPI(title=TITLE, version=__version__)
-    return make_documents(_with_routers(application), (SCHEDULER, AGENT_LINK, master_operator(CALLS)), legacy.STRUCTS)
+    structs = (*legacy.STRUCTS, *explain.STRUCTS)
+    return make_documents(_with_routers(application), (SCHEDULER, AGENT_LINK, master_operator(CALLS)), structs)
 
 
 def add_routes(application: FastAPI, service: MasterReads) -> None:
@@ -40,4 +41,5 @@ def add_routes(application: FastAPI, service: MasterReads) -> None:
 def _with_routers(application: FastAPI) -> FastAPI:
     application.include_router(legacy.router)
     application.include_router(legacy.write_router)
+    application.include_router(explain.router)
     return application

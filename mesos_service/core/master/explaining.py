@@ -1,0 +1,109 @@
+"""Answers why a framework is offered nothing (N01): from the next full pass, which somebody then listens to.
+
+Nobody listens as long as nobody asks, so that asking is all that explanations cost. A full pass is due at every
+``--allocation_interval``; where that is far away it is brought forward, for nobody waits long for an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation.explanation import Explanation, Listener, RoleExplanation, fallback
+from mesos_service.core.effects import Reply
+from mesos_service.core.master import books
+from mesos_service.core.master.state import Framework, MasterState
+from mesos_service.core.master.turn import Turn
+from mesos_service.core.messages import ExplainFramework
+from mesos_service.domain.frameworks import DEFAULT_ROLE
+from mesos_service.domain.ids import FrameworkId
+from mesos_service.plugins.allocator import Grant
+from mesos_service.plugins.verdict import Veto
+
+PATIENCE_SECONDS: Final = 2.0
+"""A question waits no longer than this for a full pass that is due anyway."""
+
+
+def on_explain(turn: Turn, call: ExplainFramework) -> None:
+    """404 where there is no such framework; without a connection it is no pass that keeps offers from it."""
+    state = turn.state
+    framework = state.frameworks.get(call.framework_id)
+    if framework is None:
+        _answer_for_nobody(turn, call.framework_id, (call.request,))
+    elif not framework.connected:
+        turn.do(Reply(call.request, 200, explanation=_all_roles(turn, framework, reasons.framework_inactive())))
+    else:
+        state.questions.setdefault(call.framework_id, []).append(call.request)
+        due = state.full_pass_due_at
+        if due is None or due > turn.now + PATIENCE_SECONDS:
+            books.want_full_pass(turn)
+
+
+def listener(state: MasterState) -> Listener | None:
+    """Who listens to the full pass that is about to begin; nobody where nothing is asked."""
+    return Listener(state.questions) if state.questions else None
+
+
+def answer(turn: Turn, heard: Listener, grants: Iterable[Grant]) -> None:
+    """The pass is over: answer all that was asked."""
+    state = turn.state
+    agents_of: dict[tuple[FrameworkId, str], set[str]] = {}
+    for grant in grants:
+        if grant.framework_id in state.questions:
+            agents_of.setdefault((grant.framework_id, grant.role), set()).add(grant.agent_id)
+    otherwise = fallback(state.allocator.name, len(state.agents))
+    questions, state.questions = state.questions, {}
+    for framework_id, requests in questions.items():
+        framework = state.frameworks.get(framework_id)
+        if framework is None:
+            _answer_for_nobody(turn, framework_id, requests)
+            continue
+        roles = tuple(
+            heard.role(framework_id, role, len(agents_of.get((framework_id, role), ())), otherwise)
+            for role in framework.info.roles
+        )
+        if not roles:
+            roles = (heard.role(framework_id, DEFAULT_ROLE, 0, reasons.no_role()),)
+        found = _explanation(turn, framework, roles)
+        for request in requests:
+            turn.do(Reply(request, 200, explanation=found))
+
+
+def answer_without_pass(turn: Turn) -> None:
+    """So many offers wait for an answer that no pass runs."""
+    state = turn.state
+    questions, state.questions = state.questions, {}
+    for framework_id, requests in questions.items():
+        framework = state.frameworks.get(framework_id)
+        if framework is None:
+            _answer_for_nobody(turn, framework_id, requests)
+            continue
+        found = _all_roles(turn, framework, reasons.pass_full(state.options.outstanding_offers_max))
+        for request in requests:
+            turn.do(Reply(request, 200, explanation=found))
+
+
+def _all_roles(turn: Turn, framework: Framework, veto: Veto) -> Explanation:
+    nothing = Listener(())
+    roles = framework.info.roles or (DEFAULT_ROLE,)
+    return _explanation(turn, framework, tuple(nothing.role(framework.framework_id, role, 0, veto) for role in roles))
+
+
+def _explanation(turn: Turn, framework: Framework, roles: tuple[RoleExplanation, ...]) -> Explanation:
+    return Explanation(
+        framework_id=framework.framework_id,
+        allocator=turn.state.allocator.name,
+        at=turn.now,
+        agents=len(turn.state.agents),
+        offers=len(framework.offers),
+        last_offered_at=framework.offered_at,
+        roles=roles,
+    )
+
+
+def _answer_for_nobody(turn: Turn, framework_id: FrameworkId, requests: Iterable[int]) -> None:
+    ended = framework_id in turn.state.completed_frameworks or framework_id in turn.state.removed_frameworks
+    text = f"Framework '{framework_id}' has ended." if ended else f"There is no framework '{framework_id}'."
+    for request in requests:
+        turn.reply(request, 404, text)
