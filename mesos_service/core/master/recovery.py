@@ -15,7 +15,7 @@ from mesos_service.core.master.state import Agent, Framework, Task
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.registry.registry import RegisteredFramework
 from mesos_service.domain.executors import ExecutorInfo
-from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
+from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId, refuse_id
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TERMINAL_STATES, Source, TaskStatus
 
@@ -28,6 +28,11 @@ def recover_frameworks(turn: Turn, message: Reregister) -> None:
     for info in message.frameworks:
         framework_id = info.framework_id
         if framework_id is None or framework_id in state.frameworks or framework_id in state.removed_frameworks:
+            continue
+        refusal = refuse_id(framework_id)
+        if refusal is not None:
+            # No master admitted it; its end would be stored under this id, which not every database can keep.
+            turn.note("framework.not_recovered", name=info.name, reason=refusal)
             continue
         frameworks.recover(state, RegisteredFramework(info, generation=0), turn.now)
         turn.note("framework.recovered", framework_id=framework_id, name=info.name)

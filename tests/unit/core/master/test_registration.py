@@ -385,6 +385,20 @@ def test_x20_a_framework_that_only_an_agent_knows_is_recovered_and_gets_no_offer
     assert len(ghost.offered(world.settle())) == 2, "what its task leaves, and the other agent"
 
 
+@pytest.mark.parametrize("framework_id", ["", "a\0b", "a/b", "x" * 5000])
+def test_x20_a_framework_under_an_id_that_no_master_gave_is_not_recovered(framework_id: str) -> None:
+    """Its end would be stored under that id, and there are databases that cannot."""
+    world = World()
+    node = world.agent()
+    node.agent_id = AgentId("of-another-master")
+    info = framework_info(framework_id=FrameworkId(framework_id))
+    effects = node.come_back(frameworks=[info])
+    assert world.state.frameworks == {}
+    assert fact(effects, "framework.not_recovered").attributes["name"] == info.name
+    assert downlinks(effects, ShutdownFramework) == [ShutdownFramework(FrameworkId(framework_id))]
+    assert world.state.agents[node.agent_id].connected
+
+
 def test_x20_a_recovered_framework_that_never_comes_is_removed_in_the_end() -> None:
     world = World()
     node = world.agent()
