@@ -41,7 +41,7 @@ def on_recovery_overdue(turn: Turn) -> None:
     state = turn.state
     missing = [agent_id for agent_id in state.recovered if agent_id not in state.registering]
     known, limit = len(state.registry.admitted), state.options.recovery_agent_removal_limit
-    if len(missing) > limit * known:
+    if len(missing) / known > limit:
         turn.note("master.gave_up", missing=len(missing), known=known)
         turn.do(
             Exit(

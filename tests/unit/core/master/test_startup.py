@@ -222,6 +222,18 @@ def test_m_ha_07_a_master_that_misses_too_many_agents_gives_up(missing: int, giv
         assert len(world.state.unreachable) == 1
 
 
+def test_m_ha_07_exactly_the_limit_may_be_missing() -> None:
+    """29 of 100 are 29 %, though in floating-point numbers 0.29 * 100 is less than 29."""
+    names = [f"a{number}" for number in range(100)]
+    world = Reign(registry(*names), MasterOptions(recovery_agent_removal_limit=0.29, agent_ping_timeout_seconds=1000.0))
+    for name in names[29:]:
+        node = Node(world, world.registry.admitted[AgentId(name)], world.new_link())
+        node.agent_id = AgentId(name)
+        node.come_back(new_link=False)
+    assert only(world.advance(TIMEOUT), Exit) == []
+    assert len(world.state.unreachable) == 29
+
+
 def test_m_ha_07_nobody_may_be_missing_where_the_limit_is_nothing() -> None:
     world = Reign(registry("a"), MasterOptions(recovery_agent_removal_limit=0.0))
     assert len(only(world.advance(TIMEOUT), Exit)) == 1
