@@ -42,7 +42,7 @@ MASTER: Final = _table(
         ("allocator_agent_recovery_factor", "allocator_recovery_timeout"),
     ),
     (_NO_REPLICATED_LOG, ("log_auto_initialize", "quorum")),
-    ("The registry is always strict: what it does not hold is not admitted.", ("registry_strict",)),
+    ("The registry is always acted on: nothing happens that it could not store.", ("registry_strict",)),
     (
         _NO_AUTHENTICATION,
         (
