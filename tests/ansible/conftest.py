@@ -63,7 +63,7 @@ def wheelhouse() -> None:
 def converged(wheelhouse: None) -> Iterator[Converged]:
     """The first run of site.yml on bare hosts."""
     if (why := why_no_hosts()) is not None:
-        pytest.skip(f"no hosts: {why}")
+        pytest.skip(f"real part not installed: LXC hosts ({why})")
     # Not under pytest's own directory, of which it keeps the last three: a host is large.
     directory = Path(tempfile.mkdtemp(prefix="mesos-hosts-"))
     testbed = Testbed(free_topology(), directory)
