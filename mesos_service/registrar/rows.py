@@ -182,7 +182,9 @@ def _load(connection: Connection, collection: Collection[K, V]) -> dict[K, V]:
     table = collection.table
     order = [table.c.since] if "since" in table.c else []
     entries: dict[K, V] = {}
-    for row in connection.execute(select(table).order_by(*order, collection.key)):
+    # In pieces too, as they are read into values between one and the next.
+    query = select(table).order_by(*order, collection.key).execution_options(yield_per=ROWS_AT_ONCE)
+    for row in connection.execute(query):
         key: K = row[0]
         try:
             entries[key] = collection.read(row)
