@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from mesos_service.http.client import Connection, ConnectionFault
+from mesos_service.http.client import Connection, ConnectionFault, Response
 from mesos_service.sdk.errors import CallRefused, NotConnected
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.recordio import RecordReader
@@ -155,18 +155,20 @@ class Subscription:
         A master that makes sure that it still leads takes no calls and keeps its streams; it is asked again.
 
         Raises:
-            NotConnected: the connection broke on the way, another master leads now, or this one has forgotten us.
+            NotConnected: the connection broke on the way, nobody answered within ``silence_seconds_max``, another
+                master leads now, or this one has forgotten us.
             CallRefused: the server said no.
         """
         sent = {**_JSON, **(headers or {})}
         if self.stream_id is not None:
             sent["Mesos-Stream-Id"] = self.stream_id
-        until = time.monotonic() + _NOT_NOW_SECONDS_MAX
         try:
-            response = await (await self._connected()).request("POST", self._path, body, sent)
-            while response.status == _NOT_NOW and time.monotonic() < until:
-                await asyncio.sleep(random.uniform(*_AGAIN_SECONDS))
-                response = await (await self._connected()).request("POST", self._path, body, sent)
+            # Whoever calls from a handler reads no events meanwhile, and so would not see that the server is silent.
+            async with asyncio.timeout(self.silence_seconds_max):
+                response = await self._request(body, sent)
+        except TimeoutError:
+            self.close()
+            raise NotConnected(f"{self.address} did not answer within {self.silence_seconds_max:g} s") from None
         except ConnectionFault as fault:
             raise NotConnected(str(fault)) from fault
         if response.status in (200, 202):
@@ -177,6 +179,14 @@ class Subscription:
         # 307 and 503: the server no longer leads. The stream is about to end as well; we need not wait for it.
         self.close()
         raise NotConnected(f"{self.address} has given up this subscription: HTTP {response.status} {text}".rstrip())
+
+    async def _request(self, body: bytes, headers: Mapping[str, str]) -> Response:
+        until = time.monotonic() + _NOT_NOW_SECONDS_MAX
+        response = await (await self._connected()).request("POST", self._path, body, headers)
+        while response.status == _NOT_NOW and time.monotonic() < until:
+            await asyncio.sleep(random.uniform(*_AGAIN_SECONDS))
+            response = await (await self._connected()).request("POST", self._path, body, headers)
+        return response
 
     async def _connected(self) -> Connection:
         if self._closed:

@@ -36,11 +36,14 @@ class FakeServer:
         self.calls: list[tuple[CallHeaders, Json]] = []
         self.streams: list[HeldStream] = []
         self.answers: dict[str, Answer] = {}
+        self.unanswered: set[str] = set()
+        """Types of calls that are never answered, as by a server that is frozen."""
         self.files: dict[str, bytes] = {}
         """What ``/files/read`` shows, by path."""
         self.on_call: Callable[[Json], None] = lambda call: None
         self.on_subscribe: Callable[[HeldStream, Json], None] = lambda stream, call: None
         self._changed = asyncio.Event()
+        self._ends = asyncio.Event()
         self._server = HttpServer(self, bind("127.0.0.1", 0))
 
     @property
@@ -51,6 +54,7 @@ class FakeServer:
         await self._server.start()
 
     async def stop(self) -> None:
+        self._ends.set()
         for stream in self.streams:
             stream.close()
         await self._server.stop()
@@ -94,6 +98,8 @@ class FakeServer:
             await stream.serve(receive, send, 200, [stream_id] if "scheduler" in self.path else [])
             return
         self.on_call(call)
+        if call["type"] in self.unanswered:
+            await self._ends.wait()
         answer = answer or Answer()
         extra = tuple((name.encode(), value.encode()) for name, value in answer.headers.items())
         await respond(send, answer.status, answer.text.encode(), extra)

@@ -326,6 +326,30 @@ def test_m_se_01_five_missed_heartbeats_end_a_subscription() -> None:
     in_loop(test())
 
 
+def test_m_se_01_a_call_that_nobody_answers_ends_a_subscription_too() -> None:
+    """A handler that waits for a frozen master keeps events from being read, and so their absence from being seen."""
+
+    class Declining(Recording):
+        async def offers(self, offers: Sequence[Offer]) -> None:
+            await self.decline(*offers)
+
+    def hurried(stream: HeldStream, call: Json) -> None:
+        subscribe_framework(stream, call, heartbeat_seconds=0.02)
+        stream.write(json.dumps({"type": "OFFERS", "offers": {"offers": [OFFER]}}).encode())
+
+    async def test() -> None:
+        async with fake_master() as master:
+            master.on_subscribe = hurried
+            master.unanswered = {"DECLINE"}
+            scheduler = Declining(master.address)
+            async with running(scheduler):
+                await master.called("DECLINE", 2)
+            (_, reason), *_ = await scheduler.heard("disconnected")
+            assert reason == f"{master.address} did not answer within 0.1 s"
+
+    in_loop(test())
+
+
 def test_m_se_01_waits_double_up_to_fifteen_seconds() -> None:
     backoff = Backoff(15.0)
     waits = [backoff.next() for _ in range(20)]
