@@ -191,7 +191,7 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status != 200:
             exchange.streaming = False
-        elif exchange.streaming:
+        elif exchange.streaming and not exchange.head.done():
             exchange.head.set_result(Response(status, exchange.headers))
 
     def on_body(self, body: bytes) -> None:
@@ -213,9 +213,9 @@ class Connection(asyncio.Protocol):
             return
         exchange = self._exchanges.popleft()
         response = Response(self._parser.get_status_code(), exchange.headers, b"".join(exchange.body))
-        if not exchange.head.done():
-            exchange.head.set_result(response)
-        exchange.whole.set_result(response)
+        for future in (exchange.head, exchange.whole):
+            if not future.done():  # Whoever asked may have been cancelled; those behind wait for their answers.
+                future.set_result(response)
         exchange.readable.set()
         if not self._parser.should_keep_alive():
             self._fail("was ended by the other side")

@@ -120,3 +120,29 @@ def test_a_stream_that_breaks_tells_its_reader() -> None:
         server.close()
 
     run(scenario)
+
+
+def test_a_request_that_is_given_up_costs_those_behind_it_nothing() -> None:
+    async def scenario() -> None:
+        asked, go = asyncio.Event(), asyncio.Event()
+
+        async def late(scope: Scope, receive: Receive, send: Send) -> None:
+            asked.set()
+            await go.wait()
+            await echo(scope, receive, send)
+
+        server = HttpServer(late, bind("127.0.0.1", 0))
+        await server.start()
+        connection = await Connection.open("127.0.0.1", server.port)
+        given_up = asyncio.create_task(connection.request("GET", "/1"))
+        await asked.wait()
+        behind = connection.send("GET", "/2")
+        given_up.cancel()
+        await asyncio.wait((given_up,))
+        go.set()
+        assert (await behind).body == b"/2 "
+        assert connection.is_open
+        connection.close()
+        await server.stop()
+
+    run(scenario)
