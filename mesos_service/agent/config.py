@@ -66,6 +66,13 @@ def _check_resources(text: str) -> str:
     return text
 
 
+def _check_cgroups_root(text: str) -> str:
+    parts = text.split("/")
+    if not all(parts) or {".", ".."} & set(parts):
+        raise ValueError("it is the name of a group, or several with slashes between them")
+    return text
+
+
 def _check_reregistration(duration: Duration) -> Duration:
     if duration.seconds > REREGISTRATION_SECONDS_MAX:
         raise ValueError(f"it can be {REREGISTRATION_SECONDS_MAX} seconds at most")
@@ -119,6 +126,32 @@ class AgentConfig(Flags):
     launcher: Literal["posix"] = Field("posix", description="This version has only posix.")
     isolation: str = Field(
         "posix/cpu,posix/mem", description="Isolator modules, in order, separated by commas ('module list' shows them)."
+    )
+    cgroups_hierarchy: Path = Field(
+        Path("/sys/fs/cgroup"), description="Where control groups are mounted, of version 1, 2 or both."
+    )
+    cgroups_root: Annotated[str, AfterValidator(_check_cgroups_root)] = Field(
+        "mesos", description="Name of the group that those of containers are made in."
+    )
+    cgroups_destroy_timeout: PositiveDuration = Field(
+        Duration.parse("1mins"), description="How long it may take to end a group and who is in it."
+    )
+    cgroups_enable_cfs: bool = Field(
+        False, description="Let cgroups/cpu stop a container that has used what it asked for, limit or not."
+    )
+    cgroups_cpu_enable_pids_and_tids_count: bool = Field(
+        False, description="Let cgroups/cpu count processes and threads."
+    )
+    cgroups_limit_swap: bool = Field(False, description="Let cgroups/mem bound memory together with swap.")
+    cgroups_pids_max: int = Field(
+        4096,
+        ge=1,
+        description="Let cgroups/pids bound a container that names no bound ('pids' in its limits or resources).",
+    )
+    dry_run_isolation: Annotated[str, AfterValidator(_check_resources)] | None = Field(
+        None,
+        description="Print what each isolator would do for a task of these resources ('cpus:0.5;mem:64'), do nothing,"
+        " and end. Needs the rights and the control groups that doing it would.",
     )
     switch_user: bool = Field(True, description="Run tasks as the user they name; takes root.")
     executor_environment_variables: Annotated[FileTextFlag, AfterValidator(_check_environment)] | None = Field(

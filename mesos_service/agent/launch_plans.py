@@ -18,6 +18,7 @@ from mesos_service.core.effects import LaunchContainer
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.resources import Resources
+from mesos_service.plugins.isolator import UNLIMITED
 from mesos_service.wire import tasks
 from mesos_service.wire.containers import CommandInfo, ContainerInfo, Environment, EnvironmentVariable
 from mesos_service.wire.convert.infos import carried_task, command_of
@@ -200,9 +201,8 @@ def _invocation(command: CommandInfo) -> Invocation:
 
 
 def _limits(effect: LaunchContainer) -> dict[str, int]:
-    # No limit at all is what an infinite one means to an isolator.
     limits = effect.task.limits if effect.task is not None else {}
-    return {name: limit for name, limit in limits.items() if limit is not None}
+    return {name: UNLIMITED if limit is None else limit for name, limit in limits.items()}
 
 
 def _variables(given: Environment | None) -> dict[str, str]:

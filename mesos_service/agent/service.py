@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from mesos_service.agent.detection import complete, measure
 from mesos_service.agent.driver import AgentDriver
 from mesos_service.agent.executor_api import ExecutorApi
 from mesos_service.agent.files_api import SandboxFiles
+from mesos_service.agent.isolators import make_isolators, runtime_dir
 from mesos_service.agent.kept import open_kept
 from mesos_service.agent.launch_plans import LaunchSettings
 from mesos_service.agent.master_detector import make_detector
@@ -40,8 +41,6 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.driver import Clock
 from mesos_service.http.server import HttpServer, bind
-from mesos_service.plugins.isolator import Host, Isolator
-from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from mesos_service.telemetry.metrics import AgentMetrics
 from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
@@ -55,16 +54,6 @@ DEFECT_STATUS: Final = 1
 UNSTORED_STATUS: Final = 1
 
 log = logging.getLogger(__name__)
-
-
-def make_isolators(config: AgentConfig, host: Host) -> Sequence[Isolator]:
-    """The isolators that ``--isolation`` names, in order.
-
-    Raises:
-        ConfigurationError: one is not there or not what an isolator has to be.
-    """
-    kinds = [load(ISOLATORS, name, config.modules_dirs()) for name in config.isolators()]
-    return [kind(host, read_config(kind, {})) for kind in kinds]
 
 
 class AgentService:
@@ -86,7 +75,7 @@ class AgentService:
         self.clock = Clock()
         resources = complete(config.resources, config.default_role, measure(self.work_dir))
         members = Members()
-        self._keeper = KeeperLink(config.runtime_dir or self.work_dir / "runtime")
+        self._keeper = KeeperLink(runtime_dir(config))
         self.containerizer = Containerizer(
             make_isolators(config, members),
             PosixLauncher(self._keeper),

@@ -32,6 +32,7 @@ from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources, from_milli
 from mesos_service.plugins.isolator import (
+    UNLIMITED,
     ContainerConfig,
     ContainerState,
     Host,
@@ -46,6 +47,7 @@ _MEGABYTE = 1024 * 1024
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+Question = Callable[[ContainerId], Coroutine[object, object, Limitation | None]]
 
 
 class Phase(StrEnum):
@@ -74,6 +76,10 @@ class _Container:
     """Set when ``launch`` will do nothing more to the container."""
     fetching: asyncio.Task[None] | None = None
     watching: list[asyncio.Task[None]] = field(default_factory=list)
+    post_mortem: asyncio.Task[None] | None = None
+    """Asks isolators why the first process ended, and tells that it did."""
+    limited: bool = False
+    """Whether a breach was told of; one is enough."""
     destroying: asyncio.Task[None] | None = None
 
 
@@ -362,22 +368,34 @@ class Containerizer:
     def _watch_all(self, container: _Container) -> None:
         for isolator in container.isolators:
             if type(isolator).watch is not Isolator.watch:
-                container.watching.append(asyncio.create_task(self._watch(container, isolator)))
+                container.watching.append(asyncio.create_task(self._watch(container, isolator, isolator.watch)))
 
     def _report_exit(self, container: _Container, child: Child) -> None:
-        self.on_exit(container.plan.container_id, child.exited.result())
+        status = child.exited.result()
+        coroners = [one for one in container.isolators if type(one).post_mortem is not Isolator.post_mortem]
+        if status == 0 or not coroners:
+            self.on_exit(container.plan.container_id, status)
+        else:
+            container.post_mortem = asyncio.create_task(self._examine(container, coroners, status))
 
-    async def _watch(self, container: _Container, isolator: Isolator) -> None:
+    async def _examine(self, container: _Container, coroners: Sequence[Isolator], status: int | None) -> None:
+        """An end that a breach brought about is told as one: the breach first, then the exit."""
+        for isolator in coroners:
+            await self._watch(container, isolator, isolator.post_mortem)
+        self.on_exit(container.plan.container_id, status)
+
+    async def _watch(self, container: _Container, isolator: Isolator, ask: Question) -> None:
         limitation: Limitation | None
         try:
-            limitation = await isolator.watch(container.plan.container_id)
+            limitation = await ask(container.plan.container_id)
         except Exception as error:  # noqa: BLE001 - what is not watched any more must not go on running (Mesos)
             limitation = Limitation(
                 resources=Resources.EMPTY,
                 message=f"Isolator '{isolator.name}' failed to watch: {error or repr(error)}",
                 reason="REASON_CONTAINER_LIMITATION",
             )
-        if limitation is not None and container.destroying is None:
+        if limitation is not None and container.destroying is None and not container.limited:
+            container.limited = True
             self.on_limitation(container.plan.container_id, limitation)
 
     # -- changing --------------------------------------------------------------------------------------------
@@ -428,6 +446,8 @@ class Containerizer:
         for task in container.watching:
             task.cancel()
         await asyncio.gather(*container.watching, return_exceptions=True)
+        if container.post_mortem is not None:
+            await container.post_mortem
         for isolator in reversed(container.prepared):
             failures += await _outcome(isolator.cleanup(container_id), f"Isolator '{isolator.name}' failed to clean up")
         del self._containers[container_id]
@@ -489,8 +509,9 @@ def _promised(resources: Resources, limits: Mapping[str, int]) -> Usage:
     """Limits as statistics: the request is the soft one, and the hard one of memory where none was given."""
     names = resources.quantities()
     cpus, memory = names.get("cpus"), names.get("mem")
-    memory_limit = limits.get("mem", memory)
-    cpus_limit = limits.get("cpus")
+    bounds = {name: limit for name, limit in limits.items() if limit != UNLIMITED}
+    memory_limit = bounds.get("mem", None if "mem" in limits else memory)
+    cpus_limit = bounds.get("cpus")
     return Usage(
         cpus_soft_limit=None if cpus is None else from_milli(cpus),
         cpus_limit=None if cpus_limit is None else from_milli(cpus_limit),

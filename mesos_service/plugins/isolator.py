@@ -19,6 +19,8 @@ from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 
 API_VERSION = 1
+UNLIMITED = -1
+"""A limit that says there is to be none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,8 @@ class ContainerConfig:
     """Absolute path of the working directory."""
     resources: Resources
     limits: Mapping[str, int] = field(default_factory=dict)
-    """Upper bounds by resource name, in thousandths; a name that is not here is bounded as the isolator sees fit."""
+    """Upper bounds by resource name, in thousandths, or :data:`UNLIMITED`; a name that is not here is bounded as the
+    isolator sees fit."""
     user: str | None = None
     """``None``: the agent's own."""
     parent: ContainerId | None = None
@@ -134,21 +137,29 @@ class Isolator(ABC):
     async def recover(  # noqa: B027 - silence is a sensible default
         self, states: Sequence[ContainerState], orphans: Collection[ContainerId]
     ) -> None:
-        """An agent has restarted: know its living containers again, and its orphans so that cleanup works.
+        """An agent has started: know the living containers of the one before it, and its orphans so that cleanup works.
 
-        Not called by this version, whose containers end with their agent. The interface is settled for agents to come
-        that recover.
+        Called before anything else, also when there is nothing. What an isolator left in neither is its own to end.
         """
 
     async def prepare(self, container_id: ContainerId, config: ContainerConfig) -> LaunchInfo | None:
         """The process does not exist yet; say what the launch needs."""
         return None
 
+    def explain(self, container_id: ContainerId, config: ContainerConfig) -> Sequence[str]:
+        """A line for each thing that ``prepare`` and ``isolate`` would do to the machine; does none of them (N27)."""
+        return ()
+
     async def isolate(self, container_id: ContainerId, pid: int) -> None:  # noqa: B027
         """Put the process, which waits, under control."""
 
     async def watch(self, container_id: ContainerId) -> Limitation | None:
         """Return only at a breach; it is cancelled when the container ends. ``None``: nothing is ever watched."""
+        return None
+
+    async def post_mortem(self, container_id: ContainerId) -> Limitation | None:
+        """The container's first process ended, and not well: say if a breach was the cause. Asked before anybody is
+        told, and before ``cleanup``; for breaches that the kernel punishes faster than ``watch`` can tell."""
         return None
 
     async def update(  # noqa: B027

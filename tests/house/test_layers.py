@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "core": frozenset({"domain", "plugins"}),
     "simulator": INNER,
     # Adapters.
+    "cgroups": frozenset({"domain", "plugins"}),
     "checkpoints": INNER | {"wire"},
     "configuration": INNER,
     "containers": INNER,
@@ -149,12 +150,13 @@ def test_dependencies_point_inward() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_modules_use_domain_plugins_and_allocation_only() -> None:
+def test_modules_use_domain_plugins_and_the_libraries_made_for_them() -> None:
+    library = {"allocators": "core.allocation", "isolators": "cgroups"}
     wrong = [
-        f"{place(file)}:{line} imports {module}; modules use domain, plugins and core.allocation, as a user's would"
+        f"{place(file)}:{line} imports {module}; modules use domain, plugins and the library for their kind: {library}"
         for file in python_files("modules")
         for line, module in own_imports(file)
-        if module.split(".")[0] not in {"domain", "plugins"} and not f"{module}.".startswith("core.allocation.")
+        if not f"{module}.".startswith(("domain.", "plugins.", f"{library.get(file.parent.name, 'domain')}."))
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -1,0 +1,119 @@
+"""One group: what it counts, who is in it, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from signal import SIGKILL
+
+from mesos_service.domain.errors import OperatingFault
+
+LEAF = "leaf"
+"""Of version 2, inner groups may have no processes when they hand on controllers, so ours are in a group below."""
+PROCESSES_FILE = "cgroup.procs"
+KILL_FILE = "cgroup.kill"
+_PAUSE_SECONDS_MIN = 0.001
+_PAUSE_SECONDS_MAX = 0.1
+_GONE = (FileNotFoundError, ProcessLookupError)
+"""What reading a group's file raises once somebody has removed the group (the latter is ENODEV's neighbour ESRCH)."""
+
+
+class Group:
+    """A group that may have been removed under our hands, which reading it takes for having nothing in it."""
+
+    def __init__(self, path: Path, version: int) -> None:
+        self.path = path
+        self.version = version
+
+    @property
+    def home(self) -> Path:
+        """Where its processes are."""
+        return self.path / LEAF if self.version == 2 else self.path
+
+    def exists(self) -> bool:
+        return self.path.is_dir()
+
+    def text(self, name: str) -> str | None:
+        """A control file, without the last line's end; ``None`` when it is not there."""
+        try:
+            handle = os.open(self.path / name, os.O_RDONLY | os.O_CLOEXEC)
+        except _GONE:
+            return None
+        try:
+            return b"".join(iter(lambda: os.read(handle, 65536), b"")).decode().rstrip("\n")
+        except OSError:
+            return None  # ENODEV: the group was removed while its file was open.
+        finally:
+            os.close(handle)
+
+    def number(self, name: str) -> int | None:
+        """A control file of one number; ``None`` when it is not there, or is the word ``max``."""
+        text = self.text(name)
+        return int(text) if text is not None and text.lstrip("-").isdigit() else None
+
+    def table(self, name: str) -> Mapping[str, int]:
+        """A control file of lines ``word number``; empty when it is not there."""
+        rows = (line.split() for line in (self.text(name) or "").splitlines())
+        return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+    def processes(self) -> list[int]:
+        """Process ids of all who are in it, or in a group below it. Zombies are in none."""
+        found = []
+        for directory, _, _ in os.walk(self.path):
+            text = Group(Path(directory), self.version).text(PROCESSES_FILE)
+            found += [int(line) for line in (text or "").split()]
+        return found
+
+    def kill(self) -> None:
+        """Send SIGKILL to everybody in it; who forks meanwhile is found by the next call."""
+        if (self.path / KILL_FILE).exists():
+            try:
+                (self.path / KILL_FILE).write_text("1")
+            except _GONE:
+                return
+            return
+        for pid in self.processes():
+            try:
+                os.kill(pid, SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    async def remove(self, seconds_max: float) -> None:
+        """Kill whoever is in it, and remove it with the groups below it, which may belong to nobody else.
+
+        Raises :class:`OperatingFault` when somebody is still there after ``seconds_max``.
+        """
+        deadline = time.monotonic() + seconds_max
+        pause = _PAUSE_SECONDS_MIN
+        while True:
+            try:
+                self._remove_all()
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                # Busy: processes, or the last breath of some that were just killed.
+                self.kill()
+                if time.monotonic() > deadline:
+                    raise OperatingFault(
+                        f"{self.path} could not be removed: {error.strerror}; processes in it: {self.processes()}"
+                    ) from error
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _PAUSE_SECONDS_MAX)
+
+    def _remove_all(self) -> None:
+        try:
+            remove_directory(self.path)
+        except OSError:
+            below = [Path(directory) for directory, _, _ in os.walk(self.path, topdown=False)]
+            for path in below:
+                remove_directory(path)
+
+
+def remove_directory(path: Path) -> None:
+    """Remove one group; the kernel takes its control files with it."""
+    path.rmdir()

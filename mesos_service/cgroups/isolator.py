@@ -1,0 +1,227 @@
+"""What isolators by control groups have in common: finding a hierarchy, making groups in it, and ending them.
+
+An isolator of this kind says which controllers it needs, in the words of both versions, and what it writes for a
+container (:meth:`CgroupIsolator.settings`); the rest is here. Isolators whose controllers share a hierarchy share a
+container's group: the first makes it, and the first that cleans up removes it.
+
+Version 1: ``MOUNT/ROOT/CONTAINER`` in each hierarchy. Version 2: the limits are those of ``MOUNT/ROOT/CONTAINER``, and
+the processes are in ``leaf`` below it (M-AG-06). A nested container is in the group of the one it is nested in.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from abc import abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from mesos_service.cgroups.book import Book
+from mesos_service.cgroups.group import PROCESSES_FILE, Group
+from mesos_service.cgroups.hierarchy import Hierarchy, find, known_to_kernel, mounted
+from mesos_service.cgroups.steps import Make, Step, Write, perform
+from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.ids import ContainerId
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Host, Isolator, LaunchInfo
+
+SUBTREE_FILE = "cgroup.subtree_control"
+
+log = logging.getLogger(__name__)
+
+
+class CgroupConfig(BaseModel):
+    """The agent's flags of these names, and where the machine is seen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cgroups_hierarchy: Path = Path("/sys/fs/cgroup")
+    cgroups_root: str = "mesos"
+    cgroups_destroy_timeout: float = 60.0
+    """Seconds."""
+    runtime_dir: Path = Path("/run/mesos-service")
+    rootfs: Path = Path("/")
+    """Where the machine's root directory is; tests have one of their own."""
+
+
+class CgroupIsolator(Isolator):
+    """Base of the isolators ``cgroups/...``.
+
+    Made only where they can work: raises :class:`ConfigurationError` otherwise, which says what is missing.
+    """
+
+    Config: ClassVar[type[Any] | None] = CgroupConfig
+    nesting = True
+    v1_controllers: ClassVar[tuple[str, ...]]
+    """All of these are needed, be it in one hierarchy or in several."""
+    v2_controller: ClassVar[str | None]
+    """``None`` where version 2 has no such thing."""
+
+    def __init__(self, host: Host, config: Any = None) -> None:  # Any: an instance of Config
+        super().__init__(host, config if config is not None else (self.Config or CgroupConfig)())
+        settings: CgroupConfig = self.config
+        self.hierarchies = self._choose(settings)
+        self.version = next(iter(self.hierarchies.values())).version
+        self._trees = tuple(dict.fromkeys(self.hierarchies.values()))
+        """Each hierarchy once: a mount may have several of the controllers."""
+        self._book = Book(settings.runtime_dir / "isolators" / "cgroups")
+        self._parents: dict[ContainerId, ContainerId] = {}
+        """Of nested containers, the ones they are nested in."""
+
+    # -- what there is ---------------------------------------------------------------------------------------
+    def _choose(self, settings: CgroupConfig) -> Mapping[str, Hierarchy]:
+        """By controller. All of version 1, or the one of version 2."""
+        there = mounted(settings.rootfs, settings.cgroups_hierarchy)
+        chosen = {name: found for name in self.v1_controllers if (found := find(there, 1, name)) is not None}
+        if len(chosen) < len(self.v1_controllers):
+            of_v2 = None if self.v2_controller is None else find(there, 2, self.v2_controller)
+            if of_v2 is None:
+                raise ConfigurationError(self._sentence(settings, there, chosen))
+            chosen = dict.fromkeys(self.v1_controllers, of_v2)
+        for hierarchy in chosen.values():
+            if not os.access(hierarchy.mount, os.W_OK):
+                raise ConfigurationError(
+                    f"Isolator '{self.name}' cannot make control groups in {hierarchy.mount}: it takes root, and a"
+                    " mount that can be written to"
+                )
+        return chosen
+
+    def _sentence(self, settings: CgroupConfig, there: Sequence[Hierarchy], chosen: Collection[str]) -> str:
+        place = settings.cgroups_hierarchy
+        if not there:
+            return (
+                f"Isolator '{self.name}' needs control groups, and none are mounted at or below {place}"
+                " (--cgroups_hierarchy)"
+            )
+        [missing, *_] = [name for name in self.v1_controllers if name not in chosen]
+        start = f"Isolator '{self.name}' needs the control group controller '{missing}', which is not mounted below"
+        if self.v2_controller is None and find(there, 1, "") is None:
+            return f"{start} {place}, and version 2 has none like it: take the isolator out of --isolation"
+        if known_to_kernel(settings.rootfs, missing) is False:
+            return f"{start} {place}, and this kernel does not have or enable it"
+        return f"{start} {place} (--cgroups_hierarchy); mount it there, or take the isolator out of --isolation"
+
+    def group(self, container_id: ContainerId, controller: str | None = None) -> Group:
+        """The group that a container's processes are in, of the first controller or the one named."""
+        return self._group_in(self.hierarchies[controller or self.v1_controllers[0]], container_id)
+
+    def _group_in(self, hierarchy: Hierarchy, container_id: ContainerId) -> Group:
+        while container_id in self._parents:
+            container_id = self._parents[container_id]
+        return Group(hierarchy.mount / self.config.cgroups_root / container_id, hierarchy.version)
+
+    # -- what is written -------------------------------------------------------------------------------------
+    @abstractmethod
+    def settings(self, group: Group, resources: Resources, limits: Mapping[str, int], *, running: bool) -> list[Write]:
+        """What to write for these resources and limits; ``running`` when there are processes in the group.
+
+        ``group`` is the one of the first controller.
+        """
+
+    def plan(self, container_id: ContainerId, config: ContainerConfig) -> list[Step]:
+        """All that :meth:`prepare` does."""
+        steps: list[Step] = []
+        for hierarchy in self._trees:
+            root = hierarchy.mount / self.config.cgroups_root
+            group = self._group_in(hierarchy, container_id)
+            if hierarchy.version == 2:
+                hand_on = f"+{self.v2_controller}"
+                steps += _hand_on(hierarchy.mount, hand_on)
+                steps += _made(root)
+                steps += _hand_on(root, hand_on)
+                steps += [Make(group.path), Make(group.home)]
+            else:
+                steps += [*_made(root), Make(group.path)]
+        steps += self.settings(self.group(container_id), config.resources, config.limits, running=False)
+        return steps
+
+    def attachment(self, container_id: ContainerId, pid: str) -> list[Step]:
+        """All that :meth:`isolate` does."""
+        groups = [self._group_in(hierarchy, container_id) for hierarchy in self._trees]
+        return [Write(group.home / PROCESSES_FILE, pid) for group in groups]
+
+    def explain(self, container_id: ContainerId, config: ContainerConfig) -> Sequence[str]:
+        """Every directory and every write, in order."""
+        steps = [] if config.parent is not None else self.plan(container_id, config)
+        return [str(step) for step in [*steps, *self.attachment(container_id, "PID")]]
+
+    # -- Isolator --------------------------------------------------------------------------------------------
+    async def recover(self, states: Sequence[ContainerState], orphans: Collection[ContainerId]) -> None:
+        """Know the living again, and end the groups of containers that never got a process."""
+        for state in states:
+            self.remember(state.container_id, state.config)
+            if state.config.parent is None and not self._is_ours(state.container_id):
+                log.warning(
+                    "Container %s was launched without isolator '%s', and goes on without it",
+                    state.container_id,
+                    self.name,
+                )
+        living = {state.container_id for state in states} | set(orphans)
+        for hierarchy in self._trees:
+            for container_id in set(self._book.containers(hierarchy.name)) - living:
+                log.info("Container %s of an agent before never ran: ending its control groups", container_id)
+                await self._end(hierarchy, container_id)
+
+    def remember(self, container_id: ContainerId, config: ContainerConfig) -> None:
+        """A container is there, new or recovered."""
+        if config.parent is not None:
+            self._parents[container_id] = config.parent
+
+    async def prepare(self, container_id: ContainerId, config: ContainerConfig) -> LaunchInfo | None:
+        """Make the groups and set their bounds."""
+        self.remember(container_id, config)
+        if config.parent is not None:
+            return None
+        for hierarchy in self._trees:
+            self._book.claim(hierarchy.name, container_id, self._group_in(hierarchy, container_id).path)
+        perform(self.plan(container_id, config))
+        return None
+
+    async def isolate(self, container_id: ContainerId, pid: int) -> None:
+        """Move the process into the groups; what it forks is born there."""
+        perform(self.attachment(container_id, str(pid)))
+
+    async def update(self, container_id: ContainerId, resources: Resources, limits: Mapping[str, int]) -> None:
+        """Set the bounds anew; nothing happens for a container whose groups are not ours, or that is nested."""
+        if container_id not in self._parents and self._is_ours(container_id):
+            perform(self.settings(self.group(container_id), resources, limits, running=True))
+
+    async def cleanup(self, container_id: ContainerId) -> None:
+        """End the groups with whoever is in them; those of a nested container are its parent's."""
+        if self._parents.pop(container_id, None) is not None:
+            return
+        for hierarchy in reversed(self._trees):
+            if self._book.has(hierarchy.name, container_id):
+                await self._end(hierarchy, container_id)
+
+    def is_measured(self, container_id: ContainerId) -> bool:
+        """Whether the container has a group of its own, which is there."""
+        return container_id not in self._parents and self._is_ours(container_id) and self.group(container_id).exists()
+
+    def _is_ours(self, container_id: ContainerId) -> bool:
+        return all(self._book.has(one.name, container_id) for one in self._trees)
+
+    async def _end(self, hierarchy: Hierarchy, container_id: ContainerId) -> None:
+        await self._group_in(hierarchy, container_id).remove(self.config.cgroups_destroy_timeout)
+        self._book.cross_out(hierarchy.name, container_id)
+
+
+def _made(root: Path) -> list[Step]:
+    """The steps to a root that may be several directories deep; none when it is there."""
+    missing: list[Step] = []
+    while not root.is_dir():
+        missing.append(Make(root))
+        root = root.parent
+    return missing[::-1]
+
+
+def _hand_on(group: Path, controller: str) -> list[Step]:
+    """Let groups below this one have the controller; no step where they have it already."""
+    try:
+        handed_on = (group / SUBTREE_FILE).read_text().split()
+    except FileNotFoundError:
+        handed_on = []
+    return [] if controller.removeprefix("+") in handed_on else [Write(group / SUBTREE_FILE, controller)]

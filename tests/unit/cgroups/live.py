@@ -1,0 +1,54 @@
+"""Groups of the machine that tests run on, under a name of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mesos_service.cgroups.hierarchy import mounted
+from mesos_service.domain.errors import ConfigurationError
+from mesos_service.plugins.isolator import Host, Isolator
+from mesos_service.plugins.loader import ISOLATORS, load, read_config
+
+HIERARCHY = Path("/sys/fs/cgroup")
+
+
+class Live:
+    """Makes isolators that work with this machine's real control groups, below a group that no agent uses."""
+
+    def __init__(self, directory: Path) -> None:
+        self.root = f"mesos_test_{os.getpid()}"
+        self._directory = directory
+
+    def isolator(self, name: str, host: Host, **flags: Any) -> Isolator:  # Any: whatever its Config takes
+        """An isolator by its name. Without its controllers the test is left out."""
+        kind = load(ISOLATORS, name)
+        values = {"cgroups_root": self.root, "runtime_dir": self._directory / "runtime", **flags}
+        try:
+            return kind(host, read_config(kind, values))
+        except ConfigurationError as refusal:
+            pytest.skip(f"real part not installed: {refusal}")
+
+    def groups(self) -> list[Path]:
+        """Every group below ours, of every hierarchy, ours included; zombies are in none."""
+        roots = [tree.mount / self.root for tree in mounted(Path("/"), HIERARCHY)]
+        return [Path(directory) for root in roots for directory, _, _ in os.walk(root)]
+
+    def containers(self) -> list[Path]:
+        """Those of them that belong to a container."""
+        return [group for group in self.groups() if group.name != self.root]
+
+
+@pytest.fixture(name="live")
+def live_groups(tmp_path: Path) -> Iterator[Live]:
+    """Whatever is left in our groups is a failure, and is removed all the same."""
+    made = Live(tmp_path)
+    yield made
+    left = made.containers()
+    for group in reversed(made.groups()):
+        group.rmdir()
+    assert not left, "groups outlived their containers"

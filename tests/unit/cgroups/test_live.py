@@ -1,0 +1,283 @@
+"""Isolators by control groups on this machine's own: that they hold what runs, and leave nothing (M-AG-05, M-AG-06)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from mesos_service.containers.containerizer import Members
+from mesos_service.containers.plan import LaunchFailed, LaunchPlan
+from mesos_service.domain.ids import ContainerId
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Isolator
+from tests.unit.cgroups.live import Live
+from tests.unit.containers.room import Run, alive, cid, open_descriptors, room, until
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups takes root")
+
+SPIN = "while :; do :; done"
+EATER = "import time; hoard = [bytearray(1 << 20) for _ in range(500)]; time.sleep(1000)"
+
+
+def with_resources(plan: LaunchPlan, resources: Resources) -> LaunchPlan:
+    return LaunchPlan(
+        container_id=plan.container_id,
+        argv=plan.argv,
+        environment=plan.environment,
+        sandbox=plan.sandbox,
+        resources=resources,
+    )
+
+
+def test_m_ag_05_cpu_a_quota_stops_who_spins(run: Run, tmp_path: Path, live: Live) -> None:
+    async def body() -> None:
+        host = Members()
+        cpu = live.isolator("cgroups/cpu", host, cgroups_enable_cfs=True)
+        async with room(tmp_path, [cpu], host) as here:
+            plan = with_resources(here.plan("c", "/bin/sh", "-c", SPIN), Resources.scalars(cpus=0.2, mem=32))
+            await here.containerizer.launch(plan)
+            usage = await here.containerizer.usage(cid("c"))
+            while not usage.cpus_nr_throttled or (usage.cpus_user_time_secs or 0) < 0.1:
+                await asyncio.sleep(0.02)
+                usage = await here.containerizer.usage(cid("c"))
+            assert usage.cpus_nr_periods is not None and usage.cpus_nr_periods >= usage.cpus_nr_throttled
+            assert usage.cpus_throttled_time_secs
+            # Without a ceiling it is stopped no more.
+            await here.containerizer.update(cid("c"), Resources.scalars(cpus=0.2, mem=32), {"cpus": -1})
+            throttled = (await cpu.usage(cid("c"))).cpus_nr_throttled
+            used = (await cpu.usage(cid("c"))).cpus_user_time_secs or 0
+            while ((await cpu.usage(cid("c"))).cpus_user_time_secs or 0) < used + 0.3:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            assert (await cpu.usage(cid("c"))).cpus_nr_throttled == throttled
+
+    run(body())
+
+
+def test_m_ag_05_mem_who_takes_too_much_is_ended_and_told_why(run: Run, tmp_path: Path, live: Live) -> None:
+    """Whichever is heard of first, the kernel's event or the end of the process: the breach is told before the exit."""
+
+    async def body() -> None:
+        host = Members()
+        memory = live.isolator("cgroups/mem", host)
+        heard: list[str] = []
+        async with room(tmp_path, [memory], host) as here:
+            here.containerizer.on_exit = lambda _, status: heard.append(f"exit {status}")
+            here.containerizer.on_limitation = lambda _, told: heard.append(f"{told.reason} {told.message}")
+            for number in range(5):
+                plan = with_resources(
+                    here.plan(f"c{number}", sys.executable, "-c", EATER), Resources.scalars(cpus=1, mem=64)
+                )
+                await here.containerizer.launch(plan)
+                await until(lambda: any(text.startswith("exit") for text in heard))
+                breach, end = heard
+                assert breach.startswith(
+                    "REASON_CONTAINER_LIMITATION_MEMORY Memory limit exceeded: Requested: 64MB Maximum Used: 64MB\n"
+                )
+                assert "total_rss" in breach or "anon" in breach
+                assert end == f"exit {int(signal.SIGKILL)}"
+                heard.clear()
+                await here.destroy(f"c{number}")
+
+    run(body())
+
+
+def test_m_ag_05_mem_a_child_that_is_killed_ends_its_container(run: Run, tmp_path: Path, live: Live) -> None:
+    async def body() -> None:
+        host = Members()
+        async with room(tmp_path, [live.isolator("cgroups/mem", host)], host) as here:
+            (tmp_path / "eat.py").write_text(EATER)
+            line = f"{sys.executable} {tmp_path}/eat.py; sleep 1000"
+            plan = with_resources(here.plan("c", "/bin/sh", "-c", line), Resources.scalars(cpus=1, mem=64))
+            await here.containerizer.launch(plan)
+            await until(lambda: here.limitations)
+            assert here.limitations[0][1].reason == "REASON_CONTAINER_LIMITATION_MEMORY"
+            assert here.limitations[0][1].resources == Resources.scalars(mem=64)
+            assert not here.exits, "the shell itself lives on until somebody destroys it"
+
+    run(body())
+
+
+def test_m_ag_05_mem_a_hard_bound_is_raised_and_never_lowered(run: Run, tmp_path: Path, live: Live) -> None:
+    async def body() -> None:
+        host = Members()
+        memory = live.isolator("cgroups/mem", host)
+        async with room(tmp_path, [memory], host) as here:
+            await here.shell("c", "exec sleep 1000")
+
+            async def bounds() -> tuple[int | None, int | None]:
+                usage = await memory.usage(cid("c"))
+                return usage.mem_soft_limit_bytes, usage.mem_limit_bytes
+
+            megabyte = 1024 * 1024
+            assert await bounds() == (32 * megabyte, 32 * megabyte)
+            await memory.update(cid("c"), Resources.scalars(mem=64), {})
+            assert await bounds() == (64 * megabyte, 64 * megabyte)
+            await memory.update(cid("c"), Resources.scalars(mem=33), {"mem": 48000})
+            assert await bounds() == (33 * megabyte, 64 * megabyte)
+            await memory.update(cid("c"), Resources.scalars(mem=33), {"mem": -1})
+            assert await bounds() == (33 * megabyte, None)
+
+    run(body())
+
+
+def test_m_ag_05_pids_a_fork_bomb_is_told_to_try_again(run: Run, tmp_path: Path, live: Live) -> None:
+    bomb = """
+import errno, os, time
+born = 1
+try:
+    while True:
+        if os.fork() == 0:
+            time.sleep(1000)
+        born += 1
+except OSError as error:
+    print(born, errno.errorcode[error.errno], flush=True)
+time.sleep(1000)
+"""
+
+    async def body() -> None:
+        host = Members()
+        pids = live.isolator("cgroups/pids", host, cgroups_pids_max=7)
+        async with room(tmp_path, [pids], host) as here:
+            await here.launch("c", sys.executable, "-c", bomb)
+            assert await here.said("c") == ["7 EAGAIN"]
+            assert (await pids.usage(cid("c"))).threads == 7
+            await here.destroy("c")
+
+    run(body())
+
+
+def test_m_ag_02_who_hides_from_everybody_dies_with_its_group(run: Run, tmp_path: Path, live: Live) -> None:
+    """A process with another session, other parents and an empty environment: only the group knows whose it is."""
+
+    async def body() -> None:
+        host = Members()
+        async with room(tmp_path, [live.isolator("cgroups/pids", host)], host) as here:
+            hidden = (
+                f"env -i setsid {sys.executable} -c 'import os, time; print(os.getpid(), flush=True); time.sleep(1e3)'"
+            )
+            await here.shell("c", f"({hidden} &) ; read _ < /dev/zero")
+            [pid] = map(int, await here.said("c"))
+            assert alive(pid)
+            await here.destroy("c")
+            assert not alive(pid)
+
+    run(body())
+
+
+def test_n27_the_plan_is_what_is_done(run: Run, tmp_path: Path, live: Live) -> None:
+    """Every value that is planned can be read afterwards where it was to be written, and every group is there."""
+
+    async def body() -> None:
+        host = Members()
+        names = ("cgroups/cpu", "cgroups/mem", "cgroups/pids")
+        isolators = [
+            live.isolator(name, host, cgroups_enable_cfs=True) if "cpu" in name else live.isolator(name, host)
+            for name in names
+        ]
+        async with room(tmp_path, isolators, host) as here:
+            plan = here.plan("c", "/bin/sleep", "1000")
+            config = ContainerConfig(sandbox=str(plan.sandbox), resources=plan.resources)
+            lines = [line for isolator in isolators for line in isolator.explain(plan.container_id, config)]
+            assert not live.groups(), "planning does nothing"
+            pid = await here.containerizer.launch(plan)
+            made = [Path(line.removeprefix("mkdir ")) for line in lines if line.startswith("mkdir ")]
+            assert sorted(set(made)) == sorted(live.groups())
+            for line in lines:
+                if line.startswith("write "):
+                    value, _, path = line.removeprefix("write ").partition(" to ")
+                    content = Path(path).read_text().splitlines()  # noqa: ASYNC240
+                    assert (str(pid) if value == "PID" else value) in content, line
+
+    run(body())
+
+
+def test_x50_a_group_of_somebody_else_is_left_alone(run: Run, tmp_path: Path, live: Live) -> None:
+    async def body() -> None:
+        host = Members()
+        isolator = live.isolator("cgroups/pids", host)
+        async with room(tmp_path, [isolator], host) as here:
+            await here.shell("first", "exec sleep 1000")
+            [root] = [group for group in live.groups() if group.name == live.root]
+            strange = root / cid("c")
+            strange.mkdir()
+            with pytest.raises(LaunchFailed, match="is there already, and was made by somebody else"):
+                await here.shell("c", "exec sleep 1000")
+            assert strange.is_dir()
+            strange.rmdir()
+
+    run(body())
+
+
+def test_a_group_that_somebody_removes_under_us_disturbs_nobody(run: Run, tmp_path: Path, live: Live) -> None:
+    async def body() -> None:
+        host = Members()
+        isolators = [live.isolator(f"cgroups/{name}", host) for name in ("cpu", "mem", "pids")]
+        async with room(tmp_path, isolators, host) as here:
+            pid = await here.shell("c", "exec sleep 1000")
+            for group in live.containers():
+                for tree in (group.parent.parent, *group.parent.parent.glob("leaf")):
+                    (tree / "cgroup.procs").write_text(str(pid))
+                group.rmdir()
+            for isolator in isolators:
+                assert not (await isolator.usage(cid("c"))).measured()
+            assert alive(pid)
+            await here.destroy("c")
+            assert not alive(pid)
+            assert not here.limitations
+
+    run(body())
+
+
+def test_x53_a_new_agent_knows_what_runs_and_ends_what_never_ran(run: Run, tmp_path: Path, live: Live) -> None:
+    """The first agent dies between making the groups of one container and starting it, while another one runs."""
+
+    async def body() -> None:
+        host = Members()
+        before = [live.isolator(f"cgroups/{name}", host) for name in ("cpu", "mem", "pids")]
+        async with room(tmp_path, before, host) as here:
+            pid = await here.shell("c", SPIN)
+            config = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=1, mem=32))
+            for isolator in before:
+                await isolator.prepare(ContainerId("never"), config)
+            assert [group.name for group in live.containers()].count("never") == 4
+            after: list[Isolator] = [live.isolator(f"cgroups/{name}", host) for name in ("cpu", "mem", "pids")]
+            for isolator in after:
+                await isolator.recover([ContainerState(container_id=cid("c"), pid=pid, config=config)], [])
+            assert {group.name for group in live.containers()} == {cid("c")}
+            for isolator in after:
+                assert (await isolator.usage(cid("c"))).measured()
+            watching = asyncio.ensure_future(after[1].watch(cid("c")))
+            await asyncio.sleep(0)
+            assert not watching.done()
+            watching.cancel()
+
+    run(body())
+
+
+def test_nothing_is_left_of_many_containers(run: Run, tmp_path: Path, live: Live) -> None:
+    """Launched, ended by themselves, killed, or refused: no group, no process, no descriptor."""
+
+    async def body() -> None:
+        host = Members()
+        isolators = [live.isolator(f"cgroups/{name}", host) for name in ("cpu", "mem", "pids")]
+        async with room(tmp_path, isolators, host) as here:
+            await here.outcome(here.plan("warm", "/bin/true"))
+            before = open_descriptors()
+            pids = []
+            for number in range(20):
+                pids.append(await here.shell(f"killed{number}", f"sleep 1000 & {SPIN}"))
+                await here.outcome(here.plan(f"ended{number}", "/bin/sh", "-c", "sleep 0.01; exit 3"))
+                with pytest.raises(LaunchFailed):
+                    await here.containerizer.launch(here.plan(f"refused{number}", "/bin/true", user="nobody-here"))
+                await here.destroy(f"killed{number}")
+            assert not live.containers()
+            assert not any(map(alive, pids))
+            assert open_descriptors() == before
+            assert not list((tmp_path / "runtime" / "isolators" / "cgroups").iterdir())
+
+    run(body())
