@@ -1,4 +1,8 @@
-"""Which agents are at which address. A new one at the address of another that is away has taken its place."""
+"""Which agents are at which address. A new one at the address of another that is away has taken its place.
+
+That presumes that one machine has one agent to a port. A hostname alone may be what many machines are called, and an
+address what many have behind their own gates; only both together, and the port, are one place.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,19 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import AgentId
 
 
+def place(info: AgentInfo) -> tuple[str, str, int]:
+    """Where an agent is: hostname, address and port."""
+    return info.hostname, info.ip, info.port
+
+
 def enter(state: MasterState, agent_id: AgentId, info: AgentInfo) -> None:
     """List an agent at its address."""
-    state.addresses.setdefault((info.hostname, info.port), {})[agent_id] = None
+    state.addresses.setdefault(place(info), {})[agent_id] = None
 
 
 def strike(state: MasterState, agent_id: AgentId, info: AgentInfo) -> None:
     """Take an agent off the list; does nothing for one that is not on it."""
-    address = (info.hostname, info.port)
+    address = place(info)
     there = state.addresses.get(address)
     if there is not None:
         there.pop(agent_id, None)
@@ -24,4 +33,4 @@ def strike(state: MasterState, agent_id: AgentId, info: AgentInfo) -> None:
 
 def others_at(state: MasterState, info: AgentInfo) -> list[AgentId]:
     """All agents at the address of ``info``."""
-    return list(state.addresses.get((info.hostname, info.port), ()))
+    return list(state.addresses.get(place(info), ()))

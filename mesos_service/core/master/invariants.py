@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import TypeVar
 
 from mesos_service.core.allocation.ledger import Ledger
+from mesos_service.core.master import addresses
 from mesos_service.core.master.deadlines import RecoveryOverdue, RemovalDue
 from mesos_service.core.master.state import Agent, Framework, MasterState
 from mesos_service.core.registry.operations import MarkAgentGone
@@ -151,11 +152,11 @@ def _check_collections(state: MasterState) -> None:
         known = state.frameworks.get(framework_id)
         own = known is not None and (known.stream_id == stream_id or stream_id in known.standbys)
         _must(own, f"stream {stream_id} is nobody's")
-    by_address: dict[tuple[str, int], dict[AgentId, None]] = {}
+    by_address: dict[tuple[str, str, int], dict[AgentId, None]] = {}
     for agent_id, agent in state.agents.items():
-        by_address.setdefault((agent.info.hostname, agent.info.port), {})[agent_id] = None
+        by_address.setdefault(addresses.place(agent.info), {})[agent_id] = None
     for agent_id, info in state.recovered.items():
-        by_address.setdefault((info.hostname, info.port), {})[agent_id] = None
+        by_address.setdefault(addresses.place(info), {})[agent_id] = None
     _same("addresses", state.addresses, by_address)
 
 

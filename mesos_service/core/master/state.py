@@ -219,8 +219,8 @@ class MasterState:
     elected_at: float = 0.0
     agents: dict[AgentId, Agent] = field(default_factory=dict)
     links: dict[LinkId, dict[AgentId, None]] = field(default_factory=dict)
-    addresses: dict[tuple[str, int], dict[AgentId, None]] = field(default_factory=dict)
-    """``agents`` and ``recovered`` by hostname and port; written by ``addresses.py`` alone."""
+    addresses: dict[tuple[str, str, int], dict[AgentId, None]] = field(default_factory=dict)
+    """``agents`` and ``recovered`` by hostname, address and port; written by ``addresses.py`` alone."""
     registrations: dict[LinkId, dict[str, AgentId]] = field(default_factory=dict)
     """First registrations by link, so that one that is repeated gets the same id."""
     registering: dict[AgentId, int] = field(default_factory=dict)

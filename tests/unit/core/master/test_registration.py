@@ -31,6 +31,7 @@ from tests.unit.core.master.world import (
     AWARE,
     SMALL,
     TOTAL,
+    Node,
     Scheduler,
     World,
     custom,
@@ -117,6 +118,20 @@ def test_a_new_agent_takes_the_place_of_a_disconnected_one_at_its_address() -> N
     assert list(world.state.agents) == [new.agent_id]
     assert scheduler.record.completed_tasks[-1].state is TaskState.LOST
     assert list(world.state.removed) == [old.agent_id]
+
+
+def test_a_new_agent_on_another_machine_of_the_same_name_takes_nobodys_place() -> None:
+    world = World()
+    old = world.agent(hostname="host")
+    scheduler = world.framework()
+    running(world, old, scheduler)
+    old.lose_link()
+    elsewhere = replace(old.info, ip="10.0.0.2")
+    assert elsewhere.ip != old.info.ip
+    new = Node(world, elsewhere, world.new_link())
+    new.register()
+    assert set(world.state.agents) == {old.agent_id, new.agent_id}
+    assert TaskId("t") in scheduler.record.tasks, "it may well be back"
 
 
 def test_a_new_agent_beside_a_connected_one_at_its_address() -> None:
@@ -472,7 +487,7 @@ def test_an_agent_that_moved_is_known_by_its_new_address() -> None:
     world = World()
     node = world.agent(hostname="old")
     node.say(AgentUpdated(agent=replace(node.info, hostname="new")))
-    assert list(world.state.addresses) == [("new", 5051)]
+    assert list(world.state.addresses) == [("new", node.info.ip, 5051)]
 
 
 # -- strangers -----------------------------------------------------------------------------------------------
