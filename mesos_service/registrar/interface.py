@@ -35,7 +35,8 @@ class Registrar(Protocol):
 
         Raises:
             Deposed: a newer election has taken it before.
-            RegistryFault: it cannot be reached, read or upgraded within the fetch timeout (M-HA-04).
+            RegistryFault: it cannot be reached, read or upgraded within the fetch timeout (M-HA-04), or is one of
+                masters that are elected, and this one is not.
         """
         ...
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, func, inspect, select, update
+from sqlalchemy import Connection, inspect, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -76,7 +76,7 @@ class SqlStore:
             connection.execute(
                 update(LEADERSHIP).values(
                     epoch=LEADERSHIP.c.epoch + 1,
-                    election=func.coalesce(election, LEADERSHIP.c.election),
+                    election=election,
                     leader=leader,
                     version=LEADERSHIP.c.version + 1,
                 )
@@ -140,7 +140,16 @@ class SqlStore:
         self._backend.engine.dispose()
 
     def _refuse_older(self, stored: Leadership, election: int | None, uncertain: bool) -> None:
-        if election is None or stored.election is None or election > stored.election:
+        if stored.election is None:
+            return
+        if election is None:
+            # The elected leader would go on beside this one until it writes the next time: two would decide.
+            raise RegistryFault(
+                f"it belongs to masters that are elected (the last was {stored.leader}, of election {stored.election}),"
+                " and this one contends with nobody: start it with their --zk. If it is to be the only one from now on,"
+                f" end the others and run 'mesos-service registry forget-elections --registry={self.name}'"
+            )
+        if election > stored.election:
             return
         if uncertain and election == stored.election:
             # An attempt of ours went through, and its answer was lost.
