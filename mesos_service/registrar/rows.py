@@ -184,13 +184,15 @@ def _load(connection: Connection, collection: Collection[K, V]) -> dict[K, V]:
     entries: dict[K, V] = {}
     # In pieces too, as they are read into values between one and the next.
     query = select(table).order_by(*order, collection.key).execution_options(yield_per=ROWS_AT_ONCE)
-    for row in connection.execute(query):
-        key: K = row[0]
-        try:
-            entries[key] = collection.read(row)
-        except (ValueError, TypeError) as error:
-            raise RegistryFault(
-                f"the row '{key}' of table {table.name} cannot be understood: {error}. Nothing was changed; restore the"
-                " registry from a backup, or delete that row if you know that it is not needed"
-            ) from error
+    # Closed also where a row is refused: a server's cursor would outlive it.
+    with connection.execute(query) as found:
+        for row in found:
+            key: K = row[0]
+            try:
+                entries[key] = collection.read(row)
+            except (ValueError, TypeError) as error:
+                raise RegistryFault(
+                    f"the row '{key}' of table {table.name} cannot be understood: {error}. Nothing was changed; restore"
+                    " the registry from a backup, or delete that row if you know that it is not needed"
+                ) from error
     return entries
