@@ -23,6 +23,7 @@ REWRITE_BYTES_MIN: Final = 8 * 1024 * 1024
 REWRITE_FACTOR: Final = 4
 """A journal is written anew when it is so many times as long as after the last time, and so long at least."""
 _CRC_DIGITS: Final = 8
+_ANEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_DSYNC | os.O_CLOEXEC
 
 
 @dataclass(slots=True)
@@ -74,14 +75,16 @@ def _crc(text: bytes) -> bytes:
     return b"%08x" % zlib.crc32(text)
 
 
-def _lines(records: Iterable[Record]) -> bytes:
-    texts = (spelling.encode(record) for record in records)
-    return b"".join(b"%s %s\n" % (_crc(text), text) for text in texts)
+def line(record: Record) -> bytes:
+    """A record as it stands in a journal."""
+    text = spelling.encode(record)
+    return b"%s %s\n" % (_crc(text), text)
 
 
 class Journal:
-    """Writes one journal. Its methods block, and each has stored everything when it returns: a write is followed by
-    ``fdatasync``, so that not even a power cut takes back what somebody has been told."""
+    """Writes one journal. Its methods block, and each has stored everything when it returns, so that not even a power
+    cut takes back what somebody has been told: the file is open with ``O_DSYNC``, which makes of a write and its
+    ``fdatasync`` one system call, and of two waits for Python's lock one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -94,23 +97,22 @@ class Journal:
         """Whether it would be well to write it anew."""
         return self._length > max(REWRITE_BYTES_MIN, REWRITE_FACTOR * self._length_when_new)
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Add records. Raises ``OSError``; then none of them was added."""
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Add lines (:func:`line`). Raises ``OSError``; then none of them was added."""
         assert self._handle is not None, "a journal is written anew before it is added to"
-        data = _lines(records)
+        data = b"".join(lines)
         try:
             _write_all(self._handle, data)
-            os.fdatasync(self._handle)
         except OSError:
             os.ftruncate(self._handle, self._length)
             raise
         self._length += len(data)
 
-    def rewrite(self, records: Sequence[Record]) -> None:
+    def rewrite(self, lines: Iterable[bytes]) -> None:
         """Replace the file, whole and at once. Raises ``OSError``; then the old one is still there."""
         fresh = self._path.with_name(f"{self._path.name}.new")
-        data = _lines(records)
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        data = b"".join(lines)
+        handle = os.open(fresh, _ANEW, 0o600)
         try:
             _write_all(handle, data)
             os.fsync(handle)

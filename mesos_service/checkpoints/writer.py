@@ -1,7 +1,8 @@
 """Writes checkpoints beside the loop: whatever comes up while one write is under way goes with the next (group commit).
 
-A write and its ``fdatasync`` take a fraction of a millisecond on a good disk and tens of them on a bad one; in a thread
-of its own that delays what waits for it and nothing else.
+A write that is stored when it returns takes a fraction of a millisecond on a good disk and tens of them on a bad one;
+in a thread of its own that delays what waits for it and nothing else. Records become text in the loop's thread, while
+the write before is under way: in the other they would fight for Python's lock with the loop that waits for them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from mesos_service.checkpoints.files import MetaDirectory
-from mesos_service.checkpoints.journal import Journal
+from mesos_service.checkpoints.journal import Journal, line
 from mesos_service.core.agent.records import AgentKept, Record
 from mesos_service.core.messages import Checkpointed
+from mesos_service.domain.ids import AgentId
 
 FULL_SECONDS_MAX: Final = 30.0
 """How long a full disk is waited for."""
@@ -52,7 +54,9 @@ class CheckpointWriter:
         self._defect = defect
         self._journal: Journal | None = None
         self._path = meta.path
-        self._batch: list[Record] = []
+        self._agent_id: AgentId | None = None
+        """Whose the records are, once one has said so."""
+        self._batch: list[bytes] = []
         self._number = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._writing: asyncio.Task[None] | None = None
@@ -66,12 +70,14 @@ class CheckpointWriter:
         """
         self._path = path
         journal = Journal(path)
-        journal.rewrite(records)
+        journal.rewrite(map(line, records))
         self._journal = journal
 
     def store(self, number: int, record: Record) -> None:
         """Answered by ``Checkpointed``, once for all that was written together."""
-        self._batch.append(record)
+        if isinstance(record, AgentKept):
+            self._agent_id = record.info.agent_id
+        self._batch.append(line(record))
         self._number = number
         self._begin_writing()
 
@@ -106,7 +112,7 @@ class CheckpointWriter:
                 return
             self._submit(Checkpointed(number))
 
-    async def _stored(self, batch: Sequence[Record]) -> bool:
+    async def _stored(self, batch: Sequence[bytes]) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + FULL_SECONDS_MAX
         told = False
@@ -129,16 +135,15 @@ class CheckpointWriter:
                     log.info("Checkpoints are written again to %s", self._path)
                 return True
 
-    def _put(self, batch: Sequence[Record], anew: Sequence[Record] | None) -> None:
+    def _put(self, batch: Sequence[bytes], anew: Sequence[Record] | None) -> None:
         if anew is not None and self._journal is not None:
-            self._journal.rewrite(anew)
+            self._journal.rewrite(map(line, anew))
         elif self._journal is not None:
             self._journal.append(batch)
         else:
-            [agent_id] = {one.info.agent_id for one in batch if isinstance(one, AgentKept)}
-            assert agent_id is not None, "an agent that is kept has an id"
-            self._path = self._meta.begin(agent_id)
+            assert self._agent_id is not None, "nothing is kept before an agent has its id"
+            self._path = self._meta.begin(self._agent_id)
             journal = Journal(self._path)
             journal.rewrite(batch)
-            self._meta.choose(agent_id)
+            self._meta.choose(self._agent_id)
             self._journal = journal

@@ -1,10 +1,14 @@
 """Nothing leaves the agent before what it presumes is on disk (X05, X52).
 
 Handlers decide as if writing took no time. What they decide to write goes out at once, as ``Checkpoint``; everything
-else that the world could notice - a message, a launch, a signal, an answer - waits here until all that was decided
+else that the world could notice - a message, a launch, a signal, a stream - waits here until all that was decided
 before it has been stored. The order stays what it was, so that nobody outside can tell, and after a crash the records
 explain everything that anybody has ever seen. (Known in the literature as output commit: Elnozahy et al., "A survey of
 rollback-recovery protocols in message-passing systems", 2002, section 2.4.)
+
+The status of an executor's call does not wait, as it does not in Mesos: 202 says that the call was understood. That
+its update is kept is said by ACKNOWLEDGED, which waits; until then the executor repeats it. An executor that sends one
+call after the other would otherwise wait for the disk once for each of them.
 
 While nothing is being written nothing waits, which is always so for frameworks that do not checkpoint.
 """
@@ -12,7 +16,7 @@ While nothing is being written nothing waits, which is always so for frameworks 
 from __future__ import annotations
 
 from mesos_service.core.agent.turn import Turn
-from mesos_service.core.effects import AgentEffect, Checkpoint, Note, Span
+from mesos_service.core.effects import AgentEffect, Checkpoint, Note, Reply, Span
 from mesos_service.core.messages import Checkpointed
 
 
@@ -23,7 +27,7 @@ def withhold(turn: Turn) -> list[AgentEffect]:
         return turn.effects
     released: list[AgentEffect] = []
     for effect in turn.effects:
-        if isinstance(effect, Checkpoint | Note | Span):
+        if isinstance(effect, Checkpoint | Note | Reply | Span):
             released.append(effect)
         else:
             state.withheld.append((state.checkpoints, effect))

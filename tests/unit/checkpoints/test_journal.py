@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mesos_service.checkpoints import journal, spelling, writer
 from mesos_service.checkpoints.files import MetaDirectory
-from mesos_service.checkpoints.journal import Journal
+from mesos_service.checkpoints.journal import Journal, line
 from mesos_service.checkpoints.writer import CheckpointWriter
 from mesos_service.core.agent.records import AgentKept, FrameworkForgotten, Record, TaskKept, UpdateAcknowledged
 from mesos_service.core.messages import Checkpointed
@@ -51,6 +51,7 @@ def with_a_command(record: Record) -> Record:
 
 
 RECORDS = all_kinds()
+LINES = list(map(line, RECORDS))
 
 
 def spelt(records: Sequence[Record]) -> list[bytes]:
@@ -61,8 +62,8 @@ def written(tmp_path: Path, records: Sequence[Record]) -> Path:
     path = tmp_path / "S1" / "journal"
     path.parent.mkdir(exist_ok=True)
     made = Journal(path)
-    made.rewrite(records[:1])
-    made.append(records[1:])
+    made.rewrite(map(line, records[:1]))
+    made.append([line(record) for record in records[1:]])
     made.close()
     return path
 
@@ -130,7 +131,7 @@ def test_a_record_of_an_unknown_kind_is_no_record() -> None:
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "journal"
     made = Journal(path)
-    made.rewrite(RECORDS[:2])
+    made.rewrite(map(line, RECORDS[:2]))
     real = os.write
 
     def half(handle: int, data: bytes) -> int:
@@ -140,9 +141,9 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", half)
         with pytest.raises(OSError, match="No space"):
-            made.append(RECORDS[2:4])
+            made.append(LINES[2:4])
     assert journal.read(path).torn_bytes == 0
-    made.append(RECORDS[4:5])
+    made.append(LINES[4:5])
     assert spelt(journal.read(path).records) == spelt([*RECORDS[:2], RECORDS[4]])
     made.close()
 
@@ -239,7 +240,7 @@ def test_a_full_disk_holds_everything_up_until_there_is_room(tmp_path: Path, mon
         await desk.until(lambda: desk.stored == [1])
         tries = 0
 
-        def full(self: Journal, records: Sequence[Record]) -> None:
+        def full(self: Journal, lines: Sequence[bytes]) -> None:
             nonlocal tries
             tries += 1
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -263,7 +264,7 @@ def test_x05_what_cannot_be_stored_is_never_told_as_stored(tmp_path: Path, monke
         desk.writer.store(1, ME)
         await desk.until(lambda: desk.stored == [1])
 
-        def broken(self: Journal, records: Sequence[Record]) -> None:
+        def broken(self: Journal, lines: Sequence[bytes]) -> None:
             raise OSError(errno.EIO, "Input/output error")
 
         monkeypatch.setattr(Journal, "append", broken)
