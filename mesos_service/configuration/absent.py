@@ -14,7 +14,7 @@ _NO_AUTHENTICATION: Final = "Authentication and authorisation are not there yet.
 _NO_LOOKUP: Final = "Names are not looked up: give --ip and, where it differs, --hostname."
 _LOGS: Final = "Logs go to standard error; --logging_level says how much."
 _NO_CONTAINER_IMAGES: Final = "Tasks run without container images in this version."
-_NO_CGROUPS: Final = "The isolators of this version are posix/cpu and posix/mem."
+_NO_CGROUPS: Final = "No isolator of this version would heed it."
 _NO_NETWORK: Final = "Tasks share the network of their agent."
 _NO_OVERSUBSCRIPTION: Final = "There is no oversubscription yet."
 _OLD_NAME: Final = "Mesos has renamed it: write 'agent' for 'slave'."
@@ -71,7 +71,7 @@ MASTER: Final = _table(
     ("Rate limits are not there yet.", ("rate_limits",)),
     ("Users are roles now: use --role_sorter.", ("user_sorter",)),
     (
-        "Offer constraints are not there yet.",
+        "Patterns of offer constraints have bounds of their own.",
         ("offer_constraints_re2_max_mem", "offer_constraints_re2_max_program_size"),
     ),
     ("There is no web page yet.", ("webui_dir",)),
@@ -109,13 +109,9 @@ AGENT: Final = _table(
         (
             "agent_subsystems",
             "bounding_capabilities",
-            "cgroups_net_cls_primary_handle",
-            "cgroups_net_cls_secondary_handles",
-            "container_disk_watch_interval",
             "disallow_sharing_agent_ipc_namespace",
             "disallow_sharing_agent_pid_namespace",
             "effective_capabilities",
-            "enforce_container_disk_quota",
             "nvidia_gpu_devices",
             "perf_duration",
             "perf_events",

@@ -26,6 +26,22 @@ Quantities = Mapping[str, int]
 """Scalar amounts by resource name, in thousandths (X40)."""
 
 
+@dataclass(frozen=True, slots=True)
+class FilterSpec:
+    """An offer filter as a framework asks for it: the module's name, and its parameters as they were sent (N10)."""
+
+    name: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferConstraints:
+    """Mesos' constraints on the attributes of agents, by role, as they were sent (M-AL-14)."""
+
+    by_role: Mapping[Role, Mapping[str, object]] = field(default_factory=dict)
+    carried: object = field(default=None, compare=False, repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameworkInfo:
     """What a framework says of itself when it subscribes.
@@ -46,6 +62,10 @@ class FrameworkInfo:
     hostname: str = ""
     min_allocatable: Mapping[Role, tuple[Quantities, ...]] = field(default_factory=dict)
     """Per role, alternatives of which one must be covered by an offer (``offer_filters``; M-AL-13)."""
+    filters: Mapping[Role, tuple[FilterSpec, ...]] = field(default_factory=dict)
+    """Per role, filters that stand until the framework says otherwise (``offer_filters``; N10)."""
+    constraints: OfferConstraints = field(default_factory=OfferConstraints, compare=False)
+    """They come with the call and not with the FrameworkInfo, and hence are not in the registry."""
     refusal: str | None = field(default=None, compare=False)
     """Why it cannot be accepted as it was sent, where only the wire form shows it (``role`` beside ``roles``)."""
     carried: object = field(default=None, compare=False, repr=False)

@@ -33,7 +33,8 @@ from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.domain.values import to_milli
 from mesos_service.election.url import ZooKeeperUrl, read_url
 from mesos_service.plugins.allocator import SorterKind
-from mesos_service.plugins.loader import ALLOCATORS, load
+from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, available, load
+from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.registrar.url import FILE_NAME, IN_MEMORY, check_registry, file_url
 
 PORT: Final = 5050
@@ -175,6 +176,10 @@ class MasterConfig(Flags):
     cluster: str | None = Field(None, description="A name for the cluster, shown to people.")
 
     allocator: str = Field("hierarchical", description="Allocator module ('mesos-service module list').")
+    offer_filters: str | None = Field(
+        None,
+        description="Filter modules that frameworks may ask for, separated by commas. Default: all that are built in.",
+    )
     allocation_interval: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
         Duration.parse("1secs"),
         description="Time between allocations over all agents; an agent where something changed does not wait for it.",
@@ -303,11 +308,20 @@ class MasterConfig(Flags):
             max_unreachable_tasks_per_framework=self.max_unreachable_tasks_per_framework,
             roles=None if self.roles is None else parse_roles(self.roles),
             root_submissions=self.root_submissions,
+            offer_filters=self.filter_modules(),
             tracing=tracing,
         )
+
+    def filter_modules(self) -> dict[str, type[OfferFilter]]:
+        """The modules of ``--offer_filters``, by name; raises ``ConfigurationError``."""
+        if self.offer_filters is None:
+            return {one.name: load(OFFER_FILTERS, one.name) for one in available(OFFER_FILTERS)}
+        kinds = [load(OFFER_FILTERS, name, self.modules_dirs()) for name in split_list(self.offer_filters)]
+        return {kind.name: kind for kind in kinds}
 
     def prepare(self) -> None:
         """See that what the flags name is there and can be used; raises ``ConfigurationError``."""
         if self.work_dir is not None:
             check_directory(self.work_dir)
         load(ALLOCATORS, self.allocator, self.modules_dirs())
+        self.filter_modules()

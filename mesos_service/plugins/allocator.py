@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from mesos_service.domain.attributes import Attribute
 from mesos_service.domain.errors import ConfigurationError
@@ -27,6 +27,9 @@ from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.verdict import Veto
+
+if TYPE_CHECKING:
+    from mesos_service.plugins.offer_filter import OfferFilter
 
 API_VERSION = 1
 
@@ -74,6 +77,8 @@ class FrameworkView:
     suppressed: frozenset[Role] = frozenset()
     capabilities: frozenset[str] = frozenset()
     min_allocatable: Mapping[Role, tuple[Quantities, ...]] = field(default_factory=dict)
+    filters: Mapping[Role, tuple[OfferFilter, ...]] = field(default_factory=dict)
+    """Standing filters; equal ones are the same object as long as the framework does not change them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ import mesos_service
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.allocator import Allocator
 from mesos_service.plugins.isolator import Isolator
+from mesos_service.plugins.offer_filter import OfferFilter
 
 T = TypeVar("T")
 
@@ -56,6 +57,8 @@ ALLOCATORS: Final[Kind[Allocator]] = Kind(
 
 ISOLATORS: Final[Kind[Isolator]] = Kind("isolators", Isolator)
 """``posix/cpu`` lives in ``posix_cpu.py``."""
+
+OFFER_FILTERS: Final[Kind[OfferFilter]] = Kind("offer_filters", OfferFilter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -46,7 +46,18 @@ class FrameworkInfoCapability(Message, kw_only=True):
 
 
 class OfferFilters(Message, kw_only=True):
+    """``filters`` are not of Mesos: filters by name that stand until the framework says otherwise (N10)."""
+
     min_allocatable_resources: OfferFiltersMinAllocatableResources | None = None
+    filters: tuple[OfferFiltersFilter, ...] = ()
+
+
+class OfferFiltersFilter(Message, kw_only=True):
+    """One of ``mesos-service module list``, with the parameters that it documents."""
+
+    name: str
+    # Any: whatever the module documents.
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class OfferFiltersResourceQuantities(Message, kw_only=True):

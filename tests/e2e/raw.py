@@ -56,11 +56,11 @@ class RawFramework:
         self._buffer = bytearray()
 
     @classmethod
-    async def subscribe(cls, master: str, info: Json, accept: str = "application/json") -> Self:
-        """POST a SUBSCRIBE and wait for the head of its answer."""
+    async def subscribe(cls, master: str, info: Json, accept: str = "application/json", **more: object) -> Self:
+        """POST a SUBSCRIBE, ``more`` beside its FrameworkInfo, and wait for the head of its answer."""
         host, _, port = master.rpartition(":")
         stream = await Connection.open(host, int(port))
-        body = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}).encode()
+        body = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": info, **more}}).encode()
         head, chunks = await stream.stream("POST", PATH, body, {"Content-Type": "application/json", "Accept": accept})
         assert head.status == 200, head.body
         return cls(stream, await Connection.open(host, int(port)), head, chunks)

@@ -15,17 +15,21 @@ from mesos_service.domain.ids import AgentId, ContainerId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView
 from mesos_service.plugins.isolator import ContainerConfig
-from mesos_service.plugins.loader import ALLOCATORS, ISOLATORS, load
+from mesos_service.plugins.loader import ALLOCATORS, ISOLATORS, OFFER_FILTERS, load, read_config
 from tests.house.source import ROOT
 
 PAGE = ROOT / "docs" / "writing_modules.md"
-EXAMPLE = re.compile(r"`((?:isolators|allocators)/\w+\.py)`(?:(?!```).)*```python\n(.*?)```", re.DOTALL)
+EXAMPLE = re.compile(r"`((?:isolators|allocators|offer_filters)/\w+\.py)`(?:(?!```).)*```python\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture
 def modules_dir(tmp_path: Path) -> Path:
     examples = EXAMPLE.findall(PAGE.read_text(encoding="utf-8"))
-    assert [name for name, _ in examples] == ["isolators/nice_tasks.py", "allocators/one_at_a_time.py"]
+    assert [name for name, _ in examples] == [
+        "isolators/nice_tasks.py",
+        "allocators/one_at_a_time.py",
+        "offer_filters/only_region.py",
+    ]
     for name, code in examples:
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
@@ -61,3 +65,14 @@ def test_the_allocator_of_the_page_grants_one_at_a_time(modules_dir: Path) -> No
     passes = [allocator.allocate(0.0, random.Random(1), agents=None) for _ in range(4)]
 
     assert [len(grants) for grants in passes] == [1, 1, 1, 0]
+
+
+def test_n10_the_offer_filter_of_the_page_knows_its_region(modules_dir: Path) -> None:
+    kind = load(OFFER_FILTERS, "only_region", [modules_dir])
+    only = kind(read_config(kind, {"region": "eu"}))
+    here, there = (
+        AgentView(agent_id=AgentId("s"), hostname="h", total=Resources.EMPTY, region=region) for region in ("eu", "us")
+    )
+
+    assert only.about_agent(here, 0.0) is None
+    assert only.about_agent(there, 0.0) is not None

@@ -12,6 +12,7 @@ from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, FrameworkView
+from mesos_service.plugins.offer_filter import OfferFilter
 
 Minimum = tuple[tuple[tuple[str, int], ...], ...]
 """Alternatives of (resource name, thousandths); see ``AllocatorOptions.min_allocatable``."""
@@ -26,7 +27,7 @@ NOTHING: Final[Holdings] = {}
 class Client(Leaf):
     """One framework in one role. ``serial`` is never given twice, unlike the bit of the sorter."""
 
-    __slots__ = ("capabilities", "framework_id", "minimum", "role", "serial", "stamp")
+    __slots__ = ("capabilities", "filters", "framework_id", "minimum", "role", "serial", "stamp")
 
     def __init__(self, framework_id: FrameworkId, role: Role, serial: int) -> None:
         super().__init__(framework_id)
@@ -35,6 +36,7 @@ class Client(Leaf):
         self.serial = serial
         self.capabilities: frozenset[str] = frozenset()
         self.minimum: Minimum = ()
+        self.filters: tuple[OfferFilter, ...] = ()
         self.stamp = 0
         """Another number, never given twice, after each change of what gates ask for."""
 
@@ -63,6 +65,7 @@ class AgentBook:
         "active",
         "agent_id",
         "allocated",
+        "barred",
         "free",
         "index",
         "offered",
@@ -88,15 +91,18 @@ class AgentBook:
         self.allocated: Holdings = NOTHING
         self.overbooked = False
         """Whether more is held than there is, as after an agent came back smaller than what runs on it."""
+        self.barred = 0
+        """Bits of the clients whose standing filters keep this agent from them, whatever is free."""
         self.vetoed = 0
-        """Bits of the clients that a gate refused, and would refuse any offer contained in ``vetoed_free``."""
+        """Bits of the clients that a gate refused, and would refuse any offer contained in ``vetoed_free``; those that
+        are barred are always among them, so that a pass needs to know nothing of them."""
         self.vetoed_free = Resources.EMPTY
         self.set_total(view.total, traits)
 
     def set_total(self, total: Resources, traits: Traits) -> None:
         self.total = total
         self.traits = traits
-        self.vetoed = 0
+        self.vetoed = self.barred
         self.count_free()
 
     def count_free(self) -> None:
@@ -115,7 +121,7 @@ class AgentBook:
         self.free = free
         self.shape: Shape | None = None
         if self.vetoed and free is not self.vetoed_free and not self.vetoed_free.contains(free):
-            self.vetoed = 0
+            self.vetoed = self.barred
 
     def take(self, prepared: Prepared) -> None:
         """Offer ``prepared``, which was made of what is free here. What was vetoed stays so: less is free."""
@@ -132,6 +138,16 @@ class AgentBook:
         """The client of ``bit`` was refused what is free now."""
         self.vetoed |= bit
         self.vetoed_free = self.free
+
+    def bar(self, bit: int) -> None:
+        """A standing filter keeps this agent from the client of ``bit``."""
+        self.barred |= bit
+        self.vetoed |= bit
+
+    def forget_bits(self, bits: int) -> None:
+        """They mean nobody any more, or somebody else."""
+        self.barred &= ~bits
+        self.vetoed &= ~bits
 
     def held(self) -> Resources:
         """All that is offered and allocated, to be compared with the total (X48)."""

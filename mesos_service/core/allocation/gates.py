@@ -65,6 +65,27 @@ def covers(quantities: Quantities, minimum: Minimum) -> bool:
     return False
 
 
+class Wanted:
+    """A framework's standing filters on what is free (B45). Those on agents are bits of the agent, and come before."""
+
+    reason = reasons.OFFER_FILTER
+
+    def refuses(self, attempt: Attempt) -> bool:
+        return self._veto(attempt) is not None
+
+    def veto(self, attempt: Attempt) -> Veto:
+        veto = self._veto(attempt)
+        assert veto is not None, "asked for a veto of what was not refused"
+        return veto
+
+    def _veto(self, attempt: Attempt) -> Veto | None:
+        for one in attempt.client.filters:
+            veto = one.about_free(attempt.offer)
+            if veto is not None:
+                return veto
+        return None
+
+
 class MinimumSize:
     """One of the alternatives must be covered; without any, everything is large enough (M-AL-13)."""
 
@@ -134,8 +155,18 @@ class Nearby:
 
 
 _MINIMUM: Final = MinimumSize()
+WANTED: Final = Wanted()
 
-GATES: Final[tuple[Gate, ...]] = (ForRole(), _MINIMUM, Capable(), Nearby(), Strip(), _MINIMUM)
+GATES: Final[tuple[Gate, ...]] = (
+    ForRole(),
+    WANTED,
+    _MINIMUM,
+    Capable(),
+    Nearby(),
+    Strip(),
+    WANTED,
+    _MINIMUM,
+)
 """X29b up to sizing, which is :mod:`~mesos_service.core.allocation.quota`'s."""
 
 

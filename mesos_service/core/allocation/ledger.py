@@ -35,6 +35,7 @@ from mesos_service.core.allocation.recovery import Recovery
 from mesos_service.core.allocation.shape_book import ShapeBook
 from mesos_service.core.allocation.shapes import Prepared
 from mesos_service.core.allocation.sorter import Sorter
+from mesos_service.core.allocation.standing import StandingFilters
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources, ResourcesError
@@ -59,6 +60,7 @@ class Ledger:
         self._options = options
         self._with_own_minimum: dict[int, Client] = {}
         self._whitelist: frozenset[str] | None = None
+        self.standing = StandingFilters()
         self._strays: dict[FrameworkId, dict[AgentId, None]] = {}
         """Agents on which frameworks that are not known hold something."""
         self._clients: dict[int, Client] = {}
@@ -160,6 +162,7 @@ class Ledger:
             else:
                 self._sort_stray(framework_id, agent)
         agent.whitelisted = self._is_whitelisted(agent)
+        self.standing.look_at(agent)
         agent.count_free()
         if self.quota:
             self.quota.move_free(Resources.EMPTY, agent.free)
@@ -171,6 +174,7 @@ class Ledger:
             self.filters.drop_agent(agent.index)
         agent.view = view
         agent.whitelisted = self._is_whitelisted(agent)
+        self.standing.look_at(agent)
         self._set_total(agent, view.total)
         self._sort_in(agent)
 
@@ -321,6 +325,7 @@ class Ledger:
 
     # -- filters ---------------------------------------------------------------------------------------------
     def lapse_filters(self, now: float) -> None:
+        self.standing.turn(now, self.agents.values())
         self._forget_vetoes(self.filters.lapse(now))
 
     def release_holds(self) -> None:
@@ -448,6 +453,7 @@ class Ledger:
 
     def _remove_client(self, framework: FrameworkBook, client: Client) -> None:
         self.filters.drop_client(client.serial)
+        self.standing.drop(client)
         self.sorter.remove(client)
         del framework.clients[client.role]
         del self._clients[client.serial]
@@ -476,11 +482,13 @@ class Ledger:
                 self.sorter.activate(client)
             else:
                 self.sorter.deactivate(client)
+            bit = client.bit
             self.sorter.renumber(client)  # any of its vetoes may have become wrong
+            self.standing.set(client, view.filters.get(role, ()), bit, self.agents.values())
         if self.sorter.retired.bit_count() > len(self._clients) + 64:
-            keep = ~self.sorter.reclaim()
+            retired = self.sorter.reclaim()
             for agent in self.agents.values():
-                agent.vetoed &= keep
+                agent.forget_bits(retired)
 
     @property
     def own_minimum_bits(self) -> int:
@@ -494,4 +502,4 @@ class Ledger:
         for client, index in pairs:
             agent = self._by_index[index]
             assert agent is not None, "filters go with their agent"
-            agent.vetoed &= ~self._clients[client].bit
+            agent.vetoed = agent.vetoed & ~self._clients[client].bit | agent.barred

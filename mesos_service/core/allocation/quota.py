@@ -23,7 +23,7 @@ from typing import Final
 from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import Client
-from mesos_service.core.allocation.gates import covers
+from mesos_service.core.allocation.gates import WANTED, covers
 from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, countable, is_countable
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import Quantities
@@ -236,6 +236,10 @@ class Sizing:
             attempt = Attempt(shape, client)
             attempt.shrink(offer)
             return Prepared.refused(_CutTooSmall(self, attempt), attempt)
+        if client.filters and any(one.about_free(offer) is not None for one in client.filters):
+            attempt = Attempt(shape, client)
+            attempt.shrink(offer)
+            return Prepared.refused(WANTED, attempt)
         return Prepared(client, shape.free, offer, quantities, self._scale)
 
     def missing_to(self, wanted: Quantities, role: Role) -> tuple[Left, Left]:

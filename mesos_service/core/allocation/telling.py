@@ -106,6 +106,8 @@ class Teller:
     def _gate(self, agent: AgentBook, free: Resources, client: Client, sizing: Sizing | None) -> Veto | None:
         """The first gate in order (X29b) that keeps ``client`` from what was ``free``."""
         ledger = self._ledger
+        if agent.barred & client.bit:
+            return ledger.standing.why(client, agent)
         shape = ledger.shapes.shape_of(agent.traits, free)
         prepared = ledger.shapes.prepared(shape, client)
         if prepared.blocked is None and sizing is not None:

@@ -13,9 +13,9 @@ from typing import Final
 from mesos_service.core.effects import CloseStream, OpenStream, SendScheduler
 from mesos_service.core.events import Error, Heartbeat, Subscribed
 from mesos_service.core.link import FrameworkUpdated
-from mesos_service.core.master import books, passes
+from mesos_service.core.master import books, filtering, passes
 from mesos_service.core.master.deadlines import FailoverOverdue, GraceOver, HeartbeatDue, LeaseDue
-from mesos_service.core.master.state import Framework, Lease, MasterState
+from mesos_service.core.master.state import Framework, Lease, MasterOptions, MasterState
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import Subscribe
 from mesos_service.core.registry.operations import RecordFramework, RemoveFramework
@@ -85,7 +85,7 @@ def recover(state: MasterState, record: RegisteredFramework, now: float) -> Fram
     framework.generation = record.generation
     framework.recovered = True
     state.frameworks[framework.framework_id] = framework
-    state.allocator.add_framework(view(framework), {}, False)
+    state.allocator.add_framework(view(framework, state.options), {}, False)
     state.timers.set(FailoverOverdue(framework.framework_id), now + recovery_seconds(state, framework))
     return framework
 
@@ -121,7 +121,7 @@ def make(state: MasterState, info: FrameworkInfo, now: float) -> Framework:
     )
 
 
-def view(framework: Framework) -> FrameworkView:
+def view(framework: Framework, options: MasterOptions) -> FrameworkView:
     """What the allocator may know of it."""
     info = framework.info
     return FrameworkView(
@@ -130,6 +130,7 @@ def view(framework: Framework) -> FrameworkView:
         suppressed=framework.suppressed,
         capabilities=info.capabilities,
         min_allocatable=info.min_allocatable,
+        filters=filtering.of(framework, options),
     )
 
 
@@ -205,6 +206,6 @@ def change(turn: Turn, framework: Framework, info: FrameworkInfo, suppressed: fr
     state = turn.state
     framework.info = info
     framework.suppressed = suppressed
-    state.allocator.update_framework(view(framework))
+    state.allocator.update_framework(view(framework, state.options))
     for agent_id in agents_of(framework):
         turn.tell_agent(state.agents[agent_id], FrameworkUpdated(info))

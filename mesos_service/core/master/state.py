@@ -33,6 +33,7 @@ from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
 from mesos_service.plugins.allocator import Allocator
+from mesos_service.plugins.offer_filter import OfferFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,8 @@ class MasterOptions:
     roles: frozenset[Role] | None = None
     """Roles that frameworks may use (``--roles``); ``None`` allows all."""
     root_submissions: bool = True
+    offer_filters: Mapping[str, type[OfferFilter]] = field(default_factory=dict)
+    """The filters that frameworks may ask for, by name (``--offer_filters``)."""
     tracing: bool = False
 
 
@@ -192,6 +195,9 @@ class Framework:
     """In the order in which they came."""
     deposed: dict[StreamId, int] = field(default_factory=dict)
     """The last streams whose schedulers acted and do so no more, with their tokens."""
+    filters: Mapping[Role, tuple[OfferFilter, ...]] = field(default_factory=dict)
+    """What was made of ``filters_asked``; written by ``filtering.py`` alone."""
+    filters_asked: object = None
     offered_at: float | None = None
     """When it was last made an offer, by this master."""
     offers_sent: int = 0

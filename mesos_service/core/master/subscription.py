@@ -157,7 +157,7 @@ def _add(turn: Turn, record: RegisteredFramework) -> Framework:
     framework = frameworks.make(state, record.info, turn.now)
     framework.generation = record.generation
     state.frameworks[framework.framework_id] = framework
-    state.allocator.add_framework(frameworks.view(framework), {}, False)
+    state.allocator.add_framework(frameworks.view(framework, state.options), {}, False)
     return framework
 
 

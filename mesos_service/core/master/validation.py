@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from mesos_service.core.master import filtering
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import MULTI_ROLE, FrameworkInfo
@@ -39,6 +40,7 @@ def refuse_framework(info: FrameworkInfo, suppressed: Collection[Role], options:
         or _refuse_failover_timeout(info.failover_timeout_seconds)
         or _refuse_suppressed(info, suppressed)
         or _refuse_by_policy(info, options)
+        or filtering.refuse(info, options)
     )
 
 

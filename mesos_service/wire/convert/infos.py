@@ -12,11 +12,19 @@ import msgspec
 
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
-from mesos_service.domain.frameworks import DEFAULT_ROLE, MULTI_ROLE, FrameworkInfo, Quantities
+from mesos_service.domain.frameworks import (
+    DEFAULT_ROLE,
+    MULTI_ROLE,
+    FilterSpec,
+    FrameworkInfo,
+    OfferConstraints,
+    Quantities,
+)
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, Role, TaskId
 from mesos_service.domain.tasks import ContainerStatus, Source, TaskInfo, TaskState, TaskStatus
 from mesos_service.domain.values import to_milli
 from mesos_service.wire import agents, common, containers, frameworks, tasks
+from mesos_service.wire import constraints as wire_constraints
 from mesos_service.wire.convert.values import (
     attributes_from_wire,
     attributes_to_wire,
@@ -31,7 +39,9 @@ NANOSECONDS: Final = 1_000_000_000
 # -- frameworks ----------------------------------------------------------------------------------------------
 
 
-def framework_from_wire(info: frameworks.FrameworkInfo) -> FrameworkInfo:
+def framework_from_wire(
+    info: frameworks.FrameworkInfo, constraints: wire_constraints.OfferConstraints | None = None
+) -> FrameworkInfo:
     """Roles as the master understands them: ``roles`` with MULTI_ROLE, else the one ``role`` or ``*``."""
     capabilities = frozenset(one.type for one in info.capabilities if one.type is not None)
     refusal = None
@@ -46,7 +56,8 @@ def framework_from_wire(info: frameworks.FrameworkInfo) -> FrameworkInfo:
     minimums: dict[Role, tuple[Quantities, ...]] = {}
     for role, filters in info.offer_filters.items():
         try:
-            minimums[Role(role)] = _quantities(filters)
+            if filters.min_allocatable_resources is not None or not filters.filters:
+                minimums[Role(role)] = _quantities(filters)
         except ValueError as error:
             refusal = refusal or f"'FrameworkInfo.offer_filters' of role '{role}' is invalid: {error}"
     return FrameworkInfo(
@@ -60,9 +71,30 @@ def framework_from_wire(info: frameworks.FrameworkInfo) -> FrameworkInfo:
         principal=info.principal,
         hostname=info.hostname or "",
         min_allocatable=minimums,
+        filters={
+            Role(role): tuple(FilterSpec(one.name, one.parameters) for one in filters.filters)
+            for role, filters in info.offer_filters.items()
+            if filters.filters
+        },
+        constraints=_constraints(constraints),
         refusal=refusal,
         carried=info,
     )
+
+
+def constraints_to_wire(info: FrameworkInfo) -> wire_constraints.OfferConstraints:
+    """What the framework sent, or none."""
+    return (
+        cast("wire_constraints.OfferConstraints | None", info.constraints.carried)
+        or wire_constraints.OfferConstraints()
+    )
+
+
+def _constraints(sent: wire_constraints.OfferConstraints | None) -> OfferConstraints:
+    if sent is None:
+        return OfferConstraints()
+    by_role = {Role(role): msgspec.to_builtins(one) for role, one in sent.role_constraints.items()}
+    return OfferConstraints(by_role, sent)
 
 
 def _quantities(one: frameworks.OfferFilters) -> tuple[Quantities, ...]:

@@ -40,7 +40,7 @@ def call_from_wire(call: wire.Call, context: CallContext) -> messages.SchedulerM
     if call.type == "SUBSCRIBE":
         assert call.subscribe is not None, "validation saw to it"
         return messages.Subscribe(
-            framework=framework_from_wire(call.subscribe.framework_info),
+            framework=framework_from_wire(call.subscribe.framework_info, call.subscribe.offer_constraints),
             suppressed_roles=tuple(Role(role) for role in call.subscribe.suppressed_roles),
             mode=call.subscribe.mode,
             fencing_token=call.subscribe.fencing_token,
@@ -216,7 +216,7 @@ def _update_framework(call: wire.Call, framework_id: FrameworkId, context: CallC
     return messages.UpdateFramework(
         framework_id=framework_id,
         **context,
-        framework=framework_from_wire(update.framework_info),
+        framework=framework_from_wire(update.framework_info, update.offer_constraints),
         suppressed_roles=tuple(Role(role) for role in update.suppressed_roles),
     )
 

@@ -17,7 +17,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.common import VersionInfo
-from mesos_service.wire.convert.infos import framework_to_wire
+from mesos_service.wire.convert.infos import constraints_to_wire, framework_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire
 from mesos_service.wire.render import legacy_shapes as shapes
 from mesos_service.wire.render.agents import agent_pid, capability_names
@@ -217,6 +217,7 @@ def _framework(framework: Framework, holdings: Holdings) -> shapes.LegacyFramewo
         ),
         executors=tuple(_executors(framework)),
         labels=carried.labels.labels if carried.labels is not None else (),
+        offer_constraints=constraints_to_wire(info),
     )
 
 

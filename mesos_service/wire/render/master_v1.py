@@ -13,16 +13,13 @@ from mesos_service.domain.resource import Resource as Item
 from mesos_service.domain.resource import plain_key
 from mesos_service.domain.resources import Resources
 from mesos_service.wire import agents, common, offers, operator, policy, tasks
-from mesos_service.wire.constraints import OfferConstraints
-from mesos_service.wire.convert.infos import agent_to_wire, executor_to_wire, framework_to_wire
+from mesos_service.wire.convert.infos import agent_to_wire, constraints_to_wire, executor_to_wire, framework_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire, time_to_wire
 from mesos_service.wire.render.agents import agent_pid, capability_names
 from mesos_service.wire.render.legacy_master import Holdings
 from mesos_service.wire.render.legacy_values import endpoint_resources, total
 from mesos_service.wire.render.roles import roles_in_use
 from mesos_service.wire.render.tasks_v1 import task_v1
-
-_NO_CONSTRAINTS = OfferConstraints()
 
 
 def get_master(state: MasterState, description: agents.MasterInfo) -> operator.ResponseGetMaster:
@@ -97,7 +94,7 @@ def _framework(state: MasterState, framework: Framework, holdings: Holdings) -> 
         offers=tuple(_offer(state, offer) for offer in framework.offers.values()),
         allocated_resources=endpoint_resources(holdings.used.get(framework_id, Resources.EMPTY)),
         offered_resources=endpoint_resources(holdings.offered.get(framework_id, Resources.EMPTY)),
-        offer_constraints=_NO_CONSTRAINTS,
+        offer_constraints=constraints_to_wire(framework.info),
         fencing_token=framework.generation if framework.fenced or framework.standbys else None,
         standbys=tuple(map(_standby, framework.standbys.values())),
     )

@@ -22,7 +22,8 @@ from mesos_service.plugins.allocator import (
     Quota,
     SorterKind,
 )
-from mesos_service.plugins.loader import ALLOCATORS, load
+from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, load, read_config
+from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.plugins.verdict import Veto
 
 Outcome = dict[tuple[str, str], tuple[int, str]]
@@ -80,11 +81,12 @@ class Cluster:
         suppressed: Iterable[str] = (),
         capabilities: Iterable[str] = (),
         minimum: Mapping[str, Sequence[Quantities]] | None = None,
+        filters: Sequence[OfferFilter] = (),
         used: Mapping[str, Resources] | None = None,
         active: bool = True,
     ) -> None:
         held = {AgentId(agent): resources for agent, resources in (used or {}).items()}
-        self.allocator.add_framework(view(name, roles, suppressed, capabilities, minimum), held, active)
+        self.allocator.add_framework(view(name, roles, suppressed, capabilities, minimum, filters), held, active)
         self.audit()
 
     def update(
@@ -94,8 +96,9 @@ class Cluster:
         suppressed: Iterable[str] = (),
         capabilities: Iterable[str] = (),
         minimum: Mapping[str, Sequence[Quantities]] | None = None,
+        filters: Sequence[OfferFilter] = (),
     ) -> None:
-        self.allocator.update_framework(view(name, roles, suppressed, capabilities, minimum))
+        self.allocator.update_framework(view(name, roles, suppressed, capabilities, minimum, filters))
         self.audit()
 
     def quota(self, role: str, guarantees: str = "", limits: str = "") -> None:
@@ -233,14 +236,23 @@ def view(
     suppressed: Iterable[str] = (),
     capabilities: Iterable[str] = (),
     minimum: Mapping[str, Sequence[Quantities]] | None = None,
+    filters: Sequence[OfferFilter] = (),
 ) -> FrameworkView:
+    """``filters`` are for every role."""
+    roles = list(roles)
     return FrameworkView(
+        filters={Role(role): tuple(filters) for role in roles} if filters else {},
         framework_id=FrameworkId(name),
         roles=frozenset(map(Role, roles)),
         suppressed=frozenset(map(Role, suppressed)),
         capabilities=frozenset(capabilities),
         min_allocatable={Role(role): tuple(alternatives) for role, alternatives in (minimum or {}).items()},
     )
+
+
+def make_filter(name: str, **parameters: object) -> OfferFilter:
+    kind = load(OFFER_FILTERS, name)
+    return kind(read_config(kind, parameters))
 
 
 def holdings(used: Held) -> dict[FrameworkId, Resources]:

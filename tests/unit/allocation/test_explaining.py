@@ -12,7 +12,7 @@ from mesos_service.core.allocation.explanation import EXAMPLES_MAX, Listener
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.values import to_milli
 from mesos_service.plugins.verdict import Remedy, Veto
-from tests.unit.allocation.cluster import Cluster, Reasons
+from tests.unit.allocation.cluster import Cluster, Reasons, make_filter
 from tests.unit.allocation.test_gates_in_order import listed, revocable
 
 SMALL = "cpus:2;mem:1024"
@@ -150,6 +150,16 @@ def behind_a_priority() -> Cluster:
     return cluster
 
 
+def unwanted(name: str, parameters: Mapping[str, object]) -> Callable[[], Cluster]:
+    def made() -> Cluster:
+        cluster = Cluster()
+        cluster.framework(F, "a", filters=[make_filter(name, **parameters)])
+        cluster.agent("x", SMALL)
+        return cluster
+
+    return made
+
+
 def asks_too_much() -> Cluster:
     cluster = Cluster("request_driven")
     cluster.framework(F, "a")
@@ -220,6 +230,7 @@ APPLY: Mapping[str, Callable[[Cluster, Remedy], None]] = {
     "raise_weight": lambda cluster, remedy: cluster.weigh(
         str(remedy.arguments["role"]), float(remedy.arguments["weight"])
     ),
+    "drop_filter": lambda cluster, remedy: cluster.update(F, "a"),
     "request": lambda cluster, remedy: cluster.request(F, _text(_amounts(remedy))),
 }
 
@@ -238,6 +249,8 @@ SCENES: Mapping[str, tuple[Callable[[], Cluster], Sequence[str]]] = {
     reasons.QUOTA_LIMIT: (limited, ["raise_limit"]),
     reasons.QUOTA_HEADROOM: (promised, ["lower_guarantees", "add_agent"]),
     reasons.RECOVERING: (recovering, ["wait", "reconnect_agents"]),
+    f"{reasons.OFFER_FILTER} on agents": (unwanted("never_agents", {"agents": ["x"]}), ["drop_filter"]),
+    f"{reasons.OFFER_FILTER} on what is free": (unwanted("at_least", {"resources": {"cpus": 3}}), ["drop_filter"]),
     reasons.NO_REQUEST_FITS: (asks_too_much, ["request"]),
     reasons.OTHERS_FIRST: (behind_a_share, ["raise_weight", "wait"]),
     f"{reasons.OTHERS_FIRST} by priority": (behind_a_priority, ["wait"]),

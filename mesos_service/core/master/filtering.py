@@ -1,0 +1,112 @@
+"""Makes a framework's standing filters of what it asked for: ``offer_filters`` by name, and ``offer_constraints``.
+
+What cannot be made is refused before anything changes; of a framework that the registry remembers, and whose filter
+this master does not have, nothing stands until it subscribes, and is refused then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from mesos_service.core.master.state import Framework, MasterOptions
+from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.frameworks import FilterSpec, FrameworkInfo
+from mesos_service.domain.ids import Role
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.allocator import AgentView
+from mesos_service.plugins.loader import read_config
+from mesos_service.plugins.offer_filter import OfferFilter, filtered
+from mesos_service.plugins.verdict import Veto
+
+CONSTRAINTS: Final = "attribute_constraints"
+"""The module that ``offer_constraints`` are for."""
+FILTERS_MAX: Final = 16
+"""In one role: each is asked about every agent."""
+
+Built = Mapping[Role, tuple[OfferFilter, ...]]
+
+
+def refuse(info: FrameworkInfo, options: MasterOptions) -> str | None:
+    """Why the filters of ``info`` cannot stand, or ``None``."""
+    for role in (*info.filters, *info.constraints.by_role):
+        if role not in info.roles:
+            return f"Filters name role '{role}', which is not among the framework's"
+    try:
+        build(info, options)
+    except ConfigurationError as error:
+        return str(error)
+    return None
+
+
+def build(info: FrameworkInfo, options: MasterOptions) -> Built:
+    """Raises :class:`ConfigurationError` with a sentence."""
+    specs: dict[Role, list[FilterSpec]] = {role: list(listed) for role, listed in info.filters.items()}
+    for role, parameters in info.constraints.by_role.items():
+        specs.setdefault(role, []).append(FilterSpec(CONSTRAINTS, parameters))
+    built: dict[Role, tuple[OfferFilter, ...]] = {}
+    for role, listed in specs.items():
+        if len(listed) > FILTERS_MAX:
+            raise ConfigurationError(f"Role '{role}' has {len(listed)} filters; at most {FILTERS_MAX} may stand.")
+        built[role] = tuple(_make(spec, options) for spec in listed)
+    return built
+
+
+def of(framework: Framework, options: MasterOptions) -> Built:
+    """The filters that stand for ``framework``: the same objects as long as it does not say otherwise."""
+    info = framework.info
+    asked = (info.filters, info.constraints)
+    if framework.filters_asked != asked:
+        framework.filters_asked = asked
+        try:
+            framework.filters = build(info, options)
+        except ConfigurationError:
+            framework.filters = {}
+    return framework.filters
+
+
+def _make(spec: FilterSpec, options: MasterOptions) -> OfferFilter:
+    kind = options.offer_filters.get(spec.name)
+    if kind is None:
+        names = ", ".join(sorted(options.offer_filters)) or "none"
+        raise ConfigurationError(f"There is no offer filter '{spec.name}' (--offer_filters); available are: {names}.")
+    config = read_config(kind, spec.parameters)
+    try:
+        return Guarded(spec.name, kind(config))
+    except Exception as failure:
+        # A module's own code may raise anything; whatever it is, the framework is refused with it.
+        said = f"{type(failure).__name__}: {failure}"
+        raise ConfigurationError(f"The offer filter '{spec.name}' cannot be made: {said}.") from failure
+
+
+class Guarded(OfferFilter):
+    """A filter whose failures are answers: it then keeps the agent away, and explain says why."""
+
+    name = "guarded"
+
+    def __init__(self, module: str, filter_: OfferFilter) -> None:
+        super().__init__(None)
+        self.module = module
+        self._filter = filter_
+
+    def about_agent(self, agent: AgentView, now: float) -> Veto | None:
+        try:
+            return self._filter.about_agent(agent, now)
+        except Exception as failure:  # noqa: BLE001 - a module's own code; what it raised is the answer
+            return self._failed("about_agent", failure)
+
+    def about_free(self, free: Resources) -> Veto | None:
+        try:
+            return self._filter.about_free(free)
+        except Exception as failure:  # noqa: BLE001 - a module's own code; what it raised is the answer
+            return self._failed("about_free", failure)
+
+    def changes_at(self, now: float) -> float | None:
+        try:
+            return self._filter.changes_at(now)
+        except Exception:  # noqa: BLE001 - as above; what it said of agents stands, and that it fails shows there
+            return None
+
+    def _failed(self, method: str, failure: Exception) -> Veto:
+        said = f"{type(failure).__name__}: {failure}"
+        return filtered(self.module, f"The module failed in {method}(): {said}.")

@@ -1,0 +1,31 @@
+"""Only agents of a list: the filter for "nodes from list L" of the Mesos paper, section 3.2 (B44, D09)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mesos_service.plugins.allocator import AgentView
+from mesos_service.plugins.offer_filter import OfferFilter, filtered
+from mesos_service.plugins.verdict import Veto
+
+
+class Parameters(BaseModel):
+    """``agents`` are ids or hostnames."""
+
+    model_config = ConfigDict(extra="forbid")
+    agents: frozenset[str] = Field(min_length=1)
+
+
+class OnlyAgents(OfferFilter):
+    """Agents that are not on the list are not offered."""
+
+    name: ClassVar[str] = "only_agents"
+    api_version: ClassVar[int] = 1
+    Config: ClassVar[type[Any] | None] = Parameters
+
+    def about_agent(self, agent: AgentView, now: float) -> Veto | None:
+        if agent.agent_id in self.config.agents or agent.hostname in self.config.agents:
+            return None
+        return filtered(self.name, f"Agent {agent.hostname} is not among the {len(self.config.agents)} wanted.")
