@@ -35,6 +35,10 @@ from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.plugins.loader import ISOLATORS, load
 
 PORT: Final = 5051
+ALL_CGROUPS: Final = "cgroups/all"
+"""In ``--isolation``: every isolator by control groups that the machine can have."""
+IN_ALL_CGROUPS: Final = frozenset({"cgroups/cpu", "cgroups/mem"})
+"""Those of them without which that would be a promise broken."""
 REREGISTRATION_SECONDS_MAX: Final = 15
 """No longer than that may an agent be silent after its restart (Mesos: MAX_EXECUTOR_REREGISTRATION_TIMEOUT)."""
 
@@ -148,6 +152,18 @@ class AgentConfig(Flags):
         ge=1,
         description="Let cgroups/pids bound a container that names no bound ('pids' in its limits or resources).",
     )
+    cgroups_net_cls_primary_handle: str | None = Field(
+        None, description="First half of the handles that cgroups/net_cls gives to containers, such as 0x0012."
+    )
+    cgroups_net_cls_secondary_handles: str | None = Field(
+        None, description="The first and the last of their second halves, such as 0x0001,0xffff, which is the default."
+    )
+    container_disk_watch_interval: PositiveDuration = Field(
+        Duration.parse("15secs"), description="How often disk/du looks what a sandbox holds."
+    )
+    enforce_container_disk_quota: bool = Field(
+        False, description="Let disk/du end a container whose sandbox holds more than its 'disk'."
+    )
     dry_run_isolation: Annotated[str, AfterValidator(_check_resources)] | None = Field(
         None,
         description="Print what each isolator would do for a task of these resources ('cpus:0.5;mem:64'), do nothing,"
@@ -225,11 +241,12 @@ class AgentConfig(Flags):
             recovery_timeout_seconds=self.recovery_timeout.seconds,
             executor_reregistration_timeout_seconds=self.executor_reregistration_timeout.seconds,
             max_completed_executors_per_framework=self.max_completed_executors_per_framework,
-            isolation=frozenset(self.isolators()),
+            isolation=frozenset(self.isolators())
+            | (IN_ALL_CGROUPS if ALL_CGROUPS in self.isolators() else frozenset()),
         )
 
     def prepare(self) -> None:
         """See that directories are there and writable; raises ``ConfigurationError``."""
         check_directory(self.work_dir)
-        for name in self.isolators():
+        for name in set(self.isolators()) - {ALL_CGROUPS}:
             load(ISOLATORS, name, self.modules_dirs())

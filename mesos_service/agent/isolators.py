@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mesos_service.agent.config import AgentConfig
+from mesos_service.agent.config import ALL_CGROUPS, IN_ALL_CGROUPS, AgentConfig
 from mesos_service.configuration.units import Duration
+from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.isolator import Host, Isolator
-from mesos_service.plugins.loader import ISOLATORS, load, read_config
+from mesos_service.plugins.loader import ISOLATORS, available, load, read_config
+
+log = logging.getLogger(__name__)
 
 
 def make_isolators(config: AgentConfig, host: Host) -> Sequence[Isolator]:
@@ -17,8 +21,32 @@ def make_isolators(config: AgentConfig, host: Host) -> Sequence[Isolator]:
     Raises:
         ConfigurationError: one is not there, not what an isolator has to be, or cannot work on this machine.
     """
-    kinds = [load(ISOLATORS, name, config.modules_dirs()) for name in config.isolators()]
-    return [kind(host, read_config(kind, _flags_for(kind, config))) for kind in kinds]
+    made: list[Isolator] = []
+    for name in config.isolators():
+        if name == ALL_CGROUPS:
+            made += _all_cgroups(config, host)
+        else:
+            made.append(_make(name, config, host))
+    return made
+
+
+def _all_cgroups(config: AgentConfig, host: Host) -> list[Isolator]:
+    """As many of ``cgroups/...`` as this machine can have; the log says which are left out, and why."""
+    names = sorted({found.name for found in available(ISOLATORS) if found.name.startswith("cgroups/")})
+    made = []
+    for name in names:
+        try:
+            made.append(_make(name, config, host))
+        except ConfigurationError as refusal:
+            if name in IN_ALL_CGROUPS:
+                raise
+            log.warning("%s goes without %s: %s", ALL_CGROUPS, name, refusal)
+    return made
+
+
+def _make(name: str, config: AgentConfig, host: Host) -> Isolator:
+    kind = load(ISOLATORS, name, config.modules_dirs())
+    return kind(host, read_config(kind, _flags_for(kind, config)))
 
 
 def runtime_dir(config: AgentConfig) -> Path:

@@ -138,7 +138,7 @@ class PosixLauncher:
 
     def _child(self, kept: Kept, forks_before: int) -> Child:
         mark = f"{CONTAINER_ID_VARIABLE}={kept.name}"
-        return Child(kept, Lineage(kept.pid, mark, forks_before, self._keeper.pid))
+        return Child(kept, Lineage(kept.pid, mark, forks_before, self._keeper.pid, self._keeper.leaders))
 
     def _command_line(self, launch: Launch) -> list[str]:
         execute = 'exec "$@"'
@@ -158,9 +158,12 @@ class PosixLauncher:
             execute = f"trap 'exit {launch.missing_program_status:d}' EXIT; {execute}"
             if shell_survives_exec:
                 execute = f"shopt -s execfail; {execute}; exit"
-        script = (_WAIT_AT_GATE if launch.gated else "") + _ENTER_SANDBOX + execute
+        # A prefix may fork, and only who waits itself is isolated together with all it makes: then another shell waits.
+        waits_outside = launch.gated and bool(launch.command_prefix)
+        script = (_WAIT_AT_GATE if launch.gated and not waits_outside else "") + _ENTER_SANDBOX + execute
         prefix = [*launch.command_prefix, *(command_prefix(launch.user) if launch.user else ())]
-        return [*prefix, shell, "-c", script, "sh", str(launch.sandbox), *operands]
+        line = [*prefix, shell, "-c", script, "sh", str(launch.sandbox), *operands]
+        return [_SHELL, "-c", f'{_WAIT_AT_GATE}exec "$@"', "sh", *line] if waits_outside else line
 
     def processes(self, child: Child) -> Sequence[int]:
         """Process ids now, or at most a second ago."""

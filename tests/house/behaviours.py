@@ -121,6 +121,8 @@ BEHAVIOURS: Final = {
     "M-AG-04": "posix/cpu and posix/mem measure usage.",
     "M-AG-05": "Isolators by control groups bound processor, memory and processes.",
     "M-AG-06": "Control groups of versions 1 and 2, each controller where it is mounted.",
+    "M-AG-08": "Namespaces of processes and of IPC, and no new privileges.",
+    "M-AG-09": "disk/du measures sandboxes, and ends whose is too large where that is asked for.",
     "M-AG-14": "The fetcher: files, http, archives, executables.",
     "M-AG-16": "An agent restarts while what it runs goes on, and is told to its end.",
     "M-AG-17": "An agent may come back with more than it had, and says what is wrong otherwise.",
@@ -236,7 +238,6 @@ BEHAVIOURS: Final = {
 LATER: Final = {
     "A66": "A useful scheduler takes fewer than sixty lines.",
     "A87": "A framework may be written in any language.",
-    "M-AG-09": "Isolators that bound disk.",
     "M-AG-15": "The tree of sandboxes, and its garbage collection.",
     "M-AG-23": "Containers nested in containers, to any depth Mesos allows.",
     "M-AL-06": "Roles form a tree.",

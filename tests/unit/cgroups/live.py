@@ -27,9 +27,9 @@ class Live:
     def isolator(self, name: str, host: Host, **flags: Any) -> Isolator:  # Any: whatever its Config takes
         """An isolator by its name. Without its controllers the test is left out."""
         kind = load(ISOLATORS, name)
-        values = {"cgroups_root": self.root, "runtime_dir": self._directory / "runtime", **flags}
+        ours = {"cgroups_root": self.root, "runtime_dir": self._directory / "runtime"} if kind.Config else {}
         try:
-            return kind(host, read_config(kind, values))
+            return kind(host, read_config(kind, {**ours, **flags}))
         except ConfigurationError as refusal:
             pytest.skip(f"real part not installed: {refusal}")
 

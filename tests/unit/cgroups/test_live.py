@@ -281,3 +281,43 @@ def test_nothing_is_left_of_many_containers(run: Run, tmp_path: Path, live: Live
             assert not list((tmp_path / "runtime" / "isolators" / "cgroups").iterdir())
 
     run(body())
+
+
+def test_m_ag_05_devices_that_nobody_needs_cannot_be_opened(run: Run, tmp_path: Path, live: Live) -> None:
+    async def body() -> None:
+        host = Members()
+        async with room(tmp_path, [live.isolator("cgroups/devices", host)], host) as here:
+            line = "mknod kmem b 7 99; (: < kmem) 2>/dev/null || echo denied; (: < /dev/null) && echo allowed"
+            assert await here.outcome(here.plan("c", "/bin/sh", "-c", line)) == 0
+            assert here.text("c").splitlines() == ["denied", "allowed"]
+
+    run(body())
+
+
+def test_m_ag_05_cpuset_and_blkio_hold_a_process(run: Run, tmp_path: Path, live: Live) -> None:
+    async def body() -> None:
+        host = Members()
+        isolators = [live.isolator(f"cgroups/{name}", host) for name in ("cpuset", "blkio")]
+        async with room(tmp_path, isolators, host) as here:
+            await here.shell("c", "cat /proc/self/cgroup; exec sleep 1000")
+            place = f":/{live.root}/{cid('c')}"
+            await until(lambda: here.text("c").count(place) == 2)
+
+    run(body())
+
+
+def test_m_ag_05_a_prefix_that_forks_does_not_get_away(run: Run, tmp_path: Path, live: Live) -> None:
+    """``unshare --fork`` makes the command its child: whoever waits to be isolated must be the one who forks."""
+
+    async def body() -> None:
+        host = Members()
+        isolators = [live.isolator(name, host) for name in ("namespaces/pid", "cgroups/pids")]
+        async with room(tmp_path, isolators, host) as here:
+            await here.shell("c", "echo $$; cat /proc/self/cgroup; exec sleep 1000")
+            await until(lambda: cid("c") in here.text("c"))
+            assert here.text("c").splitlines()[0] == "1"
+            [group] = live.containers()
+            assert len((group / "cgroup.procs").read_text().split()) == 2
+            await here.destroy("c")
+
+    run(body())

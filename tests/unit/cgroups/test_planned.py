@@ -13,7 +13,7 @@ from mesos_service.containers.containerizer import Members
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.isolator import ContainerConfig, Isolator
+from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Isolator
 from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from tests.unit.cgroups.fake_kernel import FakeKernel
 
@@ -229,5 +229,81 @@ def test_m_ag_05_a_controller_that_is_taken_away_fails_the_launch_in_words(boot:
         (kernel.place / "pids/mesos/c/cgroup.procs").unlink()
         with pytest.raises(OperatingFault, match=r"Failed to write 4242 to .*cgroup.procs: No such file or directory"):
             await isolator.isolate(C, 4242)
+
+    asyncio.run(body())
+
+
+def test_m_ag_05_cpuset_copies_down_what_is_above(boot: Boot) -> None:
+    async def body() -> None:
+        kernel = boot({"cpuset": "cpuset"}, None)
+        top = kernel.place / "cpuset"
+        (top / "cpuset.cpus").write_text("0-3\n")
+        (top / "cpuset.mems").write_text("0\n")
+        isolator = make(kernel, "cgroups/cpuset")
+        await isolator.prepare(C, CONFIG)
+        (top / "mesos/cpuset.cpus").write_text("2\n")
+        await isolator.prepare(ContainerId("next"), CONFIG)
+        held = {path.name: (path / "cpuset.cpus").read_text().strip() for path in kernel.groups()}
+        assert held == {"mesos": "2", "c": "0-3", "next": "2"}, "an operator's choice holds for those to come"
+        assert (top / "mesos/next/cpuset.mems").read_text() == "0"
+
+    asyncio.run(body())
+
+
+def test_m_ag_05_devices_are_denied_before_some_are_allowed(boot: Boot) -> None:
+    kernel = boot({"devices": "devices"}, None)
+    lines = [line for line in make(kernel, "cgroups/devices").explain(C, CONFIG) if "/devices." in line]
+    place = kernel.place / "devices/mesos/c"
+    assert lines[0] == f"write a to {place}/devices.deny"
+    assert f"write c 1:3 rwm to {place}/devices.allow" in lines[1:]
+    assert all(line.endswith("/devices.allow") for line in lines[1:])
+
+
+@pytest.mark.parametrize("name", ["cgroups/devices", "cgroups/net_cls"])
+def test_m_ag_06_what_version_2_does_not_have_is_refused(boot: Boot, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="version 2 has none like it: take the isolator out"):
+        make(boot({}, V2), name)
+
+
+def test_m_ag_05_net_cls_handles_are_taken_and_given_back(boot: Boot) -> None:
+    async def body() -> None:
+        kernel = boot({"net_cls": "net_cls"}, None)
+        flags = {"cgroups_net_cls_primary_handle": "0x12", "cgroups_net_cls_secondary_handles": "0x3,0x4"}
+        isolator = make(kernel, "cgroups/net_cls", **flags)
+        names = [ContainerId(name) for name in ("a", "b", "c")]
+        for name in names[:2]:
+            await isolator.prepare(name, CONFIG)
+        assert await isolator.status(names[0]) == {"net_cls_classid": 0x120003}
+        assert await isolator.status(names[1]) == {"net_cls_classid": 0x120004}
+        with pytest.raises(OperatingFault, match="All 2 handles"):
+            await isolator.prepare(names[2], CONFIG)
+        await isolator.cleanup(names[2])
+        # The next agent knows whose they are.
+        isolator = make(kernel, "cgroups/net_cls", **flags)
+        await isolator.recover([ContainerState(container_id=name, pid=1, config=CONFIG) for name in names[:2]], [])
+        with pytest.raises(OperatingFault, match="All 2 handles"):
+            await isolator.prepare(names[2], CONFIG)
+        await isolator.cleanup(names[0])
+        await isolator.prepare(names[2], CONFIG)
+        assert await isolator.status(names[2]) == {"net_cls_classid": 0x120003}
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("wrong", ["0x0", "0x10000", "twelve"])
+def test_m_ag_05_net_cls_handles_have_sixteen_bits(boot: Boot, wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match="cgroups_net_cls_primary_handle"):
+        make(boot({"net_cls": "net_cls"}, None), "cgroups/net_cls", cgroups_net_cls_primary_handle=wrong)
+
+
+@pytest.mark.parametrize(("v1", "v2"), [({"blkio": "blkio"}, None), ({}, V2)])
+def test_m_ag_05_blkio_counts_by_device(boot: Boot, v1: dict[str, str], v2: tuple[str, ...] | None) -> None:
+    async def body() -> None:
+        isolator = make(boot(v1, v2), "cgroups/blkio")
+        await isolator.prepare(C, CONFIG)
+        counted = {"read_bytes": 4096, "written_bytes": 8192, "read_operations": 1, "written_operations": 2}
+        assert await isolator.status(C) == {"blkio": {"254:0": counted}}
+        await isolator.cleanup(C)
+        assert await isolator.status(C) == {}
 
     asyncio.run(body())
