@@ -201,7 +201,7 @@ def test_m_al_14_all_of_a_group_and_any_of_the_groups() -> None:
         ("only_agents", {"agent": ["x"]}, "agent"),
         ("at_least", {"resources": {"cpus": "many"}}, "resources.cpus"),
         ("at_least", {"resources": {"cpus": -1}}, "negative"),
-        ("at_least", {"resources": {"cpus": 1e400}}, "cpus"),
+        ("at_least", {"resources": {"cpus": 1e400}}, "finite"),
         ("time_window", {"begin": "25:00", "end": "06:00"}, "begin"),
     ],
 )
