@@ -121,6 +121,7 @@ BEHAVIOURS: Final = {
     "M-AG-04": "posix/cpu and posix/mem measure usage.",
     "M-AG-05": "Isolators by control groups bound processor, memory and processes.",
     "M-AG-06": "Control groups of versions 1 and 2, each controller where it is mounted.",
+    "M-AG-07": "Projects of Solaris and illumos, tried on a fake userland.",
     "M-AG-08": "Namespaces of processes and of IPC, and no new privileges.",
     "M-AG-09": "disk/du measures sandboxes, and ends whose is too large where that is asked for.",
     "M-AG-14": "The fetcher: files, http, archives, executables.",
