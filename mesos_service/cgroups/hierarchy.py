@@ -14,6 +14,7 @@ from pathlib import Path
 from mesos_service.domain.errors import ConfigurationError
 
 CONTROLLERS_FILE = "cgroup.controllers"
+MOUNTS = "proc/mounts"
 _NAMED = re.compile(r"[a-z_]+")
 
 
@@ -37,7 +38,7 @@ def mounted(rootfs: Path, below: Path) -> tuple[Hierarchy, ...]:
     ``rootfs`` is where the machine's own root is seen, ``/`` for most. Paths that are given back begin with it.
     Raises :class:`ConfigurationError` when there is no such table.
     """
-    table = rootfs / "proc" / "mounts"
+    table = rootfs / MOUNTS
     try:
         lines = table.read_text(errors="surrogateescape").splitlines()
     except OSError as error:

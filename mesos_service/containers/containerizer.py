@@ -373,7 +373,7 @@ class Containerizer:
     def _report_exit(self, container: _Container, child: Child) -> None:
         status = child.exited.result()
         coroners = [one for one in container.isolators if type(one).post_mortem is not Isolator.post_mortem]
-        if status == 0 or not coroners:
+        if not coroners:
             self.on_exit(container.plan.container_id, status)
         else:
             container.post_mortem = asyncio.create_task(self._examine(container, coroners, status))

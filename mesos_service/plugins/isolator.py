@@ -158,8 +158,8 @@ class Isolator(ABC):
         return None
 
     async def post_mortem(self, container_id: ContainerId) -> Limitation | None:
-        """The container's first process ended, and not well: say if a breach was the cause. Asked before anybody is
-        told, and before ``cleanup``; for breaches that the kernel punishes faster than ``watch`` can tell."""
+        """The container's first process has ended: say if there was a breach. Asked before anybody is told of the end,
+        and before ``cleanup``; for breaches that the kernel punishes faster than ``watch`` can tell."""
         return None
 
     async def update(  # noqa: B027

@@ -1,0 +1,94 @@
+"""What the flags make of isolators, and the plan that is printed of them (N27, M-AG-05)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mesos_service.agent.config import AgentConfig
+from mesos_service.agent.isolators import make_isolators
+from mesos_service.agent.main import run
+from mesos_service.containers.containerizer import Members
+from mesos_service.domain.errors import ConfigurationError
+from tests.unit.cgroups.fake_kernel import FakeKernel
+
+MODULE = '''"""Says what it was given."""
+from pathlib import Path
+from pydantic import BaseModel
+from mesos_service.plugins.isolator import Isolator
+
+
+class Config(BaseModel):
+    runtime_dir: Path
+    container_disk_watch_interval: float
+    cgroups_root: str
+    colour: str = "green"
+
+
+class Tells(Isolator):
+    """Holds nothing."""
+
+    name = "test/tells"
+    Config = Config
+
+    def explain(self, container_id, config):
+        return (f"{self.config!r} for {config.resources}",)
+'''
+
+
+def config(tmp_path: Path, **flags: Any) -> AgentConfig:  # Any: whatever the flags take
+    return AgentConfig(master="127.0.0.1:5050", work_dir=tmp_path / "agent", **flags)
+
+
+@pytest.fixture
+def modules_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine" / "isolators"
+    folder.mkdir(parents=True)
+    (folder / "test_tells.py").write_text(MODULE)
+    return folder.parent
+
+
+def test_flags_reach_isolators_by_their_names(tmp_path: Path, modules_dir: Path) -> None:
+    flags = {"container_disk_watch_interval": "90ms", "cgroups_root": "a/b", "modules_dir": str(modules_dir)}
+    [made] = make_isolators(config(tmp_path, isolation="test/tells", **flags), Members())
+    assert made.config.runtime_dir == tmp_path / "agent" / "runtime"
+    assert made.config.container_disk_watch_interval == 0.09
+    assert (made.config.cgroups_root, made.config.colour) == ("a/b", "green")
+
+
+def test_n27_the_plan_is_printed_and_nothing_is_done(
+    tmp_path: Path, modules_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = {"isolation": "test/tells,posix/cpu", "modules_dir": str(modules_dir)}
+    assert run(config(tmp_path, dry_run_isolation="cpus:0.5;mem:64", **flags)) == 0
+    first, told, second, nothing = capsys.readouterr().out.splitlines()
+    assert (first, second, nothing) == ("test/tells:", "posix/cpu:", "  nothing")
+    assert told.endswith("for cpus:0.5; mem:64")
+    assert not (tmp_path / "agent").exists()
+
+
+@pytest.mark.parametrize("wrong", ["", "/mesos", "a//b", "../etc", "a/."])
+def test_m_ag_05_the_root_of_groups_is_a_name(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(ValueError, match="name of a group"):
+        config(tmp_path, cgroups_root=wrong)
+
+
+def test_m_ag_05_all_is_what_the_machine_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without cpu and mem, "all" would be a promise broken; what else is missing is told."""
+    kernel = FakeKernel(tmp_path / "machine", {}, ("cpu", "memory", "pids"), monkeypatch)
+    settings = config(tmp_path, isolation="cgroups/all", cgroups_hierarchy=str(kernel.place))
+    lines = [f"cgroup2 {kernel.place} cgroup2 rw 0 0"]
+    table = tmp_path / "mounts"
+    table.write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr("mesos_service.cgroups.hierarchy.MOUNTS", str(table))
+    made = [isolator.name for isolator in make_isolators(settings, Members())]
+    assert made == ["cgroups/cpu", "cgroups/mem", "cgroups/pids"]
+    assert "cgroups/all goes without cgroups/devices" in caplog.text
+    assert {"cgroups/cpu", "cgroups/mem"} <= settings.options().isolation
+    (kernel.place / "cgroup.controllers").write_text("cpu pids")
+    with pytest.raises(ConfigurationError, match="'cgroups/mem' needs the control group controller 'memory'"):
+        make_isolators(settings, Members())
