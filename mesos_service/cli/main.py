@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -92,6 +93,7 @@ def build(wanted: str | None = None) -> typer.Typer:
     _add_developer_commands(app)
     modules = typer.Typer(no_args_is_help=True)
     modules.command("list")(_module_list)
+    modules.command("check")(_module_check)
     app.add_typer(modules, name="module", help="Modules: allocators, isolators, offer filters.")
     registry = typer.Typer(no_args_is_help=True)
     # Without a callback, typer would make the only command that of the group.
@@ -255,6 +257,27 @@ def _module_list(
         print_json([{"kind": kind, "name": name, "origin": origin} for kind, name, origin in found])
     else:
         print_table(("KIND", "NAME", "ORIGIN"), found)
+
+
+def _module_check(
+    file: Annotated[Path, typer.Argument(help="The module: one Python file.")],
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Run what every module of its kind must hold, and say in a sentence what is wrong; 1 when something is."""
+    from mesos_service.cli.modules import check_file
+
+    kind, name, outcomes = check_file(file)
+    faults = [one for one in outcomes if one.fault is not None]
+    if output is OutputFormat.JSON:
+        checks = [{"check": one.check, "fault": one.fault} for one in outcomes]
+        print_json({"kind": kind, "name": name, "conforms": not faults, "checks": checks})
+    else:
+        for one in outcomes:
+            print(f"{'ok   ' if one.fault is None else 'WRONG'} {one.check}{f': {one.fault}' if one.fault else ''}")
+        verdict = f"{len(faults)} of {len(outcomes)} checks failed" if faults else f"all {len(outcomes)} checks held"
+        print(f"The {kind} '{name}' in {file}: {verdict}.")
+    if faults:
+        raise typer.Exit(EXIT_FAULT)
 
 
 def _forget_elections(

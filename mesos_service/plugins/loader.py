@@ -118,6 +118,16 @@ def load(kind: Kind[T], name: str, modules_dirs: Sequence[str | Path] = ()) -> t
     return module_class
 
 
+def load_file(kind: Kind[T], file: Path) -> type[T] | None:
+    """The module in ``file``, checked as :func:`load` does; ``None`` where nothing in it is of this kind."""
+    module = _import_file(kind, file)
+    if not _classes_in(kind, module):
+        return None
+    module_class = _class_of(kind, module, Found(file.stem, file))
+    check(kind, module_class, file.stem)
+    return module_class
+
+
 def check(kind: Kind[T], module_class: type[T], name: str) -> None:
     """Compare a module's class with the interface: name, version, every method and its arguments.
 
@@ -261,12 +271,16 @@ def _load_entry_point(kind: Kind[T], entry_point: EntryPoint) -> type[T]:
     return loaded
 
 
-def _class_of(kind: Kind[T], module: ModuleType, found: Found) -> type[T]:
-    classes = [
+def _classes_in(kind: Kind[T], module: ModuleType) -> list[type[T]]:
+    return [
         value
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, kind.base) and value.__module__ == module.__name__
     ]
+
+
+def _class_of(kind: Kind[T], module: ModuleType, found: Found) -> type[T]:
+    classes = _classes_in(kind, module)
     if len(classes) == 1:
         return classes[0]
     names = ", ".join(one.__name__ for one in classes) or "none"

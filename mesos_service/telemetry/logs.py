@@ -61,6 +61,7 @@ WARNING: Final = frozenset(
         "container.launch_failed",
         "container.limited",
         "framework.refused",
+        "allocator.failed",
         "grant.refused",
         "master.gave_up",
         "task.dropped",

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mesos_service.conformance.isolators import CHECKS
 from mesos_service.containers.containerizer import Members
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.isolator import API_VERSION, ContainerConfig, Isolator, Usage
+from mesos_service.plugins.isolator import API_VERSION, Isolator, Usage
 from mesos_service.plugins.loader import ISOLATORS, available, load, read_config
 from modules.isolators.posix_cpu import PosixCpu
 from modules.isolators.posix_mem import PosixMem
@@ -23,7 +25,6 @@ from tests.unit.containers.room import Room, cid, room, run_asyncio, until
 BUILT_IN: list[type[Isolator]] = [PosixCpu, PosixMem]
 FOUND = [load(ISOLATORS, found.name, modules_dirs()) for found in available(ISOLATORS, modules_dirs())]
 C = cid("c")
-CONFIG = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=1, mem=32))
 
 
 def made(kind: type[Isolator]) -> tuple[Members, Isolator]:
@@ -68,19 +69,13 @@ def test_m_ag_04_the_built_in_ones_measure(kind: type[Isolator], tmp_path: Path)
     run_asyncio(body())
 
 
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("kind", FOUND)
-def test_every_method_takes_the_unknown_and_repeats(kind: type[Isolator]) -> None:
-    async def body() -> None:
-        _, isolator = made(kind)
-        await isolator.cleanup(C)
-        await isolator.recover([], [C])
-        await isolator.update(C, Resources.EMPTY, {})
-        assert await isolator.usage(C) == Usage()
-        await isolator.prepare(C, CONFIG)
-        await isolator.cleanup(C)
-        await isolator.cleanup(C)
-
-    run_asyncio(body())
+def test_m_ag_03_every_isolator_holds_what_its_kind_must(
+    kind: type[Isolator], check: Callable[[type[Isolator]], None]
+) -> None:
+    made(kind)
+    check(kind)
 
 
 def test_m_ag_04_posix_cpu_counts_the_time_of_the_whole_tree(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "cgroups": frozenset({"domain", "plugins"}),
     "checkpoints": INNER | {"wire"},
     "configuration": INNER,
+    "conformance": INNER,
     "containers": INNER,
     "driver": INNER,
     "election": INNER | {"wire"},
@@ -62,7 +63,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "local": SERVICE_PARTS | {"master", "agent"},
     "demo": SERVICE_PARTS | {"local", "sdk"},
     "bench": SERVICE_PARTS | {"local", "sdk", "master", "agent"},
-    "cli": SERVICE_PARTS | {"local", "sdk", "demo", "bench", "master", "agent", "simulator"},
+    "cli": SERVICE_PARTS | {"conformance", "local", "sdk", "demo", "bench", "master", "agent", "simulator"},
     "documentation": SERVICE_PARTS | {"cli", "master", "agent"},
 }
 """By room, the rooms it may import; anything may import the package itself (its version)."""

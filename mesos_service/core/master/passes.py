@@ -15,6 +15,7 @@ from mesos_service.core.master import books, explaining
 from mesos_service.core.master.state import Agent, Framework, MasterState
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.trace import child_of, start_trace
+from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import FrameworkId, OfferId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resources import Resources
@@ -52,7 +53,14 @@ def _run(turn: Turn, room: int) -> None:
     state.touched.clear()
     state.full_pass_wanted = False
     heard = explaining.listener(state) if agents is None else None
-    grants = state.allocator.allocate(turn.now, state.random, agents=agents, limit=room, observer=heard)
+    try:
+        grants = list(state.allocator.allocate(turn.now, state.random, agents=agents, limit=room, observer=heard))
+    except InvariantBroken:
+        raise  # our own mistake
+    except Exception as failure:  # noqa: BLE001 - a module's own code; all that runs goes on, and the next pass tries again
+        error = f"{type(failure).__name__}: {failure}"
+        turn.note("allocator.failed", allocator=state.allocator.name, method="allocate", error=error)
+        grants = []
     made: dict[FrameworkId, list[Offer]] = {}
     for grant in grants:
         offer = _make_offer(turn, grant)
