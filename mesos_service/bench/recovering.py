@@ -158,7 +158,7 @@ class _Agent:
             case MasterConnected():
                 self._lost()
                 self._link_id = message.link_id
-                self._register_within(OPTIONS.registration_backoff_factor_seconds, attempts=0)
+                self._start_registration()
             case MasterLost():
                 self._lost()
             case FromMaster(message=link.Registered() | link.Reregistered() as answer):
@@ -170,7 +170,7 @@ class _Agent:
                 self._say(link.Pong())
                 if self._registered_at is not None and not ping.connected:
                     self._lost()
-                    self._register_within(OPTIONS.registration_backoff_factor_seconds, attempts=0)
+                    self._start_registration()
             case FromMaster(message=link.KillTask() as kill):
                 self._end(kill.framework_id, kill.task_id)
             case _:
@@ -182,6 +182,13 @@ class _Agent:
         if self._registered_at is not None:
             self._fleet.registered[self._registered_at] -= 1
             self._registered_at = None
+
+    def _start_registration(self) -> None:
+        """The rule of real agents (``core/agent/registration.py``): who has an id asks at once."""
+        if self._info.agent_id is None:
+            self._register_within(OPTIONS.registration_backoff_factor_seconds, attempts=0)
+        else:
+            self._register(attempts=1)
 
     def _register_within(self, seconds: float, attempts: int) -> None:
         loop = asyncio.get_running_loop()

@@ -1,8 +1,9 @@
 """The link to the master: registering, being pinged, and what becomes of updates meanwhile (X03, X21, X26).
 
 An agent without an id registers, one that has an id re-registers, and says then all that a new master must know of
-it (X20). The first attempt waits a random moment, so that not all agents come at once to a new master; each further
-one waits up to twice as long as the one before.
+it (X20). A first registration waits a random moment, as a fleet is often started all at once. An agent that comes back
+asks at once: links to a new master are opened at random moments already, and until it is back nothing new runs on it.
+Each further attempt waits up to twice as long as the one before.
 """
 
 from __future__ import annotations
@@ -106,10 +107,17 @@ def take_framework_info(turn: Turn, framework: Framework, info: FrameworkInfo) -
 
 
 def start_registration(turn: Turn) -> None:
-    """Register after a random moment, under a new word."""
+    """Under a new word: register after a random moment, or with an id re-register at once (X26).
+
+    X26's random second is for first registrations. Of agents that have an id, links come up spread over a moment
+    (``agent/master_link.py``); a second one on top of that would only keep them away from a new master for longer.
+    """
     state = turn.state
     state.registration = turn.new_uuid_text()
     state.registration_attempts = 0
+    if state.agent_id is not None:
+        on_registration_due(turn)
+        return
     wait = state.random.random() * state.options.registration_backoff_factor_seconds
     state.timers.set(RegistrationDue(), turn.now + wait)
 

@@ -52,6 +52,19 @@ def test_x26_first_registration_waits_up_to_a_second() -> None:
     assert max(waits) - min(waits) > 0.5
 
 
+def test_x26_an_agent_that_has_an_id_asks_at_once_and_again_only_later() -> None:
+    world = World()
+    world.register()
+    world.lose_master()
+    asked = uplinks(world.take(MasterConnected(LinkId("link-2"))), Reregister)
+    assert [request.agent.agent_id for request in asked] == [AGENT_ID]
+    deadline = next_deadline(world.state)
+    assert deadline is not None
+    assert world.now < deadline <= world.now + 2.0
+    again = uplinks(world.wait(2.0), Reregister)
+    assert {request.registration for request in again} == {asked[0].registration}
+
+
 def test_x26_registration_is_repeated_with_doubling_bounds_up_to_a_minute() -> None:
     longest: dict[int, float] = {}
     for seed in range(60):
@@ -133,9 +146,10 @@ def test_x26_ping_is_answered() -> None:
 def test_x26_an_agent_that_the_master_thinks_disconnected_registers_again() -> None:
     world = World()
     world.register()
-    assert sent_uplinks(world.master(Ping(connected=False))) == [Pong()]
+    effects = world.master(Ping(connected=False))
+    assert [type(message) for message in sent_uplinks(effects)] == [Pong, Reregister]
     assert not world.state.registered
-    requests = uplinks(world.wait(1.0), Reregister)
+    requests = uplinks(effects, Reregister)
     assert {request.agent.agent_id for request in requests} == {AGENT_ID}
     assert len({request.registration for request in requests}) == 1
     # The pings that are under way meanwhile do not start it anew.

@@ -191,8 +191,9 @@ class World:
     def connect(self, link: str = LINK) -> Register | Reregister:
         """Open a link and wait for the registration that comes on it."""
         self.link = LinkId(link)
-        self.take(MasterConnected(self.link))
-        effects = self.wait(1.0)
+        effects = self.take(MasterConnected(self.link))
+        if not uplinks(effects, Reregister):
+            effects += self.wait(1.0)
         return next(iter(uplinks(effects, Register) + uplinks(effects, Reregister)))
 
     def register(self) -> list[AgentEffect]:
