@@ -231,6 +231,13 @@ class OperatorTeardown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateWhitelist:
+    """From now on only agents on these hosts are offered (M-AL-15)."""
+
+    hostnames: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainFramework:
     """Why is this framework offered nothing (N01)? Answered after the next full pass, or with 404."""
 
@@ -282,6 +289,7 @@ MasterMessage = (
     | OperatorTeardown
     | OperatorMarkGone
     | ExplainFramework
+    | UpdateWhitelist
     | Persisted
     | Tick
 )

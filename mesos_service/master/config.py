@@ -27,6 +27,7 @@ from mesos_service.configuration.forms import (
 )
 from mesos_service.configuration.units import Duration
 from mesos_service.core.master.state import MasterOptions
+from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import Role
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
@@ -243,6 +244,9 @@ class MasterConfig(Flags):
     max_completed_tasks_per_framework: CountFlag = Field(1000, description="Completed tasks kept per framework.")
     max_unreachable_tasks_per_framework: CountFlag = Field(1000, description="Unreachable tasks kept per framework.")
 
+    whitelist: Path | None = Field(
+        None, description="File with the hosts that may be offered, one a line; read again every 5 seconds."
+    )
     modules_dir: str | None = Field(None, description="Folders with modules of your own, separated by commas.")
     logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
@@ -325,3 +329,5 @@ class MasterConfig(Flags):
             check_directory(self.work_dir)
         load(ALLOCATORS, self.allocator, self.modules_dirs())
         self.filter_modules()
+        if self.whitelist is not None and not self.whitelist.is_file():
+            raise ConfigurationError(f"--whitelist: there is no file {self.whitelist}, and it would keep nobody out.")

@@ -28,6 +28,7 @@ from mesos_service.master.leader_gate import LeaderGate
 from mesos_service.master.leadership import Leadership
 from mesos_service.master.outlets import MasterOutlets
 from mesos_service.master.scheduler_api import SchedulerApi
+from mesos_service.master.whitelist import Whitelist
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.registrar.factory import make_registrar
@@ -116,6 +117,7 @@ class MasterService:
             self.description.pid or "",
             self._on_ended,
         )
+        self._whitelist = None if config.whitelist is None else Whitelist(config.whitelist, self.driver.submit)
         self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call)
         doors = build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets, self.metrics.uplink))
         self.application = LeaderGate(doors, self.leadership)
@@ -156,6 +158,8 @@ class MasterService:
         """
         await self._server.start()
         log.info("Master %s listens at %s:%d", self.state.master_id, self.config.ip, self.port)
+        if self._whitelist is not None:
+            self._whitelist.start()
         await self.lead()
         fault = self.leadership.fault
         if fault is not None and self.config.zk is None:
@@ -188,6 +192,8 @@ class MasterService:
 
     async def stop(self) -> None:
         """Let another master lead, and close every stream and the doors; agents and frameworks will look for it."""
+        if self._whitelist is not None:
+            self._whitelist.stop()
         await self.leadership.stop()
         for stream in [*self.outlets.scheduler_streams.values(), *self.outlets.links.values()]:
             stream.close()

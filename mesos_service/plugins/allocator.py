@@ -174,10 +174,7 @@ class Allocator(ABC):
 
     @abstractmethod
     def update_whitelist(self, hostnames: Collection[str] | None) -> None:
-        """``None``: every host; empty: nobody (M-AL-15).
-
-        Not called by this version: every host is offered. The interface is settled for the whitelist to come.
-        """
+        """``None``: every host; empty: nobody (M-AL-15)."""
 
     # -- resources -------------------------------------------------------------------------------------------
     @abstractmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from mesos_service.core.master import books, frameworks, offers, standbys, validation
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import Request, Revive, Suppress, UpdateFramework
+from mesos_service.core.messages import Request, Revive, Suppress, UpdateFramework, UpdateWhitelist
 from mesos_service.core.registry.operations import RecordFramework
 from mesos_service.core.registry.registry import RegisteredFramework
 from mesos_service.domain.frameworks import FrameworkInfo
@@ -47,6 +47,12 @@ def on_request(turn: Turn, framework: Framework, call: Request) -> None:
     """Whatever comes of it is the allocator's affair (M-SC-12)."""
     turn.reply(call.request, 202)
     turn.state.allocator.request_resources(framework.framework_id, call.requests)
+
+
+def on_whitelist(turn: Turn, message: UpdateWhitelist) -> None:
+    """What the operator wants: these hosts and no others. Offers that are out there stay good (M-AL-15)."""
+    turn.state.allocator.update_whitelist(message.hostnames)
+    books.want_full_pass(turn)
 
 
 def _own_roles(framework: Framework, named: tuple[Role, ...]) -> tuple[Role, ...]:

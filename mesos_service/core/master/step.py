@@ -73,6 +73,7 @@ from mesos_service.core.messages import (
     Tick,
     Unhandled,
     UpdateFramework,
+    UpdateWhitelist,
 )
 from mesos_service.domain.errors import InvariantBroken
 
@@ -123,6 +124,8 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
             departure.on_mark_gone(turn, message)
         case ExplainFramework():
             explaining.on_explain(turn, message)
+        case UpdateWhitelist():
+            demand.on_whitelist(turn, message)
         case _:
             framework = subscription.admit(turn, message)
             if framework is not None:
