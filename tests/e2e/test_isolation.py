@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -66,3 +69,42 @@ def test_m_ag_05_x53_a_task_is_held_and_told_over_a_restart_of_its_agent(tmp_pat
 
     play(scenario)
     assert not live.containers()
+
+
+def some_told(framework: Patient, names: Sequence[str]) -> bool:
+    return any(framework.states(name) for name in names)
+
+
+def all_settled(framework: Patient, names: Sequence[str]) -> bool:
+    return all(framework.states(name)[-1:] in (["RUNNING"], ["DROPPED"]) for name in names)
+
+
+def test_x53_no_group_outlives_agents_that_die_while_they_launch(tmp_path: Path, live: Live) -> None:
+    """Killed again and again with launches under way, in whatever step they are; then all ends, and nothing is left."""
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation=ISOLATION, cgroups_root=live.root) as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            ran = 0
+            for life in range(3):
+                offer = await framework.an_offer()
+                made = [tasks.task(f"{life}-{number}", offer, "cpus:0.01;mem:4", "sleep 1000") for number in range(12)]
+                await framework.accept([offer], [tasks.launch(*made)], refuse_seconds=0)
+                names = [task.task_id.value for task in made]
+                # Some run by then, and others are anywhere on their way.
+                await framework.until(partial(some_told, framework, names))
+                await agent.kill()
+                await agent.start()
+                await framework.until(partial(all_settled, framework, names))
+                ran += sum(framework.states(name)[-1] == "RUNNING" for name in names)
+                async with asyncio.timeout(20):
+                    while len({group.name for group in live.containers()}) != ran:  # noqa: ASYNC110
+                        await asyncio.sleep(0.02)  # Who never ran is ended while the agent works already.
+            assert ran
+
+    play(scenario)
+    assert not live.containers()
+    assert not list((tmp_path / "agent" / "runtime" / "isolators" / "cgroups").iterdir())
