@@ -50,15 +50,18 @@ class Recovery:
     leader_s: float
     """Another master answers as the leader."""
     frameworks_s: float
+    first_agent_s: float
     agents_s: float
+    """The last of them."""
     task_s: float
+    """A task that was launched with the new leader runs."""
 
     @property
     def whole_s(self) -> float:
         return max(self.leader_s, self.frameworks_s, self.agents_s, self.task_s)
 
     def figures(self) -> dict[str, float]:
-        names = ("leader_s", "frameworks_s", "agents_s", "task_s", "whole_s")
+        names = ("leader_s", "frameworks_s", "first_agent_s", "agents_s", "task_s", "whole_s")
         return {name: round(getattr(self, name), 3) for name in names}
 
 
@@ -122,7 +125,7 @@ async def measure(sizes: Sequence[int] = SIZES, runs: int = RUNS) -> Report:
     logging.getLogger("mesos_service").setLevel(logging.ERROR)
     report = Report("failover")
     for agents in sizes:
-        killed, handed_over = await _measure_size(agents, runs)
+        registry, killed, handed_over = await _measure_size(agents, runs)
         figures = {
             "recovery_p50_s": percentile([one.whole_s for one in killed], 0.5),
             "recovery_p95_s": percentile([one.whole_s for one in killed], 0.95),
@@ -132,6 +135,8 @@ async def measure(sizes: Sequence[int] = SIZES, runs: int = RUNS) -> Report:
         report.figures |= figures | {"agents": agents, "frameworks": FRAMEWORKS + 1, "runs": runs}
         report.figures |= {f"{name.removesuffix('_s')}_{agents}_agents_s": value for name, value in figures.items()}
         report.details[f"{agents} agents"] = {
+            "registry": registry,
+            "agents per link": AGENTS_PER_LINK,
             "killed": [one.figures() for one in killed],
             "handed over": [one.figures() for one in handed_over],
         }
@@ -144,7 +149,8 @@ async def measure(sizes: Sequence[int] = SIZES, runs: int = RUNS) -> Report:
     return report
 
 
-async def _measure_size(agents: int, runs: int) -> tuple[list[Recovery], list[Recovery]]:
+async def _measure_size(agents: int, runs: int) -> tuple[str, list[Recovery], list[Recovery]]:
+    """The kind of registry, and what was measured: leaders killed, and leaders that handed over."""
     async with contextlib.AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mesos-service-bench-")))
         servers = ZooKeeper(directory)
@@ -158,7 +164,7 @@ async def _measure_size(agents: int, runs: int) -> tuple[list[Recovery], list[Re
         cluster = await stack.enter_async_context(_cluster(masters, zookeeper, agents))
         killed = [await cluster.lose(masters, orderly=False) for _ in range(runs)]
         handed_over = [await cluster.lose(masters, orderly=True) for _ in range(runs)]
-    return killed, handed_over
+    return registry.partition(":")[0], killed, handed_over
 
 
 @contextlib.asynccontextmanager
@@ -215,6 +221,10 @@ class _Cluster:
             await asyncio.gather(*(one.back.wait() for one in self._tenants), self._prober.back.wait())
             return time.monotonic() - begun
 
+        async def first_agent() -> float:
+            await self._fleet.some_registered(await elected, 1)
+            return time.monotonic() - begun
+
         async def agents() -> float:
             await self._fleet.all_registered(await elected)
             return time.monotonic() - begun
@@ -227,6 +237,7 @@ class _Cluster:
         seconds = await asyncio.gather(
             _within("a leader", leader()),
             _within("the frameworks", frameworks()),
+            _within("an agent", first_agent()),
             _within("the agents", agents()),
             _within("a new task", new_task()),
         )

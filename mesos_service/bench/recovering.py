@@ -70,7 +70,8 @@ class RecoveringFleet:
         self._agents = [_Agent(self, number) for number in range(agents)]
         self._links: list[MasterLink] = []
         self._defect: asyncio.Future[None] | None = None
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        """By the port of a master: how many agents are waited for, and who is told."""
         self.registered: Counter[int] = Counter()
 
     def __len__(self) -> int:
@@ -92,25 +93,29 @@ class RecoveringFleet:
         await self._detector.stop()
 
     async def all_registered(self, port: int) -> None:
-        """Wait until every agent is registered with the master at ``port``.
+        """As :meth:`some_registered`, for every agent."""
+        await self.some_registered(port, len(self._agents))
+
+    async def some_registered(self, port: int, agents: int) -> None:
+        """Wait until so many agents are registered with the master at ``port``.
 
         Raises:
             BaseException: what was raised within an agent, which is a defect of ours.
         """
         assert self._defect is not None, "it was started"
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((port, done))
+        self._waiting.append((port, agents, done))
         self.changed()
         await asyncio.wait((done, self._defect), return_when=asyncio.FIRST_COMPLETED)
         if self._defect.done():
             self._defect.result()
 
     def changed(self) -> None:
-        """Some agent has registered: tell who waits for the last of them."""
-        for port, future in self._waiting:
-            if self.registered[port] == len(self._agents) and not future.done():
+        """Some agent has registered: tell who waits for that."""
+        for port, agents, future in self._waiting:
+            if self.registered[port] >= agents and not future.done():
                 future.set_result(None)
-        self._waiting = [one for one in self._waiting if not one[1].done()]
+        self._waiting = [one for one in self._waiting if not one[2].done()]
 
     def _failed(self, error: BaseException) -> None:
         if self._defect is not None and not self._defect.done():
