@@ -78,8 +78,8 @@ class _Container:
     watching: list[asyncio.Task[None]] = field(default_factory=list)
     post_mortem: asyncio.Task[None] | None = None
     """Asks isolators why the first process ended, and tells that it did."""
-    limited: bool = False
-    """Whether a breach was told of; one is enough."""
+    limited: set[Isolator] = field(default_factory=set)
+    """Those whose breach was told of: ``watch`` and ``post_mortem`` may both see it."""
     destroying: asyncio.Task[None] | None = None
 
 
@@ -394,8 +394,8 @@ class Containerizer:
                 message=f"Isolator '{isolator.name}' failed to watch: {error or repr(error)}",
                 reason="REASON_CONTAINER_LIMITATION",
             )
-        if limitation is not None and container.destroying is None and not container.limited:
-            container.limited = True
+        if limitation is not None and container.destroying is None and isolator not in container.limited:
+            container.limited.add(isolator)
             self.on_limitation(container.plan.container_id, limitation)
 
     # -- changing --------------------------------------------------------------------------------------------
