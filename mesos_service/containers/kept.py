@@ -76,6 +76,8 @@ class KeeperLink:
         self._unsent: deque[tuple[bytes, Sequence[int]]] = deque()
         self._launching: dict[str, asyncio.Future[Kept]] = {}
         self._kept: dict[str, Kept] = {}
+        self.leaders: set[int] = set()
+        """Who lead containers and are not reaped; nobody else has their numbers, as long as the keeper lives."""
         self._own: int | None = None
         """A process descriptor of the keeper, where this process is its parent."""
         self.pid: int | None = None
@@ -140,6 +142,7 @@ class KeeperLink:
     def reap(self, one: Kept) -> None:
         """Its process is dead and nothing of its container is left: forget it."""
         self._kept.pop(one.name, None)
+        self.leaders.discard(one.pid)
         one.close()
         if self._connection is not None:
             self._send(json.dumps({"do": "reap", "id": one.name}).encode())
@@ -257,6 +260,7 @@ class KeeperLink:
         if "launched" in told:
             name = told["launched"]
             one = self._kept[name] = Kept(name, told["pid"], os.pidfd_open(told["pid"]), released=False)
+            self.leaders.add(one.pid)
             launching = self._launching.pop(name)
             if not launching.done():
                 launching.set_result(one)
@@ -270,6 +274,7 @@ class KeeperLink:
         elif "kept" in told:
             one = Kept(told["kept"], told["pid"], os.pidfd_open(told["pid"]), told["released"])
             self._kept[one.name] = one
+            self.leaders.add(one.pid)
             if told["status"] is not None:
                 one.end(told["status"])
         elif "ready" in told:
@@ -304,6 +309,7 @@ class KeeperLink:
             self._connection.close()
             self._connection = None
             self.pid = None
+            self.leaders.clear()
         self._unsent.clear()
 
     def _send(self, packet: bytes, descriptors: Sequence[int] = ()) -> None:

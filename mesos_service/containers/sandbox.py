@@ -122,19 +122,25 @@ def _make(root: Path, path: Path, owner: User | None, *, sandbox: bool = True) -
         opened.callback(os.close, directory)
         for position, part in enumerate(parts):
             last = position == len(parts) - 1 and sandbox
-            made = True
-            try:
-                os.mkdir(part, SANDBOX_MODE if last else _PARENT_MODE, dir_fd=directory)
-            except FileExistsError:
-                if last:
-                    raise
-                made = False
-            directory = os.open(part, _DIRECTORY, dir_fd=directory)
+            if last:
+                os.mkdir(part, SANDBOX_MODE, dir_fd=directory)
+                directory = os.open(part, _DIRECTORY, dir_fd=directory)
+            else:
+                directory = _open_or_make(part, directory)
             opened.callback(os.close, directory)
-            if made and last:
+            if last:
                 os.fchmod(directory, SANDBOX_MODE)  # Whatever the umask says.
                 if owner is not None:
                     os.fchown(directory, owner.uid, owner.gid)
+
+
+def _open_or_make(part: str, directory: int) -> int:
+    # Looked for first: to be told that there is one already, mkdir waits for the file system's journal.
+    with suppress(FileNotFoundError):
+        return os.open(part, _DIRECTORY, dir_fd=directory)
+    with suppress(FileExistsError):
+        os.mkdir(part, _PARENT_MODE, dir_fd=directory)
+    return os.open(part, _DIRECTORY, dir_fd=directory)
 
 
 def _replace_link(link: Path, leads_to: str) -> None:
