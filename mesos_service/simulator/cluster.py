@@ -201,6 +201,10 @@ class Cluster:
                 seconds = self._source.uniform(0.5, 8.0)
                 self._note_fault(f"freeze scheduler {victim.number} for {seconds:.3f} s")
                 victim.freeze(seconds)
+            elif isinstance(victim, AgentNode) and self._source.random() < 0.4:
+                seconds = self._source.uniform(0.1, 8.0)
+                self._note_fault(f"crash {victim.name}, away for {seconds:.3f} s")
+                victim.crash(seconds)
             elif isinstance(victim, AgentNode) and self._source.random() < 0.3:
                 seconds = self._source.uniform(2.0, 15.0)
                 self._note_fault(f"isolate {victim.name} for {seconds:.3f} s")
