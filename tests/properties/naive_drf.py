@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 
 from mesos_service.core.allocation.shuffle import place, second
 from mesos_service.domain.resources import Resource, Resources
@@ -238,7 +239,7 @@ class Naive:
                     if amount > mine.get(resource, 0)
                 }
                 scalars = free.filter(counts)
-                towards = self.cut(scalars.filter(lambda one, missing=missing: one.name in missing), missing)
+                towards = self.cut(scalars.filter(partial(_is_named, missing)), missing)
                 if not towards:
                     continue
                 progress = towards.quantities()
@@ -246,9 +247,7 @@ class Naive:
                 required, available = self.required(consumed), self.available()
                 surplus = {n: available.get(n, 0) - amount for n, amount in required.items()}
                 more = self.cut(scalars - towards, left, surplus)
-                others = free.filter(lambda one: not counts(one)).filter(
-                    lambda one, role=role: not one.key.reservations or one.role == role
-                )
+                others = free.filter(lambda one: not counts(one)).filter(partial(_is_open_to, role))
                 offer = towards + more + others
                 if not self.refuses(framework, role, name, offer):
                     grants.append(self._grant(framework, role, name, offer))
@@ -282,6 +281,14 @@ class Naive:
 def counts(resource: Resource) -> bool:
     """Whether quota counts it."""
     return resource.is_scalar and not resource.key.reservations and not resource.key.revocable
+
+
+def _is_named(names: Mapping[str, int], resource: Resource) -> bool:
+    return resource.name in names
+
+
+def _is_open_to(role: str, resource: Resource) -> bool:
+    return not resource.key.reservations or resource.role == role
 
 
 def add(sums: dict[str, int], resource: Resource) -> None:
