@@ -15,6 +15,7 @@ from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo
+from mesos_service.plugins.isolator import UNLIMITED
 from mesos_service.wire import checks, containers, tasks
 from mesos_service.wire.common import AgentID, ExecutorID, TaskID
 from mesos_service.wire.convert.infos import executor_from_wire, task_from_wire
@@ -179,7 +180,7 @@ def test_command_and_uris() -> None:
     )
 
 
-def test_limits_are_handed_on_and_infinite_ones_are_none() -> None:
+def test_limits_are_handed_on_and_infinite_ones_are_said() -> None:
     effect = command_task(command())
     assert effect.task is not None
     limited = TaskInfo(
@@ -198,7 +199,7 @@ def test_limits_are_handed_on_and_infinite_ones_are_none() -> None:
         SANDBOX,
         SANDBOX,
     )
-    assert plan.limits == {"cpus": 2000}
+    assert plan.limits == {"cpus": 2000, "mem": UNLIMITED}
 
 
 @pytest.mark.parametrize(

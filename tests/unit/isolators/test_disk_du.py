@@ -49,7 +49,8 @@ def test_m_ag_09_too_much_ends_the_container_where_that_was_asked_for(tmp_path: 
         async with room(tmp_path, [du]) as here:
             plan = here.plan("c", "/bin/sh", "-c", "head -c 3000000 /dev/zero > file; exec sleep 1000")
             await here.containerizer.launch(plan)
-            await until(lambda: (plan.sandbox / "file").stat().st_size == 3000000)
+            file = plan.sandbox / "file"
+            await until(lambda: file.exists() and file.stat().st_size == 3000000)
             await here.containerizer.update(cid("c"), Resources.scalars(disk=2), {})
             await until(lambda: here.limitations)
             [(_, told)] = here.limitations
