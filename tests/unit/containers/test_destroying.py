@@ -219,6 +219,7 @@ def test_x50_a_failing_isolator_fails_the_launch_and_leaves_nothing(run: Run, tm
         log: list[str] = []
         isolators = [Recording("a", log), Recording("b", log, fails=verb), Recording("x", log)]
         async with room(tmp_path, isolators) as here:
+            await here.start_keeper()
             children, descriptors = children_of_ours(), open_descriptors()
             with pytest.raises(LaunchFailed, match=f"'test/recording' failed to {verb}: b will not {verb}"):
                 await here.shell("c", "echo ran; exec sleep 1000")
@@ -226,7 +227,7 @@ def test_x50_a_failing_isolator_fails_the_launch_and_leaves_nothing(run: Run, tm
             assert [entry for entry in log if "cleanup" in entry] == [f"cleanup {name}" for name in prepared]
             assert not here.containerizer.containers()
             assert here.text("c") == "" and here.exits == []
-            assert children_of_ours() == children
+            await until(lambda: children_of_ours() == children)
             assert open_descriptors() == descriptors
 
     run(body())
@@ -238,6 +239,7 @@ def test_x51_destroy_while_an_isolator_is_at_work_waits_for_it(run: Run, tmp_pat
         log: list[str] = []
         holding = Recording("b", log, holds=verb)
         async with room(tmp_path, [Recording("a", log), holding, Recording("x", log)]) as here:
+            await here.start_keeper()
             children, descriptors = children_of_ours(), open_descriptors()
             launching = asyncio.create_task(here.shell("c", "echo ran"))
             await holding.held.wait()
@@ -254,7 +256,7 @@ def test_x51_destroy_while_an_isolator_is_at_work_waits_for_it(run: Run, tmp_pat
             cleaned = ["cleanup b", "cleanup a"] if verb == "prepare" else ["cleanup x", "cleanup b", "cleanup a"]
             assert log[done + 1 :] == cleaned
             assert here.text("c") == "" and here.exits == []
-            assert children_of_ours() == children
+            await until(lambda: children_of_ours() == children)
             assert open_descriptors() == descriptors
 
     run(body())
@@ -294,6 +296,7 @@ def test_x51_a_cancelled_launch_leaves_nothing(run: Run, tmp_path: Path) -> None
         log: list[str] = []
         holding = Recording("a", log, holds="isolate")
         async with room(tmp_path, [holding]) as here:
+            await here.start_keeper()
             children = children_of_ours()
             launching = asyncio.create_task(here.shell("c", "echo ran"))
             await holding.held.wait()
@@ -302,7 +305,7 @@ def test_x51_a_cancelled_launch_leaves_nothing(run: Run, tmp_path: Path) -> None
                 await launching
             assert not here.containerizer.containers()
             assert log[-1] == "cleanup a"
-            assert children_of_ours() == children
+            await until(lambda: children_of_ours() == children)
 
     run(body())
 

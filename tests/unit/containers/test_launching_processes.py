@@ -250,6 +250,7 @@ def test_what_the_kernel_would_not_take_fails_the_launch_in_words(
     async def body() -> None:
         async with room(tmp_path) as here:
             await here.outcome(here.plan("first", "/bin/true"))
+            await here.start_keeper()
             descriptors, children = open_descriptors(), children_of_ours()
             with pytest.raises(LaunchFailed, match=words):
                 await here.containerizer.launch(here.plan("c", *argv, environment=environment))
@@ -286,6 +287,7 @@ def test_a_hundred_launches_leave_no_descriptor_and_no_zombie(run: Run, tmp_path
     async def body() -> None:
         async with room(tmp_path) as here:
             await here.outcome(here.plan("first", "/bin/true"))
+            await here.start_keeper()
             descriptors, children = open_descriptors(), children_of_ours()
             lines = ["exit 1", "sleep 1000 & exit 0", "kill -KILL $$", "setsid sleep 1000 & exit 0"]
 
@@ -297,7 +299,7 @@ def test_a_hundred_launches_leave_no_descriptor_and_no_zombie(run: Run, tmp_path
                 await asyncio.gather(*map(one, range(start, start + 10)))
             assert len(here.exits) == 101
             assert open_descriptors() == descriptors
-            assert children_of_ours() == children
+            await until(lambda: children_of_ours() == children)
 
     run(body())
 
