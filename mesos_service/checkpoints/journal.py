@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,8 @@ from mesos_service.domain.errors import ConfigurationError
 
 REWRITE_BYTES_MIN: Final = 8 * 1024 * 1024
 REWRITE_FACTOR: Final = 4
-"""A journal is written anew when it is so many times as long as after the last time, and so long at least."""
+"""A journal so long at least is written anew when it has so many times the lines that would be left of it. That is
+found out anew whenever it has doubled, so that neither looking nor writing costs more than what was added meanwhile."""
 _CRC_DIGITS: Final = 8
 _ANEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_DSYNC | os.O_CLOEXEC
 
@@ -90,12 +91,18 @@ class Journal:
         self._path = path
         self._handle: int | None = None
         self._length = 0
-        self._length_when_new = 0
+        self._length_looked_at = 0
+        self._lines = 0
 
     @property
     def is_long(self) -> bool:
-        """Whether it would be well to write it anew."""
-        return self._length > max(REWRITE_BYTES_MIN, REWRITE_FACTOR * self._length_when_new)
+        """Whether it is worth asking :meth:`is_worth_rewriting`, which takes note that it was."""
+        return self._length > max(REWRITE_BYTES_MIN, 2 * self._length_looked_at)
+
+    def is_worth_rewriting(self, lines: int) -> bool:
+        """Whether so few lines would be left of it that it is well to write it anew."""
+        self._length_looked_at = self._length
+        return self._lines > REWRITE_FACTOR * lines
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Add lines (:func:`line`). Raises ``OSError``; then none of them was added."""
@@ -107,8 +114,9 @@ class Journal:
             os.ftruncate(self._handle, self._length)
             raise
         self._length += len(data)
+        self._lines += len(lines)
 
-    def rewrite(self, lines: Iterable[bytes]) -> None:
+    def rewrite(self, lines: Sequence[bytes]) -> None:
         """Replace the file, whole and at once. Raises ``OSError``; then the old one is still there."""
         fresh = self._path.with_name(f"{self._path.name}.new")
         data = b"".join(lines)
@@ -123,7 +131,8 @@ class Journal:
             raise
         self.close()
         self._handle = handle
-        self._length = self._length_when_new = len(data)
+        self._length = self._length_looked_at = len(data)
+        self._lines = len(lines)
 
     def close(self) -> None:
         if self._handle is not None:

@@ -70,7 +70,7 @@ class CheckpointWriter:
         """
         self._path = path
         journal = Journal(path)
-        journal.rewrite(map(line, records))
+        journal.rewrite([line(record) for record in records])
         self._journal = journal
 
     def store(self, number: int, record: Record) -> None:
@@ -118,6 +118,8 @@ class CheckpointWriter:
         told = False
         # Taken here, where nothing more has been decided than the batch and what was written before it.
         anew = self._snapshot() if self._journal is not None and self._journal.is_long else None
+        if anew is not None and self._journal is not None and not self._journal.is_worth_rewriting(len(anew)):
+            anew = None
         while True:
             try:
                 await loop.run_in_executor(self._thread, self._put, batch, anew)
@@ -137,7 +139,7 @@ class CheckpointWriter:
 
     def _put(self, batch: Sequence[bytes], anew: Sequence[Record] | None) -> None:
         if anew is not None and self._journal is not None:
-            self._journal.rewrite(map(line, anew))
+            self._journal.rewrite([line(record) for record in anew])
         elif self._journal is not None:
             self._journal.append(batch)
         else:

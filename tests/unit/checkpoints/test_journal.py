@@ -62,7 +62,7 @@ def written(tmp_path: Path, records: Sequence[Record]) -> Path:
     path = tmp_path / "S1" / "journal"
     path.parent.mkdir(exist_ok=True)
     made = Journal(path)
-    made.rewrite(map(line, records[:1]))
+    made.rewrite([line(record) for record in records[:1]])
     made.append([line(record) for record in records[1:]])
     made.close()
     return path
@@ -131,7 +131,7 @@ def test_a_record_of_an_unknown_kind_is_no_record() -> None:
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "journal"
     made = Journal(path)
-    made.rewrite(map(line, RECORDS[:2]))
+    made.rewrite(LINES[:2])
     real = os.write
 
     def half(handle: int, data: bytes) -> int:
@@ -229,6 +229,39 @@ def test_a_long_journal_is_written_anew(tmp_path: Path, monkeypatch: pytest.Monk
         await desk.close()
         assert desk.path.stat().st_size < 4000
         assert journal.read(desk.path).records[0] == ME
+
+    asyncio.run(scenario())
+
+
+def test_a_journal_of_what_still_lives_is_not_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would be gained; and how often that is found out does not grow with each record."""
+    monkeypatch.setattr(journal, "REWRITE_BYTES_MIN", 1000)
+
+    async def scenario() -> None:
+        desk = Desk(tmp_path)
+        records: list[Record] = [ME]
+        looks = 0
+        rewritten: list[Sequence[bytes]] = []
+
+        def snapshot() -> Sequence[Record]:
+            nonlocal looks
+            looks += 1
+            return list(records)
+
+        desk.writer = CheckpointWriter(
+            desk.meta, snapshot, lambda done: desk.stored.append(done.number), desk.failures.append, desk.defect
+        )
+        desk.writer.store(1, ME)
+        await desk.until(lambda: desk.stored == [1])
+        monkeypatch.setattr(Journal, "rewrite", lambda self, lines: rewritten.append(lines))
+        for number in range(2, 300):
+            records.append(acknowledged(number))
+            desk.writer.store(number, records[-1])
+            await desk.until(lambda number=number: desk.stored[-1:] == [number])  # type: ignore[misc]
+        await desk.close()
+        assert journal.read(desk.path).records == records
+        assert 1 <= looks <= 6, "whenever it has doubled"
+        assert not rewritten
 
     asyncio.run(scenario())
 
