@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 _FIRST: Final = 20_000
+_held: Final[list[socket.socket]] = []
+"""A name for each port given, on this machine, until this process ends: nobody is given it a second time."""
 _RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -26,4 +28,12 @@ def fixed_port() -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind(f"\0mesos-service-port-{port}")
+        except OSError:
+            # Another process has it, for a server that is not there yet, or down for a while.
+            holder.close()
+            continue
+        _held.append(holder)
+        return port

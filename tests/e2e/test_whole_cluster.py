@@ -16,6 +16,7 @@ from mesos_service.wire.convert.values import resources_from_wire
 from mesos_service.wire.offers import Offer
 from tests.e2e.conftest import AGENTS, Play
 from tests.e2e.raw import Json, RawFramework, command_task, get, scalar, until
+from tests.support.children import living_children
 
 ROOT = Path(__file__).resolve().parents[2]
 FOREVER = {"refuse_seconds": 1e6}
@@ -217,7 +218,7 @@ def test_a24_a_framework_is_a_scheduler_at_the_master_and_executors_on_agents(pl
 def test_m_cl_03_one_fixture_is_a_whole_cluster_in_this_process(play: Play) -> None:
     async def scenario(cluster: LocalCluster) -> None:
         this = psutil.Process()
-        assert [one for one in this.children() if one.status() != psutil.STATUS_ZOMBIE] == []
+        assert not living_children()
         listening = {one.laddr.port for one in this.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
         assert {int(address.rpartition(":")[2]) for address in (cluster.master, *cluster.agents)} <= listening
         assert len((await get(cluster.master, "/slaves"))["slaves"]) == len(AGENTS)
