@@ -45,6 +45,8 @@ LISTENER = 3
 GATE = 3
 """Where a gated process waits, in its own numbering."""
 PACKET_BYTES_MAX = 65536
+DESCRIPTORS_SPARE = 16
+"""How many are left for agents that connect, packets and books: what keeps all others must not end for want of one."""
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
 
 
@@ -154,6 +156,10 @@ class Keeper:
         try:
             if name in self.kept:
                 raise OSError(errno.EEXIST, "it is there already")
+            next_free = os.dup(stderr)
+            os.close(next_free)
+            if next_free >= os.sysconf("SC_OPEN_MAX") - DESCRIPTORS_SPARE:
+                raise OSError(errno.EMFILE, "the keeper has too many files open; raise the agent's LimitNOFILE")
             if call["gated"]:
                 entrance, gate = os.pipe2(os.O_CLOEXEC)
                 actions.append((os.POSIX_SPAWN_DUP2, entrance, GATE))

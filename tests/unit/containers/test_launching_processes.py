@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shutil
 import signal
 from pathlib import Path
@@ -311,3 +312,22 @@ def test_where_exit_statuses_would_be_lost_the_launcher_refuses_to_start(tmp_pat
             PosixLauncher(KeeperLink(tmp_path))
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_keeper_short_of_descriptors_refuses_what_is_new_and_keeps_what_it_has(run: Run, tmp_path: Path) -> None:
+    async def body() -> None:
+        async with room(tmp_path) as here:
+            await here.launch("old", "/bin/sleep", "1000")
+            pid = here.keeper.pid
+            assert pid is not None
+            _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (32, most))
+            with pytest.raises(LaunchFailed, match="too many files open"):
+                for number in range(32):
+                    await here.launch(f"more{number}", "/bin/sleep", "1000")
+            assert here.keeper.pid == pid
+            assert not here.exits
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+            assert await here.outcome(here.plan("after", "/bin/true")) == 0
+
+    run(body())
