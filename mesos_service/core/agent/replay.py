@@ -132,7 +132,9 @@ def _forget_executor(state: AgentState, record: ExecutorForgotten) -> None:
     executor = framework.executors.get(record.executor_id) if framework is not None else None
     if framework is not None and executor is not None and executor.container_id == record.container_id:
         del framework.executors[record.executor_id]
-        framework.tasks = {key: held for key, held in framework.tasks.items() if held is not executor}
+        for task_id in (*executor.queued, *executor.launched, *executor.terminated):
+            if framework.tasks.get(task_id) is executor:
+                del framework.tasks[task_id]
 
 
 def _task(state: AgentState, record: TaskKept) -> None:
