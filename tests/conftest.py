@@ -1,5 +1,8 @@
 """Fixtures that several rooms of tests share, and options."""
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 
 from tests.support.postgresql import make_postgresql as make_postgresql
@@ -13,3 +16,19 @@ from tests.support.zookeeper import zookeeper as zookeeper
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of our own."""
     parser.addoption("--fault-seed", type=int, default=None, help="play this schedule of faults, and no other")
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_they_were() -> Iterator[None]:
+    """Undo what a test does to the root logger.
+
+    A main that runs in the test's process sets up logging to the standard error of that moment, which pytest closes
+    with the test: every later test of that worker would find complaints in its own, and none of its log records.
+    """
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    # pytest puts handlers of its own there for each phase of a test: those that it has by now are kept.
+    kept = [handler for handler in root.handlers if type(handler).__module__.startswith("_pytest.")]
+    root.handlers[:] = [*kept, *(handler for handler in handlers if handler not in kept)]
+    root.setLevel(level)
