@@ -31,6 +31,8 @@ CPUS = 0.001
 MEM = 1
 EXECUTOR_MEM = 32
 TERMINAL = frozenset({"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED"})
+Sizes = tuple[int, int, int, int, int, int]
+"""Single commands, bursts, commands of a burst, tasks of a small and of a large ACCEPT, and how often the two."""
 
 
 def _resources(cpus: float, mem: float) -> list[dict[str, object]]:
@@ -163,11 +165,13 @@ class Submitter:
                 self._calls.send("POST", "/api/v1/scheduler", body, self._headers)
 
 
-async def measure(singles: int = 40, bursts: int = 3, burst: int = 400, small: int = 1000, large: int = 5000) -> Report:
+async def measure(
+    singles: int = 40, bursts: int = 3, burst: int = 400, small: int = 1000, large: int = 5000, rounds: int = 5
+) -> Report:
     """All three; ``failed_tasks`` counts what did not finish and must be 0 for the others to mean anything."""
     report = Report("agent")
     async with _agent("--isolation=posix/cpu,posix/mem") as (agent, submitter):
-        await _measure(report, submitter, agent, (singles, bursts, burst, small, large))
+        await _measure(report, submitter, agent, (singles, bursts, burst, small, large, rounds))
     if os.geteuid() == 0:
         rates = await _under_cgroups(bursts, burst)
         report.figures["cgroup_launches_per_second"] = statistics.median(rates)
@@ -220,8 +224,8 @@ def _remove_groups(root: str) -> None:
         group.rmdir()
 
 
-async def _measure(report: Report, submitter: Submitter, agent: Running, sizes: tuple[int, int, int, int, int]) -> None:
-    singles, bursts, burst, small, large = sizes
+async def _measure(report: Report, submitter: Submitter, agent: Running, sizes: Sizes) -> None:
+    singles, bursts, burst, small, large, rounds = sizes
     failed = 0
 
     def count_failures(batch: Batch, expected: int) -> None:
@@ -243,21 +247,38 @@ async def _measure(report: Report, submitter: Submitter, agent: Running, sizes: 
         count_failures(batch, burst)
     cpu = agent.cpu_seconds() - cpu
     await submitter.run(1, executor="bench")  # Its start-up is not what is measured.
-    per_task: dict[int, float] = {}
-    for count in (small, large):
-        batch = await submitter.run(count, executor="bench")
-        per_task[count] = (time.perf_counter() - batch.accepted_at) / count
-        count_failures(batch, count)
+    # In turns, so that what else the machine does, and what the agent has grown to by then, falls on both sizes.
+    walls: dict[int, list[float]] = {small: [], large: []}
+    cpus: dict[int, list[float]] = {small: [], large: []}
+    for _ in range(rounds):
+        for count in (small, large):
+            before = agent.cpu_seconds()
+            batch = await submitter.run(count, executor="bench")
+            walls[count].append((time.perf_counter() - batch.accepted_at) / count)
+            cpus[count].append((agent.cpu_seconds() - before) / count)
+            count_failures(batch, count)
+    per_task = {count: statistics.median(times) for count, times in walls.items()}
+    cpu_per_task = {count: statistics.median(times) for count, times in cpus.items()}
     report.figures = {
         "launches_per_second": statistics.median(rates),
         "accept_to_running_p50_ms": percentile(to_running, 0.5) * 1000,
         "accept_to_running_p95_ms": percentile(to_running, 0.95) * 1000,
         "accept_to_finished_p50_ms": percentile(to_end, 0.5) * 1000,
         "task_cost_ratio_5000_to_1000": per_task[large] / per_task[small],
+        "task_cpu_ratio_5000_to_1000": cpu_per_task[large] / cpu_per_task[small],
         "executor_tasks_per_second_1000": 1 / per_task[small],
         "executor_tasks_per_second_5000": 1 / per_task[large],
         "agent_cpu_us_per_launch": cpu / (bursts * burst) * 1e6,
         "agent_rss_mb": agent.rss_mb(),
         "failed_tasks": failed,
     }
-    report.details = {"burst": burst, "rates": rates, "small": small, "large": large}
+    report.details = {
+        "burst": burst,
+        "rates": rates,
+        "small": small,
+        "large": large,
+        "us_per_task_small": [time * 1e6 for time in walls[small]],
+        "us_per_task_large": [time * 1e6 for time in walls[large]],
+        "agent_cpu_us_per_task_small": [time * 1e6 for time in cpus[small]],
+        "agent_cpu_us_per_task_large": [time * 1e6 for time in cpus[large]],
+    }

@@ -30,7 +30,7 @@ BENCHES: dict[str, tuple[Measure, Measure]] = {
             warm_up_seconds=5.0,
         ),
     ),
-    "agent": (agent.measure, partial(agent.measure, singles=15, bursts=2, burst=200)),
+    "agent": (agent.measure, partial(agent.measure, singles=15, bursts=2, burst=200, rounds=2)),
     "failover": (failover.measure, partial(failover.measure, sizes=failover.SIZES[:1], runs=3)),
     "registrar": (registrar.measure, partial(registrar.measure, runs=2)),
 }
