@@ -54,6 +54,8 @@ class _Kind(Enum):
     BOOLEAN = auto()
     ENUM = auto()
     MESSAGE = auto()
+    ANY = auto()
+    """JSON that a module gives its meaning: nothing here may read "1" as a number or leave a null out."""
 
 
 class _Label(Enum):
@@ -102,6 +104,8 @@ def _read_fields(cls: type[msgspec.Struct], value: dict[str, Json]) -> dict[str,
             result[name] = _collect(field, value[name], [])
         elif field.label is _Label.MAP:
             result[name] = _collect_entries(field, value[name], {})
+        elif field.kind is _Kind.ANY:
+            result[name] = value[name]
         elif isinstance(value[name], list):
             raise RefusedJsonError(f"Not expecting a JSON array for field '{name}'")
         else:
@@ -130,6 +134,9 @@ def _collect_entries(field: _Field, value: Json, into: dict[str, Json]) -> dict[
             _collect_entries(field, one, into)
     elif isinstance(value, dict):
         for key, one in value.items():
+            if field.kind is _Kind.ANY:
+                into[key] = one
+                continue
             if isinstance(one, list):
                 raise RefusedJsonError("Not expecting a JSON array for field 'value'")
             into[key] = _read_one(field, {} if one is None else one)
@@ -139,6 +146,8 @@ def _collect_entries(field: _Field, value: Json, into: dict[str, Json]) -> dict[
 
 
 def _read_one(field: _Field, value: Json) -> Json:
+    if field.kind is _Kind.ANY:
+        return value
     match value:
         case dict():
             if field.message is not None:
@@ -180,7 +189,7 @@ def _read_string(field: _Field, text: str) -> Json:
             if not isinstance(boolean, bool):
                 raise RefusedJsonError(_unparsed(field, text, "boolean", "Unexpected JSON type parsed"))
             return boolean
-        case _Kind.MESSAGE:
+        case _:
             raise RefusedJsonError(f"Not expecting a JSON string for field '{field.name}'")
 
 
@@ -300,4 +309,6 @@ def _field(field: inspect.Field) -> _Field:
             return _Field(field.encode_name, label, _Kind.BYTES)
         case inspect.StrType():
             return _Field(field.encode_name, label, _Kind.STRING)
+        case inspect.AnyType():
+            return _Field(field.encode_name, label, _Kind.ANY)
     raise TypeError(f"{field.name}: the wire has no field of type {of}")

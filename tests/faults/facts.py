@@ -99,11 +99,17 @@ class Killing(Fact, frozen=True, tag="killing"):
     task_id: str
 
 
+class Asked(Fact, frozen=True, tag="asked"):
+    """A RECONCILE of tasks whose end was not heard of is about to be sent."""
+
+    task_ids: tuple[str, ...]
+
+
 class Done(Fact, frozen=True, tag="done"):
     """Every task that was ever launched has ended, as far as the framework was told."""
 
 
-AnyFact = Subscribed | Disconnected | Launching | Accepted | Refused | Updated | Acknowledged | Killing | Done
+AnyFact = Subscribed | Disconnected | Launching | Accepted | Refused | Updated | Acknowledged | Killing | Asked | Done
 _DECODER = msgspec.json.Decoder(AnyFact)
 
 

@@ -33,6 +33,7 @@ from mesos_service.wire.tasks import TaskInfo, TaskStatus
 from tests.faults.facts import (
     Accepted,
     Acknowledged,
+    Asked,
     Disconnected,
     Done,
     Journal,
@@ -191,6 +192,7 @@ class Load(Scheduler):
     # -- reconciliation and the end --------------------------------------------------------------------------
     async def _ask(self, task_ids: Sequence[str]) -> None:
         if task_ids:
+            self._journal.write(Asked(at=now(), task_ids=tuple(task_ids)))
             await self.reconcile(*((task_id, self._known[task_id].agent_id) for task_id in task_ids))
 
     async def look_after(self) -> None:

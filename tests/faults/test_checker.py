@@ -13,6 +13,7 @@ from tests.faults.facts import (
     Accepted,
     Acknowledged,
     AnyFact,
+    Asked,
     Done,
     Journal,
     Killing,
@@ -143,6 +144,19 @@ BROKEN = {
         GOOD, writes=(*GOOD.writes, Write(1, "m1"))
     ),
 }
+
+
+LATE = Updated(at=9.0, task_id="failed", state="TASK_GONE", reason="REASON_RECONCILIATION")
+
+
+def test_a_question_that_the_last_acknowledgement_overtook_is_answered_late() -> None:
+    asked = Asked(at=2.0, task_ids=("failed",))
+    facts = [*GOOD.facts[:6], asked, *GOOD.facts[6:]]
+    assert check(replace(GOOD, facts=[*facts, LATE])) == []
+    # One question, one answer; and one that was put when the end was known already explains nothing.
+    taken_back = "task failed was acknowledged as TASK_FAILED, and then told to be TASK_GONE"
+    assert taken_back in check(replace(GOOD, facts=[*facts, LATE, LATE]))
+    assert taken_back in check(also(asked, LATE))
 
 
 def test_nothing_is_said_against_a_run_that_kept_every_promise() -> None:

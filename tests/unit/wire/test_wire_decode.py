@@ -309,3 +309,15 @@ def test_invalid_utf8_is_refused_even_where_nobody_looks() -> None:
 
 def test_the_lenient_path_reads_a_plain_call_alike() -> None:
     assert decode_leniently(scheduler.Call, accept(), "") == decode_scheduler_call(accept())
+
+
+def test_a_filters_parameters_are_kept_as_they_came_on_either_path() -> None:
+    parameters = {"a": None, "b": ["1", None, [2.5]], "c": {"d": "true"}}
+    info = {"user": "u", "name": "n", "offer_filters": {"r": {"filters": [{"name": "f", "parameters": parameters}]}}}
+    for checkpoint in (True, "true"):
+        body = {"type": "SUBSCRIBE", "subscribe": {"framework_info": {**info, "checkpoint": checkpoint}}}
+        subscribe = decode_scheduler_call(json.dumps(body).encode()).subscribe
+        assert subscribe is not None
+        assert subscribe.framework_info.checkpoint is True
+        (read,) = subscribe.framework_info.offer_filters["r"].filters
+        assert read.parameters == parameters
