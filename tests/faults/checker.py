@@ -76,8 +76,8 @@ def _without_late_answers(facts: Sequence[AnyFact]) -> list[AnyFact]:
     """Leave out what was answered to a question that the acknowledgement of the task's end overtook.
 
     A RECONCILE that a master in doubt about its leadership turned away (503) is sent again a little later, and so may
-    be read after the ACKNOWLEDGE that was sent after it. By then master and agent have rightly forgotten the task, and say so (X15). One answer for each such question, and
-    none for a question that was put after the acknowledgement.
+    be read after the ACKNOWLEDGE that was sent after it. By then master and agent have rightly forgotten the task, and
+    say so (X15). One answer for each such question, and none for one that was put after the acknowledgement.
     """
     kept: list[AnyFact] = []
     asked = Counter[str]()
