@@ -152,8 +152,8 @@ class Subscription:
     async def call(self, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
         """Make a call and return the answer's body, which for most calls is empty. Calls keep their order.
 
-        But for this: a master that makes sure that it still leads takes no calls and keeps its streams; it is asked again, and
-        calls that were made meanwhile may be taken before.
+        But for this: a master that makes sure that it still leads takes no calls and keeps its streams; it is asked
+        again, and calls that were made meanwhile may be taken before.
 
         Raises:
             NotConnected: the connection broke on the way, nobody answered within ``silence_seconds_max``, another
