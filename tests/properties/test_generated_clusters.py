@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from mesos_service.core.allocation import cycle
+from mesos_service.core.allocation import one_pass
 from mesos_service.core.allocation.audit import contradictions
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.shapes import countable
@@ -170,7 +170,7 @@ def test_x32_x36_x37_x38_generated_clusters_are_decided_as_defined(
     hundred: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if hundred % 2:
-        monkeypatch.setattr(cycle, "MANY", 0)  # what large passes do, done in small ones too
+        monkeypatch.setattr(one_pass, "MANY", 0)  # what large passes do, done in small ones too
     seen = run(range(100 * hundred, 100 * hundred + 100))
     assert seen["grants"] > 1000
     assert min(seen["guarantee unsatisfied"], seen["held back"], seen["limit reached"]) > 10, seen
@@ -179,5 +179,5 @@ def test_x32_x36_x37_x38_generated_clusters_are_decided_as_defined(
 @pytest.mark.long
 @pytest.mark.parametrize("thousand", range(1, 6))
 def test_x32_x36_x37_x38_many_more_generated_clusters(thousand: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cycle, "MANY", 0)
+    monkeypatch.setattr(one_pass, "MANY", 0)
     assert run(range(1000 * thousand, 1000 * thousand + 1000))["grants"] > 10_000

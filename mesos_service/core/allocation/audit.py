@@ -23,11 +23,13 @@ def _agents(ledger: Ledger) -> Iterator[str]:
             yield f"agent {agent_id}: free {agent.free} and held {held} do not make {agent.total}"
         if not agent.total.contains(agent.free):
             yield f"agent {agent_id}: free {agent.free} exceeds {agent.total}"
-        if agent.is_open is not (agent.serial in ledger.open):
+        if agent.is_open is not bool(ledger.table.open[agent.index]):
             yield f"agent {agent_id}: wrongly among the candidates, or wrongly not"
-    for serial, agent in ledger.open.items():
-        if ledger.agents.get(agent.view.agent_id) is not agent or agent.serial != serial:
-            yield f"agent {agent.view.agent_id} has gone but is a candidate"
+        if ledger.table.books[agent.index] is not agent or ledger.table.serials[agent.index] != agent.serial:
+            yield f"agent {agent_id}: its row in the table is another's"
+    for index in ledger.table.all_open().tolist():
+        if ledger.table.ids[index] not in ledger.agents:
+            yield f"row {index} has no agent but is a candidate"
 
 
 def _accounts(ledger: Ledger) -> Iterator[str]:

@@ -14,28 +14,21 @@ An idle cluster whose frameworks have refused everything is passed over at a few
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
-from typing import Final
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
 
 from mesos_service.core.allocation import reasons
-from mesos_service.core.allocation.entries import AgentBook, Client
+from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.ledger import Ledger
-from mesos_service.core.allocation.quota import UNBOUNDED, Sizing
-from mesos_service.core.allocation.shapes import Prepared
-from mesos_service.core.allocation.shuffle import second, shuffled
+from mesos_service.core.allocation.one_pass import Pass
+from mesos_service.core.allocation.shuffle import Queue, as_list, joined, second, shuffled
 from mesos_service.core.allocation.summary import PassSummary
-from mesos_service.core.allocation.telling import Stage, Teller, WhyNot
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.core.allocation.table import Rows
+from mesos_service.core.allocation.telling import Teller, WhyNot
+from mesos_service.domain.ids import AgentId
 from mesos_service.domain.randomness import RandomSource
-from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant, Observer
-
-MANY: Final = 5000
-"""From so many agents on it pays to find out which resources can be dominant at all."""
-
-_grant: Final = partial(tuple.__new__, Grant)
-"""``Grant(*row)`` without a call of Python: half the time, and it is done 50,000 times a pass."""
 
 
 class Cycle:
@@ -43,7 +36,8 @@ class Cycle:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._left_out: list[AgentBook] = []
+        self._left_out: Queue = []
+        self._left_out_serials = np.zeros(0, np.uint64)
         self.summary = PassSummary()
         self._largest: dict[str, int] = {}
         """The most of each resource that was ever prepared for one offer: what head-room must have room for."""
@@ -82,316 +76,66 @@ class Cycle:
             return []
         if agents is None:
             ledger.release_holds()
-            self._left_out = []
-            new = self._worth_asking()
+            first: Queue = []
+            new: Queue = self._worth_asking()
         else:
-            self._left_out = [agent for agent in self._left_out if ledger.open.get(agent.serial) is agent]
-            waited = {agent.serial for agent in self._left_out}
-            new = [agent for agent in ledger.books_of(agents) if agent.is_open and agent.serial not in waited]
+            first = self._still_left_out()
+            new = self._touched(agents, first)
         if teller is not None:
             teller.begin(ledger.agents if agents is None else agents)
         one_pass = Pass(ledger, self.summary, limit, seed, self._largest)
-        first = self._left_out
+        table = ledger.table
         if one_pass.sizing is not None:
             if one_pass.sizing.unsatisfied:
-                one_pass.serve_guarantees([*first, *shuffled(seed, new)])
+                one_pass.serve_guarantees(table.books_at(joined(first, shuffled(seed, new, table))))
             seed = second(seed)
-        queue = [*first, *shuffled(seed, new)]
+        queue = joined(first, shuffled(seed, new, table))
         if before is not None:
             one_pass.begin_stage("requests")
-            before(one_pass, queue)
+            before(one_pass, table.books_at(queue))
         one_pass.begin_stage("shares")
         if levels is None:
-            self._left_out = queue[one_pass.serve(queue, ledger.sorter.active) :]
+            self._leave_out(queue[one_pass.serve(queue, ledger.sorter.active) :])
         else:
             # Who was left out by a limit on one level was asked for none of the next.
             done = all(one_pass.serve(queue, level & ledger.sorter.active) == len(queue) for level in levels)
-            self._left_out = [] if done else [agent for agent in queue if agent.free]
+            self._leave_out([] if done else [index for index in as_list(queue) if table.free[index]])
         made = one_pass.close()
         if teller is not None:
             teller.end(one_pass.grants, one_pass.stages, one_pass.sizing, why_not, levels or ())
         return made
 
-    def _worth_asking(self) -> list[AgentBook]:
+    def _worth_asking(self) -> Queue:
         """The agents but those on which every active client is vetoed already: nothing can come of them."""
-        active = self._ledger.sorter.active
-        return [agent for agent in self._ledger.open.values() if active & ~agent.vetoed]
+        table, active = self._ledger.table, self._ledger.sorter.active
+        rows = table.all_open()
+        vetoed = table.vetoed
+        if not active:
+            return []
+        if not any(vetoed):
+            return rows
+        return [index for index in rows.tolist() if not vetoed[index] or active & ~vetoed[index]]
 
+    def _touched(self, agents: Collection[AgentId], first: Queue) -> Queue:
+        """Of ``agents`` those with something to offer that are not in ``first`` already."""
+        books, is_open = self._ledger.agents, self._ledger.table.open
+        found = [book.index for agent_id in agents if (book := books.get(agent_id)) is not None]
+        waited = frozenset(as_list(first))
+        return [index for index in found if is_open[index] and index not in waited]
 
-class Pass:
-    """One pass at work."""
+    def _still_left_out(self) -> Queue:
+        if not len(self._left_out):
+            return []
+        table, rows = self._ledger.table, np.asarray(self._left_out, np.int32)
+        found: Rows = rows[table.open[rows] & (table.serials[rows] == self._left_out_serials)]
+        return found
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        summary: PassSummary,
-        limit: int | None,
-        seed: int,
-        largest: dict[str, int],
-    ) -> None:
-        self._ledger = ledger
-        self._summary = summary
-        self._limit = limit
-        self._lots = ledger.lots(seed)
-        self.sizing = Sizing(ledger.quota, ledger.scale) if ledger.quota else None
-        self.grants: list[Grant] = []
-        """In the order in which they were decided; several may go to one client on one agent."""
-        self.stages: list[Stage] = []
-        self._may_repeat = 0
-        """How many of the grants may be followed by another one to the same client on the same agent."""
-        self._owed: dict[Prepared, int] = {}
-        """Grants that neither sorter nor sizing has been charged for in full, and how many of each."""
-        self._given: dict[Prepared, int] = {}
-        """The same of the whole pass, but for those that are owed still."""
-        self._largest = largest
-        self._unsized = 0
-        """How many more of them head-room is sure to leave whole."""
-        self._taken: list[AgentBook] = []
-        """Agents of which all was granted at once; they are still among the candidates."""
-        self._contest = ledger.sorter.full_contest()
-
-    def close(self) -> list[Grant]:
-        """Settle what is owed; the grants."""
-        self._settle_owed()
-        self._ledger.close(self._taken, self._given)
-        grants = self.grants
-        self._summary.grants = len(grants)
-        return _merged(grants) if self._may_repeat else grants
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the limit of grants is reached."""
-        return len(self.grants) == self._limit
-
-    def begin_stage(self, name: str) -> None:
-        """What is granted from here on is decided otherwise than before."""
-        self.stages.append((len(self.grants), "lots" if name == "shares" and self._lots is not None else name))
-
-    def grant(self, agent: AgentBook, client: Client, offer: Resources) -> bool:
-        """Grant a part of what is prepared for ``client`` on ``agent``, unless quota or a filter is in the way.
-
-        The order of clients is to be settled before it is asked for again.
-        """
-        ledger = self._ledger
-        shape = ledger.shapes.of(agent)
-        piece = Prepared(client, shape.free, offer, offer.quantities(), ledger.scale)
-        if self.sizing is not None and self.sizing.sized(shape, client, piece) is not piece:
-            return False
-        if ledger.filters.blocking(client.serial, agent.index, offer) is not None:
-            return False
-        if self.sizing is not None:
-            self.sizing.take(piece)
-        self.grants.append(ledger.give(agent, piece))
-        self._may_repeat = len(self.grants)
-        return True
-
-    def _settle_owed(self) -> None:
-        """Bring the accounts of sorter and quota up to date with what was granted at full speed."""
-        given = self._given
-        for prepared, times in self._owed.items():
-            given[prepared] = given.get(prepared, 0) + times
-            if self.sizing is not None and prepared.client.role not in self.sizing.limited:
-                self.sizing.take(prepared, times)
-        self._ledger.sorter.settle_owed(
-            (prepared.client, prepared.vector, prepared.counted, times) for prepared, times in self._owed.items()
-        )
-        self._owed.clear()
-        self._find_room()
-
-    def _find_room(self) -> None:
-        self._unsized = UNBOUNDED if self.sizing is None else self.sizing.room(self._largest)
-
-    # -- stage one -------------------------------------------------------------------------------------------
-    def serve_guarantees(self, queue: Iterable[AgentBook]) -> None:
-        """The first stage (X38). What it says no to is not told: the second stage asks everybody again."""
-        ledger, sizing = self._ledger, self.sizing
-        assert sizing is not None
-        self.begin_stage("guarantees")
-        sorter = ledger.sorter
-        for agent in queue:
-            if not sizing.unsatisfied or self.is_full:
-                break
-            wanted = self._bits_in(sizing.unsatisfied) & ~agent.vetoed
-            if not wanted:
-                continue
-            sorter.settle()
-            for client in sorter.walk(wanted):
-                if not agent.free or self.is_full:
-                    break
-                self._guarantee(agent, client, sizing)
-        self._may_repeat = len(self.grants)
-
-    def _guarantee(self, agent: AgentBook, client: Client, sizing: Sizing) -> None:
-        ledger = self._ledger
-        shape = ledger.shapes.of(agent)
-        prepared = ledger.shapes.prepared(shape, client)
-        if prepared.blocked is not None:
-            return
-        found = sizing.guaranteed(shape, client, prepared)
-        if found is None:
-            return
-        piece, progress = found
-        if piece.blocked is None and ledger.filters.blocking(client.serial, agent.index, piece.offer) is None:
-            sizing.take_guaranteed(client, piece.offer, progress)
-            self.grants.append(ledger.give(agent, piece))
-
-    def _bits_in(self, roles: Collection[Role]) -> int:
-        bits = 0
-        for client in self._ledger.clients():
-            if client.standing and client.role in roles:
-                bits |= client.bit
-        return bits
-
-    # -- stage two -------------------------------------------------------------------------------------------
-    def serve(self, queue: list[AgentBook], active: int) -> int:
-        """Everything to whoever of ``active`` may have it; how many agents were done before the limit was reached."""
-        ledger, sizing = self._ledger, self.sizing
-        sorter, filters, prepared_of = ledger.sorter, ledger.filters, ledger.shapes.prepared
-        first, serve = sorter.first, sorter.serve
-        limited = frozenset[Role]() if sizing is None else sizing.limited
-        everybody = active == sorter.active and bool(active)
-        grants, owed, taken = self.grants, self._owed, self._taken
-        limit = -1 if self._limit is None else self._limit
-        filtered = filters.rows
-        turn = object()
-        self._settle_owed()
-        sorter.settle()
-        if len(queue) > MANY:
-            self._contest = sorter.contest()
-        for position, agent in enumerate(queue):
-            if agent.free is Resources.EMPTY:
-                continue  # taken in an earlier stage
-            if len(grants) == limit:
-                return position
-            if self._lots is not None:
-                self._offer(agent, active & ~agent.vetoed)
-                if len(grants) == limit and agent.free:
-                    return position
-                continue
-            shape = agent.shape or ledger.shapes.of(agent)
-            if shape.asked_in is not turn:
-                shape.asked, shape.blocked, shape.asked_in = active, 0, turn
-            wanted = shape.asked & ~agent.vetoed if agent.vetoed else shape.asked
-            if shape.is_crumbs:
-                wanted = self._without_crumbs(agent, wanted)
-            while wanted:
-                client = sorter.leader() if everybody and wanted is active else first(wanted)
-                prepared = whole = shape.prepared.get(client.stamp) or prepared_of(shape, client)
-                if prepared.blocked is not None:
-                    shape.asked &= ~client.bit
-                    shape.blocked |= client.bit
-                    self._summary.count(client, prepared.blocked.reason)
-                    wanted ^= client.bit
-                    continue
-                if prepared.counted_at is not self._contest:
-                    self._enter(prepared)
-                if sizing is not None and (self._unsized <= 0 or client.role in limited):
-                    if self._unsized <= 0:
-                        self._settle_owed()
-                    prepared = sizing.sized(shape, client, whole)
-                    if prepared.blocked is not None:
-                        shape.asked &= ~client.bit
-                        self._summary.count(client, prepared.blocked.reason)
-                        wanted ^= client.bit
-                        continue
-                if (
-                    client.serial in filtered
-                    and filters.blocking(client.serial, agent.index, prepared.offer) is not None
-                ):
-                    if prepared is whole:
-                        agent.remember_veto(client.bit)
-                    self._summary.count(client, reasons.REFUSAL_FILTER)
-                    wanted ^= client.bit
-                    continue
-                if prepared.rest is not Resources.EMPTY:
-                    # The rest goes on in the order in which this agent was begun.
-                    self._offer(agent, wanted)
-                    break
-                if client.role in limited and sizing is not None:
-                    sizing.take(prepared)
-                self._unsized -= 1
-                agent.free = Resources.EMPTY
-                agent.shape = None
-                if agent.offered:
-                    agent.take(prepared)
-                else:
-                    agent.offered = prepared.holdings
-                taken.append(agent)
-                grants.append(_grant((client.framework_id, client.role, agent.agent_id, prepared.granted)))
-                serve(client, prepared.counted)
-                owed[prepared] = owed.get(prepared, 0) + 1
-                break
-            else:
-                if shape.blocked:
-                    agent.remember_veto(shape.blocked)
-            if len(grants) == limit and agent.free:
-                return position
-        return len(queue)
-
-    def _enter(self, prepared: Prepared) -> None:
-        """``prepared`` is looked at for the first time in this pass: what of it counts, and is it the largest yet?"""
-        if self._contest.is_upset_by(prepared.vector):
-            self._settle_owed()
-            self._contest = self._ledger.sorter.full_contest()
-        prepared.counted = self._contest.counted(prepared.vector)
-        prepared.counted_at = self._contest
-        larger = {name: amount for name, amount in prepared.countable if amount > self._largest.get(name, 0)}
-        if larger:
-            self._largest.update(larger)
-            self._settle_owed()
-
-    def _without_crumbs(self, agent: AgentBook, wanted: int) -> int:
-        """Bits of the clients that may be granted something of what is less than the default minimum.
-
-        Crumbs, such as the ports and disk beside a full agent's tasks, are too little for everybody with that
-        minimum: one look tells it, where walking the clients would ask each of them.
-        """
-        too_little = wanted & ~self._ledger.own_minimum_bits
-        agent.remember_veto(too_little)
-        return wanted ^ too_little
-
-    def _offer(self, agent: AgentBook, wanted: int) -> None:
-        """One agent in full: whoever is left asked in order, until nothing is free there."""
-        ledger, sizing = self._ledger, self.sizing
-        sorter = ledger.sorter
-        if sizing is not None:
-            self._settle_owed()
-        served = False
-        lots = None if self._lots is None else self._lots.of(agent.serial)
-        for client in sorter.walk(wanted) if lots is None else sorter.drawn(wanted, lots):
-            if served and (not agent.free or self.is_full):
-                break
-            shape = ledger.shapes.of(agent)
-            prepared = whole = ledger.shapes.prepared(shape, client)
-            if prepared.blocked is None and sizing is not None:
-                prepared = sizing.sized(shape, client, whole)
-            if prepared.blocked is not None:
-                if prepared is whole:
-                    agent.remember_veto(client.bit)
-                self._summary.count(client, prepared.blocked.reason)
-                continue
-            if ledger.filters.blocking(client.serial, agent.index, prepared.offer) is not None:
-                if prepared is whole:
-                    agent.remember_veto(client.bit)
-                self._summary.count(client, reasons.REFUSAL_FILTER)
-                continue
-            if sizing is not None:
-                sizing.take(prepared)
-            self.grants.append(ledger.give(agent, prepared))
-            served = True
-        sorter.settle()
-        self._find_room()
+    def _leave_out(self, rows: Queue) -> None:
+        """A limit was reached: these come first in the next pass."""
+        self._left_out = rows
+        if len(rows):
+            self._left_out_serials = self._ledger.table.serials[rows]
 
 
 Before = Callable[[Pass, Sequence[AgentBook]], None]
 """What a policy does ahead of the stages of a pass."""
-
-
-def _merged(grants: Iterable[Grant]) -> list[Grant]:
-    """What one framework was granted in one role on one agent, in several pieces, is one offer."""
-    sums: dict[tuple[FrameworkId, Role, AgentId], Resources] = {}
-    for framework_id, role, agent_id, resources in grants:
-        key = (framework_id, role, agent_id)
-        known = sums.get(key)
-        sums[key] = resources if known is None else known + resources
-    return [Grant(*key, resources) for key, resources in sums.items()]

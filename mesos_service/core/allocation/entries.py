@@ -3,10 +3,10 @@ writes in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
 
-from mesos_service.core.allocation.shapes import Prepared, Shape, Traits
+from mesos_service.core.allocation.shapes import Prepared, Traits
+from mesos_service.core.allocation.table import NOTHING, AgentTable, Holdings
 from mesos_service.core.allocation.tree import Leaf
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import FrameworkId, Role
@@ -16,12 +16,6 @@ from mesos_service.plugins.offer_filter import OfferFilter
 
 Minimum = tuple[tuple[tuple[str, int], ...], ...]
 """Alternatives of (resource name, thousandths); see ``AllocatorOptions.min_allocatable``."""
-
-Holdings = Mapping[FrameworkId, Resources]
-"""Resources with allocation roles, never empty ones. Never changed, only replaced: the thousands of agents on which
-the same is offered to the same framework share one."""
-
-NOTHING: Final[Holdings] = {}
 
 
 class Client(Leaf):
@@ -59,49 +53,69 @@ class FrameworkBook:
 
 class AgentBook:
     """``serial`` grows in the order agents were added; it is never given twice. ``index`` is its row in tables, given
-    again when the agent has gone."""
+    again when the agent has gone. What a pass looks at stands in the columns of ``table``; here it has a name."""
 
     __slots__ = (
+        "_table",
         "active",
         "agent_id",
         "allocated",
         "barred",
-        "free",
         "index",
-        "offered",
         "overbooked",
         "serial",
-        "shape",
         "total",
         "traits",
-        "vetoed",
         "vetoed_free",
         "view",
         "whitelisted",
     )
 
-    def __init__(self, view: AgentView, serial: int, index: int, traits: Traits) -> None:
+    def __init__(self, view: AgentView, serial: int, table: AgentTable, traits: Traits) -> None:
+        self._table = table
+        self.index = table.add(view.agent_id, serial)
+        table.books[self.index] = self
         self.view = view
         self.agent_id = view.agent_id
         self.serial = serial
-        self.index = index
         self.active = True
         self.whitelisted = True
-        self.offered: Holdings = NOTHING
         self.allocated: Holdings = NOTHING
         self.overbooked = False
         """Whether more is held than there is, as after an agent came back smaller than what runs on it."""
         self.barred = 0
         """Bits of the clients whose standing filters keep this agent from them, whatever is free."""
-        self.vetoed = 0
+        self.vetoed_free = Resources.EMPTY
+        """See :attr:`vetoed`."""
+        self.set_total(view.total, traits)
+
+    @property
+    def free(self) -> Resources:
+        """What is held by nobody; set by :meth:`set_free` and :meth:`take`."""
+        return self._table.free[self.index]
+
+    @property
+    def offered(self) -> Holdings:
+        return self._table.offered[self.index]
+
+    @offered.setter
+    def offered(self, holdings: Holdings) -> None:
+        self._table.offered[self.index] = holdings
+
+    @property
+    def vetoed(self) -> int:
         """Bits of the clients that a gate refused, and would refuse any offer contained in ``vetoed_free``; those that
         are barred are always among them, so that a pass needs to know nothing of them."""
-        self.vetoed_free = Resources.EMPTY
-        self.set_total(view.total, traits)
+        return self._table.vetoed[self.index]
+
+    @vetoed.setter
+    def vetoed(self, bits: int) -> None:
+        self._table.vetoed[self.index] = bits
 
     def set_total(self, total: Resources, traits: Traits) -> None:
         self.total = total
         self.traits = traits
+        self._table.shapes[self.index] = 0  # the same free resources are of another shape where traits differ
         self.vetoed = self.barred
         self.count_free()
 
@@ -118,26 +132,27 @@ class AgentBook:
         An offer that is declined by one after the other is the case to think of: it is the same each time it comes
         back, and those who refused it before need not be asked again.
         """
-        self.free = free
-        self.shape: Shape | None = None
-        if self.vetoed and free is not self.vetoed_free and not self.vetoed_free.contains(free):
-            self.vetoed = self.barred
+        table, index = self._table, self.index
+        table.free[index] = free
+        if table.vetoed[index] and free is not self.vetoed_free and not self.vetoed_free.contains(free):
+            table.vetoed[index] = self.barred
 
     def take(self, prepared: Prepared) -> None:
         """Offer ``prepared``, which was made of what is free here. What was vetoed stays so: less is free."""
-        self.free = prepared.rest
-        self.shape = None
-        if self.offered:
+        self._table.free[self.index] = prepared.rest
+        offered = self.offered
+        if offered:
             framework_id = prepared.client.framework_id
-            before = self.offered.get(framework_id, Resources.EMPTY)
-            self.offered = holding(self.offered, framework_id, before + prepared.granted)
+            before = offered.get(framework_id, Resources.EMPTY)
+            self.offered = holding(offered, framework_id, before + prepared.granted)
         else:
             self.offered = prepared.holdings
 
     def remember_veto(self, bit: int) -> None:
         """The client of ``bit`` was refused what is free now."""
-        self.vetoed |= bit
-        self.vetoed_free = self.free
+        table, index = self._table, self.index
+        table.vetoed[index] |= bit
+        self.vetoed_free = table.free[index]
 
     def bar(self, bit: int) -> None:
         """A standing filter keeps this agent from the client of ``bit``."""

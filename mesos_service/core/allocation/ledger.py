@@ -19,7 +19,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from mesos_service.core.allocation.consumption import count
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import (
-    NOTHING,
     AgentBook,
     Client,
     FrameworkBook,
@@ -36,6 +35,7 @@ from mesos_service.core.allocation.shape_book import ShapeBook
 from mesos_service.core.allocation.shapes import Prepared
 from mesos_service.core.allocation.sorter import Sorter
 from mesos_service.core.allocation.standing import StandingFilters
+from mesos_service.core.allocation.table import NOTHING, AgentTable
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources, ResourcesError
@@ -51,10 +51,9 @@ class Ledger:
         self.filters = RefusalFilters()
         self.agents: dict[AgentId, AgentBook] = {}
         self.frameworks: dict[FrameworkId, FrameworkBook] = {}
-        self.open: dict[int, AgentBook] = {}
-        """Agents with something to offer, by serial: what a full pass looks at."""
+        self.table = AgentTable()
         self.default_minimum: Minimum = minimum_of(options.min_allocatable)
-        self.shapes = ShapeBook(options, self.scale)
+        self.shapes = ShapeBook(options, self.scale, self.table)
         self.quota = QuotaBook()
         self.recovery = Recovery(options.recovery_agents_share, options.recovery_seconds)
         self._options = options
@@ -64,8 +63,6 @@ class Ledger:
         self._strays: dict[FrameworkId, dict[AgentId, None]] = {}
         """Agents on which frameworks that are not known hold something."""
         self._clients: dict[int, Client] = {}
-        self._by_index: list[AgentBook | None] = []
-        self._vacant: list[int] = []
         self._serials = 0
         for role, quota in options.quotas.items():
             self.quota.set(role, quota)
@@ -146,12 +143,7 @@ class Ledger:
         if view.agent_id in self.agents:
             raise InvariantBroken(f"agent {view.agent_id} is in the allocator already")
         self._serials += 1
-        index = self._vacant.pop() if self._vacant else len(self._by_index)
-        agent = AgentBook(view, self._serials, index, self.shapes.traits_of(view))
-        if index == len(self._by_index):
-            self._by_index.append(agent)
-        else:
-            self._by_index[index] = agent
+        agent = AgentBook(view, self._serials, self.table, self.shapes.traits_of(view))
         self.recovery.count_one()
         self.agents[view.agent_id] = agent
         self._rescale(view.total, 1)
@@ -192,9 +184,7 @@ class Ledger:
         if self.quota:
             self.quota.move_free(agent.free, Resources.EMPTY)
         self.filters.drop_agent(agent.index)
-        self.open.pop(agent.serial, None)
-        self._by_index[agent.index] = None
-        self._vacant.append(agent.index)
+        self.table.remove(agent.index)
         del self.agents[agent_id]
 
     def set_agent_active(self, agent_id: AgentId, active: bool) -> None:
@@ -213,21 +203,17 @@ class Ledger:
         """Book ``prepared``, which was made of what is free on ``agent``, as offered."""
         agent.take(prepared)
         if not prepared.rest:
-            del self.open[agent.serial]
+            self.table.open[agent.index] = False
         if self.quota:
             self.quota.grant(prepared, 1)
         client = prepared.client
         self.sorter.charge(client, prepared.vector)
         return Grant(client.framework_id, client.role, agent.agent_id, prepared.granted)
 
-    def close(self, taken: Sequence[AgentBook], given: Mapping[Prepared, int]) -> None:
+    def close(self, taken: Sequence[int], given: Mapping[Prepared, int]) -> None:
         """What :meth:`give` does, but for many agents of which all was taken; the sorter's account is kept already."""
-        candidates = self.open
-        if len(taken) == len(candidates):
-            candidates.clear()
-        else:
-            for agent in taken:
-                del candidates[agent.serial]
+        if taken:
+            self.table.open[taken] = False
         if self.quota:
             for prepared, times in given.items():
                 self.quota.grant(prepared, times)
@@ -269,7 +255,8 @@ class Ledger:
             self._count_free(agent)
         else:
             freed = resources.unallocated()
-            agent.set_free(agent.free + freed)
+            free = agent.free
+            agent.set_free(freed if free is Resources.EMPTY else free + freed)
             if self.quota:
                 self.quota.move_free(Resources.EMPTY, freed)
         self._sort_in(agent)
@@ -363,10 +350,7 @@ class Ledger:
         return self._whitelist is None or agent.view.hostname in self._whitelist
 
     def _sort_in(self, agent: AgentBook) -> None:
-        if agent.is_open:
-            self.open[agent.serial] = agent
-        else:
-            self.open.pop(agent.serial, None)
+        self.table.open[agent.index] = agent.is_open
 
     def _take(self, agent: AgentBook, allocated: bool, framework_id: FrameworkId, resources: Resources) -> Resources:
         """What is left of what is offered, or allocated, without ``resources``; nothing is booked yet."""
@@ -499,7 +483,8 @@ class Ledger:
         return bits
 
     def _forget_vetoes(self, pairs: Iterable[tuple[int, int]]) -> None:
+        vetoed, books = self.table.vetoed, self.table.books
         for client, index in pairs:
-            agent = self._by_index[index]
+            agent = books[index]
             assert agent is not None, "filters go with their agent"
-            agent.vetoed = agent.vetoed & ~self._clients[client].bit | agent.barred
+            vetoed[index] = vetoed[index] & ~self._clients[client].bit | agent.barred

@@ -8,6 +8,7 @@ from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import AgentBook, Client, minimum_of
 from mesos_service.core.allocation.gates import covers, prepare
 from mesos_service.core.allocation.shapes import Prepared, Shape, Traits
+from mesos_service.core.allocation.table import AgentTable
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions
 
@@ -18,12 +19,15 @@ PREPARED_MAX: Final = 50_000
 class ShapeBook:
     """Finds the shape of an agent, and what a client would be offered of it."""
 
-    def __init__(self, options: AllocatorOptions, scale: Scale) -> None:
+    def __init__(self, options: AllocatorOptions, scale: Scale, table: AgentTable) -> None:
+        self._table = table
         self._options = options
         self._scale = scale
         self._default_minimum = minimum_of(options.min_allocatable)
         self._traits: dict[tuple[bool, bool], Traits] = {}
         self._kept = 0
+        self.by_number: list[Shape] = [_no_shape()]
+        """Number 0 is nobody's: what is free on an agent is never the very object that is free there."""
 
     def traits_of(self, view: AgentView) -> Traits:
         """What gates ask for of an agent, apart from what is free."""
@@ -36,10 +40,19 @@ class ShapeBook:
 
     def of(self, agent: AgentBook) -> Shape:
         """What is free on ``agent``, together with all other agents of which the same is."""
-        shape = agent.shape
-        if shape is None:
-            shape = agent.shape = self.shape_of(agent.traits, agent.free)
-            agent.free = shape.free
+        return self.at(agent.index)
+
+    def at(self, index: int) -> Shape:
+        """As :meth:`of`, for the agent in row ``index``."""
+        table = self._table
+        free = table.free[index]
+        shape = self.by_number[int(table.shapes[index])]
+        if shape.free is not free:
+            book = table.books[index]
+            assert book is not None, "a row that is asked for has an agent"
+            shape = self.shape_of(book.traits, free)
+            table.shapes[index] = shape.number
+            table.free[index] = shape.free
         return shape
 
     def shape_of(self, traits: Traits, free: Resources) -> Shape:
@@ -47,7 +60,8 @@ class ShapeBook:
         shape = traits.shapes.get(free)
         if shape is None:
             self._bound()
-            shape = traits.shapes[free] = Shape(free, traits)
+            shape = traits.shapes[free] = Shape(free, traits, len(self.by_number))
+            self.by_number.append(shape)
             minimum = self._default_minimum
             shape.is_crumbs = bool(minimum) and not covers(shape.quantities, minimum)
         return shape
@@ -61,11 +75,17 @@ class ShapeBook:
         return prepared
 
     def _bound(self) -> None:
-        """One more is kept. When there are too many, forget all; agents that have their shape keep it, empty."""
+        """One more is kept. When there are too many, forget all."""
         self._kept += 1
         if self._kept > PREPARED_MAX:
             self._kept = 0
             for traits in self._traits.values():
-                for shape in traits.shapes.values():
-                    shape.prepared.clear()
                 traits.shapes = {}
+            for shape in self.by_number:
+                shape.prepared.clear()
+            self.by_number = self.by_number[:1]  # a pass at work goes on with the old ones
+            self._table.shapes[:] = 0
+
+
+def _no_shape() -> Shape:
+    return Shape(Resources.of(()), Traits(False, False), 0)

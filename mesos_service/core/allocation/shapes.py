@@ -34,7 +34,10 @@ class Traits:
 
 
 class Shape:
-    """``free`` on agents with the same :class:`Traits`; ``prepared`` is by the stamp of the client."""
+    """``free`` on agents with the same :class:`Traits`; ``prepared`` is by the stamp of the client.
+
+    ``number`` names it in :attr:`~mesos_service.core.allocation.shape_book.ShapeBook.by_number`.
+    """
 
     __slots__ = (
         "asked",
@@ -44,13 +47,15 @@ class Shape:
         "has_reserved",
         "has_special",
         "is_crumbs",
+        "number",
         "prepared",
         "quantities",
         "traits",
     )
 
-    def __init__(self, free: Resources, traits: Traits) -> None:
+    def __init__(self, free: Resources, traits: Traits, number: int) -> None:
         self.free = free
+        self.number = number
         self.traits = traits
         self.is_crumbs = False
         """Whether it is less than the default minimum."""

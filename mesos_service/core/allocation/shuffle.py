@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from mesos_service.core.allocation.entries import AgentBook
+from mesos_service.core.allocation.table import AgentTable, Rows
 
 _MASK: Final = (1 << 64) - 1
 _STEP: Final = 0x9E3779B97F4A7C15
@@ -35,13 +34,30 @@ def second(seed: int) -> int:
     return place(seed, _MASK)
 
 
-def shuffled(seed: int, agents: Sequence[AgentBook]) -> list[AgentBook]:
-    """``agents`` by their :func:`place`."""
-    if len(agents) < FEW:
-        return sorted(agents, key=lambda agent: place(seed, agent.serial))
-    numbers = np.fromiter((agent.serial for agent in agents), np.uint64, len(agents))
-    mixed = numbers * np.uint64(_STEP) + np.uint64(seed)  # both wrap around, as is wanted
+Queue = list[int] | Rows
+"""Rows of agents in the order in which a pass looks at them: an array where there are many."""
+
+
+def shuffled(seed: int, rows: Queue, table: AgentTable) -> Queue:
+    """``rows`` by the :func:`place` of their agents."""
+    if len(rows) < FEW:
+        return sorted(as_list(rows), key=lambda index: place(seed, int(table.serials[index])))
+    rows = np.asarray(rows, np.int32)
+    mixed = table.serials[rows] * np.uint64(_STEP) + np.uint64(seed)  # both wrap around, as is wanted
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_FIRST)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_SECOND)
     mixed ^= mixed >> np.uint64(31)
-    return [agents[position] for position in np.argsort(mixed, kind="stable").tolist()]
+    return rows[np.argsort(mixed)]  # no two places are equal
+
+
+def joined(one: Queue, other: Queue) -> Queue:
+    """``one`` and then ``other``."""
+    if not len(one):
+        return other
+    if isinstance(one, list) and isinstance(other, list):
+        return one + other
+    return np.concatenate([np.asarray(one, np.int32), np.asarray(other, np.int32)])
+
+
+def as_list(rows: Queue) -> list[int]:
+    return rows if isinstance(rows, list) else rows.tolist()

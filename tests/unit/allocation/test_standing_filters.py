@@ -113,7 +113,7 @@ def test_n10_a_filtered_pair_costs_a_pass_nothing() -> None:
     cluster = cluster_with(make_filter("only_agents", agents=["elsewhere"]))
     cluster.cycle()
     active = cluster.ledger.sorter.active
-    assert [agent for agent in cluster.ledger.open.values() if active & ~agent.vetoed] == []
+    assert [agent for agent in cluster.ledger.agents.values() if agent.is_open and active & ~agent.vetoed] == []
 
 
 def test_n10_filters_by_the_hour_open_and_close() -> None:

@@ -1,0 +1,330 @@
+"""One allocation pass at work: its stages, and what each of them grants; see
+:mod:`~mesos_service.core.allocation.cycle`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation.entries import AgentBook, Client
+from mesos_service.core.allocation.ledger import Ledger
+from mesos_service.core.allocation.quota import UNBOUNDED, Sizing
+from mesos_service.core.allocation.shapes import Prepared
+from mesos_service.core.allocation.shuffle import Queue, as_list
+from mesos_service.core.allocation.summary import PassSummary
+from mesos_service.core.allocation.telling import Stage
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.allocator import Grant
+
+MANY: Final = 5000
+"""From so many agents on it pays to find out which resources can be dominant at all."""
+
+_grant: Final = partial(tuple.__new__, Grant)
+"""``Grant(*row)`` without a call of Python: half the time, and it is done 50,000 times a pass."""
+
+
+class Pass:
+    """One pass at work."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        summary: PassSummary,
+        limit: int | None,
+        seed: int,
+        largest: dict[str, int],
+    ) -> None:
+        self._ledger = ledger
+        self._summary = summary
+        self._limit = limit
+        self._lots = ledger.lots(seed)
+        self.sizing = Sizing(ledger.quota, ledger.scale) if ledger.quota else None
+        self.grants: list[Grant] = []
+        """In the order in which they were decided; several may go to one client on one agent."""
+        self.stages: list[Stage] = []
+        self._may_repeat = 0
+        """How many of the grants may be followed by another one to the same client on the same agent."""
+        self._again: list[int] = []
+        """Which of the later ones are of an agent of which something was offered already."""
+        self._owed: dict[Prepared, int] = {}
+        """Grants that neither sorter nor sizing has been charged for in full, and how many of each."""
+        self._given: dict[Prepared, int] = {}
+        """The same of the whole pass, but for those that are owed still."""
+        self._largest = largest
+        self._unsized = 0
+        """How many more of them head-room is sure to leave whole."""
+        self._taken: list[int] = []
+        """Rows of the agents of which all was granted at once; they are still among the candidates."""
+        self._contest = ledger.sorter.full_contest()
+
+    def close(self) -> list[Grant]:
+        """Settle what is owed; the grants."""
+        self._settle_owed()
+        self._ledger.close(self._taken, self._given)
+        grants = self.grants
+        self._summary.grants = len(grants)
+        return merged(grants, self._may_repeat, self._again)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit of grants is reached."""
+        return len(self.grants) == self._limit
+
+    def begin_stage(self, name: str) -> None:
+        """What is granted from here on is decided otherwise than before."""
+        self.stages.append((len(self.grants), "lots" if name == "shares" and self._lots is not None else name))
+
+    def grant(self, agent: AgentBook, client: Client, offer: Resources) -> bool:
+        """Grant a part of what is prepared for ``client`` on ``agent``, unless quota or a filter is in the way.
+
+        The order of clients is to be settled before it is asked for again.
+        """
+        ledger = self._ledger
+        shape = ledger.shapes.of(agent)
+        piece = Prepared(client, shape.free, offer, offer.quantities(), ledger.scale)
+        if self.sizing is not None and self.sizing.sized(shape, client, piece) is not piece:
+            return False
+        if ledger.filters.blocking(client.serial, agent.index, offer) is not None:
+            return False
+        if self.sizing is not None:
+            self.sizing.take(piece)
+        self.grants.append(ledger.give(agent, piece))
+        self._may_repeat = len(self.grants)
+        self._again.clear()
+        return True
+
+    def _settle_owed(self) -> None:
+        """Bring the accounts of sorter and quota up to date with what was granted at full speed."""
+        given = self._given
+        for prepared, times in self._owed.items():
+            given[prepared] = given.get(prepared, 0) + times
+            if self.sizing is not None and prepared.client.role not in self.sizing.limited:
+                self.sizing.take(prepared, times)
+        self._ledger.sorter.settle_owed(
+            (prepared.client, prepared.vector, prepared.counted, times) for prepared, times in self._owed.items()
+        )
+        self._owed.clear()
+        self._find_room()
+
+    def _find_room(self) -> None:
+        self._unsized = UNBOUNDED if self.sizing is None else self.sizing.room(self._largest)
+
+    # -- stage one -------------------------------------------------------------------------------------------
+    def serve_guarantees(self, queue: Iterable[AgentBook]) -> None:
+        """The first stage (X38). What it says no to is not told: the second stage asks everybody again."""
+        ledger, sizing = self._ledger, self.sizing
+        assert sizing is not None
+        self.begin_stage("guarantees")
+        sorter = ledger.sorter
+        for agent in queue:
+            if not sizing.unsatisfied or self.is_full:
+                break
+            wanted = self._bits_in(sizing.unsatisfied) & ~agent.vetoed
+            if not wanted:
+                continue
+            sorter.settle()
+            for client in sorter.walk(wanted):
+                if not agent.free or self.is_full:
+                    break
+                self._guarantee(agent, client, sizing)
+        self._may_repeat = len(self.grants)
+
+    def _guarantee(self, agent: AgentBook, client: Client, sizing: Sizing) -> None:
+        ledger = self._ledger
+        shape = ledger.shapes.of(agent)
+        prepared = ledger.shapes.prepared(shape, client)
+        if prepared.blocked is not None:
+            return
+        found = sizing.guaranteed(shape, client, prepared)
+        if found is None:
+            return
+        piece, progress = found
+        if piece.blocked is None and ledger.filters.blocking(client.serial, agent.index, piece.offer) is None:
+            sizing.take_guaranteed(client, piece.offer, progress)
+            self.grants.append(ledger.give(agent, piece))
+
+    def _bits_in(self, roles: Collection[Role]) -> int:
+        bits = 0
+        for client in self._ledger.clients():
+            if client.standing and client.role in roles:
+                bits |= client.bit
+        return bits
+
+    # -- stage two -------------------------------------------------------------------------------------------
+    def serve(self, queue: Queue, active: int) -> int:
+        """Everything to whoever of ``active`` may have it; how many agents were done before the limit was reached."""
+        ledger, sizing, table = self._ledger, self.sizing, self._ledger.table
+        sorter, filters, prepared_of = ledger.sorter, ledger.filters, ledger.shapes.prepared
+        first, serve = sorter.first, sorter.serve
+        limited = frozenset[Role]() if sizing is None else sizing.limited
+        everybody = active == sorter.active and bool(active)
+        grants, owed, taken = self.grants, self._owed, self._taken
+        limit = -1 if self._limit is None else self._limit
+        filtered = filters.rows
+        free_on, offered_on, vetoed_on, ids = table.free, table.offered, table.vetoed, table.ids
+        guessed, shapes, nothing = table.shapes[queue].tolist(), ledger.shapes.by_number, Resources.EMPTY
+        turn = object()
+        self._settle_owed()
+        sorter.settle()
+        if len(queue) > MANY:
+            self._contest = sorter.contest()
+        for position, index in enumerate(as_list(queue)):
+            free = free_on[index]
+            if free is nothing:
+                continue  # taken in an earlier stage
+            if len(grants) == limit:
+                return position
+            if self._lots is not None:
+                self._offer(self._book(index), active & ~vetoed_on[index])
+                if len(grants) == limit and free_on[index]:
+                    return position
+                continue
+            shape = shapes[guessed[position]]
+            if shape.free is not free:
+                shape = ledger.shapes.at(index)
+            if shape.asked_in is not turn:
+                shape.asked, shape.blocked, shape.asked_in = active, 0, turn
+            vetoed = vetoed_on[index]
+            wanted = shape.asked & ~vetoed if vetoed else shape.asked
+            if shape.is_crumbs:
+                wanted = self._without_crumbs(self._book(index), wanted)
+            while wanted:
+                client = sorter.leader() if everybody and wanted is active else first(wanted)
+                prepared = whole = shape.prepared.get(client.stamp) or prepared_of(shape, client)
+                if prepared.blocked is not None:
+                    shape.asked &= ~client.bit
+                    shape.blocked |= client.bit
+                    self._summary.count(client, prepared.blocked.reason)
+                    wanted ^= client.bit
+                    continue
+                if prepared.counted_at is not self._contest:
+                    self._enter(prepared)
+                if sizing is not None and (self._unsized <= 0 or client.role in limited):
+                    if self._unsized <= 0:
+                        self._settle_owed()
+                    prepared = sizing.sized(shape, client, whole)
+                    if prepared.blocked is not None:
+                        shape.asked &= ~client.bit
+                        self._summary.count(client, prepared.blocked.reason)
+                        wanted ^= client.bit
+                        continue
+                if client.serial in filtered and filters.blocking(client.serial, index, prepared.offer) is not None:
+                    if prepared is whole:
+                        self._book(index).remember_veto(client.bit)
+                    self._summary.count(client, reasons.REFUSAL_FILTER)
+                    wanted ^= client.bit
+                    continue
+                if prepared.rest is not nothing:
+                    # The rest goes on in the order in which this agent was begun.
+                    self._offer(self._book(index), wanted)
+                    break
+                if client.role in limited and sizing is not None:
+                    sizing.take(prepared)
+                self._unsized -= 1
+                if offered_on[index]:
+                    self._again.append(len(grants))
+                    self._book(index).take(prepared)
+                else:
+                    free_on[index] = nothing
+                    offered_on[index] = prepared.holdings
+                taken.append(index)
+                grants.append(_grant((client.framework_id, client.role, ids[index], prepared.granted)))
+                serve(client, prepared.counted)
+                owed[prepared] = owed.get(prepared, 0) + 1
+                break
+            else:
+                if shape.blocked:
+                    self._book(index).remember_veto(shape.blocked)
+            if len(grants) == limit and free_on[index]:
+                return position
+        return len(queue)
+
+    def _book(self, index: int) -> AgentBook:
+        book = self._ledger.table.books[index]
+        assert book is not None, "a row in the queue has an agent"
+        return book
+
+    def _enter(self, prepared: Prepared) -> None:
+        """``prepared`` is looked at for the first time in this pass: what of it counts, and is it the largest yet?"""
+        if self._contest.is_upset_by(prepared.vector):
+            self._settle_owed()
+            self._contest = self._ledger.sorter.full_contest()
+        prepared.counted = self._contest.counted(prepared.vector)
+        prepared.counted_at = self._contest
+        larger = {name: amount for name, amount in prepared.countable if amount > self._largest.get(name, 0)}
+        if larger:
+            self._largest.update(larger)
+            self._settle_owed()
+
+    def _without_crumbs(self, agent: AgentBook, wanted: int) -> int:
+        """Bits of the clients that may be granted something of what is less than the default minimum.
+
+        Crumbs, such as the ports and disk beside a full agent's tasks, are too little for everybody with that
+        minimum: one look tells it, where walking the clients would ask each of them.
+        """
+        too_little = wanted & ~self._ledger.own_minimum_bits
+        agent.remember_veto(too_little)
+        return wanted ^ too_little
+
+    def _offer(self, agent: AgentBook, wanted: int) -> None:
+        """One agent in full: whoever is left asked in order, until nothing is free there."""
+        ledger, sizing = self._ledger, self.sizing
+        sorter = ledger.sorter
+        if sizing is not None:
+            self._settle_owed()
+        served = False
+        lots = None if self._lots is None else self._lots.of(agent.serial)
+        for client in sorter.walk(wanted) if lots is None else sorter.drawn(wanted, lots):
+            if served and (not agent.free or self.is_full):
+                break
+            shape = ledger.shapes.of(agent)
+            prepared = whole = ledger.shapes.prepared(shape, client)
+            if prepared.blocked is None and sizing is not None:
+                prepared = sizing.sized(shape, client, whole)
+            if prepared.blocked is not None:
+                if prepared is whole:
+                    agent.remember_veto(client.bit)
+                self._summary.count(client, prepared.blocked.reason)
+                continue
+            if ledger.filters.blocking(client.serial, agent.index, prepared.offer) is not None:
+                if prepared is whole:
+                    agent.remember_veto(client.bit)
+                self._summary.count(client, reasons.REFUSAL_FILTER)
+                continue
+            if sizing is not None:
+                sizing.take(prepared)
+            if agent.offered:
+                self._again.append(len(self.grants))
+            self.grants.append(ledger.give(agent, prepared))
+            served = True
+        sorter.settle()
+        self._find_room()
+
+
+def merged(grants: list[Grant], may_repeat: int, again: Sequence[int]) -> list[Grant]:
+    """What one framework was granted in one role on one agent, in several pieces, is one offer.
+
+    Only the first ``may_repeat`` grants may be followed by a piece of the same, and among the later ones only those
+    in ``again`` may be one.
+    """
+    if not may_repeat:
+        return grants
+    places: dict[tuple[FrameworkId, Role, AgentId], int] = {}
+    sums: dict[int, Resources] = {}
+    pieces: set[int] = set()
+    for number in (*range(may_repeat), *again):
+        framework_id, role, agent_id, resources = grants[number]
+        place = places.setdefault((framework_id, role, agent_id), number)
+        if place != number:
+            sums[place] = sums.get(place, grants[place].resources) + resources
+            pieces.add(number)
+    if not pieces:
+        return grants
+    return [
+        grant._replace(resources=sums[number]) if number in sums else grant
+        for number, grant in enumerate(grants)
+        if number not in pieces
+    ]
