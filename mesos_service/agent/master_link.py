@@ -146,6 +146,7 @@ class MasterLink:
         self._detector.start()
         failures = 0
         told = ""
+        spread = 0.0
         while True:
             try:
                 leader = await self._detector.detect()
@@ -155,6 +156,9 @@ class MasterLink:
                 await asyncio.sleep(self._random.uniform(0, self._options.backoff_seconds_max))
                 continue
             assert leader is not None, "it was waited for"
+            # Once there is somebody to go to: whoever waited for that would otherwise go there in one moment with all.
+            await asyncio.sleep(self._random.uniform(0, spread))
+            spread = 0.0
             started = asyncio.get_running_loop().time()
             why = await self._serve_while_it_leads(leader)
             # A link that lived for a while is no failure of opening one.
@@ -166,7 +170,7 @@ class MasterLink:
             ceiling = min(self._options.backoff_seconds_max, self._options.backoff_seconds * 2 ** min(failures - 1, 16))
             if await self._superseded_within(leader, self._random.uniform(0, ceiling)):
                 failures = 0
-                await asyncio.sleep(self._random.uniform(0, self._options.spread_seconds))
+                spread = self._options.spread_seconds
 
     async def _serve_while_it_leads(self, leader: Leader) -> str:
         """Open one link and keep it until it breaks, or another master leads or none does; why it is over."""

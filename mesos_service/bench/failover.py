@@ -113,8 +113,10 @@ async def _leads(port: int) -> bool:
     return answer.status == 200
 
 
-async def measure(sizes: Sequence[int] = SIZES, runs: int = RUNS) -> Report:
+async def measure(sizes: Sequence[int] = SIZES, runs: int = RUNS, agents_per_link: int = AGENTS_PER_LINK) -> Report:
     """Figures of the largest size; those of each are among the details, every run by itself.
+
+    ``agents_per_link``: 1 as without relays, which costs this process and the masters two connections an agent.
 
     Raises:
         ConfigurationError: ZooKeeper is not installed.
@@ -125,31 +127,36 @@ async def measure(sizes: Sequence[int] = SIZES, runs: int = RUNS) -> Report:
     logging.getLogger("mesos_service").setLevel(logging.ERROR)
     report = Report("failover")
     for agents in sizes:
-        registry, killed, handed_over = await _measure_size(agents, runs)
+        registry, killed, handed_over = await _measure_size(agents, runs, agents_per_link)
         figures = {
             "recovery_p50_s": percentile([one.whole_s for one in killed], 0.5),
             "recovery_p95_s": percentile([one.whole_s for one in killed], 0.95),
             "handover_p50_s": percentile([one.whole_s for one in handed_over], 0.5),
             "handover_p95_s": percentile([one.whole_s for one in handed_over], 0.95),
         }
-        report.figures |= figures | {"agents": agents, "frameworks": FRAMEWORKS + 1, "runs": runs}
+        report.figures |= figures | {
+            "agents": agents,
+            "agents_per_link": agents_per_link,
+            "frameworks": FRAMEWORKS + 1,
+            "runs": runs,
+        }
         report.figures |= {f"{name.removesuffix('_s')}_{agents}_agents_s": value for name, value in figures.items()}
         report.details[f"{agents} agents"] = {
             "registry": registry,
-            "agents per link": AGENTS_PER_LINK,
+            "agents per link": agents_per_link,
             "killed": [one.figures() for one in killed],
             "handed over": [one.figures() for one in handed_over],
         }
     report.legend = {
         "recovery_p95_s": "from SIGKILL to the leader until all agents and frameworks are back and a new task runs",
         "handover_p95_s": "the same from SIGTERM, at which the leader leaves in order",
-        "frameworks": f"agents share links, {AGENTS_PER_LINK} to each, as behind a relay",
+        "agents_per_link": "so many share a link, as behind a relay; --agents-per-link=1 gives each its own",
         "agents": f"of the figures without a number in their name; sizes measured: {', '.join(map(str, sizes))}",
     }
     return report
 
 
-async def _measure_size(agents: int, runs: int) -> tuple[str, list[Recovery], list[Recovery]]:
+async def _measure_size(agents: int, runs: int, agents_per_link: int) -> tuple[str, list[Recovery], list[Recovery]]:
     """The kind of registry, and what was measured: leaders killed, and leaders that handed over."""
     async with contextlib.AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mesos-service-bench-")))
@@ -161,18 +168,18 @@ async def _measure_size(agents: int, runs: int) -> tuple[str, list[Recovery], li
         masters = _Masters(zookeeper, registry)
         stack.push_async_callback(masters.stop)
         await masters.start()
-        cluster = await stack.enter_async_context(_cluster(masters, zookeeper, agents))
+        cluster = await stack.enter_async_context(_cluster(masters, zookeeper, agents, agents_per_link))
         killed = [await cluster.lose(masters, orderly=False) for _ in range(runs)]
         handed_over = [await cluster.lose(masters, orderly=True) for _ in range(runs)]
     return registry.partition(":")[0], killed, handed_over
 
 
 @contextlib.asynccontextmanager
-async def _cluster(masters: _Masters, zookeeper: str, agents: int) -> AsyncIterator[_Cluster]:
+async def _cluster(masters: _Masters, zookeeper: str, agents: int, agents_per_link: int) -> AsyncIterator[_Cluster]:
     """Agents that each run a task, and their frameworks."""
     share, rest = divmod(agents, FRAMEWORKS)
     tenants = [Tenant(f"tenant-{one}", zookeeper, share + (1 if one < rest else 0)) for one in range(FRAMEWORKS)]
-    cluster = _Cluster(RecoveringFleet(zookeeper, agents, AGENTS_PER_LINK), tenants, Prober(zookeeper))
+    cluster = _Cluster(RecoveringFleet(zookeeper, agents, agents_per_link), tenants, Prober(zookeeper))
     await cluster.start(await masters.leader())
     try:
         yield cluster

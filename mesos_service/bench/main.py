@@ -37,8 +37,8 @@ BENCHES: dict[str, tuple[Measure, Measure]] = {
 """Each in full and in short."""
 
 
-def run(name: str, *, quick: bool = False, agents: int | None = None) -> Report:
-    """Measure. ``agents`` is a size of one's own, for benchmarks that have one.
+def run(name: str, *, quick: bool = False, agents: int | None = None, agents_per_link: int | None = None) -> Report:
+    """Measure. ``agents`` is a size of one's own, for benchmarks that have one; of these are ``agents_per_link``.
 
     Raises:
         ConfigurationError: there is no such benchmark, and the text names those there are; or it has no such size.
@@ -46,9 +46,16 @@ def run(name: str, *, quick: bool = False, agents: int | None = None) -> Report:
     if name not in BENCHES:
         raise ConfigurationError(f"there is no benchmark '{name}'; there are: {', '.join(sorted(BENCHES))}")
     measure = BENCHES[name][1 if quick else 0]
-    if agents is not None:
+    if agents is not None or agents_per_link is not None:
         if name != "failover":
-            raise ConfigurationError(f"the benchmark '{name}' has a size of its own; --agents is for 'failover'")
-        measure = partial(failover.measure, sizes=(agents,), runs=3 if quick else failover.RUNS)
+            raise ConfigurationError(
+                f"the benchmark '{name}' has a size of its own; --agents and --agents-per-link are for 'failover'"
+            )
+        measure = partial(
+            failover.measure,
+            sizes=(agents,) if agents is not None else failover.SIZES[:1] if quick else failover.SIZES,
+            runs=3 if quick else failover.RUNS,
+            agents_per_link=agents_per_link or failover.AGENTS_PER_LINK,
+        )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(measure())

@@ -191,13 +191,13 @@ class _Agent:
     def _start_registration(self) -> None:
         """The rule of real agents (``core/agent/registration.py``): who has an id asks at once."""
         if self._info.agent_id is None:
-            self._register_within(OPTIONS.registration_backoff_factor_seconds, attempts=0)
+            self._register_within(0, OPTIONS.registration_backoff_factor_seconds, attempts=0)
         else:
             self._register(attempts=1)
 
-    def _register_within(self, seconds: float, attempts: int) -> None:
+    def _register_within(self, seconds_min: float, seconds_max: float, attempts: int) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._random.uniform(0, seconds), self._register, attempts + 1)
+        self._timer = loop.call_later(self._random.uniform(seconds_min, seconds_max), self._register, attempts + 1)
 
     def _register(self, attempts: int) -> None:
         if attempts == 1:
@@ -213,10 +213,11 @@ class _Agent:
                     frameworks=tuple(self._frameworks.values()),
                 )
             )
-        longest = OPTIONS.registration_retry_interval_max_seconds
-        self._register_within(
-            min(OPTIONS.registration_backoff_factor_seconds * 2.0**attempts, longest), attempts=attempts
+        longest = min(
+            OPTIONS.registration_backoff_factor_seconds * 2.0**attempts,
+            OPTIONS.registration_retry_interval_max_seconds,
         )
+        self._register_within(longest / 2, longest, attempts=attempts)
 
     def _on_registered(self, agent_id: AgentId) -> None:
         if self._timer is not None:
@@ -258,7 +259,7 @@ class _Agent:
             agent_id=self._info.agent_id,
             executor_id=ExecutorId(task_id),
             timestamp=time.time(),
-            uuid=self._random.getrandbits(128).to_bytes(16, "big"),
+            uuid=uuid.UUID(int=self._random.getrandbits(128), version=4).bytes,
         )
 
     def _tell(self, framework_id: FrameworkId, executor_id: ExecutorId, status: TaskStatus) -> None:

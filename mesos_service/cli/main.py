@@ -46,7 +46,7 @@ OPENAPI: Final = {
 }
 """``openapi_documents() -> wire.openapi.Documents``"""
 BENCH: Final = "mesos_service.bench.main:run"
-"""``run(name, quick=, agents=) -> Report``; raises ``ConfigurationError`` for a name it does not know."""
+"""``run(name, quick=, agents=, agents_per_link=) -> Report``; raises ``ConfigurationError`` for an unknown name."""
 SIMULATE: Final = "mesos_service.simulator.main:run"
 """``run(seed=, seconds=) -> int``"""
 
@@ -347,9 +347,13 @@ def _add_developer_commands(app: typer.Typer) -> None:
         agents: Annotated[
             int | None, typer.Option("--agents", min=1, help="Of 'failover': this size, not 200, 1000 and 4000.")
         ] = None,
+        agents_per_link: Annotated[
+            int | None,
+            typer.Option("--agents-per-link", min=1, help="Of 'failover': so many agents to a connection, not 20."),
+        ] = None,
     ) -> None:
         """Measure this machine. Figures are measured here and now, and asserted nowhere."""
-        report = _target(BENCH)(name, quick=quick, agents=agents)
+        report = _target(BENCH)(name, quick=quick, agents=agents, agents_per_link=agents_per_link)
         if output is OutputFormat.JSON:
             print_json(report.as_json())
         else:

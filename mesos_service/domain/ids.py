@@ -6,7 +6,8 @@ Which strings are lawful is said once, in :func:`refuse_id`.
 
 from __future__ import annotations
 
-from typing import NewType
+import re
+from typing import Final, NewType
 
 AgentId = NewType("AgentId", str)
 FrameworkId = NewType("FrameworkId", str)
@@ -24,6 +25,7 @@ Role = NewType("Role", str)
 """A role path such as ``analytics/nightly``; ``*`` is the default role."""
 
 ID_BYTES_MAX = 255
+_INVALID: Final = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 def refuse_id(value: str) -> str | None:
@@ -37,8 +39,6 @@ def refuse_id(value: str) -> str | None:
         return f"ID must not be greater than {ID_BYTES_MAX} characters"
     if value in (".", ".."):
         return f"'{value}' is disallowed"
-    if any(
-        character == "/" or character == "\\" or ord(character) < 32 or ord(character) == 127 for character in value
-    ):
+    if _INVALID.search(value) is not None:
         return f"'{value}' contains invalid characters"
     return None

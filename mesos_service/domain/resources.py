@@ -224,6 +224,12 @@ class Resources:
         }
         return _make(amounts, counted or _NONE_COUNTED)
 
+    def without(self, held: Resources) -> tuple[Resources, bool]:
+        """What is left beside ``held``, and whether that is more than there is: of such a kind nothing is left."""
+        if self.contains(held):
+            return self - held, False
+        return self - (held - self.shortage(held)), True
+
     def _short_of(self, other: Resources) -> ResourcesError:
         have = str(self) or "nothing"
         return ResourcesError(f"{have} does not contain {other}; short of {self.shortage(other)}")

@@ -1,19 +1,26 @@
 """In front of a master's doors: whoever does not lead says who does (307), or that nobody can be asked now (503).
 
 As recorded of Mesos' masters, all but a few reads about the process itself are redirected, with the whole path and
-query, to ``//host:port/master/...`` without a scheme.
+query, to ``//host:port/master/...`` without a scheme. Agents alone wait at the door of a master that still reads its
+registry: their link is no call of Mesos', all of them come at that very moment, and thousands that were sent away would
+come again and again, and then later than they could.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Collection
 from typing import Final
 
 from mesos_service.http.asgi import Application, DirectCalls, HeaderName, Receive, Scope, Send, respond, respond_text
 from mesos_service.http.common_reads import COMMON_PATHS
 from mesos_service.http.direct import HasDirectCalls
-from mesos_service.master.leadership import Leadership
+from mesos_service.master.leadership import Leadership, Phase
 
 PREFIX: Final = "/master"
+WAIT_SECONDS_MAX: Final = 5.0
+"""Far below what agents wait for an answer."""
 REDIRECT: Final = f"{PREFIX}/redirect"
 OWN_PATHS: Final = frozenset(
     prefix + path for prefix in ("", PREFIX) for path in (*COMMON_PATHS, "/docs", "/openapi.json", "/openapi-3.2.json")
@@ -24,11 +31,15 @@ _LOCATION: Final = HeaderName(b"Location")
 
 
 class LeaderGate:
-    """Lets requests through to ``application`` while ``leadership`` is open."""
+    """Lets requests through to ``application`` while ``leadership`` is open.
 
-    def __init__(self, application: Application, leadership: Leadership) -> None:
+    Those to paths in ``patient`` wait for up to ``WAIT_SECONDS_MAX`` while it reads the registry.
+    """
+
+    def __init__(self, application: Application, leadership: Leadership, patient: Collection[str] = ()) -> None:
         self._application = application
         self._leadership = leadership
+        self._patient = frozenset(patient)
         self._calls = application if isinstance(application, HasDirectCalls) else None
 
     def direct(self, path: str) -> DirectCalls | None:
@@ -36,6 +47,10 @@ class LeaderGate:
         return self._calls.direct(path) if self._calls is not None and self._leadership.is_open else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._leadership.phase is Phase.RECOVERING and scope.get("path") in self._patient:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WAIT_SECONDS_MAX):
+                    await self._leadership.recovered()
         if scope["type"] != "http" or self._leadership.is_open or scope["path"].rstrip("/") in OWN_PATHS:
             await self._application(scope, receive, send)
             return

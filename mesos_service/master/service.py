@@ -20,7 +20,7 @@ from mesos_service.election.interface import Contender
 from mesos_service.election.standalone import StandaloneContender
 from mesos_service.http.server import HttpServer, bind
 from mesos_service.master.agent_api import AgentApi
-from mesos_service.master.app import build_application
+from mesos_service.master.app import AGENT_PATHS, build_application
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.description import describe_master
 from mesos_service.master.driver import MasterDriver
@@ -120,7 +120,7 @@ class MasterService:
         self._whitelist = None if config.whitelist is None else Whitelist(config.whitelist, self.driver.submit)
         self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call)
         doors = build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets, self.metrics.uplink))
-        self.application = LeaderGate(doors, self.leadership)
+        self.application = LeaderGate(doors, self.leadership, AGENT_PATHS)
         self._server = HttpServer(self.application, self._listener)
 
     def _make_registrar(self, persisted: PersistedCallback) -> Registrar:

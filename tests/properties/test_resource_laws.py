@@ -175,6 +175,9 @@ def test_x43_containment_subtraction_and_shortage_agree_with_the_slow_definition
     assert have.contains(want) is fits
     assert (not have.shortage(want)) is fits
     assert model(list(have.shortage(want))) == model(right) - model(left)
+    rest, is_short = have.without(want)
+    assert is_short is not fits
+    assert model(list(rest)) == model(left) - model(right)
     if fits:
         assert model(list(have - want)) == model(left) - model(right)
         assert (have - want) + want == have

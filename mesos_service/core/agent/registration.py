@@ -3,7 +3,8 @@
 An agent without an id registers, one that has an id re-registers, and says then all that a new master must know of
 it (X20). A first registration waits a random moment, as a fleet is often started all at once. An agent that comes back
 asks at once: links to a new master are opened at random moments already, and until it is back nothing new runs on it.
-Each further attempt waits up to twice as long as the one before.
+Each further attempt waits up to twice as long as the one before, and at least half of that: a link loses nothing, so
+that a repetition within moments would only find the master busier with what it was asked already.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def on_registration_due(turn: Turn) -> None:
     factor = max(options.registration_backoff_factor_seconds, RETRY_SECONDS_MIN)
     # The exponent is bounded because a float is: long before, the longest interval is reached.
     longest = min(factor * 2.0 ** min(state.registration_attempts, 32), options.registration_retry_interval_max_seconds)
-    state.timers.set(RegistrationDue(), turn.now + state.random.random() * longest)
+    state.timers.set(RegistrationDue(), turn.now + (1 + state.random.random()) * longest / 2)
 
 
 def on_registered(turn: Turn, message: Registered) -> None:

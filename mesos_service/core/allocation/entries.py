@@ -121,10 +121,8 @@ class AgentBook:
 
     def count_free(self) -> None:
         """Work out ``free`` from scratch. Of a kind that is overbooked, nothing is."""
-        held = self.held()
-        short = self.total.shortage(held)
-        self.overbooked = bool(short)
-        self.set_free(self.total - (held - short))
+        free, self.overbooked = self.total.without(self.held())
+        self.set_free(free)
 
     def set_free(self, free: Resources) -> None:
         """Something else is free. When that is more than what vetoes were spoken of, they no longer hold.

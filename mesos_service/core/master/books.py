@@ -114,10 +114,7 @@ def count_free(agent: Agent) -> None:
         held = held + resources.unallocated()
     for offer in agent.offers.values():
         held = held + offer.resources.unallocated()
-    total = agent.info.resources
-    short = total.shortage(held)
-    agent.overbooked = bool(short)
-    agent.free = total - (held - short)
+    agent.free, agent.overbooked = agent.info.resources.without(held)
 
 
 def _free(agent: Agent, resources: Resources) -> None:

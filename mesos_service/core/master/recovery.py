@@ -103,8 +103,8 @@ def _adopt(turn: Turn, agent: Agent, report: TaskReport) -> Task | None:
     if over:
         _forget_completed(framework, agent, task_id)
     info = report.info
-    if not over:
-        info = replace(info, resources=_allocated(info.resources, framework))
+    if not over and (resources := _allocated(info.resources, framework)) is not info.resources:
+        info = replace(info, resources=resources)
     listed = agent.executors.get(report.framework_id, {})
     task = Task(
         info=info,

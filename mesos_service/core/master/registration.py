@@ -102,7 +102,7 @@ def on_reregister(turn: Turn, envelope: FromAgent, message: Reregister) -> None:
     if pending is not None:
         state.persisting[pending] = (state.persisting[pending][0], waiting)
         return
-    info = replace(message.agent, agent_id=agent_id)
+    info = _named(message.agent, agent_id)
     known = state.recovered.get(agent_id)
     if known == info:
         # The registry says so already: after a failover most agents come back without a write.
@@ -146,7 +146,7 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
         addresses.strike(state, agent_id, known)
     was_unreachable = state.unreachable.pop(agent_id, None) is not None
     here = stored.link_id in state.links
-    info = replace(message.agent, agent_id=agent_id)
+    info = _named(message.agent, agent_id)
     agent = _add(turn, agent_id, info, stored.link_id if here else None, message.registration)
     recovery.recover_frameworks(turn, message)
     adopted = recovery.adopt_all(turn, agent, message)
@@ -185,6 +185,10 @@ def _add(turn: Turn, agent_id: AgentId, info: AgentInfo, link_id: LinkId | None,
     state.timers.set(PingDue(agent_id), turn.now + state.options.agent_ping_timeout_seconds)
     passes.plan(state, turn.now)
     return agent
+
+
+def _named(info: AgentInfo, agent_id: AgentId) -> AgentInfo:
+    return info if info.agent_id == agent_id else replace(info, agent_id=agent_id)
 
 
 def view(agent: Agent) -> AgentView:
@@ -251,7 +255,7 @@ def take_info(turn: Turn, agent: Agent, info: AgentInfo) -> None:
     """The agent's total or attributes may be others than before; what it offers is then no longer true."""
     state = turn.state
     old = agent.info
-    info = replace(info, agent_id=agent.agent_id)
+    info = _named(info, agent.agent_id)
     if info == old:
         return
     offers.rescind_all(turn, agent.offers.values(), "agent changed")

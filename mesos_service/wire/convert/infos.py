@@ -25,6 +25,7 @@ from mesos_service.domain.tasks import ContainerStatus, Source, TaskInfo, TaskSt
 from mesos_service.domain.values import to_milli
 from mesos_service.wire import agents, common, containers, frameworks, tasks
 from mesos_service.wire import constraints as wire_constraints
+from mesos_service.wire.convert.alike import Alike
 from mesos_service.wire.convert.values import (
     attributes_from_wire,
     attributes_to_wire,
@@ -42,7 +43,16 @@ NANOSECONDS: Final = 1_000_000_000
 def framework_from_wire(
     info: frameworks.FrameworkInfo, constraints: wire_constraints.OfferConstraints | None = None
 ) -> FrameworkInfo:
-    """Roles as the master understands them: ``roles`` with MULTI_ROLE, else the one ``role`` or ``*``."""
+    """Roles as the master understands them: ``roles`` with MULTI_ROLE, else the one ``role`` or ``*``.
+
+    Of equal ones without constraints the same object is returned.
+    """
+    return _same_framework(info) if constraints is None else _framework_from_wire(info, constraints)
+
+
+def _framework_from_wire(
+    info: frameworks.FrameworkInfo, constraints: wire_constraints.OfferConstraints | None = None
+) -> FrameworkInfo:
     capabilities = frozenset(one.type for one in info.capabilities if one.type is not None)
     refusal = None
     if MULTI_ROLE in capabilities:
@@ -80,6 +90,9 @@ def framework_from_wire(
         refusal=refusal,
         carried=info,
     )
+
+
+_same_framework: Final = Alike(_framework_from_wire)
 
 
 def constraints_to_wire(info: FrameworkInfo) -> wire_constraints.OfferConstraints:
@@ -136,7 +149,12 @@ def framework_to_wire(info: FrameworkInfo) -> frameworks.FrameworkInfo:
 # -- agents --------------------------------------------------------------------------------------------------
 
 
-def agent_from_wire(info: agents.AgentInfo, ip: str = "127.0.0.1") -> AgentInfo:
+def agent_from_wire(
+    info: agents.AgentInfo,
+    ip: str = "127.0.0.1",
+    version: str = "",
+    capabilities: frozenset[str] = frozenset(),
+) -> AgentInfo:
     """Raises ``ValueError`` with the reason when its resources or attributes cannot be used."""
     resources, refusal = resources_from_wire(info.resources)
     if refusal is not None:
@@ -151,6 +169,8 @@ def agent_from_wire(info: agents.AgentInfo, ip: str = "127.0.0.1") -> AgentInfo:
         attributes=attributes_from_wire(info.attributes),
         region=fault_domain.region.name if fault_domain is not None else None,
         zone=fault_domain.zone.name if fault_domain is not None else None,
+        version=version,
+        capabilities=capabilities,
         carried=info,
     )
 

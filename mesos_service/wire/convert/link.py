@@ -44,20 +44,14 @@ def _capabilities_to_wire(names: frozenset[str]) -> tuple[agents.AgentInfoCapabi
 
 
 def agent_description_from_wire(description: wire.AgentDescription) -> AgentInfo:
-    info = agent_from_wire(description.info, description.ip)
-    return AgentInfo(
-        hostname=info.hostname,
-        ip=info.ip,
-        port=info.port,
-        agent_id=info.agent_id,
-        resources=info.resources,
-        attributes=info.attributes,
-        region=info.region,
-        zone=info.zone,
-        version=description.version,
-        capabilities=frozenset(one.type for one in description.capabilities if one.type is not None),
-        carried=info.carried,
+    return agent_from_wire(
+        description.info, description.ip, description.version, _capabilities_from_wire(description.capabilities)
     )
+
+
+@lru_cache(maxsize=64)
+def _capabilities_from_wire(capabilities: tuple[agents.AgentInfoCapability, ...]) -> frozenset[str]:
+    return frozenset(one.type for one in capabilities if one.type is not None)
 
 
 def uplink_from_wire(message: wire.Uplink) -> link.Uplink:

@@ -31,6 +31,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.values import Ranges, from_milli, to_milli_signed
 from mesos_service.wire import common, containers
 from mesos_service.wire import resources as wire
+from mesos_service.wire.convert.alike import Alike
 
 NANOSECONDS: Final = 1_000_000_000
 ANY_ROLE: Final = "*"
@@ -66,8 +67,12 @@ def resources_from_wire(sent: Sequence[wire.Resource]) -> tuple[Resources, str |
     """The resources, and why they may not be used as they were sent, or ``None``.
 
     An amount of exactly zero is accepted and counts for nothing, as Mesos does; one that only rounds to zero is
-    refused.
+    refused. Of equal ones the same object is returned.
     """
+    return _same_resources(sent) if sent else _NO_RESOURCES
+
+
+def _resources_from_wire(sent: Sequence[wire.Resource]) -> tuple[Resources, str | None]:
     items: list[Resource] = []
     refusal: str | None = None
     plain = True
@@ -85,6 +90,10 @@ def resources_from_wire(sent: Sequence[wire.Resource]) -> tuple[Resources, str |
         if refusal is not None:
             return Resources.EMPTY, refusal
     return Resources.of(items), None
+
+
+_NO_RESOURCES: Final = (Resources.EMPTY, None)
+_same_resources: Final = Alike(_resources_from_wire)
 
 
 def _resource_from_wire(one: wire.Resource) -> tuple[Resource | None, bool]:
@@ -291,7 +300,14 @@ def _source_to_wire(source: DiskSource) -> wire.ResourceDiskInfoSource | None:
 
 def attributes_from_wire(attributes: Iterable[wire.Attribute]) -> tuple[Attribute, ...]:
     """Raises ``ValueError`` for an attribute whose value is not there or makes no sense."""
-    return tuple(Attribute(one.name, _attribute_value(one)) for one in attributes)
+    return tuple([_same_attribute(one) for one in attributes])
+
+
+def _attribute_from_wire(one: wire.Attribute) -> Attribute:
+    return Attribute(one.name, _attribute_value(one))
+
+
+_same_attribute: Final = Alike(_attribute_from_wire)
 
 
 def _attribute_value(one: wire.Attribute) -> int | Ranges | str:

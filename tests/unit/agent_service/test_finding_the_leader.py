@@ -124,6 +124,25 @@ def test_x26_a_new_leader_ends_the_waiting_for_an_old_one() -> None:
     asyncio.run(scenario())
 
 
+def test_x26_agents_that_wait_for_a_leader_do_not_all_go_there_in_one_moment() -> None:
+    """Each goes at a moment of its own, after the leader is known and not before."""
+    options = LinkOptions(backoff_seconds=0.001, backoff_seconds_max=0.001, call_seconds_max=5, spread_seconds=1000)
+
+    async def scenario() -> None:
+        async with fake_master() as old, fake_master() as new, World(options) as world:
+            world.oracle.say(leads(old))
+            await until(lambda: world.kinds() == [MasterConnected])
+            world.oracle.say(None)
+            await until(lambda: world.kinds() == [MasterConnected, MasterLost])
+            await until(lambda: world.oracle.asked == 4)  # It waits for the next one.
+            world.oracle.say(leads(new, 2))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert new.attempts == 0, "its moment is within the next quarter of an hour"
+
+    asyncio.run(scenario())
+
+
 def test_the_same_master_elected_again_is_a_new_leader() -> None:
     async def scenario() -> None:
         async with fake_master() as master, World(SLOW) as world:

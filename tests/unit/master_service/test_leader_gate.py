@@ -10,6 +10,7 @@ from mesos_service.domain.errors import MesosServiceError
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.election.interface import Candidate, Leader
 from mesos_service.http.asgi import Message
+from mesos_service.master import leader_gate
 from mesos_service.master import service as service_module
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.leadership import Leadership, Phase
@@ -145,6 +146,52 @@ def test_a_master_that_reads_its_registry_is_not_asked(world: World, monkeypatch
         assert (await world.ask("/state"))[0] == 200
         assert taken == [(7, f"master@127.0.0.1:{world.service.port}")]
         assert world.service.state.elected_at >= world.service.state.started_at > 0
+        await world.service.close()
+
+    asyncio.run(scenario())
+
+
+def test_agents_wait_at_the_door_of_a_master_that_reads_its_registry(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A82: thousands come at that moment; sent away they would be back later, and come in vain meanwhile."""
+    readable = asyncio.Event()
+    take = MemoryRegistrar.take
+
+    async def slowly(self: MemoryRegistrar, election: int | None, leader: str) -> object:
+        await readable.wait()
+        return await take(self, election, leader)
+
+    monkeypatch.setattr(MemoryRegistrar, "take", slowly)
+
+    async def scenario() -> None:
+        await world.service.lead()
+        world.leadership.on_elected(world.hand)
+        asking = [asyncio.create_task(world.ask(path, "POST")) for path in ("/api/v1/agent", "/master/api/v1/agent")]
+        assert (await world.ask("/api/v1/scheduler", "POST"))[::2] == (503, "Master has not finished recovery")
+        assert not any(one.done() for one in asking)
+        readable.set()
+        # An empty body is no call; whoever says so has taken it.
+        assert [status for status, _, _ in await asyncio.gather(*asking)] == [400, 400]
+        await world.service.close()
+
+    asyncio.run(scenario())
+
+
+def test_agents_do_not_wait_for_ever_for_a_registry_that_cannot_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leader_gate, "WAIT_SECONDS_MAX", 0.01)
+
+    async def never(self: MemoryRegistrar, election: int | None, leader: str) -> object:
+        return await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(MemoryRegistrar, "take", never)
+
+    async def scenario() -> None:
+        await world.service.lead()
+        world.leadership.on_elected(world.hand)
+        assert (await world.ask("/api/v1/agent", "POST"))[::2] == (503, "Master has not finished recovery")
         await world.service.close()
 
     asyncio.run(scenario())
