@@ -12,12 +12,14 @@ from collections.abc import Callable
 from typing import Final
 
 from mesos_service.agent.background import Background
+from mesos_service.agent.guests import Guests
 from mesos_service.agent.launch_plans import LaunchSettings, command_to_run, plan_launch, user_of
+from mesos_service.agent.probes import Probes
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed
 from mesos_service.core.agent.state import AgentState
-from mesos_service.core.effects import LaunchContainer, RecoverContainers
+from mesos_service.core.effects import LaunchContainer, RecoverContainers, StartProbe
 from mesos_service.core.messages import (
     AgentMessage,
     ContainerDestroyed,
@@ -69,6 +71,8 @@ class AgentContainers:
         """To be destroyed, and not told yet that they are."""
         self._quick = asyncio.Semaphore(LAUNCHES_MAX)
         self._fetching = asyncio.Semaphore(FETCHES_MAX)
+        self.guests = Guests(containerizer)
+        self._probes = Probes(containerizer, self.guests, background, submit)
         containerizer.on_exit = self._exited
         containerizer.on_limitation = self._limited
 
@@ -93,6 +97,14 @@ class AgentContainers:
         if container_id not in self._doomed:
             self._doomed.add(container_id)
             self._background.start(self._destroy(container_id))
+
+    def start_probe(self, effect: StartProbe) -> None:
+        """Answered by ``ProbeEnded``, unless it is stopped before."""
+        self._probes.start(effect)
+
+    def stop_probe(self, probe: int) -> None:
+        """Nothing of it is left behind, and nothing answers."""
+        self._probes.stop(probe)
 
     async def _recover(self, effect: RecoverContainers) -> None:
         plans = []
@@ -132,6 +144,7 @@ class AgentContainers:
     # -- the agent's own end ---------------------------------------------------------------------------------
     async def destroy_all(self) -> None:
         """Leave no process behind, whatever the core knows of it."""
+        self._probes.stop_all()
         for container_id in {*self._launching, *self._containerizer.containers()}:
             self.destroy(container_id)
         await self._background.finish()
@@ -176,10 +189,13 @@ class AgentContainers:
 
     # -- the containerizer's word ----------------------------------------------------------------------------
     def _exited(self, container_id: ContainerId, status: int | None) -> None:
+        if self.guests.exited(container_id, status):
+            return
         if status is None:
             self._submit(ContainerLost(container_id, UNSEEN))
         else:
             self._submit(ContainerExited(container_id, status))
 
     def _limited(self, container_id: ContainerId, limitation: Limitation) -> None:
-        self._submit(ContainerLimited(container_id, limitation.reason, limitation.message))
+        if not self.guests.limited(container_id, limitation):
+            self._submit(ContainerLimited(container_id, limitation.reason, limitation.message))

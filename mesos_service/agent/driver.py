@@ -23,6 +23,8 @@ from mesos_service.core.effects import (
     SendMaster,
     SignalContainer,
     Span,
+    StartProbe,
+    StopProbe,
 )
 from mesos_service.core.events import ExecutorEvent
 from mesos_service.core.link import Uplink
@@ -54,6 +56,8 @@ class Containers(Protocol):
     def launch(self, effect: LaunchContainer) -> None: ...
     def signal(self, container_id: ContainerId, signal: int) -> None: ...
     def destroy(self, container_id: ContainerId) -> None: ...
+    def start_probe(self, effect: StartProbe) -> None: ...
+    def stop_probe(self, probe: int) -> None: ...
 
 
 class Observers(Protocol):
@@ -111,6 +115,10 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
                 self._containers.signal(container_id, signal)
             case DestroyContainer(container_id):
                 self._containers.destroy(container_id)
+            case StartProbe():
+                self._containers.start_probe(effect)
+            case StopProbe(probe):
+                self._containers.stop_probe(probe)
             case Exit(status, message):
                 self._outlets.exit(status, message)
             case Note():

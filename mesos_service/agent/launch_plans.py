@@ -1,7 +1,7 @@
 """From what the core wants launched to what the containerizer needs to know: environment, user, files, directories.
 
 Sources: Mesos docs, "Executor HTTP API" and "Sandbox"; M-EX-03. Whatever is asked for that this agent does not have
-(images, volumes, networks of its own, secrets, health checks) is refused here, in words, rather than left out.
+(images, volumes, networks of its own, secrets) is refused here, in words, rather than left out.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final, cast
 
 from mesos_service.configuration.units import Duration
 from mesos_service.containers.command import Invocation, invocation, refuse_command
-from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan, UriSpec
+from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan, Streams, UriSpec
 from mesos_service.core.effects import LaunchContainer
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
-from mesos_service.domain.ids import AgentId
+from mesos_service.domain.ids import AgentId, ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import UNLIMITED
 from mesos_service.wire import tasks
@@ -66,7 +66,7 @@ def plan_launch(
     container = _container(effect)
     if command is None:
         raise LaunchFailed(REASON_LAUNCH_FAILED, "There is no command to run")
-    reason = _refuse_checks(effect) or _refuse(command, container)
+    reason = _refuse(command, container) or _refuse_checks(effect)
     if reason is not None:
         raise LaunchFailed(REASON_LAUNCH_FAILED, reason)
     invoked = _invocation(command)
@@ -88,6 +88,36 @@ def plan_launch(
         ),
         parent=parent,
         survives=effect.framework.checkpoint,
+    )
+
+
+def plan_guest(
+    host: LaunchPlan, container_id: ContainerId, command: CommandInfo, *, streams: Streams, sandbox: Path | None = None
+) -> LaunchPlan:
+    """What runs beside a task in its container: as its user, with its environment, and where nothing else is said in
+    its sandbox. It uses what the task has, and goes with it.
+
+    Raises:
+        LaunchFailed: the command asks for something that cannot be had here.
+    """
+    reason = _refuse(command, None)
+    if reason is not None:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, reason)
+    invoked = _invocation(command)
+    found = {**host.environment, **_variables(command.environment)}
+    if sandbox is not None:
+        found["MESOS_SANDBOX"] = str(sandbox)
+    return LaunchPlan(
+        container_id=container_id,
+        argv=invoked.argv,
+        program=invoked.program,
+        missing_program_status=invoked.missing_program_status,
+        environment=found,
+        sandbox=sandbox or host.sandbox,
+        resources=Resources.EMPTY,
+        user=command.user if command.user and host.user is not None else host.user,
+        parent=host.container_id,
+        streams=streams,
     )
 
 
@@ -159,13 +189,16 @@ def _carried_executor(info: ExecutorInfo) -> tasks.ExecutorInfo | None:
 
 
 def _refuse_checks(effect: LaunchContainer) -> str | None:
+    """A command that cannot be run would fail at each try, and never say why."""
     # A custom executor checks its tasks itself: its container is launched without a task, and passes.
-    task = None if effect.task is None else carried_task(effect.task)
-    if task is None:
+    if effect.task is None:
         return None
-    for name, asked in (("health_check", task.health_check), ("check", task.check)):
-        if asked is not None:
-            return f"The task asks for a '{name}', and the built-in executors of this version check nothing"
+    health = effect.task.health_check
+    for name, check in (("health check", None if health is None else health.check), ("check", effect.task.check)):
+        command = None if check is None else command_of(check.command)
+        refusal = None if command is None else _refuse(command, None)
+        if refusal is not None:
+            return f"The command of its {name} cannot be run: {refusal}"
     return None
 
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from mesos_service.containers.fetcher import Fetcher, FetchFailed
 from mesos_service.containers.launcher import Child, Launch, Launcher, open_log
+from mesos_service.containers.namespaces import entering
 from mesos_service.containers.plan import (
     CONTAINER_ID_VARIABLE,
     REASON_KILLED_DURING_LAUNCH,
@@ -26,6 +27,7 @@ from mesos_service.containers.plan import (
     DestroyFailed,
     LaunchFailed,
     LaunchPlan,
+    Streams,
 )
 from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
 from mesos_service.domain.errors import OperatingFault
@@ -70,6 +72,8 @@ class _Container:
     resources: Resources = Resources.EMPTY
     limits: Mapping[str, int] = field(default_factory=dict)
     child: Child | None = None
+    command_prefix: Sequence[str] = ()
+    """What isolators put before the command."""
     reporting: bool = False
     """Whether an exit is to be reported as it happens: from the moment that ``launch`` gives out the process id."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -144,6 +148,11 @@ class Containerizer:
         """How far it has come; ``None`` when it is unknown."""
         container = self._containers.get(container_id)
         return container.phase if container else None
+
+    def plan(self, container_id: ContainerId) -> LaunchPlan | None:
+        """What it was launched by; ``None`` when it is unknown."""
+        container = self._containers.get(container_id)
+        return container.plan if container else None
 
     def processes(self, container_id: ContainerId) -> Sequence[int]:
         """Process ids of a container, at most a second old; empty when there is none."""
@@ -279,11 +288,14 @@ class Containerizer:
             raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
         logs: list[int] = []
         try:
-            logs.append(open_log(plan.sandbox, "stdout", user))
-            logs.append(open_log(plan.sandbox, "stderr", user))
+            streams = plan.streams
+            if streams is None:
+                logs.append(open_log(plan.sandbox, "stdout", user))
+                logs.append(open_log(plan.sandbox, "stderr", user))
+                streams = Streams(None, logs[0], logs[1])
             infos = await self._prepare(container)
-            await self._fetch(container, user, logs[1])
-            return await self._fork(container, user, infos, logs[0], logs[1])
+            await self._fetch(container, user, streams.stderr)
+            return await self._fork(container, user, infos, streams)
         finally:
             for log in logs:
                 os.close(log)
@@ -323,7 +335,7 @@ class Containerizer:
         _go_on(container)
 
     async def _fork(
-        self, container: _Container, user: User | None, infos: Sequence[LaunchInfo], stdout: int, stderr: int
+        self, container: _Container, user: User | None, infos: Sequence[LaunchInfo], streams: Streams
     ) -> Child:
         plan = container.plan
         container.phase = Phase.ISOLATING
@@ -331,6 +343,8 @@ class Containerizer:
         for info in infos:
             environment.update(info.environment)
         environment[CONTAINER_ID_VARIABLE] = plan.container_id
+        container.command_prefix = [part for info in infos for part in info.command_prefix]
+        entered = await self._entering_parent(plan)
         gating = [isolator for isolator in container.isolators if isolator.isolates_before_exec]
         try:
             child = container.child = await self._launcher.fork(
@@ -340,10 +354,9 @@ class Containerizer:
                     missing_program_status=plan.missing_program_status,
                     environment=environment,
                     sandbox=plan.sandbox,
-                    stdout=stdout,
-                    stderr=stderr,
+                    streams=streams,
                     user=user,
-                    command_prefix=[part for info in infos for part in info.command_prefix],
+                    command_prefix=[*entered, *container.command_prefix],
                     gated=bool(gating),
                     name=plan.container_id,
                     survives=plan.survives,
@@ -364,6 +377,13 @@ class Containerizer:
         container.phase = Phase.RUNNING
         self._launcher.release(child)
         return child
+
+    async def _entering_parent(self, plan: LaunchPlan) -> Sequence[str]:
+        """How to come to where the parent is, if that is elsewhere."""
+        parent = self._containers.get(plan.parent) if plan.parent is not None else None
+        if parent is None or parent.child is None:
+            return ()
+        return await entering(parent.child.pid, parent.command_prefix)
 
     def _watch_all(self, container: _Container) -> None:
         for isolator in container.isolators:

@@ -10,8 +10,9 @@ and what has not been let through its gate; with nothing left to keep it ends it
 
 Packets (``SOCK_SEQPACKET``) are JSON objects. From the agent:
 
-* ``{"do": "launch", "id", "argv", "environment", "gated", "survives"}`` with descriptors for stdout and stderr; the
-  object comes in a memory file, as a third descriptor, when the packet says only ``{"large": true}``
+* ``{"do": "launch", "id", "argv", "environment", "gated", "survives", "terminal"}`` with descriptors for stdout, stderr
+  and, where there is something to read, stdin; the object comes in a memory file, as one more descriptor, when the
+  packet says only ``{"large": true}``. ``terminal`` names a terminal that takes their place and controls the session
 * ``{"do": "release", "id"}`` opens the gate, ``{"do": "reap", "id"}`` forgets a process that is dead
 
 To the agent: first what is kept, one ``{"kept", "pid", "status", "released"}`` each, and ``{"ready", "pid"}``; then
@@ -40,11 +41,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any  # At run time it would cost a third of the start.
 
-VERSION = 1
+VERSION = 2
 LISTENER = 3
 GATE = 3
 """Where a gated process waits, in its own numbering."""
 PACKET_BYTES_MAX = 65536
+DESCRIPTORS_MAX = 4
+"""That come with one packet."""
 DESCRIPTORS_SPARE = 16
 """How many are left for agents that connect, packets and books: what keeps all others must not end for want of one."""
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
@@ -144,15 +147,23 @@ class Keeper:
         call: dict[str, Any],  # Any: what the packet says; both ends are ours
         stdout: int,
         stderr: int,
+        stdin: int | None = None,
     ) -> None:
         name = call["id"]
         gate: int | None = None
         entrance: int | None = None
-        actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, stdout, 1),
-            (os.POSIX_SPAWN_DUP2, stderr, 2),
-        ]
+        actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]]
+        if call.get("terminal"):
+            # Who leads a session without a terminal gets the first one that it opens.
+            actions = [(os.POSIX_SPAWN_OPEN, 0, call["terminal"], os.O_RDWR, 0)]
+            actions += [(os.POSIX_SPAWN_DUP2, 0, number) for number in (1, 2)]
+        else:
+            read_from = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+            actions = [
+                read_from if stdin is None else (os.POSIX_SPAWN_DUP2, stdin, 0),
+                (os.POSIX_SPAWN_DUP2, stdout, 1),
+                (os.POSIX_SPAWN_DUP2, stderr, 2),
+            ]
         try:
             if name in self.kept:
                 raise OSError(errno.EEXIST, "it is there already")
@@ -270,7 +281,7 @@ def wait_status(result: os.waitid_result) -> int:
 def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     """One packet and the descriptors that came with it."""
     flags = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
-    packet, ancillary, _, _ = connection.recvmsg(PACKET_BYTES_MAX, socket.CMSG_SPACE(3 * 4), flags)
+    packet, ancillary, _, _ = connection.recvmsg(PACKET_BYTES_MAX, socket.CMSG_SPACE(DESCRIPTORS_MAX * 4), flags)
     descriptors = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mesos_service.containers import keeper
+from mesos_service.containers.plan import Streams
 from mesos_service.containers.processes import read_stat
 from mesos_service.domain.errors import OperatingFault
 
@@ -80,6 +81,7 @@ class KeeperLink:
         """Who lead containers and are not reaped; nobody else has their numbers, as long as the keeper lives."""
         self._own: int | None = None
         """A process descriptor of the keeper, where this process is its parent."""
+        self._version = keeper.VERSION
         self.pid: int | None = None
         """The keeper's process id, while there is a connection."""
 
@@ -106,13 +108,19 @@ class KeeperLink:
         name: str,
         argv: Sequence[str],
         environment: Mapping[str, str],
-        descriptors: tuple[int, int],
+        streams: Streams,
         *,
         gated: bool,
         survives: bool,
     ) -> Kept:
-        """Start a process; raises :class:`SpawnFailed`. ``descriptors`` are its stdout and stderr."""
+        """Start a process; raises :class:`SpawnFailed`."""
         await self._open()
+        if self._version < keeper.VERSION and (streams.terminal is not None or streams.stdin is not None):
+            raise SpawnFailed(
+                "The keeper of containers is of an earlier version, which gives no input to a process; it ends with the"
+                " last of the containers that it keeps"
+            )
+        descriptors = [streams.stdout, streams.stderr, *(() if streams.stdin is None else (streams.stdin,))]
         packet = json.dumps(
             {
                 "do": "launch",
@@ -121,6 +129,7 @@ class KeeperLink:
                 "environment": dict(environment),
                 "gated": gated,
                 "survives": survives,
+                "terminal": streams.terminal,
             }
         ).encode()
         launching: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
@@ -279,6 +288,7 @@ class KeeperLink:
                 one.end(told["status"])
         elif "ready" in told:
             self.pid = told["pid"]
+            self._version = told["ready"]
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
 

@@ -22,7 +22,13 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from mesos_service.containers.kept import KeeperLink, Kept
-from mesos_service.containers.plan import CONTAINER_ID_VARIABLE, REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed
+from mesos_service.containers.plan import (
+    CONTAINER_ID_VARIABLE,
+    REASON_LAUNCH_FAILED,
+    DestroyFailed,
+    LaunchFailed,
+    Streams,
+)
 from mesos_service.containers.processes import Census, Lineage, ProcessStat, forks_since_boot, still
 from mesos_service.containers.users import User, command_prefix
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
@@ -47,9 +53,7 @@ class Launch:
     missing_program_status: int | None
     environment: Mapping[str, str]
     sandbox: Path
-    stdout: int
-    stderr: int
-    """Open file descriptors; they stay the caller's."""
+    streams: Streams
     user: User | None
     command_prefix: Sequence[str]
     gated: bool
@@ -120,7 +124,7 @@ class PosixLauncher:
                 launch.name,
                 self._command_line(launch),
                 launch.environment,
-                (launch.stdout, launch.stderr),
+                launch.streams,
                 gated=launch.gated,
                 survives=launch.survives,
             )

@@ -29,6 +29,18 @@ class UriSpec:
     """Path inside the sandbox; the last part of ``value`` when absent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Open file descriptors for the process; they stay who opened them's to close, once it is launched."""
+
+    stdin: int | None
+    """``None``: nothing to be read."""
+    stdout: int
+    stderr: int
+    terminal: str | None = None
+    """Path of a pseudo-terminal's other end, which takes the place of all three and controls the session."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchPlan:
     """Everything the containerizer needs to know; whoever makes it has decided all there is to decide."""
@@ -49,6 +61,8 @@ class LaunchPlan:
     """``None``: the agent's own."""
     uris: tuple[UriSpec, ...] = ()
     parent: ContainerId | None = None
+    streams: Streams | None = None
+    """In place of the files in the sandbox."""
     survives: bool = False
     """Whether it is to outlive the agent."""
 

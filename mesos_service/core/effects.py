@@ -11,6 +11,7 @@ from mesos_service.core.events import ExecutorEvent, SchedulerEvent
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.registry.operations import Operation
 from mesos_service.core.trace import TraceParent
+from mesos_service.domain.checks import Check, Purpose
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, LinkId, StreamId
@@ -181,6 +182,23 @@ class DestroyContainer:
     container_id: ContainerId
 
 
+@dataclass(frozen=True, slots=True)
+class StartProbe:
+    """Try a check once, in or against a task's container; ``ProbeEnded`` answers, unless it is stopped before."""
+
+    container_id: ContainerId
+    purpose: Purpose
+    probe: int
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class StopProbe:
+    """Give the try up, and leave nothing of it behind; nothing answers."""
+
+    probe: int
+
+
 AgentEffect = (
     Reply
     | SendMaster
@@ -192,6 +210,8 @@ AgentEffect = (
     | RecoverContainers
     | SignalContainer
     | DestroyContainer
+    | StartProbe
+    | StopProbe
     | Exit
     | Note
     | Span

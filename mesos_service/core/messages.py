@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.trace import TraceParent
+from mesos_service.domain.checks import ProbeResult, Purpose
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo, Quantities, SchedulerMode
 from mesos_service.domain.ids import (
@@ -407,6 +408,16 @@ class ContainerDestroyed:
     container_id: ContainerId
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeEnded:
+    """The try ``probe`` of a check is over; not said of one that was stopped."""
+
+    container_id: ContainerId
+    purpose: Purpose
+    probe: int
+    result: ProbeResult
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundContainer:
     """A container of the agent before. One that was not found has left nothing, or never was."""
@@ -462,6 +473,7 @@ AgentMessage = (
     | ExecutorDisconnected
     | ContainerMessage
     | ContainersRecovered
+    | ProbeEnded
     | Recover
     | Checkpointed
     | ShutDown

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from mesos_service.domain.checks import Check, CheckStatus, HealthCheck
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, TaskId
 from mesos_service.domain.resources import Resources
@@ -64,9 +65,11 @@ class TaskInfo:
     command: object = field(default=None, repr=False)
     """The wire ``CommandInfo``, carried. Exactly one of ``executor`` and ``command``, save in task groups."""
     refusal: str | None = None
-    """Why the resources, as they were sent, may not be used; validation answers with it (X14d)."""
+    """Why the resources or the checks, as they were sent, may not be used; validation answers with it (X14d)."""
     kill_grace_seconds: float | None = None
     max_completion_seconds: float | None = None
+    check: Check | None = None
+    health_check: HealthCheck | None = None
     carried: object = field(default=None, repr=False)
 
 
@@ -95,12 +98,13 @@ class TaskStatus:
     """Unix seconds."""
     uuid: bytes | None = None
     healthy: bool | None = None
+    check_status: CheckStatus | None = None
     data: bytes | None = None
     unreachable_at: float | None = None
     container: ContainerStatus | None = None
     """Filled in by the agent for what its executors report."""
     carried: object = field(default=None, repr=False)
-    """Wire fields the core only hands on: check status, labels, limitation, an executor's own container status."""
+    """Wire fields the core only hands on: labels, limitation, an executor's own container status."""
 
     @property
     def is_terminal(self) -> bool:

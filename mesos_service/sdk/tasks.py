@@ -8,6 +8,7 @@ from mesos_service.domain.resource import Resource, Value
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.values import Ranges
 from mesos_service.wire import resources as wire
+from mesos_service.wire.checks import CheckInfo, HealthCheck
 from mesos_service.wire.common import AgentID, ExecutorID, TaskID
 from mesos_service.wire.containers import CommandInfo, CommandInfoURI, Environment, EnvironmentVariable
 from mesos_service.wire.convert.values import duration_to_wire, resources_from_wire, resources_to_wire
@@ -111,8 +112,13 @@ def task(
     data: bytes | None = None,
     kill_grace_seconds: float | None = None,
     max_completion_seconds: float | None = None,
+    check: CheckInfo | None = None,
+    health_check: HealthCheck | None = None,
 ) -> TaskInfo:
-    """A task for the agent of ``offer`` (or the agent with that id): a command, or one for ``executor``."""
+    """A task for the agent of ``offer`` (or the agent with that id): a command, or one for ``executor``.
+
+    What ``check`` says is told in ``TaskStatus.check_status``; a task whose ``health_check`` fails too often is killed.
+    """
     if command is not None and not isinstance(command, CommandInfo):
         command = command_info(command, environment=environment)
     return TaskInfo(
@@ -125,6 +131,8 @@ def task(
         kill_policy=None
         if kill_grace_seconds is None
         else KillPolicy(grace_period=duration_to_wire(kill_grace_seconds)),
+        check=check,
+        health_check=health_check,
         data=data,
         max_completion_time=None if max_completion_seconds is None else duration_to_wire(max_completion_seconds),
     )

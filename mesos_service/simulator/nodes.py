@@ -19,6 +19,7 @@ from mesos_service.core.agent.state import AgentOptions, AgentState
 from mesos_service.core.agent.texts import describe_wait_status
 from mesos_service.core.link import Downlink, UpdateStatus, Uplink
 from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.checks import CheckType, ProbeResult, Purpose
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import ContainerId, FrameworkId, LinkId, TaskId
 from mesos_service.domain.tasks import Source, TaskState
@@ -243,6 +244,12 @@ class AgentNode:
                     self.clock.after(0.001 + 0.05 * self._source.random(), _call(self._exit, container_id, 15))
             case effects.DestroyContainer(container_id):
                 self._later(0.001 + 0.02 * self._source.random(), _call(self._destroy, container_id))
+            case effects.StartProbe(container_id, purpose, probe, asked):
+                self._later(
+                    0.001 + 0.5 * self._source.random(), _call(self._probe, container_id, purpose, probe, asked.type)
+                )
+            case effects.StopProbe():
+                pass  # Its answer is on the way, and means nothing any more.
             case effects.Exit():
                 self.exited = True
                 if self._connection is not None:
@@ -276,6 +283,11 @@ class AgentNode:
             self._later(0.002 * self._source.random(), told)
 
         self._later(0.001 + 0.02 * self._source.random(), started)
+
+    def _probe(self, container_id: ContainerId, purpose: Purpose, probe: int, kind: CheckType) -> None:
+        healthy = self._source.random() < 0.7
+        result = {CheckType.COMMAND: int(not healthy), CheckType.HTTP: 200 if healthy else 503}.get(kind, healthy)
+        self.take(messages.ProbeEnded(container_id, purpose, probe, ProbeResult(result)))
 
     def _recover(self, known: set[ContainerId]) -> None:
         for container_id in [one for one in self._containers if one not in known]:

@@ -130,6 +130,8 @@ BEHAVIOURS: Final = {
     "M-AG-16": "An agent restarts while what it runs goes on, and is told to its end.",
     "M-AG-17": "An agent may come back with more than it had, and says what is wrong otherwise.",
     "M-AG-18": "An agent finds out what it has, and falls back where it cannot.",
+    "M-AG-19": "Health checks by command, HTTP and TCP: told, and killed by.",
+    "M-AG-20": "Checks tell what they find when it changes, and judge nothing.",
     "M-AG-21": "TERM to the whole tree, KILL after the grace, which a later kill only shortens.",
     "M-AG-22": "A task that runs too long fails, and says so.",
     "M-AG-24": "Grace and registration time-outs of executors.",

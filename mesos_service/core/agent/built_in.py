@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mesos_service.core.agent import status_updates
+from mesos_service.core.agent import probing, status_updates
 from mesos_service.core.agent.state import CompletionOverdue, Container, Executor, Framework, Task
 from mesos_service.core.agent.texts import SIGNALED_BY_KILL, describe_wait_status
 from mesos_service.core.agent.turn import Turn
@@ -23,8 +23,10 @@ def where(turn: Turn, executor: Executor, task: Task, pid: int | None) -> Contai
     )
 
 
-def plan_completion(turn: Turn, task: Task, since: float | None = None) -> None:
-    """Set the deadline of a task that may only run for a while (M-AG-22), from now on or from ``since``."""
+def runs(turn: Turn, task: Task, since: float | None = None) -> None:
+    """The task runs, from now on or from ``since``: begin its checks, and set the deadline of one that may only run
+    for a while (M-AG-22)."""
+    probing.begin(turn, task, since)
     if task.info.max_completion_seconds is not None and task.container_id is not None:
         deadline = CompletionOverdue(task.container_id)
         started_at = turn.now if since is None else since

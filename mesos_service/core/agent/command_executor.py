@@ -47,7 +47,7 @@ def on_launched(turn: Turn, framework: Framework, executor: Executor, container:
     for state in (TaskState.STARTING, TaskState.RUNNING):
         status = status_updates.executor_status(turn, task, state, place)
         status_updates.report(turn, framework, executor, task, status)
-    built_in.plan_completion(turn, task)
+    built_in.runs(turn, task)
 
 
 def on_exited(turn: Turn, framework: Framework, executor: Executor, status: int) -> None:

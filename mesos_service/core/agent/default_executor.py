@@ -56,7 +56,7 @@ def on_launched(turn: Turn, framework: Framework, executor: Executor, container:
     place = built_in.where(turn, executor, task, container.pid)
     status = status_updates.executor_status(turn, task, TaskState.RUNNING, place)
     status_updates.report(turn, framework, executor, task, status)
-    built_in.plan_completion(turn, task)
+    built_in.runs(turn, task)
 
 
 def on_launch_failed(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mesos_service.core.agent import status_updates
+from mesos_service.core.agent import probing, status_updates
 from mesos_service.core.agent.records import (
     ExecutorForgotten,
     FrameworkForgotten,
@@ -125,6 +125,9 @@ def destroy_container(turn: Turn, container_id: ContainerId) -> None:
         container.phase = ContainerPhase.DESTROYING
         turn.state.timers.cancel(KillOverdue(container_id))
         turn.state.timers.cancel(CompletionOverdue(container_id))
+        task = _task_in(turn, container_id)
+        if task is not None:
+            probing.stop(turn, task)
         turn.do(DestroyContainer(container_id))
 
 
@@ -305,6 +308,11 @@ def cancel_timers(turn: Turn, executor: Executor) -> None:
         ExecutorHeartbeatDue(executor.container_id),
     ):
         turn.state.timers.cancel(deadline)
+
+
+def _task_in(turn: Turn, container_id: ContainerId) -> Task | None:
+    found, task_id = turn.state.executor_of(container_id), turn.state.containers[container_id].task_id
+    return found[1].launched.get(task_id) if found is not None and task_id is not None else None
 
 
 def _is_kept(turn: Turn, executor: Executor) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from mesos_service.core.agent.state import (
     ACKNOWLEDGED_MAX,
     AgentState,
+    CheckDue,
+    CheckOverdue,
     CompletionOverdue,
     ContainerPhase,
     Executor,
@@ -17,8 +19,10 @@ from mesos_service.core.agent.state import (
     RetryDue,
     Task,
 )
+from mesos_service.domain.checks import Purpose
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.executors import ExecutorType
+from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState
 
 
@@ -102,6 +106,16 @@ def _is(task: Task, wanted: str) -> bool:
     return task.state not in TERMINAL_STATES
 
 
+def _checked(state: AgentState, container_id: ContainerId, purpose: Purpose) -> bool:
+    """Whether a try is planned or bounded; one without a time-out is under way unseen."""
+    if any(state.timers.deadline(one(container_id, purpose)) is not None for one in (CheckDue, CheckOverdue)):
+        return True
+    task_id = state.containers[container_id].task_id
+    found = state.executor_of(container_id)
+    task = found[1].launched.get(task_id) if found is not None and task_id is not None else None
+    return task is not None and purpose in task.checking and task.checking[purpose].probe is not None
+
+
 def _containers(state: AgentState) -> Iterator[str]:
     live: dict[tuple[str, str], int] = {}
     for container_id, container in state.containers.items():
@@ -113,6 +127,12 @@ def _containers(state: AgentState) -> Iterator[str]:
             for deadline in (KillOverdue(container_id), CompletionOverdue(container_id)):
                 if state.timers.deadline(deadline) is not None:
                     yield f"{deadline} is awaited while the container is {container.phase}"
+        checks = [purpose for purpose in Purpose if _checked(state, container_id, purpose)]
+        task = found[1].launched.get(container.task_id) if container.task_id is not None else None
+        if checks != sorted(() if task is None else task.checking):
+            yield f"checks {checks} of container {container_id} are awaited, and those of its task are others"
+        if task is not None and task.checking and container.phase is not ContainerPhase.RUNNING:
+            yield f"task {task.info.task_id} is checked while its container is {container.phase}"
         key = (container.framework_id, container.executor_id)
         live[key] = live.get(key, 0) + 1
     for framework in state.frameworks.values():

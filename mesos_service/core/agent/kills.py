@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 
-from mesos_service.core.agent import built_in, executors, status_updates
+from mesos_service.core.agent import built_in, executors, probing, status_updates
 from mesos_service.core.agent.state import (
     CompletionOverdue,
     ContainerPhase,
@@ -118,6 +118,8 @@ def _kill_container(
     if first or task.kill_grace_seconds is None or grace_seconds < task.kill_grace_seconds:
         task.kill_grace_seconds = grace_seconds
         executors.keep_task(turn, executor, task)
+    if first:
+        probing.stop(turn, task)
     if first and announce and framework.info.has(TASK_KILLING_STATE):
         status = status_updates.executor_status(
             turn, task, TaskState.KILLING, built_in.where(turn, executor, task, container.pid)

@@ -214,7 +214,7 @@ def _await(turn: Turn, executor: Executor) -> None:
 def _resume(turn: Turn, task: Task, container_id: ContainerId) -> None:
     """Take up the deadlines of a process that runs on; a TERM that may never have been sent is sent again."""
     if task.kill_started_at is None:
-        built_in.plan_completion(turn, task, task.launched_at)
+        built_in.runs(turn, task, task.launched_at)
         return
     grace = task.kill_grace_seconds
     if grace is None:

@@ -156,6 +156,8 @@ def _task(state: AgentState, record: TaskKept) -> None:
         kill_grace_seconds=record.kill_grace_seconds,
         overdue=record.overdue,
         termination=record.termination,
+        healthy=record.statuses[-1].healthy if record.statuses else None,
+        check_status=record.statuses[-1].check_status if record.statuses else None,
     )
     framework.tasks[record.info.task_id] = executor
     _place(executor, task)

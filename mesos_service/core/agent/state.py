@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mesos_service.core.timers import Timers
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.checks import CheckStatus, Purpose
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, LinkId, StreamId, TaskId
@@ -78,6 +79,18 @@ class Termination:
 
 
 @dataclass(slots=True)
+class Checking:
+    """A check of a running task, of either purpose."""
+
+    started_at: float
+    """When the task began to run: from then on its grace counts."""
+    probe: int | None = None
+    """The number of the try under way."""
+    failures: int = 0
+    """In a row, that count."""
+
+
+@dataclass(slots=True)
 class Task:
     """One task here, in exactly one of its executor's ``queued``, ``launched``, ``terminated``, ``completed``."""
 
@@ -104,6 +117,12 @@ class Task:
     """``max_completion_time`` has passed (M-AG-22)."""
     termination: Termination | None = None
     """Why its container is being destroyed, when that is neither its own doing nor a kill."""
+    healthy: bool | None = None
+    """What its health check last said; ``None`` before that, and without one."""
+    check_status: CheckStatus | None = None
+    """What its check last said; ``None`` without one."""
+    checking: dict[Purpose, Checking] = field(default_factory=dict)
+    """The checks that are made of it; empty unless it runs and is not being killed."""
     trace: TraceParent | None = None
     """The master's launch span."""
     launch_trace: TraceParent | None = None
@@ -280,6 +299,22 @@ class CompletionOverdue:
     container_id: ContainerId
 
 
+@dataclass(frozen=True, slots=True)
+class CheckDue:
+    """Try a check of the task in this container."""
+
+    container_id: ContainerId
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOverdue:
+    """The try under way has taken longer than its time-out."""
+
+    container_id: ContainerId
+    purpose: Purpose
+
+
 Deadline = (
     RegistrationDue
     | RetryDue
@@ -290,6 +325,8 @@ Deadline = (
     | ExecutorHeartbeatDue
     | KillOverdue
     | CompletionOverdue
+    | CheckDue
+    | CheckOverdue
 )
 
 
@@ -339,6 +376,8 @@ class AgentState:
     executor_streams: dict[StreamId, ContainerId] = field(default_factory=dict)
     streams: dict[tuple[FrameworkId, TaskId], UpdateStream] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
+    probes: int = 0
+    """The number of the last try of a check."""
     checkpoints: int = 0
     """The number of the last checkpoint that was asked for."""
     checkpointed: int = 0

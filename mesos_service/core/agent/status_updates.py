@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mesos_service.core.agent import probing
 from mesos_service.core.agent.records import UpdateAcknowledged, UpdateKept
 from mesos_service.core.agent.state import (
     ACKNOWLEDGED_MAX,
@@ -29,7 +30,7 @@ from mesos_service.core.trace import TraceParent
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import PARTITION_AWARE, FrameworkInfo
 from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
-from mesos_service.domain.tasks import ContainerStatus, Source, TaskState, TaskStatus
+from mesos_service.domain.tasks import TERMINAL_STATES, ContainerStatus, Source, TaskState, TaskStatus
 
 
 def agent_status(
@@ -62,7 +63,13 @@ def executor_status(
     message: str | None = None,
     reason: str | None = None,
 ) -> TaskStatus:
-    """A built-in executor's word on its task."""
+    """A built-in executor's word on its task, with what its checks last said.
+
+    The end of a task says nothing of its check, and of its health only when that was bad as it was killed (as recorded
+    of Mesos 1.12).
+    """
+    ended = state in TERMINAL_STATES
+    killed_unhealthy = task.healthy is False and task.kill_started_at is not None
     return TaskStatus(
         task_id=task.info.task_id,
         state=state,
@@ -73,6 +80,8 @@ def executor_status(
         executor_id=task.executor_id,
         timestamp=turn.now,
         uuid=turn.new_uuid(),
+        healthy=task.healthy if not ended else False if killed_unhealthy else None,
+        check_status=probing.check_status(task, ended),
         container=container,
     )
 
@@ -207,6 +216,8 @@ def move_task(executor: Executor, task: Task, status: TaskStatus) -> None:
     """Let a task take the state that an update tells, and remember it in the task's history (X12)."""
     task_id = task.info.task_id
     task.state = status.state
+    if not status.is_terminal:
+        task.healthy, task.check_status = status.healthy, status.check_status
     remembered = replace(status, data=None) if status.data is not None else status
     if task.statuses and task.statuses[-1].state is status.state:
         task.statuses[-1] = remembered

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from mesos_service.core.agent import (
     checkpointing,
+    checks,
     containers,
     custom_executor,
     executors,
@@ -18,6 +19,8 @@ from mesos_service.core.agent import (
 )
 from mesos_service.core.agent.state import (
     AgentState,
+    CheckDue,
+    CheckOverdue,
     CompletionOverdue,
     Deadline,
     ExecutorHeartbeatDue,
@@ -64,6 +67,7 @@ from mesos_service.core.messages import (
     FromMaster,
     MasterConnected,
     MasterLost,
+    ProbeEnded,
     Recover,
     ShutDown,
     Tick,
@@ -91,6 +95,8 @@ def step(state: AgentState, message: AgentMessage, now: float) -> list[AgentEffe
             containers.on_container_message(turn, message)
         case Checkpointed():
             return checkpointing.on_checkpointed(turn, message)
+        case ProbeEnded():
+            checks.on_probe_ended(turn, message)
         case ExecutorUpdate():
             custom_executor.on_update(turn, message)
         case Tick():
@@ -184,6 +190,10 @@ def _on_deadline(turn: Turn, deadline: Deadline) -> None:
             kills.on_kill_overdue(turn, deadline)
         case CompletionOverdue():
             kills.on_completion_overdue(turn, deadline)
+        case CheckDue():
+            checks.on_due(turn, deadline)
+        case CheckOverdue():
+            checks.on_overdue(turn, deadline)
         case RegistrationDue():
             registration.on_registration_due(turn)
         case ExecutorRegistrationOverdue():

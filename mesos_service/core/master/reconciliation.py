@@ -72,6 +72,7 @@ def _latest(turn: Turn, task: Task) -> TaskStatus:
         agent_id=task.agent_id,
         timestamp=turn.now,
         healthy=None if last is None else last.healthy,
+        check_status=None if last is None else last.check_status,
         container=None if last is None else last.container,
     )
 

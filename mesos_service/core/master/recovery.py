@@ -84,6 +84,7 @@ def tell_of_return(turn: Turn, adopted: Iterable[Task], was_unreachable: bool) -
             agent_id=task.agent_id,
             timestamp=turn.now,
             healthy=None if last is None else last.healthy,
+            check_status=None if last is None else last.check_status,
             container=None if last is None else last.container,
         )
         turn.tell(turn.state.frameworks[task.framework_id], Update(status))

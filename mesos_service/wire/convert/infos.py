@@ -26,6 +26,12 @@ from mesos_service.domain.values import to_milli
 from mesos_service.wire import agents, common, containers, frameworks, tasks
 from mesos_service.wire import constraints as wire_constraints
 from mesos_service.wire.convert.alike import Alike
+from mesos_service.wire.convert.checks import (
+    check_from_wire,
+    check_status_from_wire,
+    check_status_to_wire,
+    health_check_from_wire,
+)
 from mesos_service.wire.convert.values import (
     attributes_from_wire,
     attributes_to_wire,
@@ -252,6 +258,8 @@ def task_from_wire(info: tasks.TaskInfo) -> TaskInfo:
                 limits[name] = to_milli(limit.value)
             except ValueError as error:
                 refusal = refusal or f"Limit '{name}' is invalid: {error}"
+    check, check_refusal = check_from_wire(info.check)
+    health_check, health_refusal = health_check_from_wire(info.health_check)
     return TaskInfo(
         task_id=TaskId(info.task_id.value),
         agent_id=AgentId(info.agent_id.value),
@@ -262,7 +270,9 @@ def task_from_wire(info: tasks.TaskInfo) -> TaskInfo:
         command=info.command,
         kill_grace_seconds=duration_from_wire(info.kill_policy.grace_period) if info.kill_policy is not None else None,
         max_completion_seconds=duration_from_wire(info.max_completion_time),
-        refusal=refusal,
+        check=check,
+        health_check=health_check,
+        refusal=refusal or health_refusal or check_refusal,
         carried=info,
     )
 
@@ -309,6 +319,7 @@ def status_from_wire(status: tasks.TaskStatus) -> TaskStatus:
         timestamp=status.timestamp,
         uuid=status.uuid,
         healthy=status.healthy,
+        check_status=check_status_from_wire(status.check_status),
         data=status.data,
         unreachable_at=None if status.unreachable_time is None else status.unreachable_time.nanoseconds / NANOSECONDS,
         container=None if container is None else container_from_wire(container),
@@ -373,7 +384,7 @@ def status_to_wire(status: TaskStatus) -> tasks.TaskStatus:
         timestamp=status.timestamp,
         uuid=status.uuid,
         healthy=status.healthy,
-        check_status=carried.check_status if carried is not None else None,
+        check_status=check_status_to_wire(status.check_status),
         labels=carried.labels if carried is not None else None,
         container_status=container,
         unreachable_time=None if status.unreachable_at is None else time_to_wire(status.unreachable_at),

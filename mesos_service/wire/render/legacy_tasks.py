@@ -11,6 +11,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
 from mesos_service.wire import checks, common, containers, tasks
 from mesos_service.wire.base import Message, printed
+from mesos_service.wire.convert.checks import check_status_to_wire
 from mesos_service.wire.convert.infos import carried_task, command_of, container_to_wire
 from mesos_service.wire.render.legacy_values import Amounts, amounts
 
@@ -130,7 +131,7 @@ def _status(status: TaskStatus) -> LegacyTaskStatus:
         if container is None
         else LegacyContainerStatus(container_id=container.container_id, network_infos=container.network_infos),
         healthy=status.healthy,
-        check_status=carried.check_status if carried is not None else None,
+        check_status=check_status_to_wire(status.check_status),
     )
 
 

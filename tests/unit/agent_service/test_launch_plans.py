@@ -227,17 +227,17 @@ def test_what_this_agent_cannot_give_is_refused_in_words(container: containers.C
         plan_launch(command_task(command(), container), AGENT, SETTINGS, SANDBOX, SANDBOX)
 
 
-def test_a_task_that_wants_to_be_checked_is_refused_rather_than_left_unchecked() -> None:
-    """Without its health check a task that hangs would count as well, and nobody would know."""
-    own, probe = command(), command(value="true")
+def test_a_check_whose_command_cannot_be_run_is_refused_at_once() -> None:
+    """It would fail at each try, and nobody would know why the task is killed."""
+    own, probe = command(), command(value="a\0b")
     wanted = {
-        "health_check": command_task(own, health_check=checks.HealthCheck(type="COMMAND", command=probe)),
+        "health check": command_task(own, health_check=checks.HealthCheck(type="COMMAND", command=probe)),
         "check": command_task(
             own, check=checks.CheckInfo(type="COMMAND", command=checks.CheckInfoCommand(command=probe))
         ),
     }
     for name, launch in wanted.items():
-        with pytest.raises(LaunchFailed, match=f"The task asks for a '{name}'"):
+        with pytest.raises(LaunchFailed, match=f"The command of its {name} cannot be run: .*NUL"):
             plan_launch(launch, AGENT, SETTINGS, SANDBOX, SANDBOX)
 
 

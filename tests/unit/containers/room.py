@@ -15,7 +15,7 @@ from mesos_service.containers import keeper
 from mesos_service.containers.containerizer import Containerizer, Members
 from mesos_service.containers.kept import KeeperLink
 from mesos_service.containers.launcher import PosixLauncher
-from mesos_service.containers.plan import LaunchPlan, UriSpec
+from mesos_service.containers.plan import LaunchPlan, Streams, UriSpec
 from mesos_service.containers.processes import read_stat
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
@@ -127,7 +127,9 @@ class Room:
 
     async def start_keeper(self) -> None:
         """Have it run before anything is counted."""
-        warm_up = await self.keeper.launch("warm-up", ["/bin/true"], {}, (1, 2), gated=False, survives=False)
+        warm_up = await self.keeper.launch(
+            "warm-up", ["/bin/true"], {}, Streams(None, 1, 2), gated=False, survives=False
+        )
         await warm_up.exited
         self.keeper.reap(warm_up)
         await until(lambda: not children_of_ours())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from mesos_service.core.effects import (
     LaunchContainer,
     OpenExecutorStream,
     SignalContainer,
+    StartProbe,
 )
 from mesos_service.core.link import (
     AcknowledgeUpdate,
@@ -49,13 +51,15 @@ from mesos_service.core.messages import (
     FromMaster,
     MasterConnected,
     MasterLost,
+    ProbeEnded,
     ShutDown,
 )
 from mesos_service.core.trace import start_trace
+from mesos_service.domain.checks import Check, CheckType, HealthCheck, ProbeResult
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import PARTITION_AWARE, TASK_KILLING_STATE, FrameworkInfo
 from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId, LinkId, StreamId, TaskId
-from mesos_service.domain.tasks import TaskState
+from mesos_service.domain.tasks import TaskInfo, TaskState
 from tests.unit.core.agent.world import AGENT_ID, World, custom, executor_status, framework_info, pod, task_info
 
 FRAMEWORKS: tuple[FrameworkInfo, ...] = (
@@ -81,6 +85,7 @@ class Chaos:
         self.streams: list[tuple[FrameworkId, ExecutorId, StreamId]] = []
         self.updates: list[AcknowledgeUpdate] = []
         self.registrations: list[Register | Reregister] = []
+        self.probes: list[StartProbe] = []
         self.destroying: set[ContainerId] = set()
         self.exits = 0
 
@@ -104,6 +109,9 @@ class Chaos:
                     self.streams.append((effect.framework_id, effect.executor_id, effect.stream_id))
                 case CloseExecutorStream(stream_id):
                     assert any(known == stream_id for _, _, known in self.streams)
+                case StartProbe():
+                    assert effect.container_id not in self.destroying, "a check of what is being destroyed"
+                    self.probes.append(effect)
                 case Exit():
                     self.exits += 1
             match getattr(effect, "message", None):
@@ -155,11 +163,13 @@ class Chaos:
             return Reregistered(registration=request.registration, agent_id=AGENT_ID, asked=asked)
         if choice < 4:
             completion = source.choice([None, None, 5.0])
-            return RunTask(framework=framework, task=task_info(self.new_task(), None, None, completion), trace=trace)
+            task = task_info(self.new_task(), None, None, completion)
+            return RunTask(framework=framework, task=self.perhaps_checked(task), trace=trace)
         if choice < 6:
             return RunTask(framework=framework, task=task_info(self.new_task(), executor), trace=trace)
         if choice < 8:
-            tasks = tuple(task_info(f"{self.new_task()}-{number}") for number in range(source.randint(1, 3)))
+            names = [f"{self.new_task()}-{number}" for number in range(source.randint(1, 3))]
+            tasks = tuple(self.perhaps_checked(task_info(name)) for name in names)
             self.task_ids.extend(task.task_id for task in tasks)
             return RunTaskGroup(framework=framework, executor=executor, tasks=tasks, trace=trace)
         if choice < 10:
@@ -182,7 +192,29 @@ class Chaos:
             return MessageToAgent(framework_id=framework_id, executor_id=executor.executor_id, data=b"x")
         return Ping(connected=source.random() < 0.9)
 
+    def perhaps_checked(self, task: TaskInfo) -> TaskInfo:
+        check = Check(
+            type=self.source.choice(list(CheckType)),
+            delay_seconds=self.source.choice([0.0, 1.0]),
+            interval_seconds=self.source.choice([0.0, 1.0]),
+            timeout_seconds=self.source.choice([0.0, 0.5]),
+            port=80,
+        )
+        health = HealthCheck(check=check, grace_period_seconds=0.5, consecutive_failures=self.source.randint(0, 2))
+        return replace(
+            task,
+            check=check if self.source.random() < 0.3 else None,
+            health_check=health if self.source.random() < 0.3 else None,
+        )
+
+    def from_probe(self) -> AgentMessage:
+        effect = self.source.choice(self.probes[-4:])
+        result = ProbeResult(self.source.choice([None, 0, 1, 200, 500]), "drawn", aborted=self.source.random() < 0.1)
+        return ProbeEnded(effect.container_id, effect.purpose, effect.probe, result)
+
     def from_container(self) -> AgentMessage:
+        if self.probes and self.source.random() < 0.3:
+            return self.from_probe()
         container_id = self.source.choice(self.containers[-5:])
         known = self.world.state.containers.get(container_id)
         choice = self.source.randint(0, 9)

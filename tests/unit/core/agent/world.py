@@ -49,6 +49,7 @@ from mesos_service.core.messages import (
 )
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.checks import Check, HealthCheck
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import PARTITION_AWARE, TASK_KILLING_STATE, FrameworkInfo
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, LinkId, StreamId, TaskId
@@ -95,6 +96,8 @@ def task_info(
     kill_grace: float | None = None,
     max_completion: float | None = None,
     resources: Resources = SMALL,
+    check: Check | None = None,
+    health_check: HealthCheck | None = None,
 ) -> TaskInfo:
     return TaskInfo(
         task_id=TaskId(task_id),
@@ -105,6 +108,8 @@ def task_info(
         command=None if executor is not None else "sleep 1",
         kill_grace_seconds=kill_grace,
         max_completion_seconds=max_completion,
+        check=check,
+        health_check=health_check,
     )
 
 
