@@ -23,6 +23,7 @@ from mesos_service.core import task_states
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.routes import legacy as master_legacy
 from mesos_service.master.routes import operator as master_operator
+from mesos_service.master.routes import policy
 from mesos_service.wire import agent_operator, operator
 
 _MADE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n"
@@ -71,7 +72,7 @@ def flags_page(flags: type[Flags]) -> str:
 def operator_page() -> str:
     """What there is to be asked of services: the calls of ``POST /api/v1``, and the old paths."""
     services = (
-        ("master", operator.CallType, master_operator.CALLS, (*master_legacy.READ_PATHS, "/teardown")),
+        ("master", operator.CallType, master_operator.CALLS, (*master_legacy.READ_PATHS, *policy.PATHS, "/teardown")),
         ("agent", agent_operator.CallType, agent_calls.CALLS, agent_legacy.READ_PATHS),
     )
     lines = [

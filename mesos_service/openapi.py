@@ -39,6 +39,14 @@ def answers_map(values: Mapping[str, Any], description: str) -> Responses:
     return {200: {"description": description, "content": {"application/json": {"schema": schema}}}}
 
 
+def takes_json(schema_name: str, *, listed: bool = False) -> dict[str, Any]:  # Any: as in Responses
+    """For a route's ``openapi_extra``: a body that is a component, or with ``listed`` an array of them."""
+    schema: dict[str, Any] = {"$ref": _REF + schema_name}  # Any: as in Responses
+    if listed:
+        schema = {"type": "array", "items": schema}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 def refusal(status: int, description: str) -> Responses:
     """For a route's ``responses``: plain text that says why."""
     return {status: {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}}

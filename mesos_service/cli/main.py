@@ -17,6 +17,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from mesos_service import __version__
+from mesos_service.cli import policy_commands
+from mesos_service.cli.options import DEFAULT_MASTER, MasterOption, OutputOption, show
 from mesos_service.cli.output import EXIT_FAULT, EXIT_USAGE, OutputFormat, complain, print_json, print_table
 from mesos_service.domain.errors import ConfigurationError, MesosServiceError
 
@@ -56,15 +58,6 @@ _HELP: Final = {
     "local": "Run a master and agents on this machine, for as long as you like. Takes the master's flags.",
 }
 
-MasterOption = Annotated[
-    str,
-    typer.Option(
-        "--master", envvar="MESOS_MASTER", metavar="HOST:PORT", help="The master to ask, or zk://host:port/path."
-    ),
-]
-OutputOption = Annotated[OutputFormat, typer.Option("-o", "--output", help="How to print it.")]
-DEFAULT_MASTER: Final = "127.0.0.1:5050"
-
 
 def build(wanted: str | None = None) -> typer.Typer:
     """The application. Reading the flags of a service takes a while, so only the command ``wanted`` gets its own;
@@ -95,6 +88,7 @@ def build(wanted: str | None = None) -> typer.Typer:
     modules.command("list")(_module_list)
     modules.command("check")(_module_check)
     app.add_typer(modules, name="module", help="Modules: allocators, isolators, offer filters.")
+    policy_commands.add_to(app)
     registry = typer.Typer(no_args_is_help=True)
     # Without a callback, typer would make the only command that of the group.
     registry.callback()(lambda: None)
@@ -201,12 +195,12 @@ def _add_reads(app: typer.Typer) -> None:
     @app.command()
     def agents(master: MasterOption = DEFAULT_MASTER, output: OutputOption = OutputFormat.TABLE) -> None:
         """List agents."""
-        _show("agents", master, output)
+        show("agents", master, output)
 
     @app.command()
     def frameworks(master: MasterOption = DEFAULT_MASTER, output: OutputOption = OutputFormat.TABLE) -> None:
         """List frameworks."""
-        _show("frameworks", master, output)
+        show("frameworks", master, output)
 
     @app.command()
     def tasks(
@@ -215,17 +209,17 @@ def _add_reads(app: typer.Typer) -> None:
         all_: Annotated[bool, typer.Option("--all", help="Also those that have ended or are out of reach.")] = False,
     ) -> None:
         """List tasks."""
-        _show("all_tasks" if all_ else "tasks", master, output)
+        show("all_tasks" if all_ else "tasks", master, output)
 
     @app.command()
     def roles(master: MasterOption = DEFAULT_MASTER, output: OutputOption = OutputFormat.TABLE) -> None:
         """List roles in use."""
-        _show("roles", master, output)
+        show("roles", master, output)
 
     @app.command()
     def offers(master: MasterOption = DEFAULT_MASTER, output: OutputOption = OutputFormat.TABLE) -> None:
         """List offers that wait for an answer."""
-        _show("offers", master, output)
+        show("offers", master, output)
 
     @app.command()
     def explain(
@@ -237,12 +231,6 @@ def _add_reads(app: typer.Typer) -> None:
         from mesos_service.cli.explain import explain as run_explain
 
         run_explain(framework, master, output)
-
-
-def _show(name: str, master: str, output: OutputFormat) -> None:
-    from mesos_service.cli.reads import show
-
-    show(name, master, output)
 
 
 def _module_list(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -23,7 +23,7 @@ from mesos_service.election.detector import ZooKeeperDetector, find_leader
 from mesos_service.election.interface import Leader
 from mesos_service.election.url import ZooKeeperUrl, names_zookeeper, read_url
 from mesos_service.wire.operator import Response, ResponseGetFrameworks, ResponseGetTasks
-from mesos_service.wire.resources import Resource
+from mesos_service.wire.resources import Resource, ValueLimit, ValueScalar
 from mesos_service.wire.tasks import Task
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -40,8 +40,8 @@ class Listing:
     items: object
 
 
-def ask(master: str, call: str) -> bytes:
-    """The master's answer to an operator call without arguments.
+def ask(master: str, call: str, **arguments: object) -> bytes:
+    """The master's answer to an operator call; ``arguments`` are its sub-message, where it has one.
 
     Raises :class:`~mesos_service.domain.errors.OperatingFault` when nobody answers there, or not as a master would,
     and :class:`~mesos_service.domain.errors.ConfigurationError` when ``master`` is no address.
@@ -51,7 +51,7 @@ def ask(master: str, call: str) -> bytes:
         # A proxy of the environment is for the web, not for the cluster.
         with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True, trust_env=False) as client:
             response = client.post(
-                f"http://{address}/api/v1", json={"type": call}, headers={"Accept": "application/json"}
+                f"http://{address}/api/v1", json={"type": call, **arguments}, headers={"Accept": "application/json"}
             )
     except httpx.TimeoutException as error:
         raise OperatingFault(f"the master at {address} did not answer within {TIMEOUT_SECONDS:g} seconds") from error
@@ -155,6 +155,26 @@ def offers(body: bytes) -> Listing:
     return Listing(("ID", "FRAMEWORK", "AGENT", "HOSTNAME", "RESOURCES"), rows, items)
 
 
+def quota(body: bytes) -> Listing:
+    """Roles with quota: what is guaranteed, and what they may have at most."""
+    found = _decode(body).get_quota
+    rows = [
+        (config.role, _quantities(config.guarantees), _quantities(config.limits))
+        for config in (found.status.configs if found else ())
+    ]
+    decoded: object = json.loads(body)
+    answer = decoded.get("get_quota") if isinstance(decoded, dict) else None
+    status = answer.get("status") if isinstance(answer, dict) else None
+    return Listing(("ROLE", "GUARANTEES", "LIMITS"), rows, _list(status, "configs"))
+
+
+def weights(body: bytes) -> Listing:
+    """Roles for which a weight was set; all others weigh 1."""
+    found = _decode(body).get_weights
+    rows = [(info.role or "*", f"{info.weight:g}") for info in (found.weight_infos if found else ())]
+    return Listing(("ROLE", "WEIGHT"), rows, _items(body, "get_weights", "weight_infos"))
+
+
 READS: Final[dict[str, tuple[str, Callable[[bytes], Listing]]]] = {
     "agents": ("GET_AGENTS", agents),
     "frameworks": ("GET_FRAMEWORKS", frameworks),
@@ -162,6 +182,8 @@ READS: Final[dict[str, tuple[str, Callable[[bytes], Listing]]]] = {
     "all_tasks": ("GET_TASKS", all_tasks),
     "roles": ("GET_ROLES", roles),
     "offers": ("GET_FRAMEWORKS", offers),
+    "quota": ("GET_QUOTA", quota),
+    "weights": ("GET_WEIGHTS", weights),
 }
 """By name: the operator call, and how its answer is read."""
 
@@ -229,6 +251,13 @@ def _part(used: Sequence[Resource], total: Sequence[Resource], name: str) -> str
 
 def _number(amount: float) -> str:
     return f"{round(amount, 3):.3f}".rstrip("0").rstrip(".")
+
+
+def _quantities(amounts: Mapping[str, ValueScalar] | Mapping[str, ValueLimit]) -> str:
+    # A limit may be spelled "Infinity", which reads as a number.
+    return ";".join(
+        f"{name}:{_number(float(amount.value)).replace('inf', 'Infinity')}" for name, amount in amounts.items()
+    )
 
 
 def _amounts(resources: Sequence[Resource]) -> str:

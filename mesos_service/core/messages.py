@@ -28,6 +28,7 @@ from mesos_service.domain.ids import (
 )
 from mesos_service.domain.offers import DEFAULT_FILTERS, Filters
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
+from mesos_service.plugins.allocator import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +258,49 @@ class OperatorMarkGone:
     stimulus: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorUpdateQuota:
+    """UPDATE_QUOTA (M-OM-08): all of it or nothing; answered 200 when it is stored, 400 with a reason."""
+
+    request: int
+    quotas: tuple[tuple[Role, Quota], ...]
+    force: bool = False
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSetQuota:
+    """SET_QUOTA, the older form: a guarantee that is also the limit, for a role that has no quota yet."""
+
+    request: int
+    role: Role
+    guarantee: Quantities
+    force: bool = False
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorRemoveQuota:
+    """REMOVE_QUOTA, the older form. ``path`` is what the refusal names, as in Mesos."""
+
+    request: int
+    role: Role
+    path: str
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorUpdateWeights:
+    """UPDATE_WEIGHTS (M-OM-07): all of it or nothing; answered 200 when it is stored, 400 with a reason."""
+
+    request: int
+    weights: tuple[tuple[Role, float], ...]
+    stimulus: str = ""
+
+
+OperatorPolicy = OperatorUpdateQuota | OperatorSetQuota | OperatorRemoveQuota | OperatorUpdateWeights
+
+
 @dataclass(frozen=True, slots=True)
 class Persisted:
     """The registrar has stored the operation; what presumed it may now be said."""
@@ -289,6 +333,7 @@ MasterMessage = (
     | LinkLost
     | OperatorTeardown
     | OperatorMarkGone
+    | OperatorPolicy
     | ExplainFramework
     | UpdateWhitelist
     | Persisted

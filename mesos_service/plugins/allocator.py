@@ -46,6 +46,9 @@ class Quota:
     guarantees: Quantities = field(default_factory=dict)
     limits: Quantities = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        return bool(self.guarantees or self.limits)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocatorOptions:
@@ -212,25 +215,30 @@ class Allocator(ABC):
     # -- policy ----------------------------------------------------------------------------------------------
     @abstractmethod
     def update_weights(self, weights: Mapping[Role, float]) -> None:
-        """Takes effect with the next pass; nothing is rebalanced (X33).
+        """These roles weigh so much from the next pass on, others what they did; nothing is rebalanced (X33).
 
-        Not called by this version: weights are those of ``--weights``, told at the start in ``AllocatorOptions``. The
-        interface is settled for the operator's call to come.
+        Called with what an operator has set, and at a master's start with what the registry has; ``--weights`` are
+        told in ``AllocatorOptions``.
         """
 
     def update_quota(self, role: Role, quota: Quota) -> None:
         """Takes effect with the next pass; nobody loses what he has. An empty quota takes quota away (X36-X38).
 
-        Raises :class:`ConfigurationError` where the quota is not lawful, and, as here, when the allocator knows none.
+        Called with what an operator has set, and at a master's start with what the registry has. A module that does
+        not override it knows no quota, and operators are refused one (:meth:`knows_quota`).
 
-        Not called by this version. The interface is settled for the operator's call to come.
+        Raises :class:`ConfigurationError` where the quota is not lawful, and, as here, when the allocator knows none.
         """
         raise ConfigurationError(f"The allocator '{self.name}' does not know quota.")
+
+    def knows_quota(self) -> bool:
+        """Whether operators may set quota; so it is for a module that overrides :meth:`update_quota`."""
+        return type(self).update_quota is not Allocator.update_quota
 
     def quota_consumption(self, role: Role) -> Quantities:
         """What ``role`` has consumed of its quota, offers left out (X36); nothing where the allocator knows no quota.
 
-        Not called by this version.
+        For tests and tools: what operators are told is counted in the master's own books.
         """
         return {}
 

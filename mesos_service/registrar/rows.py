@@ -15,15 +15,18 @@ from sqlalchemy import Column, Connection, Row, Table, delete, select
 from mesos_service.core.registry.registry import RegisteredFramework, Registry
 from mesos_service.core.registry.touched import Touched
 from mesos_service.domain.agents import AgentInfo
-from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import tables
 from mesos_service.registrar.interface import RegistryFault
 from mesos_service.wire.agent_link import AgentDescription
 from mesos_service.wire.convert.infos import framework_from_wire, framework_to_wire
 from mesos_service.wire.convert.link import agent_description_from_wire, agent_description_to_wire
+from mesos_service.wire.convert.policy import quota_from_wire, quota_to_wire
 from mesos_service.wire.frameworks import FrameworkInfo as WireFrameworkInfo
+from mesos_service.wire.policy import QuotaConfig
 
-K = TypeVar("K", AgentId, FrameworkId)
+K = TypeVar("K", AgentId, FrameworkId, Role)
 V = TypeVar("V")
 T = TypeVar("T")
 
@@ -36,6 +39,7 @@ ROWS_AT_ONCE: Final = 1000
 _ENCODER: Final = msgspec.json.Encoder()
 _AGENT: Final = msgspec.json.Decoder(AgentDescription)
 _FRAMEWORK: Final = msgspec.json.Decoder(WireFrameworkInfo)
+_QUOTA: Final = msgspec.json.Decoder(QuotaConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,19 @@ def _read_framework(row: Row[Any]) -> RegisteredFramework:  # Any: as in Collect
     return RegisteredFramework(framework_from_wire(_FRAMEWORK.decode(row.info)), row.generation)
 
 
+def _write_quota(quota: Quota) -> Columns:
+    # The role is the row's key; in the document it only completes the form.
+    return {"config": _text(quota_to_wire(Role(""), quota))}
+
+
+def _read_quota(row: Row[Any]) -> Quota:  # Any: as in Collection.
+    return quota_from_wire(_QUOTA.decode(row.config))
+
+
+def _read_weight(row: Row[Any]) -> float:  # Any: as in Collection.
+    return float(row.weight)
+
+
 ADMITTED: Final[Collection[AgentId, AgentInfo]] = Collection(
     tables.ADMITTED, lambda registry: registry.admitted, lambda keys: keys.agents, _write_agent, _read_agent
 )
@@ -116,6 +133,17 @@ REMOVED_FRAMEWORKS: Final[Collection[FrameworkId, float]] = Collection(
     _read_since,
 )
 
+QUOTAS: Final[Collection[Role, Quota]] = Collection(
+    tables.QUOTAS, lambda registry: registry.quotas, lambda keys: keys.roles, _write_quota, _read_quota
+)
+WEIGHTS: Final[Collection[Role, float]] = Collection(
+    tables.WEIGHTS,
+    lambda registry: registry.weights,
+    lambda keys: keys.roles,
+    lambda weight: {"weight": weight},
+    _read_weight,
+)
+
 
 def changes(before: Registry, after: Registry, keys: Touched) -> tuple[Change, ...]:
     """What has to be written to come from one registry to the other, where only ``keys`` may differ."""
@@ -125,6 +153,8 @@ def changes(before: Registry, after: Registry, keys: Touched) -> tuple[Change, .
         _change(GONE, before, after, keys),
         _change(FRAMEWORKS, before, after, keys),
         _change(REMOVED_FRAMEWORKS, before, after, keys),
+        _change(QUOTAS, before, after, keys),
+        _change(WEIGHTS, before, after, keys),
     )
     return tuple(change for change in found if change.gone or change.rows)
 
@@ -175,6 +205,8 @@ def load(connection: Connection) -> Registry:
         gone=_load(connection, GONE),
         frameworks=_load(connection, FRAMEWORKS),
         removed_frameworks=_load(connection, REMOVED_FRAMEWORKS),
+        quotas=_load(connection, QUOTAS),
+        weights=_load(connection, WEIGHTS),
     )
 
 

@@ -50,6 +50,20 @@ FRAMEWORKS: Final = Table(
     Column("info", Text, nullable=False, comment="FrameworkInfo as JSON"),
 )
 
+QUOTAS: Final = Table(
+    "quotas",
+    METADATA,
+    Column("role", Text, primary_key=True),
+    Column("config", Text, nullable=False, comment="QuotaConfig as JSON"),
+)
+
+WEIGHTS: Final = Table(
+    "weights",
+    METADATA,
+    Column("role", Text, primary_key=True),
+    Column("weight", Double, nullable=False),
+)
+
 REMOVED_FRAMEWORKS: Final = Table(
     "removed_frameworks",
     METADATA,

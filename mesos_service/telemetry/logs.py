@@ -47,7 +47,9 @@ INFO: Final = frozenset(
         "framework.updated",
         "standby.joined",
         "standby.left",
+        "quota.updated",
         "registry.pruned",
+        "weight.updated",
     }
 )
 WARNING: Final = frozenset(

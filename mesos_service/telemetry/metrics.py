@@ -14,6 +14,7 @@ from urllib.parse import quote
 from mesos_service.core import link
 from mesos_service.core.agent.state import AgentState, ExecutorState
 from mesos_service.core.effects import Note
+from mesos_service.core.master.role_use import roles_in_use
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.tasks import TaskState
@@ -241,9 +242,25 @@ def _master_gauges(state: MasterState, now: float) -> Snapshot:
         found[f"allocator/mesos/resources/{name}/offered_or_allocated"] = (
             used.get(name, 0) + offered.get(name, 0)
         ) / 1000
+    found |= _quota_gauges(state)
     for task_state, count in _by_state(frameworks, MASTER_ACTIVE).items():
         found[f"master/tasks_{short_name(task_state)}"] = float(count)
     return found | resource_gauges("master", total, used)
+
+
+def _quota_gauges(state: MasterState) -> Snapshot:
+    """Of roles that have any: what they are guaranteed, may have, and consume (X36)."""
+    found: Snapshot = {}
+    uses = roles_in_use(state) if state.quotas else {}
+    for role, quota in state.quotas.items():
+        for kind, amounts in (
+            ("guarantee", quota.guarantees),
+            ("limit", quota.limits),
+            ("consumed", uses[role].consumed()),
+        ):
+            for name, amount in amounts.items():
+                found[f"allocator/mesos/quota/roles/{role}/resources/{name}/{kind}"] = amount / 1000
+    return found
 
 
 def _by_state(frameworks: Iterable[Framework], states: Iterable[TaskState]) -> dict[TaskState, int]:

@@ -18,6 +18,7 @@ import msgspec
 from mesos_service.wire import agent_operator, executor, operator, scheduler
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.lenient import Json, RefusedJsonError, read_message
+from mesos_service.wire.policy import QuotaRequest, WeightInfo
 from mesos_service.wire.validate import (
     validate_agent_call,
     validate_executor_call,
@@ -116,7 +117,41 @@ def decode_leniently(cls: type[S], body: bytes, preface: str) -> S:
         raise WireError(400, f"{preface}Nested too deeply") from None
 
 
+def read_quota_request(body: bytes) -> QuotaRequest:
+    """The body of ``POST /quota``; raises ``WireError``."""
+    return _read_old(QuotaRequest, body, "set quota")[0]
+
+
+def read_weights(body: bytes) -> tuple[WeightInfo, ...]:
+    """The body of ``PUT /weights``, a list; raises ``WireError``."""
+    return _read_old(WeightInfo, body, "update weights", listed=True)
+
+
+def _read_old(cls: type[S], body: bytes, what: str, *, listed: bool = False) -> tuple[S, ...]:
+    """The body of one of the old paths: one ``cls``, or a list of them. What it says is repeated in refusals."""
+    preface = f"Failed to parse {what} request JSON '{body.decode(errors='replace')}': "
+    try:
+        value = _json(body)
+        if listed is not isinstance(value, list):
+            raise ValueError("Not a JSON array" if listed else "Not a JSON object")
+        items = value if isinstance(value, list) else [value]
+        return tuple(read_message(cls, item) for item in items)
+    except RecursionError:
+        why = "Nested too deeply"
+    except (ValueError, RefusedJsonError) as refusal:
+        why = str(refusal)
+    raise WireError(400, f"{preface[:REFUSAL_CHARACTERS_MAX]}{why}")
+
+
 def _parse(body: bytes) -> Json:
+    try:
+        return _json(body)
+    except ValueError as error:
+        raise WireError(400, f"Failed to parse body into JSON: {error}") from None
+
+
+def _json(body: bytes) -> Json:
+    """Raises ``ValueError`` with Mesos' words for what is wrong."""
     try:
         return msgspec.json.decode(body)
     except RecursionError:
@@ -127,7 +162,7 @@ def _parse(body: bytes) -> Json:
         why = "Value out of range"
     except msgspec.DecodeError as error:
         why = _syntax_error(body, str(error))
-    raise WireError(400, f"Failed to parse body into JSON: {why}")
+    raise ValueError(why)
 
 
 def _syntax_error(body: bytes, message: str) -> str:

@@ -21,6 +21,8 @@ from mesos_service.core.registry.operations import (
     RecordFramework,
     RemoveAgent,
     RemoveFramework,
+    UpdateQuotas,
+    UpdateWeights,
     apply,
 )
 from mesos_service.core.registry.registry import Registry
@@ -29,12 +31,13 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import MULTI_ROLE, FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
+from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import rows
 from mesos_service.registrar.store import SqlStore
 from mesos_service.registrar.url import file_url, parse_url
 
 SECONDS = 30.0
-K = TypeVar("K", AgentId, FrameworkId)
+K = TypeVar("K", AgentId, FrameworkId, Role)
 
 # Few keys, so that operations meet.
 agent_ids = st.sampled_from([AgentId("a"), AgentId("b"), AgentId("ü 'c'")])
@@ -59,6 +62,9 @@ frameworks = st.builds(
     capabilities=st.just(frozenset({MULTI_ROLE})),
     principal=st.none() | st.just("p"),
 )
+roles = st.sampled_from([Role("r"), Role("s"), Role("ü 'c'")])
+amounts = st.dictionaries(st.sampled_from(["cpus", "mem"]), st.integers(1, 10**12))
+quotas = st.builds(Quota, guarantees=amounts, limits=amounts)
 operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(AdmitAgent, agent_ids, agents),
     st.builds(MarkAgentReachable, agent_ids, agents),
@@ -69,6 +75,8 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(RecordFramework, framework_ids, frameworks, st.integers(1, 2**40)),
     st.builds(RemoveFramework, framework_ids, times),
     st.builds(PruneFrameworks, st.lists(framework_ids).map(tuple)),
+    st.builds(UpdateQuotas, st.lists(st.tuples(roles, quotas), max_size=3).map(tuple)),
+    st.builds(UpdateWeights, st.lists(st.tuples(roles, st.floats(1e-6, 1e6)), max_size=3).map(tuple)),
 )
 histories = st.lists(st.lists(operations, max_size=6), max_size=6)
 
@@ -103,6 +111,7 @@ def test_only_what_is_touched_changes(before: Sequence[Operation], batch: Sequen
         assert _differing(earlier, later) <= keys.agents
     for earlier, later in zip(*frameworks_of, strict=True):
         assert _differing(earlier, later) <= keys.frameworks
+    assert _differing(old.quotas, new.quotas) | _differing(old.weights, new.weights) <= keys.roles
     assert rows.changes(old, old, keys) == ()
 
 

@@ -32,7 +32,7 @@ from mesos_service.domain.offers import Offer
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
-from mesos_service.plugins.allocator import Allocator
+from mesos_service.plugins.allocator import Allocator, Quota
 from mesos_service.plugins.offer_filter import OfferFilter
 
 
@@ -279,4 +279,9 @@ class MasterState:
     framework_counter: int = 0
     offer_counter: int = 0
     operation_counter: int = 0
-    weights: Mapping[Role, float] = field(default_factory=dict)
+    weights: dict[Role, float] = field(default_factory=dict)
+    """Those of ``--weights``, or what operators have set since (M-OM-07); roles that are not here weigh 1."""
+    registered_weights: bool = False
+    """The registry has weights, or will: then it alone says what roles weigh, and not the flag."""
+    quotas: dict[Role, Quota] = field(default_factory=dict)
+    """Of top-level roles, as the registry has them (M-OM-08); both are written by ``policy.py`` alone."""

@@ -24,6 +24,7 @@ from mesos_service.core.master import (
     offers,
     operations,
     passes,
+    policy,
     reconciliation,
     registration,
     registry_gc,
@@ -58,7 +59,11 @@ from mesos_service.core.messages import (
     MasterMessage,
     MessageCall,
     OperatorMarkGone,
+    OperatorRemoveQuota,
+    OperatorSetQuota,
     OperatorTeardown,
+    OperatorUpdateQuota,
+    OperatorUpdateWeights,
     Persisted,
     Reconcile,
     ReconcileOperations,
@@ -122,6 +127,14 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
             teardown.on_operator_teardown(turn, message)
         case OperatorMarkGone():
             departure.on_mark_gone(turn, message)
+        case OperatorUpdateQuota():
+            policy.on_update_quota(turn, message)
+        case OperatorSetQuota():
+            policy.on_set_quota(turn, message)
+        case OperatorRemoveQuota():
+            policy.on_remove_quota(turn, message)
+        case OperatorUpdateWeights():
+            policy.on_update_weights(turn, message)
         case ExplainFramework():
             explaining.on_explain(turn, message)
         case UpdateWhitelist():
@@ -244,6 +257,10 @@ def _on_persisted(turn: Turn, number: int) -> None:
             standbys.on_promotion_stored(turn, number, stored)
         case teardown.Removal():
             teardown.on_removal_stored(turn, number, stored)
+        case policy.Quotas():
+            policy.on_quotas_stored(turn, stored)
+        case policy.Weights():
+            policy.on_weights_stored(turn, stored)
         case None:
             pass
         case _:

@@ -13,7 +13,8 @@ from typing import assert_never
 from mesos_service.core.registry.registry import RegisteredFramework, Registry
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import FrameworkInfo
-from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.plugins.allocator import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,20 @@ class PruneFrameworks:
     removed: tuple[FrameworkId, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateQuotas:
+    """Each role's quota is replaced by another; an empty one takes it away. All of them or none (M-OM-08, X38)."""
+
+    quotas: tuple[tuple[Role, Quota], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateWeights:
+    """These roles have these weights from now on, others keep theirs (M-OM-07, X33)."""
+
+    weights: tuple[tuple[Role, float], ...]
+
+
 Operation = (
     AdmitAgent
     | MarkAgentUnreachable
@@ -91,6 +106,8 @@ Operation = (
     | RecordFramework
     | RemoveFramework
     | PruneFrameworks
+    | UpdateQuotas
+    | UpdateWeights
 )
 
 
@@ -101,6 +118,7 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
     """
     admitted, unreachable, gone = dict(registry.admitted), dict(registry.unreachable), dict(registry.gone)
     frameworks, removed = dict(registry.frameworks), dict(registry.removed_frameworks)
+    quotas, weights = dict(registry.quotas), dict(registry.weights)
     for operation in operations:
         match operation:
             case AdmitAgent(agent_id, agent) | MarkAgentReachable(agent_id, agent):
@@ -132,6 +150,14 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
             case PruneFrameworks(framework_ids):
                 for framework_id in framework_ids:
                     removed.pop(framework_id, None)
+            case UpdateQuotas(changed):
+                for role, quota in changed:
+                    if quota:
+                        quotas[role] = quota
+                    else:
+                        quotas.pop(role, None)
+            case UpdateWeights(changed_weights):
+                weights.update(changed_weights)
             case _:
                 assert_never(operation)
     return replace(
@@ -141,4 +167,6 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
         gone=gone,
         frameworks=frameworks,
         removed_frameworks=removed,
+        quotas=quotas,
+        weights=weights,
     )

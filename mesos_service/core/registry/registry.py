@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import FrameworkInfo
-from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.plugins.allocator import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,7 @@ class Registry:
     frameworks: Mapping[FrameworkId, RegisteredFramework] = field(default_factory=dict)
     removed_frameworks: Mapping[FrameworkId, float] = field(default_factory=dict)
     """Torn down, or out of time: none of them may subscribe again (X18f). Oldest first."""
+    quotas: Mapping[Role, Quota] = field(default_factory=dict)
+    """Of top-level roles; never an empty one (M-OM-08)."""
+    weights: Mapping[Role, float] = field(default_factory=dict)
+    """As an operator's call has set them; empty until there was one, and the flag holds (M-OM-07)."""

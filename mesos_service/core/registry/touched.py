@@ -17,8 +17,10 @@ from mesos_service.core.registry.operations import (
     RecordFramework,
     RemoveAgent,
     RemoveFramework,
+    UpdateQuotas,
+    UpdateWeights,
 )
-from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,14 @@ class Touched:
 
     agents: frozenset[AgentId]
     frameworks: frozenset[FrameworkId]
+    roles: frozenset[Role]
 
 
 def touched(operations: Iterable[Operation]) -> Touched:
     """What :func:`~mesos_service.core.registry.operations.apply` may change when it is given ``operations``."""
     agents: set[AgentId] = set()
     frameworks: set[FrameworkId] = set()
+    roles: set[Role] = set()
     for operation in operations:
         match operation:
             case AdmitAgent() | MarkAgentReachable() | MarkAgentUnreachable() | RemoveAgent() | MarkAgentGone():
@@ -43,6 +47,10 @@ def touched(operations: Iterable[Operation]) -> Touched:
                 frameworks.add(operation.framework_id)
             case PruneFrameworks(removed):
                 frameworks.update(removed)
+            case UpdateQuotas(quotas):
+                roles.update(role for role, _ in quotas)
+            case UpdateWeights(weights):
+                roles.update(role for role, _ in weights)
             case _:
                 assert_never(operation)
-    return Touched(frozenset(agents), frozenset(frameworks))
+    return Touched(frozenset(agents), frozenset(frameworks), frozenset(roles))

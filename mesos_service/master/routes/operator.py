@@ -1,15 +1,23 @@
-"""``POST /api/v1`` of the master (M-OM-01..03, 14): the calls that this version has, and 501 for the others."""
+"""``POST /api/v1`` of the master (M-OM-01..03, 07, 08, 13, 14): what this version has, and 501 for other calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from mesos_service.core.effects import Reply
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.http.build import build_info
 from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had
 from mesos_service.master.routes.reads import MasterReads
-from mesos_service.master.routes.writes import mark_agent_gone, teardown_framework
+from mesos_service.master.routes.writes import (
+    mark_agent_gone,
+    remove_quota,
+    set_quota,
+    teardown_framework,
+    update_quota,
+    update_weights,
+)
 from mesos_service.wire import operator
 from mesos_service.wire.decode import read_operator_call
 from mesos_service.wire.operator import Response
@@ -67,6 +75,16 @@ def _operations(service: MasterReads) -> Response:
     return Response(type="GET_OPERATIONS", get_operations=operator.ResponseGetOperations())
 
 
+def _quota(service: MasterReads) -> Response:
+    return Response(type="GET_QUOTA", get_quota=render.get_quota(service.state))
+
+
+def _weights(service: MasterReads) -> Response:
+    # Without any there is no list either (recorded).
+    found = render.get_weights(service.state) if service.state.weights else None
+    return Response(type="GET_WEIGHTS", get_weights=found)
+
+
 _READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
     "GET_HEALTH": _health,
     "GET_FLAGS": _flags,
@@ -80,8 +98,52 @@ _READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
     "GET_TASKS": _tasks,
     "GET_ROLES": _roles,
     "GET_OPERATIONS": _operations,
+    "GET_QUOTA": _quota,
+    "GET_WEIGHTS": _weights,
 }
-CALLS: Final = (*_READS, "LIST_FILES", "MARK_AGENT_GONE", "READ_FILE", "TEARDOWN")
+
+
+async def _teardown(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.teardown is not None, "validation saw to it"
+    return await teardown_framework(service, FrameworkId(call.teardown.framework_id.value))
+
+
+async def _mark_agent_gone(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.mark_agent_gone is not None, "validation saw to it"
+    return await mark_agent_gone(service, AgentId(call.mark_agent_gone.agent_id.value))
+
+
+async def _update_quota(service: MasterReads, call: operator.Call) -> Reply | None:
+    wanted = call.update_quota
+    assert wanted is not None, "validation saw to it"
+    return await update_quota(service, wanted.quota_configs, bool(wanted.force))
+
+
+async def _set_quota(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.set_quota is not None, "validation saw to it"
+    return await set_quota(service, call.set_quota.quota_request)
+
+
+async def _remove_quota(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.remove_quota is not None, "validation saw to it"
+    role = call.remove_quota.role
+    return await remove_quota(service, role, f"/master/quota/{role}")
+
+
+async def _update_weights(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.update_weights is not None, "validation saw to it"
+    return await update_weights(service, call.update_weights.weight_infos)
+
+
+_WRITES: Final[Mapping[str, Callable[[MasterReads, operator.Call], Awaitable[Reply | None]]]] = {
+    "MARK_AGENT_GONE": _mark_agent_gone,
+    "REMOVE_QUOTA": _remove_quota,
+    "SET_QUOTA": _set_quota,
+    "TEARDOWN": _teardown,
+    "UPDATE_QUOTA": _update_quota,
+    "UPDATE_WEIGHTS": _update_weights,
+}
+CALLS: Final = (*_READS, *_WRITES, "LIST_FILES", "READ_FILE")
 """What this version has of Mesos' calls."""
 
 
@@ -98,15 +160,9 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
         read = _READS.get(call.type or "")
         if read is not None:
             return read(self._service)
-        if call.type == "TEARDOWN":
-            assert call.teardown is not None, "validation saw to it"
-            refused = await teardown_framework(self._service, FrameworkId(call.teardown.framework_id.value))
-            if refused is not None:
-                raise Refused(refused.status, refused.text)
-            return None
-        if call.type == "MARK_AGENT_GONE":
-            assert call.mark_agent_gone is not None, "validation saw to it"
-            refused = await mark_agent_gone(self._service, AgentId(call.mark_agent_gone.agent_id.value))
+        write = _WRITES.get(call.type or "")
+        if write is not None:
+            refused = await write(self._service, call)
             if refused is not None:
                 raise Refused(refused.status, refused.text)
             return None

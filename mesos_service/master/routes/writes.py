@@ -1,29 +1,89 @@
-"""What operators change: they end a framework, or give an agent up (M-OM-13, M-OM-14). All else only reads."""
+"""What operators change: they end a framework, give an agent up, decide on quota and weights (M-OM-07, 08, 13, 14).
+
+Each is one message to the core, and returns the refusal, or ``None`` when what was asked is done and stored.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mesos_service.core.effects import Reply
-from mesos_service.core.messages import OperatorMarkGone, OperatorTeardown
-from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.core.messages import (
+    OperatorMarkGone,
+    OperatorPolicy,
+    OperatorRemoveQuota,
+    OperatorSetQuota,
+    OperatorTeardown,
+    OperatorUpdateQuota,
+    OperatorUpdateWeights,
+)
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.driver import Held
 from mesos_service.master.leadership import IN_DOUBT
 from mesos_service.master.routes.reads import MasterReads
+from mesos_service.wire.convert.policy import guarantee_from_wire, quota_from_wire
+from mesos_service.wire.policy import QuotaConfig, QuotaRequest, WeightInfo
 
 
 async def teardown_framework(service: MasterReads, framework_id: FrameworkId) -> Reply | None:
-    """Have the framework ended; the refusal, or ``None`` when it is gone."""
+    """Have the framework ended."""
     request = service.driver.new_request()
     stimulus = f"operator-{request}"
     return await _refusal(service, OperatorTeardown(request=request, framework_id=framework_id, stimulus=stimulus))
 
 
 async def mark_agent_gone(service: MasterReads, agent_id: AgentId) -> Reply | None:
-    """Have the agent given up for good; the refusal, or ``None`` when that is stored."""
+    """Have the agent given up for good."""
     request = service.driver.new_request()
     return await _refusal(service, OperatorMarkGone(request=request, agent_id=agent_id, stimulus=f"operator-{request}"))
 
 
-async def _refusal(service: MasterReads, message: OperatorTeardown | OperatorMarkGone) -> Reply | None:
+async def update_quota(service: MasterReads, configs: Iterable[QuotaConfig], force: bool) -> Reply | None:
+    """Replace the quota of the roles that are named; all of them or none."""
+    request = service.driver.new_request()
+    try:
+        quotas = tuple((Role(config.role), quota_from_wire(config)) for config in configs)
+    except ValueError as error:
+        return Reply(request, 400, f"Invalid QuotaConfig: {error}")
+    stimulus = f"operator-{request}"
+    return await _refusal(service, OperatorUpdateQuota(request=request, quotas=quotas, force=force, stimulus=stimulus))
+
+
+async def set_quota(service: MasterReads, wanted: QuotaRequest) -> Reply | None:
+    """The older form of :func:`update_quota`."""
+    request = service.driver.new_request()
+    if wanted.role is None:
+        return Reply(request, 400, "Failed to validate set quota request: QuotaInfo must specify a role")
+    try:
+        guarantee = guarantee_from_wire(wanted.guarantee)
+    except ValueError as error:
+        return Reply(request, 400, f"Failed to validate set quota request: {error}")
+    message = OperatorSetQuota(
+        request=request,
+        role=Role(wanted.role),
+        guarantee=guarantee,
+        force=bool(wanted.force),
+        stimulus=f"operator-{request}",
+    )
+    return await _refusal(service, message)
+
+
+async def remove_quota(service: MasterReads, role: str, path: str) -> Reply | None:
+    """The older form of an :func:`update_quota` without amounts; ``path`` is named in its refusals."""
+    request = service.driver.new_request()
+    message = OperatorRemoveQuota(request=request, role=Role(role), path=path, stimulus=f"operator-{request}")
+    return await _refusal(service, message)
+
+
+async def update_weights(service: MasterReads, infos: Iterable[WeightInfo]) -> Reply | None:
+    """Give the roles that are named other weights; all of them or none."""
+    request = service.driver.new_request()
+    weights = tuple((Role((info.role or "").strip()), info.weight) for info in infos)
+    message = OperatorUpdateWeights(request=request, weights=weights, stimulus=f"operator-{request}")
+    return await _refusal(service, message)
+
+
+async def _refusal(service: MasterReads, message: OperatorTeardown | OperatorMarkGone | OperatorPolicy) -> Reply | None:
     try:
         answer = service.driver.call(message.request, message)
     except Held:

@@ -9,20 +9,25 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from mesos_service.core.master.role_use import RoleUse, roles_in_use
 from mesos_service.core.master.state import Agent, Framework, MasterState, Task
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import MULTI_ROLE
-from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+from mesos_service.plugins.allocator import Quota
+from mesos_service.wire import policy
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.common import VersionInfo
 from mesos_service.wire.convert.infos import constraints_to_wire, framework_to_wire
+from mesos_service.wire.convert.policy import quota_info_to_wire, quota_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire
 from mesos_service.wire.render import legacy_shapes as shapes
 from mesos_service.wire.render.agents import agent_pid, capability_names
 from mesos_service.wire.render.legacy_tasks import LegacyExecutor, LegacyTask, legacy_executors, legacy_task
 from mesos_service.wire.render.legacy_values import (
+    all_quantities,
     amounts,
     amounts_by_role,
     attributes,
@@ -31,7 +36,6 @@ from mesos_service.wire.render.legacy_values import (
     quantities,
     total,
 )
-from mesos_service.wire.render.roles import roles_in_use
 
 SUMMARY_STATES: Final = (
     TaskState.STAGING,
@@ -315,15 +319,13 @@ def _no_tasks() -> dict[str, int]:
 
 
 def roles_answer(state: MasterState) -> shapes.RolesAnswer:
-    """``/roles``. There are no quotas yet, so guarantees and limits are empty."""
+    """``/roles``."""
     return shapes.RolesAnswer(
         roles=tuple(
             shapes.LegacyRole(
                 name=role,
                 weight=use.weight,
-                quota=shapes.RoleQuota(
-                    role=role, guarantee=quantities({}), limit=quantities({}), consumed=quantities(use.consumed())
-                ),
+                quota=_role_quota(role, state.quotas.get(Role(role), Quota()), use),
                 resources=quantities(use.resources()),
                 allocated=quantities(use.allocated),
                 offered=quantities(use.offered),
@@ -333,3 +335,25 @@ def roles_answer(state: MasterState) -> shapes.RolesAnswer:
             for role, use in roles_in_use(state).items()
         )
     )
+
+
+def _role_quota(role: str, quota: Quota, use: RoleUse) -> shapes.RoleQuota:
+    return shapes.RoleQuota(
+        role=role,
+        guarantee=quantities(quota.guarantees),
+        limit=all_quantities(quota.limits),
+        consumed=quantities(use.consumed()),
+    )
+
+
+def quota_answer(state: MasterState) -> policy.QuotaStatus:
+    """``/quota``, and what GET_QUOTA has. The older form shows guarantees alone."""
+    return policy.QuotaStatus(
+        infos=tuple(quota_info_to_wire(role, quota) for role, quota in sorted(state.quotas.items())),
+        configs=tuple(quota_to_wire(role, quota) for role, quota in sorted(state.quotas.items())),
+    )
+
+
+def weights_answer(state: MasterState) -> tuple[shapes.LegacyWeight, ...]:
+    """``/weights``: of the roles for which one was set."""
+    return tuple(shapes.LegacyWeight(role=role, weight=weight) for role, weight in sorted(state.weights.items()))

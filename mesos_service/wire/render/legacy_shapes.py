@@ -199,5 +199,10 @@ class LegacyRole(Message, kw_only=True):
     frameworks: tuple[str, ...] = printed(())
 
 
+class LegacyWeight(Message, kw_only=True):
+    role: str
+    weight: float
+
+
 class RolesAnswer(Message, kw_only=True):
     roles: tuple[LegacyRole, ...]

@@ -93,6 +93,11 @@ def quantities(milli: Mapping[str, int]) -> msgspec.Raw:
     return msgspec.Raw(_ENCODER.encode({name: from_milli(one) for name, one in sorted(milli.items()) if one}))
 
 
+def all_quantities(milli: Mapping[str, int]) -> msgspec.Raw:
+    """As :func:`quantities`, zeros included: a limit of nothing is one."""
+    return msgspec.Raw(_ENCODER.encode({name: from_milli(one) for name, one in sorted(milli.items())}))
+
+
 @lru_cache(maxsize=8192)
 def attributes(given: tuple[Attribute, ...]) -> msgspec.Raw:
     """By name; of several attributes of one name the first counts (X49)."""

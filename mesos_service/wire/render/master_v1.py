@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
+from mesos_service.core.master.role_use import roles_in_use
 from mesos_service.core.master.state import Agent, Framework, MasterState, Standby, Task
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resource import Resource as Item
@@ -16,9 +17,8 @@ from mesos_service.wire import agents, common, offers, operator, policy, tasks
 from mesos_service.wire.convert.infos import agent_to_wire, constraints_to_wire, executor_to_wire, framework_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire, time_to_wire
 from mesos_service.wire.render.agents import agent_pid, capability_names
-from mesos_service.wire.render.legacy_master import Holdings
+from mesos_service.wire.render.legacy_master import Holdings, quota_answer
 from mesos_service.wire.render.legacy_values import endpoint_resources, total
-from mesos_service.wire.render.roles import roles_in_use
 from mesos_service.wire.render.tasks_v1 import task_v1
 
 
@@ -179,5 +179,18 @@ def get_roles(state: MasterState) -> operator.ResponseGetRoles:
                 ),
             )
             for role, use in roles_in_use(state).items()
+        )
+    )
+
+
+def get_quota(state: MasterState) -> operator.ResponseGetQuota:
+    return operator.ResponseGetQuota(status=quota_answer(state))
+
+
+def get_weights(state: MasterState) -> operator.ResponseGetWeights:
+    """Of the roles for which one was set."""
+    return operator.ResponseGetWeights(
+        weight_infos=tuple(
+            policy.WeightInfo(role=role, weight=weight) for role, weight in sorted(state.weights.items())
         )
     )

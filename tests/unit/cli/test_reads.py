@@ -78,6 +78,17 @@ ANSWERS: dict[str, dict[str, object]] = {
             "roles": [{"name": "heavy", "weight": 2.5, "frameworks": [{"value": "f"}]}, {"name": "q", "weight": 1.0}]
         }
     },
+    "GET_QUOTA": {
+        "get_quota": {
+            "status": {
+                "configs": [
+                    {"role": "q", "guarantees": {"cpus": {"value": 0.5}}},
+                    {"role": "r", "limits": {"cpus": {"value": 1.0}, "mem": {"value": "Infinity"}}},
+                ]
+            }
+        }
+    },
+    "GET_WEIGHTS": {"get_weights": {"weight_infos": [{"weight": 4.0, "role": "heavy"}]}},
 }
 
 
@@ -148,6 +159,16 @@ def test_roles(master: str, capsys: pytest.CaptureFixture[str]) -> None:
     _, *rows = printed(capsys, "roles", "--master", master)
 
     assert [row.split() for row in rows] == [["heavy", "2.5", "1", "-"], ["q", "1", "0", "-"]]
+
+
+def test_m_om_08_quota(master: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _, guaranteed, limited = printed(capsys, "quota", "list", "--master", master)
+    assert (guaranteed.split(), limited.split()) == (["q", "cpus:0.5", "-"], ["r", "-", "cpus:1;mem:Infinity"])
+
+
+def test_m_om_07_weights(master: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _, row = printed(capsys, "weights", "list", "--master", master)
+    assert row.split() == ["heavy", "4"]
 
 
 def test_offers(master: str, capsys: pytest.CaptureFixture[str]) -> None:

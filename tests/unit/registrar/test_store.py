@@ -18,14 +18,17 @@ from mesos_service.core.registry.operations import (
     RecordFramework,
     RemoveAgent,
     RemoveFramework,
+    UpdateQuotas,
+    UpdateWeights,
     apply,
 )
 from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import FrameworkInfo
-from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
+from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import backends, rows
 from mesos_service.registrar.interface import Deposed, RegistryFault
 from tests.unit.registrar.conftest import OpenStore
@@ -56,6 +59,15 @@ STORED: tuple[Operation, ...] = (
     MarkAgentGone(AgentId("c"), 0.1 + 0.2),
     RecordFramework(FrameworkId("f"), FRAMEWORK, 7),
     RemoveFramework(FrameworkId("spent"), 5.0),
+    UpdateQuotas(
+        (
+            (Role("a"), Quota(guarantees={"cpus": 1, "mem": 2_000_000_000}, limits={"cpus": 1500})),
+            (Role("höst"), Quota(limits={"gpus": 0})),
+            (Role("taken"), Quota(guarantees={"cpus": 5})),
+        )
+    ),
+    UpdateQuotas(((Role("taken"), Quota()),)),
+    UpdateWeights(((Role("a/b"), 0.1 + 0.2), (Role("a"), 1.0))),
 )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mesos_service.core.master.role_use import roles_in_use
 from mesos_service.wire.render import legacy_master, master_v1
-from mesos_service.wire.render.roles import roles_in_use
 from tests.unit.render.world import add_framework, add_offer, add_task, make_state, printed
 
 

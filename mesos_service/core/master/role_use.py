@@ -1,4 +1,4 @@
-"""Roles in use: those with frameworks, weights, allocations or reservations, and their ancestors (M-AL-06).
+"""Roles in use: those with frameworks, weights, quota, allocations or reservations, and their ancestors (M-AL-06).
 
 A role's amounts are those of its whole subtree, its frameworks are its own (Mesos docs, "Hierarchical roles").
 """
@@ -27,16 +27,17 @@ class RoleUse:
     allocated: Milli = field(default_factory=dict)
     offered: Milli = field(default_factory=dict)
     reserved: Milli = field(default_factory=dict)
-    reserved_allocated: Milli = field(default_factory=dict)
-    """The part of ``allocated`` that is also in ``reserved``."""
+    uncounted: Milli = field(default_factory=dict)
+    """The part of ``allocated`` that no quota counts: it is also in ``reserved``, or may be revoked (X37)."""
 
     def resources(self) -> Milli:
         """Allocated and offered."""
         return _added(self.allocated, self.offered)
 
     def consumed(self) -> Milli:
-        """What counts against a quota: reserved, or allocated though not reserved."""
-        return _added(self.reserved, self.allocated, minus=self.reserved_allocated)
+        """What counts against a quota: reserved, or allocated though not reserved (X36); no zeros."""
+        counted = _added(self.reserved, self.allocated, minus=self.uncounted)
+        return {name: milli for name, milli in counted.items() if milli}
 
 
 def roles_in_use(state: MasterState) -> Mapping[str, RoleUse]:
@@ -44,20 +45,20 @@ def roles_in_use(state: MasterState) -> Mapping[str, RoleUse]:
     allocated: defaultdict[str, Milli] = defaultdict(dict)
     offered: defaultdict[str, Milli] = defaultdict(dict)
     reserved: defaultdict[str, Milli] = defaultdict(dict)
-    reserved_allocated: defaultdict[str, Milli] = defaultdict(dict)
+    uncounted: defaultdict[str, Milli] = defaultdict(dict)
     for agent in state.agents.values():
         for item in agent.info.resources:
             if item.key.reservations:
                 _count(reserved[item.key.role], item)
         for used in agent.used.values():
-            _count_allocations(allocated, reserved_allocated, used)
+            _count_allocations(allocated, uncounted, used)
     for offer in state.offers.values():
         _count_allocations(offered, None, offer.resources)
     frameworks: defaultdict[str, list[FrameworkId]] = defaultdict(list)
     for framework in state.frameworks.values():
         for role in framework.info.roles:
             frameworks[role].append(framework.framework_id)
-    named = {*state.weights, *frameworks, *allocated, *offered, *reserved}
+    named = {*state.weights, *state.quotas, *frameworks, *allocated, *offered, *reserved}
     uses = {
         role: RoleUse(weight=state.weights.get(Role(role), 1.0), frameworks=frameworks.get(role, []))
         for role in sorted(named.union(*map(ancestors, named)))
@@ -69,21 +70,21 @@ def roles_in_use(state: MasterState) -> Mapping[str, RoleUse]:
                 (use.allocated, allocated),
                 (use.offered, offered),
                 (use.reserved, reserved),
-                (use.reserved_allocated, reserved_allocated),
+                (use.uncounted, uncounted),
             ):
                 _add(amounts, found.get(own, {}))
     return uses
 
 
 def _count_allocations(
-    by_role: Mapping[str, Milli], reserved_by_role: Mapping[str, Milli] | None, resources: Resources
+    by_role: Mapping[str, Milli], uncounted_by_role: Mapping[str, Milli] | None, resources: Resources
 ) -> None:
     for item in resources:
         role = item.key.allocation_role
         assert role is not None, "what is used or offered is allocated to a role (X48)"
         _count(by_role[role], item)
-        if reserved_by_role is not None and item.key.reservations:
-            _count(reserved_by_role[role], item)
+        if uncounted_by_role is not None and (item.key.reservations or item.key.revocable):
+            _count(uncounted_by_role[role], item)
 
 
 def _count(amounts: Milli, item: Resource) -> None:
