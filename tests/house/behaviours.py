@@ -186,6 +186,7 @@ BEHAVIOURS: Final = {
     "X14e": "What a launch leaves returns with the filter of the call.",
     "X14f": "ACCEPT without tasks declines; unknown offers are ignored; ids are never used again.",
     "X14g": "A rescinded offer returns without a filter.",
+    "X14h": "A new guarantee takes back offers of whole agents until enough is free.",
     "X14i": "Ids, resources and executors are validated.",
     "X14j": "Kills of unknown tasks, with wrong agents, and of tasks out of reach.",
     "X15a": "Reconciliation answers with the last state that was shown.",
