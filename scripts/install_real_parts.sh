@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests run against but the project does not contain: ZooKeeper, PostgreSQL, LXC hosts, and a Mesos
-# client that is not ours.
+# Installs what the tests run against but the project does not contain: ZooKeeper, PostgreSQL, Prometheus, LXC hosts,
+# and a Mesos client that is not ours.
 #
 # Never fails because a part cannot be had: it then says so in .cache/not_run, which `make test` shows at the end
 # (and counts as a failure under CI=true).
@@ -42,6 +42,11 @@ has_zookeeper() { command -v java >/dev/null 2>&1 && [ -e /usr/share/java/zookee
 has_postgresql() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 debian_part "ZooKeeper (election)" has_zookeeper default-jre-headless zookeeper || true
 debian_part "PostgreSQL (registry)" has_postgresql postgresql || true
+# Certificates are made when a test needs them, and Prometheus reads what /metrics tells.
+has_openssl() { command -v openssl >/dev/null 2>&1; }
+has_promtool() { command -v promtool >/dev/null 2>&1; }
+debian_part "openssl (TLS)" has_openssl openssl || true
+debian_part "Prometheus (/metrics)" has_promtool prometheus || true
 
 # Hosts to run the roles on. Their file system is built once, of Debian packages.
 hosts="LXC hosts (the roles in ansible/)"

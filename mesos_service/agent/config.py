@@ -6,14 +6,16 @@ Where a default differs from Mesos' on purpose, the description says so, and ``d
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mesos_service.agent.master_detector import read_master, some_address
 from mesos_service.configuration import absent
-from mesos_service.configuration.flags import DurationFlag, Flags
+from mesos_service.configuration.credentials import CredentialFlag, CredentialsFlag, read_credential
+from mesos_service.configuration.flags import DurationFlag
 from mesos_service.configuration.forms import (
     CountFlag,
     FileTextFlag,
@@ -26,12 +28,15 @@ from mesos_service.configuration.forms import (
     shown_hostname,
     split_list,
 )
+from mesos_service.configuration.security import SecurityFlags
 from mesos_service.configuration.units import Duration
 from mesos_service.core.agent.state import AgentOptions
 from mesos_service.domain.attributes import Attribute, parse_attributes
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.resources_text import parse_resources
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
+from mesos_service.http.dialing import HTTPS, PLAIN, Dialing
+from mesos_service.http.tls import TlsFiles, client_context, server_context
 from mesos_service.plugins.loader import ISOLATORS, load
 
 PORT: Final = 5051
@@ -91,7 +96,7 @@ def _check_environment(text: str) -> str:
 PositiveDuration = Annotated[DurationFlag, AfterValidator(check_positive)]
 
 
-class AgentConfig(Flags):
+class AgentConfig(SecurityFlags):
     """Every flag of ``mesos-service agent``."""
 
     service: ClassVar[str] = "agent"
@@ -203,12 +208,41 @@ class AgentConfig(Flags):
     )
     max_completed_executors_per_framework: CountFlag = Field(150, description="Completed executors kept in memory.")
 
+    credential: CredentialFlag | None = Field(
+        None, description="File with the principal and the secret that this agent proves itself with to the master."
+    )
+    http_credentials: CredentialsFlag | None = Field(
+        None,
+        description="File with the principals and secrets of this agent's clients, as JSON or a line each; read again"
+        " when it changes.",
+    )
+
     modules_dir: str | None = Field(None, description="Folders with modules of your own, separated by commas.")
     logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @model_validator(mode="after")
+    def _know_principals(self) -> Self:
+        for name in ("authenticate_http_readonly", "authenticate_http_readwrite"):
+            if getattr(self, name) and self.http_credentials is None:
+                raise ValueError(f"--{name} needs --http_credentials, the file with everybody's principal and secret")
+        return self
 
     def shown_hostname(self) -> str:
         """What others call this machine: ``--hostname``, else the address they reach it at."""
         return shown_hostname(self.hostname, self.advertise_ip or self.ip)
+
+    def dialing(self) -> Dialing:
+        """How this agent speaks to the master; raises ``ConfigurationError``.
+
+        As in Mesos, who serves HTTPS takes it that all of the cluster does.
+        """
+        try:
+            dialing = PLAIN.as_principal(None if self.credential is None else read_credential(self.credential))
+        except ValueError as error:
+            raise ConfigurationError(f"--credential: {error}") from error
+        if self.ssl_cert_file is None and self.ssl_ca_file is None and not self.master.startswith(HTTPS):
+            return dialing
+        return replace(dialing, tls=client_context(TlsFiles.of(self)))
 
     def master_address(self) -> tuple[str, int]:
         """Host and port of the master, or of somebody in its direction."""
@@ -248,5 +282,7 @@ class AgentConfig(Flags):
     def prepare(self) -> None:
         """See that directories are there and writable; raises ``ConfigurationError``."""
         check_directory(self.work_dir)
+        server_context(TlsFiles.of(self))
+        self.dialing()
         for name in set(self.isolators()) - {ALL_CGROUPS}:
             load(ISOLATORS, name, self.modules_dirs())

@@ -42,6 +42,9 @@ class LaunchSettings:
     recovery_timeout_seconds: float = 900.0
     executor_reregistration_timeout_seconds: float = 2.0
     """What executors see as the longest pause between attempts to subscribe again (as in Mesos)."""
+    serves_tls: bool = False
+    ca_file: Path | None = None
+    """Whom executors are to believe when this agent ``serves_tls``; those of the system where it is not said."""
 
     @property
     def endpoint(self) -> str:
@@ -149,6 +152,10 @@ def environment(
     if framework.checkpoint:
         found["MESOS_RECOVERY_TIMEOUT"] = _duration(settings.recovery_timeout_seconds)
         found["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = _duration(settings.executor_reregistration_timeout_seconds)
+    if settings.serves_tls:
+        found["LIBPROCESS_SSL_ENABLED"] = "1"
+        if settings.ca_file is not None:
+            found["MESOS_SSL_CA_FILE"] = str(settings.ca_file.absolute())
     if effect.trace is not None:
         found["TRACEPARENT"] = effect.trace
     executor_command = command_of(executor.command)

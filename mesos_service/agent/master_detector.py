@@ -32,7 +32,7 @@ def read_master(text: str) -> str:
     """
     if names_zookeeper(text):
         return read_url(text)
-    split_host_port(text.removeprefix("http://"), MASTER_PORT)
+    _named(text)
     return text
 
 
@@ -40,11 +40,15 @@ def make_detector(master: str, session_seconds: float) -> Detector:
     """The detector for a ``--master`` that :func:`read_master` has taken."""
     if names_zookeeper(master):
         return ZooKeeperDetector(ZooKeeperUrl.parse(master), session_seconds)
-    return StandaloneDetector(*split_host_port(master.removeprefix("http://"), MASTER_PORT))
+    return StandaloneDetector(*_named(master))
 
 
 def some_address(master: str) -> MasterAddress:
     """Somebody in the direction of the masters: the one named, or the first server of ZooKeeper."""
     if names_zookeeper(master):
         return MasterAddress(*ZooKeeperUrl.parse(master).hosts[0])
-    return MasterAddress(*split_host_port(master.removeprefix("http://"), MASTER_PORT))
+    return MasterAddress(*_named(master))
+
+
+def _named(master: str) -> tuple[str, int]:
+    return split_host_port(master.removeprefix("http://").removeprefix("https://"), MASTER_PORT)

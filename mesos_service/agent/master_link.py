@@ -22,6 +22,7 @@ from mesos_service.core.messages import AgentMessage, FromMaster, MasterConnecte
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.election.interface import Detector, ElectionFault, Leader
+from mesos_service.http.dialing import PLAIN, Dialing
 from mesos_service.wire import agent_link
 from mesos_service.wire.convert.link import downlink_from_wire, uplink_to_wire
 from mesos_service.wire.errors import WireError
@@ -64,8 +65,9 @@ class MasterLink:
     and no such fault (see :meth:`start`).
     """
 
-    def __init__(self, detector: Detector, options: LinkOptions | None = None) -> None:
+    def __init__(self, detector: Detector, options: LinkOptions | None = None, dialing: Dialing = PLAIN) -> None:
         self._detector = detector
+        self._dialing = dialing
         self._options = options or LinkOptions()
         self._random = random.SystemRandom()
         self._uplinks: list[AgentUplink] = []
@@ -211,7 +213,7 @@ class MasterLink:
     async def _serve(self, master: MasterAddress) -> None:
         """Open one link and read it to its end, which is always a fault (see :meth:`OpenLink.records`)."""
         link_id = LinkId(str(uuid.UUID(int=self._random.getrandbits(128), version=4)))
-        async with OpenLink.open(master, link_id, self._options.call_seconds_max) as opened:
+        async with OpenLink.open(master, link_id, self._options.call_seconds_max, self._dialing) as opened:
             self.open = opened
             log.info("Link %s to the master %s is open", link_id, opened.master)
             try:

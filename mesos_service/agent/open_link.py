@@ -23,6 +23,7 @@ from mesos_service.agent.master_detector import MasterAddress
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.http.client import Connection, ConnectionFault, Response
+from mesos_service.http.dialing import PLAIN, Dialing
 from mesos_service.wire import agent_link
 from mesos_service.wire.recordio import RecordReader
 
@@ -36,6 +37,7 @@ CALL_BYTES_MAX: Final = 8 * 1024 * 1024
 WAITING_BYTES_MAX: Final = 4 * CALL_BYTES_MAX
 """With so much waiting, executors' messages are dropped: nobody promised to deliver them (M-EX-02)."""
 ACCEPTED: Final = 202
+UNAUTHORIZED: Final = 401
 NOT_NOW: Final = 503
 AGAIN_SECONDS: Final = (0.1, 0.4)
 """Between two attempts at a call that the master cannot take just now."""
@@ -81,7 +83,9 @@ class OpenLink:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, master: MasterAddress, link_id: LinkId, call_seconds_max: float) -> AsyncIterator[OpenLink]:
+    async def open(
+        cls, master: MasterAddress, link_id: LinkId, call_seconds_max: float, dialing: Dialing = PLAIN
+    ) -> AsyncIterator[OpenLink]:
         """Open a link where ``master`` says; its connections are closed at the end of the context.
 
         ``call_seconds_max``: a master that has not answered a call for so long is frozen or gone.
@@ -93,8 +97,8 @@ class OpenLink:
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(call_seconds_max):
-                    granted = await _subscribe(stack, master, link_id)
-                    calls = await Connection.open(granted.master.host, granted.master.port)
+                    granted = await _subscribe(stack, master, link_id, dialing)
+                    calls = await Connection.open(granted.master.host, granted.master.port, dialing=dialing)
             except TimeoutError:
                 raise LinkBroken(f"no answer within {call_seconds_max:g} s") from None
             stack.callback(calls.close)
@@ -217,18 +221,21 @@ class OpenLink:
         return self._loop.time() - self._refused_since < self._call_seconds_max
 
 
-async def _subscribe(stack: contextlib.AsyncExitStack, master: MasterAddress, link_id: LinkId) -> _Granted:
+async def _subscribe(
+    stack: contextlib.AsyncExitStack, master: MasterAddress, link_id: LinkId, dialing: Dialing
+) -> _Granted:
     """Open the stream, where redirects lead if they must."""
     body = agent_link.encode_link_call(agent_link.SubscribeLink(link_id=link_id))
     path = PATH
     for _ in range(REDIRECTS_MAX + 1):
-        connection = await Connection.open(master.host, master.port)
+        connection = await Connection.open(master.host, master.port, dialing=dialing)
         stack.callback(connection.close)
         head, chunks = await connection.stream("POST", path, body, _HEADERS)
         if head.status == 200:
             return _Granted(master, path, connection, chunks)
         if head.status != 307:
-            raise LinkBroken(f"{master} answered {_describe(head)}")
+            advice = "; it knows nobody with this --credential" if head.status == UNAUTHORIZED else ""
+            raise LinkBroken(f"{master} answered {_describe(head)}{advice}")
         connection.close()
         master, path = _redirected(head, master)
     raise LinkBroken(f"{master} answered with one redirect too many")
@@ -243,7 +250,7 @@ def _redirected(head: Response, master: MasterAddress) -> tuple[MasterAddress, s
         port = url.port or HTTP_PORT
     except ValueError:
         raise unusable from None
-    if not url.hostname or url.scheme not in ("", "http"):
+    if not url.hostname or url.scheme not in ("", "http", "https"):
         raise unusable
     return MasterAddress(url.hostname, port), url.path if url.path.endswith(PATH) else PATH
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from mesos_service.agent.app import build_application
+from mesos_service.agent.app import build_application, guard
 from mesos_service.agent.background import Background
 from mesos_service.agent.config import AgentConfig
 from mesos_service.agent.containers import AgentContainers
@@ -41,6 +41,7 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.driver import Clock
 from mesos_service.http.server import HttpServer, bind
+from mesos_service.http.tls import TlsFiles, server_context
 from mesos_service.telemetry.metrics import AgentMetrics
 from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
@@ -106,7 +107,9 @@ class AgentService:
         self.sandboxes = Sandboxes(self.work_dir, attached)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._background = Background(self.fail)
-        self._link = link or MasterLink(make_detector(config.master, config.zk_session_timeout.seconds))
+        self._link = link or MasterLink(
+            make_detector(config.master, config.zk_session_timeout.seconds), dialing=config.dialing()
+        )
         self._owns_link = link is None
         self._uplink = self._link.attach(self._receive)
         self.outlets = AgentOutlets(self._uplink, self._exit)
@@ -118,7 +121,10 @@ class AgentService:
             Observers(f"agent.{self.port}", self.metrics, self._spans),
             self.clock,
         )
-        self._server = HttpServer(build_application(self, ExecutorApi(self.driver, self.outlets)), self._listener)
+        doors = build_application(self, ExecutorApi(self.driver, self.outlets))
+        if config.http_credentials is not None:
+            doors = guard(doors, config, config.http_credentials)
+        self._server = HttpServer(doors, self._listener, server_context(TlsFiles.of(config)))
 
     def _stream_overruns(self) -> Mapping[str, float]:
         """Streams that were given up because their executor read too slowly (N17); Mesos has no such metric."""
@@ -149,6 +155,8 @@ class AgentService:
                 executor_shutdown_grace_seconds=config.executor_shutdown_grace_period.seconds,
                 recovery_timeout_seconds=config.recovery_timeout.seconds,
                 executor_reregistration_timeout_seconds=config.executor_reregistration_timeout.seconds,
+                serves_tls=config.ssl_cert_file is not None,
+                ca_file=config.ssl_ca_file,
             ),
             self._background,
             submit,

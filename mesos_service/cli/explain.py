@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from mesos_service.cli.output import OutputFormat, print_json
-from mesos_service.cli.reads import READS, ask, find_master
+from mesos_service.cli.reads import READS, ask, find_master, request
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.wire.explain import ExplainFrameworkAnswer, ExplainObstacle
 from mesos_service.wire.operator import Response
@@ -32,8 +32,8 @@ def explain(framework: str, master: str, output: OutputFormat) -> None:
     framework_id = _framework_id(framework, master)
     address = find_master(master)
     try:
-        with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True, trust_env=False) as client:
-            response = client.get(f"http://{address}/api/v1/explain/frameworks/{quote(framework_id, safe='')}")
+        path = f"/api/v1/explain/frameworks/{quote(framework_id, safe='')}"
+        response = request(master, "GET", address, path)
     except httpx.HTTPError as error:
         raise OperatingFault(f"no explanation from {address}: {error}") from error
     if response.status_code != httpx.codes.OK:

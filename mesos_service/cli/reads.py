@@ -22,12 +22,14 @@ from mesos_service.domain.values import Ranges
 from mesos_service.election.detector import ZooKeeperDetector, find_leader
 from mesos_service.election.interface import Leader
 from mesos_service.election.url import ZooKeeperUrl, names_zookeeper, read_url
+from mesos_service.http.dialing import HTTPS, from_environment
 from mesos_service.wire.operator import Response, ResponseGetFrameworks, ResponseGetTasks
 from mesos_service.wire.resources import Resource, ValueLimit, ValueScalar
 from mesos_service.wire.tasks import Task
 
 TIMEOUT_SECONDS: Final = 10.0
 FIND_SECONDS_MAX: Final = 5.0
+REDIRECTS_MAX: Final = 5
 MASTER_PORT: Final = 5050
 
 
@@ -48,11 +50,7 @@ def ask(master: str, call: str, **arguments: object) -> bytes:
     """
     address = find_master(master)
     try:
-        # A proxy of the environment is for the web, not for the cluster.
-        with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True, trust_env=False) as client:
-            response = client.post(
-                f"http://{address}/api/v1", json={"type": call, **arguments}, headers={"Accept": "application/json"}
-            )
+        response = request(master, "POST", address, "/api/v1", {"type": call, **arguments})
     except httpx.TimeoutException as error:
         raise OperatingFault(f"the master at {address} did not answer within {TIMEOUT_SECONDS:g} seconds") from error
     except httpx.HTTPError as error:
@@ -61,6 +59,25 @@ def ask(master: str, call: str, **arguments: object) -> bytes:
         said = response.text.strip()[:300] or response.reason_phrase
         raise OperatingFault(f"the master at {address} refused {call} ({response.status_code}): {said}")
     return response.content
+
+
+def request(master: str, method: str, address: str, path: str, json: object = None) -> httpx.Response:
+    """Ask the master at ``address``, over TLS and in the name that the environment says (``http.dialing``).
+
+    ``master`` is what the user wrote: it may begin with ``https://``. Raises ``httpx.HTTPError``.
+    """
+    dialing = from_environment().towards(master)
+    headers = {"Accept": "application/json", **dialing.headers}
+    url = httpx.URL(f"{dialing.scheme}://{address}{path}")
+    # A proxy of the environment is for the web, not for the cluster.
+    with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=dialing.tls or True) as client:
+        for _ in range(REDIRECTS_MAX):
+            response = client.request(method, url, json=json, headers=headers)
+            if response.status_code != httpx.codes.TEMPORARY_REDIRECT or "location" not in response.headers:
+                break
+            # Not left to httpx, which would ask another host without saying who asks.
+            url = url.join(response.headers["location"])
+    return response
 
 
 def find_master(master: str) -> str:
@@ -74,7 +91,9 @@ def find_master(master: str) -> str:
         if names_zookeeper(master):
             url = ZooKeeperUrl.parse(read_url(master))
             return str(asyncio.run(_leader(url)))
-        return join_host_port(*split_host_port(master.removeprefix("http://").rstrip("/"), MASTER_PORT))
+        return join_host_port(
+            *split_host_port(master.removeprefix("http://").removeprefix(HTTPS).rstrip("/"), MASTER_PORT)
+        )
     except ValueError as error:
         raise ConfigurationError(f"--master: {mask_secrets(str(error))}") from None
 

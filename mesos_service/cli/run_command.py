@@ -20,6 +20,7 @@ from mesos_service.domain.ids import refuse_id
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TERMINAL_STATES
 from mesos_service.http.client import ConnectionFault
+from mesos_service.http.dialing import PLAIN, Dialing
 from mesos_service.sdk.errors import NotConnected
 from mesos_service.sdk.sandbox import SandboxFile, agent_of, sandbox_path
 from mesos_service.sdk.scheduler import Scheduler
@@ -198,17 +199,19 @@ class CommandScheduler(Scheduler):
         agent, prefix = agent_of(offer)
         sandbox = sandbox_path(framework_id, instance.task_id)
         label = f"{instance.task_id}: " if len(self.instances) > 1 else ""
-        instance.output = asyncio.create_task(show_output(instance.over, agent, prefix, sandbox, label))
+        instance.output = asyncio.create_task(show_output(instance.over, agent, prefix, sandbox, label, self.dialing))
 
 
-async def show_output(over: asyncio.Event, agent: Address, prefix: str, sandbox: str, label: str) -> None:
+async def show_output(
+    over: asyncio.Event, agent: Address, prefix: str, sandbox: str, label: str, dialing: Dialing = PLAIN
+) -> None:
     """Copy a command's stdout and stderr to ours as they grow, until it is over and all is shown.
 
     With a ``label`` whole lines are shown, each after it.
     """
     streams = [
-        (SandboxFile(agent, prefix, f"{sandbox}/stdout"), Lines(sys.stdout.write, label)),
-        (SandboxFile(agent, prefix, f"{sandbox}/stderr"), Lines(sys.stderr.write, label)),
+        (SandboxFile(agent, prefix, f"{sandbox}/stdout", dialing), Lines(sys.stdout.write, label)),
+        (SandboxFile(agent, prefix, f"{sandbox}/stderr", dialing), Lines(sys.stderr.write, label)),
     ]
     try:
         ended = False

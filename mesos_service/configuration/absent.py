@@ -10,7 +10,12 @@ from typing import Final
 
 _NO_ALLOCATOR_RECOVERY: Final = "A master that has just been elected offers what is there, without waiting for more."
 _NO_REPLICATED_LOG: Final = "There is no replicated log."
-_NO_AUTHENTICATION: Final = "Authentication and authorisation are not there yet."
+_NO_AUTHORIZATION: Final = "Who has proved who he is may do everything: there are no rules on that yet."
+_OLD_AUTHENTICATION: Final = (
+    "It belongs to the old API that is not HTTP; --authenticate_http_frameworks is for this one."
+)
+_NO_TOKENS: Final = "Executors do not prove who they are yet."
+_BASIC_ONLY: Final = "Agents prove who they are by HTTP basic authentication, and nothing else."
 _NO_LOOKUP: Final = "Names are not looked up: give --ip and, where it differs, --hostname."
 _LOGS: Final = "Logs go to standard error; --logging_level says how much."
 _NO_CONTAINER_IMAGES: Final = "Tasks run without container images in this version."
@@ -28,7 +33,7 @@ def _table(*groups: tuple[str, Iterable[str]]) -> Mapping[str, str]:
 
 
 _BOTH: Final = (
-    (_NO_AUTHENTICATION, ("acls", "authenticate_http_readonly", "authenticate_http_readwrite", "http_authenticators")),
+    (_NO_AUTHORIZATION, ("acls",)),
     (_NO_LOOKUP, ("hostname_lookup", "ip_discovery_command")),
     (_LOGS, ("external_log_file", "initialize_driver_logging", "log_dir", "logbufsecs", "quiet")),
     (_MODULES, ("hooks", "modules")),
@@ -43,24 +48,13 @@ MASTER: Final = _table(
     ),
     (_NO_REPLICATED_LOG, ("log_auto_initialize", "quorum")),
     ("The registry is always acted on: nothing happens that it could not store.", ("registry_strict",)),
-    (
-        _NO_AUTHENTICATION,
-        (
-            "authenticate",
-            "authenticate_agents",
-            "authenticate_frameworks",
-            "authenticate_http_frameworks",
-            "authenticate_slaves",
-            "authentication_v0_timeout",
-            "authenticators",
-            "authorizers",
-            "credentials",
-            "http_framework_authenticators",
-        ),
-    ),
+    (_NO_AUTHORIZATION, ("authorizers",)),
+    (_OLD_AUTHENTICATION, ("authenticate", "authenticate_frameworks", "authentication_v0_timeout")),
+    (_BASIC_ONLY, ("authenticators",)),
     (
         _OLD_NAME,
         (
+            "authenticate_slaves",
             "max_slave_ping_timeouts",
             "recovery_slave_removal_limit",
             "slave_ping_timeout",
@@ -87,22 +81,18 @@ MASTER: Final = _table(
 
 AGENT: Final = _table(
     *_BOTH,
+    (_NO_AUTHORIZATION, ("authorizer",)),
+    (_NO_TOKENS, ("authenticate_http_executors", "executor_secret_key", "jwt_secret_key")),
     (
-        _NO_AUTHENTICATION,
+        _BASIC_ONLY,
         (
-            "authenticate_http_executors",
             "authenticatee",
             "authentication_backoff_factor",
             "authentication_timeout_max",
             "authentication_timeout_min",
-            "authorizer",
-            "credential",
-            "executor_secret_key",
-            "http_credentials",
-            "jwt_secret_key",
-            "secret_resolver",
         ),
     ),
+    ("Tasks get no secrets yet.", ("secret_resolver",)),
     (
         _NO_CGROUPS,
         (

@@ -33,6 +33,8 @@ CLIENT_BODY_BYTES_MAX = 16 * 1024 * 1024
 below ``BODY_BYTES_MAX`` that whatever is taken from them fits the agent link, in Base64 and with all that is around
 it."""
 
+PRINCIPAL: Final = "mesos.principal"
+"""In a scope: who the client proved to be; absent where nobody asked."""
 CONTENT_LENGTH = b"content-length"
 TEXT = (HeaderName(b"Content-Type"), b"text/plain; charset=utf-8")
 
@@ -84,6 +86,8 @@ class Call:
 
     headers: CallHeaders
     body: bytes
+    principal: str | None = None
+    """Who the client proved to be; ``None`` where nobody asked."""
 
 
 Answered = tuple[int, str]

@@ -8,6 +8,7 @@ from typing import Final
 from mesos_service.http.asgi import (
     ACCEPTED,
     BODY_BYTES_MAX,
+    PRINCIPAL,
     TEXT,
     Answered,
     BodyTooLarge,
@@ -62,7 +63,7 @@ async def receive_call(
         return None
     except ClientGone:
         return None
-    return Call(headers, body)
+    return Call(headers, body, scope.get(PRINCIPAL))
 
 
 async def respond_answered(send: Send, answered: Answered) -> None:

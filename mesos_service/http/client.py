@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import cast
 import httptools
 
 from mesos_service.domain.errors import OperatingFault
+from mesos_service.http.dialing import PLAIN, Dialing
 
 
 class ConnectionFault(OperatingFault):
@@ -67,11 +69,13 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._fault: ConnectionFault | None = None
         self._host = ""
+        self._always = ""
+        """Headers of every request."""
         self._paused = False
 
     @classmethod
-    async def open(cls, host: str, port: int, timeout_seconds: float = 10.0) -> Connection:
-        """Connect.
+    async def open(cls, host: str, port: int, timeout_seconds: float = 10.0, dialing: Dialing = PLAIN) -> Connection:
+        """Connect, as ``dialing`` says.
 
         Raises:
             ConnectionFault: naming the address and what went wrong.
@@ -79,12 +83,20 @@ class Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout_seconds):
-                _, connection = await loop.create_connection(cls, host, port)
+                _, connection = await loop.create_connection(cls, host, port, ssl=dialing.tls)
         except TimeoutError as error:
             raise ConnectionFault(f"{host}:{port} did not answer within {timeout_seconds:g} s") from error
+        except ssl.SSLCertVerificationError as error:
+            raise ConnectionFault(f"{host}:{port} is not to be believed: {error.verify_message}") from error
+        except ssl.SSLError as error:
+            reason = error.reason or error
+            raise ConnectionFault(f"{host}:{port} cannot be spoken with over TLS: {reason}") from error
         except OSError as error:
-            raise ConnectionFault(f"{host}:{port} cannot be reached: {error.strerror or error}") from error
+            hung_up = dialing.tls is not None and isinstance(error, ConnectionResetError)
+            what = "hung up; does it speak TLS?" if hung_up else "cannot be reached"
+            raise ConnectionFault(f"{host}:{port} {what}: {error.strerror or error}") from error
         connection._host = f"{host}:{port}"
+        connection._always = "".join(f"{name}: {value}\r\n" for name, value in dialing.headers.items())
         return connection
 
     @property
@@ -132,7 +144,8 @@ class Connection(asyncio.Protocol):
         exchange = _Exchange(self._loop, streaming)
         self._exchanges.append(exchange)
         extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-        head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{extra}Content-Length: {len(body)}\r\n\r\n"
+        start = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{self._always}"
+        head = f"{start}{extra}Content-Length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode("latin-1") + body)
         return exchange
 

@@ -1,4 +1,5 @@
-"""The reads that masters and agents have alike: ``/health``, ``/version``, ``/flags``, ``/metrics/snapshot``."""
+"""The reads that masters and agents have alike: ``/health``, ``/version``, ``/flags``, ``/metrics``,
+``/metrics/snapshot``."""
 
 from __future__ import annotations
 
@@ -10,12 +11,14 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from mesos_service.configuration.units import Duration
-from mesos_service.http.answers import Answer, empty_answer, legacy_answer, text_answer
+from mesos_service.http.answers import Answer, coded, empty_answer, legacy_answer, text_answer
+from mesos_service.http.asgi import CONTENT_LENGTH, HeaderName
 from mesos_service.http.build import version_answer
 from mesos_service.openapi import answers_map, refusal
 
-COMMON_PATHS: Final = ("/health", "/version", "/flags", "/metrics/snapshot")
+COMMON_PATHS: Final = ("/health", "/version", "/flags", "/metrics", "/metrics/snapshot")
 
+_PROMETHEUS: Final = (HeaderName(b"Content-Type"), b"text/plain; version=0.0.4; charset=utf-8")
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -34,8 +37,10 @@ def add_common_reads(
     router: APIRouter,
     flags: Callable[[Request], Mapping[str, str]],
     snapshot: Callable[[Request], Mapping[str, float]],
+    exposition: Callable[[Mapping[str, float]], bytes],
 ) -> None:
-    """``flags`` and ``snapshot`` say what the service that a request is about has of them."""
+    """``flags`` and ``snapshot`` say what the service that a request is about has of them; ``exposition`` makes of a
+    snapshot what Prometheus reads."""
 
     @router.get("/health", operation_id="get_health", response_class=Response)
     async def health() -> Response:
@@ -63,6 +68,17 @@ def add_common_reads(
     async def shown_flags(request: Request) -> Response:
         """The flags that the service runs with; secrets are not shown."""
         return json_answer(request, {"flags": flags(request)})
+
+    @router.get(
+        "/metrics",
+        operation_id="get_metrics",
+        response_class=Response,
+        responses={200: {"description": "Text for Prometheus.", "content": {"text/plain": {}}}},
+    )
+    async def metrics(request: Request) -> Response:
+        """All metrics in the form that Prometheus reads."""
+        body, coding = coded(request.scope, exposition(snapshot(request)))
+        return Answer(200, body, [*coding, (CONTENT_LENGTH, b"%d" % len(body)), _PROMETHEUS])
 
     @router.get(
         "/metrics/snapshot",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 
 import uvicorn
@@ -49,9 +50,9 @@ class _Quiet(uvicorn.Server):
 
 
 class HttpServer:
-    """One application on one listening socket."""
+    """One application on one listening socket; over HTTPS where ``tls`` is given, and then over nothing else."""
 
-    def __init__(self, application: Application, listener: socket.socket) -> None:
+    def __init__(self, application: Application, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         self._listener = listener
         self._server = _Quiet(
             uvicorn.Config(
@@ -68,6 +69,7 @@ class HttpServer:
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=1,
                 backlog=4096,
+                ssl_context_factory=None if tls is None else lambda *_: tls,
             )
         )
         self._task: asyncio.Task[None] | None = None

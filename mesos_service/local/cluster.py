@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +20,10 @@ import msgspec
 from mesos_service.agent.config import AgentConfig
 from mesos_service.agent.detection import measure
 from mesos_service.agent.service import AgentService
+from mesos_service.configuration.credentials import read_credentials
 from mesos_service.http.client import Connection, ConnectionFault
+from mesos_service.http.dialing import PLAIN, Dialing
+from mesos_service.http.tls import TlsFiles, client_context
 from mesos_service.local.processes import ServiceFailed, ServiceProcess, free_port
 from mesos_service.local.shares import complete_share
 from mesos_service.master.config import MasterConfig
@@ -93,6 +98,8 @@ class LocalCluster:
         self.agent_services: list[AgentService] = []
         """In this process; empty with ``processes``."""
         self._agents: list[_Agent] = []
+        self.dialing = _dialing(self._master_flags)
+        """How to speak to the master: over TLS if it does, and as the first of those that it knows."""
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -143,7 +150,7 @@ class LocalCluster:
     def _make_master(self) -> MasterService | ServiceProcess:
         flags: dict[str, object] = {"ip": LOOPBACK, "port": self._master_port, **self._master_flags}
         if self._processes:
-            return ServiceProcess("master", {**flags, "port": self._master_port or free_port()})
+            return ServiceProcess("master", {**flags, "port": self._master_port or free_port()}, self.dialing)
         self.master_service = MasterService(MasterConfig.load(flags))
         return self.master_service
 
@@ -154,16 +161,28 @@ class LocalCluster:
             "master": self.master,
             "work_dir": str(self.work_dir / f"agent-{index}"),
             **_QUICK,
+            **self._secured(),
             **self._agent_flags,
             "resources": resources,
             "attributes": spec.attributes,
             **spec.flags,
         }
         if self._processes:
-            return ServiceProcess("agent", {**flags, "port": flags["port"] or free_port()})
+            return ServiceProcess("agent", {**flags, "port": flags["port"] or free_port()}, self.dialing)
         service = AgentService(AgentConfig.load(flags))
         self.agent_services.append(service)
         return service
+
+    def _secured(self) -> dict[str, object]:
+        """What agents need of a master that speaks TLS, or demands of them to prove who they are."""
+        flags = {name: self._master_flags[name] for name in _TLS if self._master_flags.get(name) is not None}
+        if self._master_flags.get("authenticate_agents"):
+            path = self.work_dir / "credential"
+            first = read_credentials(Path(str(self._master_flags.get("credentials"))))[0]
+            with open(path, "w", opener=lambda name, how: os.open(name, how, 0o600)) as file:
+                json.dump({"principal": first.principal, "secret": first.secret}, file)
+            flags["credential"] = path.absolute()
+        return flags
 
     async def _stop_agents(self) -> None:
         outcomes = await asyncio.gather(*(agent.stop() for agent in self._agents), return_exceptions=True)
@@ -184,7 +203,7 @@ class LocalCluster:
         if not self._processes:
             return sum(service.state.registered for service in self.agent_services)
         host, _, port = self.master.rpartition(":")
-        connection = await Connection.open(host.strip("[]"), int(port))
+        connection = await Connection.open(host.strip("[]"), int(port), dialing=self.dialing)
         try:
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             answer = await connection.request("POST", "/api/v1", b'{"type":"GET_AGENTS"}', headers)
@@ -195,6 +214,24 @@ class LocalCluster:
         if answer.status != 200:
             raise ServiceFailed(f"The master {self.master} answered {answer.status} when asked for its agents")
         return len(msgspec.json.decode(answer.body, type=_Answer).get_agents.agents)
+
+
+_TLS: Final = ("ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_require_client_cert", "ssl_verify_server_cert")
+
+
+def _dialing(flags: Mapping[str, object]) -> Dialing:
+    paths = {name: Path(str(flags[name])) for name in _TLS[:3] if flags.get(name) is not None}
+    dialing = PLAIN
+    if "ssl_cert_file" in paths:
+        # Without anybody to vouch for it, the master's certificate vouches for itself.
+        files = TlsFiles(
+            cert_file=paths["ssl_cert_file"],
+            key_file=paths.get("ssl_key_file"),
+            ca_file=paths.get("ssl_ca_file", paths["ssl_cert_file"]),
+        )
+        dialing = Dialing(tls=client_context(files))
+    credentials = flags.get("credentials")
+    return dialing if credentials is None else dialing.as_principal(read_credentials(Path(str(credentials)))[0])
 
 
 class _Agents(msgspec.Struct):

@@ -49,8 +49,8 @@ def run(config: MasterConfig, agents: int = 1, *, processes: bool = False) -> in
 
 def _describe(cluster: LocalCluster) -> str:
     lines = [
-        f"master  http://{cluster.master}",
-        *(f"agent   http://{agent}" for agent in cluster.agents),
+        f"master  {cluster.dialing.scheme}://{cluster.master}",
+        *(f"agent   {cluster.dialing.scheme}://{agent}" for agent in cluster.agents),
         f"files   {cluster.work_dir}",
         "",
         f"Try:    mesos-service run --master {cluster.master} --name hello --resources 'cpus:0.1;mem:32' -- echo hello",

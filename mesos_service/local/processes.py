@@ -11,6 +11,7 @@ from typing import Final
 
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.http.client import Connection, ConnectionFault
+from mesos_service.http.dialing import PLAIN, Dialing
 
 START_SECONDS_MAX: Final = 30.0
 _PAUSE_SECONDS: Final = 0.02
@@ -31,7 +32,8 @@ def free_port(ip: str = "127.0.0.1") -> int:
 class ServiceProcess:
     """``mesos-service SERVICE --NAME=VALUE ...`` as a child."""
 
-    def __init__(self, service: str, flags: Mapping[str, object]) -> None:
+    def __init__(self, service: str, flags: Mapping[str, object], dialing: Dialing = PLAIN) -> None:
+        self._dialing = dialing
         self._service = service
         self._flags = dict(flags)
         self._process: asyncio.subprocess.Process | None = None
@@ -67,7 +69,7 @@ class ServiceProcess:
 
     async def _answers(self) -> bool:
         try:
-            connection = await Connection.open("127.0.0.1", self.port, timeout_seconds=1)
+            connection = await Connection.open("127.0.0.1", self.port, 1, self._dialing)
         except ConnectionFault:
             return False
         try:

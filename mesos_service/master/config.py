@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mesos_service.configuration import absent
-from mesos_service.configuration.flags import DurationFlag, Flags
+from mesos_service.configuration.credentials import CredentialsFlag
+from mesos_service.configuration.flags import DurationFlag
 from mesos_service.configuration.forms import (
     CountFlag,
     FileTextFlag,
@@ -25,6 +26,7 @@ from mesos_service.configuration.forms import (
     shown_hostname,
     split_list,
 )
+from mesos_service.configuration.security import SecurityFlags
 from mesos_service.configuration.units import Duration
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.domain.errors import ConfigurationError
@@ -33,12 +35,20 @@ from mesos_service.domain.ids import Role
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.domain.values import to_milli
 from mesos_service.election.url import ZooKeeperUrl, read_url
+from mesos_service.http.tls import TlsFiles, server_context
 from mesos_service.plugins.allocator import SorterKind
 from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, available, load
 from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.registrar.url import FILE_NAME, IN_MEMORY, check_registry, file_url
 
 PORT: Final = 5050
+AUTHENTICATE: Final = (
+    "authenticate_http_readonly",
+    "authenticate_http_readwrite",
+    "authenticate_http_frameworks",
+    "authenticate_agents",
+)
+"""Flags that demand credentials of somebody."""
 
 
 def parse_weights(text: str) -> dict[Role, float]:
@@ -135,7 +145,7 @@ def _checked(parse: object) -> AfterValidator:
     return AfterValidator(check)
 
 
-class MasterConfig(Flags):
+class MasterConfig(SecurityFlags):
     """Every flag of ``mesos-service master``."""
 
     service: ClassVar[str] = "master"
@@ -244,6 +254,17 @@ class MasterConfig(Flags):
     max_completed_tasks_per_framework: CountFlag = Field(1000, description="Completed tasks kept per framework.")
     max_unreachable_tasks_per_framework: CountFlag = Field(1000, description="Unreachable tasks kept per framework.")
 
+    credentials: CredentialsFlag | None = Field(
+        None,
+        description="File with the principals and secrets of frameworks, agents and operators, as JSON or a line each;"
+        " read again when it changes.",
+    )
+    authenticate_http_frameworks: bool = Field(
+        False, description="Whether frameworks prove who they are (HTTP basic authentication)."
+    )
+    http_framework_authenticators: Literal["basic"] = Field("basic", description="This version has only basic.")
+    authenticate_agents: bool = Field(False, description="Whether agents prove who they are, with their --credential.")
+
     whitelist: Path | None = Field(
         None, description="File with the hosts that may be offered, one a line; read again every 5 seconds."
     )
@@ -266,6 +287,13 @@ class MasterConfig(Flags):
                 f" --registry=postgresql://user:password@host/database, or --registry={IN_MEMORY} if each leader may"
                 " begin with an empty one"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _know_principals(self) -> Self:
+        for name in AUTHENTICATE:
+            if getattr(self, name) and self.credentials is None:
+                raise ValueError(f"--{name} needs --credentials, the file with everybody's principal and secret")
         return self
 
     def shown_hostname(self) -> str:
@@ -327,6 +355,7 @@ class MasterConfig(Flags):
         """See that what the flags name is there and can be used; raises ``ConfigurationError``."""
         if self.work_dir is not None:
             check_directory(self.work_dir)
+        server_context(TlsFiles.of(self))
         load(ALLOCATORS, self.allocator, self.modules_dirs())
         self.filter_modules()
         if self.whitelist is not None and not self.whitelist.is_file():

@@ -17,7 +17,6 @@ from mesos_service.http.asgi import (
     CLIENT_BODY_BYTES_MAX,
     Answered,
     Call,
-    CallHeaders,
     HeaderName,
     Receive,
     Scope,
@@ -55,7 +54,7 @@ class SchedulerApi:
     def answer(self, posted: Call) -> Answered | None:
         """Do what a call says; ``None``, and nothing is done, for one whose answer may have to wait."""
         try:
-            call = read_scheduler_call(posted.body)
+            call = read_scheduler_call(posted.body, posted.principal)
         except WireError as error:
             return error.status, error.text
         if call.type in MAY_WAIT:
@@ -63,7 +62,7 @@ class SchedulerApi:
         self._called(call)
         request = self._driver.new_request()
         try:
-            reply = self._driver.call(request, call_from_wire(call, _context(request, posted.headers)))
+            reply = self._driver.call(request, call_from_wire(call, _context(request, posted)))
             assert isinstance(reply, Reply), "only SUBSCRIBE opens a stream, and this call waits for nothing durable"
         except Held:
             return IN_DOUBT
@@ -77,7 +76,7 @@ class SchedulerApi:
             return
         answered = self.answer(posted)
         if answered is None:
-            call = read_scheduler_call(posted.body)
+            call = read_scheduler_call(posted.body, posted.principal)
             if call.type == "SUBSCRIBE":
                 await self._subscribe(call, posted, receive, send)
                 return
@@ -97,7 +96,7 @@ class SchedulerApi:
         return reply.status, reply.text
 
     async def _decide(self, request: int, call: scheduler.Call, posted: Call) -> Reply | OpenStream:
-        message = call_from_wire(call, _context(request, posted.headers))
+        message = call_from_wire(call, _context(request, posted))
         answer = self._driver.call(request, message)
         return await self._driver.answer(request) if answer is None else answer
 
@@ -139,11 +138,12 @@ class SchedulerApi:
                 driver.submit(SchedulerDisconnected(framework_id=framework_id, stream_id=stream_id, reason=reason))
 
 
-def _context(request: int, headers: CallHeaders) -> CallContext:
+def _context(request: int, posted: Call) -> CallContext:
+    headers = posted.headers
     return {
         "request": request,
         "stream_id": headers.stream_id,
-        "principal": None,
+        "principal": posted.principal,
         "stimulus": f"call-{request}",
         "caller_trace": None if headers.traceparent is None else parse_traceparent(headers.traceparent),
     }

@@ -19,8 +19,9 @@ from mesos_service.election.contender import ZooKeeperContender
 from mesos_service.election.interface import Contender
 from mesos_service.election.standalone import StandaloneContender
 from mesos_service.http.server import HttpServer, bind
+from mesos_service.http.tls import TlsFiles, server_context
 from mesos_service.master.agent_api import AgentApi
-from mesos_service.master.app import AGENT_PATHS, build_application
+from mesos_service.master.app import AGENT_PATHS, build_application, guard
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.description import describe_master
 from mesos_service.master.driver import MasterDriver
@@ -120,8 +121,9 @@ class MasterService:
         self._whitelist = None if config.whitelist is None else Whitelist(config.whitelist, self.driver.submit)
         self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call)
         doors = build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets, self.metrics.uplink))
-        self.application = LeaderGate(doors, self.leadership, AGENT_PATHS)
-        self._server = HttpServer(self.application, self._listener)
+        gate = LeaderGate(doors, self.leadership, AGENT_PATHS)
+        self.application = gate if config.credentials is None else guard(gate, config, config.credentials)
+        self._server = HttpServer(self.application, self._listener, server_context(TlsFiles.of(config)))
 
     def _make_registrar(self, persisted: PersistedCallback) -> Registrar:
         self._registrar = make_registrar(

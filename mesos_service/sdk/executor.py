@@ -22,6 +22,7 @@ import msgspec
 
 from mesos_service.configuration.units import Duration
 from mesos_service.http.client import ConnectionFault
+from mesos_service.http.dialing import PLAIN, Dialing, tls_from_environment
 from mesos_service.sdk.errors import CallRefused, NotConnected, SubscriptionEnded, Unreachable
 from mesos_service.sdk.subscription import Address, Backoff, Subscription
 from mesos_service.wire import executor as wire
@@ -53,6 +54,7 @@ class ExecutorEnvironment:
     recovery_timeout_seconds: float = 900.0
     subscription_backoff_seconds_max: float = 2.0
     shutdown_grace_seconds: float = 5.0
+    dialing: Dialing = PLAIN
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> ExecutorEnvironment:
@@ -73,6 +75,7 @@ class ExecutorEnvironment:
             recovery_timeout_seconds=_seconds(env, "MESOS_RECOVERY_TIMEOUT", "15mins"),
             subscription_backoff_seconds_max=_seconds(env, "MESOS_SUBSCRIPTION_BACKOFF_MAX", "2secs"),
             shutdown_grace_seconds=_seconds(env, "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "5secs"),
+            dialing=tls_from_environment(env),
         )
 
 
@@ -177,7 +180,9 @@ class Executor:
             ),
         )
         call = self._call("SUBSCRIBE", subscribe=subscribe)
-        subscription = await Subscription.open(self.environment.agent, PATH, encode_message(call))
+        subscription = await Subscription.open(
+            self.environment.agent, PATH, encode_message(call), self.environment.dialing
+        )
         subscription.silence_seconds_max = NEVER_SILENT_SECONDS
         self._subscription = subscription
         if self._stopped.is_set():

@@ -88,7 +88,7 @@ class Scheduler2011(Scheduler):
         body = encode_message(operator.Call(type="GET_QUOTA"))
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         try:
-            connection = await Connection.open(address.host, address.port)
+            connection = await Connection.open(address.host, address.port, dialing=self.dialing)
             answer = await connection.request("POST", "/api/v1", body, headers)
         except ConnectionFault as fault:
             raise NotConnected(str(fault)) from fault

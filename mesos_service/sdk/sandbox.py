@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from mesos_service.http.client import Connection, ConnectionFault
+from mesos_service.http.dialing import PLAIN, Dialing
 from mesos_service.sdk.subscription import Address
 from mesos_service.wire.offers import Offer
 
@@ -39,7 +40,8 @@ def sandbox_path(framework_id: str, executor_id: str) -> str:
 class SandboxFile:
     """One growing file. :meth:`read` gives what has come since the last time."""
 
-    def __init__(self, agent: Address, prefix: str, path: str) -> None:
+    def __init__(self, agent: Address, prefix: str, path: str, dialing: Dialing = PLAIN) -> None:
+        self._dialing = dialing
         self._agent = agent
         self._url = f"{prefix}/files/read?path={quote(path, safe='')}"
         self._offset = 0
@@ -73,7 +75,7 @@ class SandboxFile:
 
     async def _get(self, offset: int, length: int) -> _Read | None:
         if self._connection is None or not self._connection.is_open:
-            self._connection = await Connection.open(self._agent.host, self._agent.port)
+            self._connection = await Connection.open(self._agent.host, self._agent.port, dialing=self._dialing)
         answer = await self._connection.request("GET", f"{self._url}&offset={offset}&length={length}")
         if answer.status != 200:
             return None

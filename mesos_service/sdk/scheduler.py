@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from mesos_service.http.client import ConnectionFault
+from mesos_service.http.dialing import Dialing, from_environment
 from mesos_service.sdk import tasks
 from mesos_service.sdk.errors import CallRefused, NotConnected, SubscriptionEnded, Unreachable
 from mesos_service.sdk.masters import masters
@@ -61,6 +62,9 @@ class Scheduler:
     ``standby`` makes it one of several schedulers of the framework ``framework_id``: one acts, and when it is gone, or
     silent for ``lease_seconds``, the master promotes another (``docs/standby_schedulers.md``). A handler that does not
     let the loop go on for so long makes it silent.
+
+    ``dialing`` says whether to speak TLS, and proves who this is; by default the environment says both
+    (``http.dialing``), and ``principal`` is who was proved.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Scheduler:
         patience_seconds: float | None = None,
         standby: bool = False,
         lease_seconds: float = LEASE_SECONDS,
+        dialing: Dialing | None = None,
     ) -> None:
         if standby and not framework_id:
             raise ValueError("several schedulers of one framework must agree on its framework_id")
@@ -87,6 +92,7 @@ class Scheduler:
         if not multi_role and len(roles) != 1:
             raise ValueError("without MULTI_ROLE a framework has exactly one role")
         self._masters = masters(master)
+        self.dialing = (from_environment() if dialing is None else dialing).towards(master)
         self.framework_info = FrameworkInfo(
             user=user or _user_name(),
             name=name,
@@ -96,7 +102,7 @@ class Scheduler:
             role=None if multi_role else roles[0],
             roles=tuple(roles) if multi_role else (),
             hostname=os.uname().nodename,
-            principal=principal,
+            principal=self.dialing.principal if principal is None else principal,
             capabilities=tuple(FrameworkInfoCapability(type=capability) for capability in capabilities),
         )
         self._suppressed = set(suppressed_roles)
@@ -238,7 +244,7 @@ class Scheduler:
         known = await self._masters.addresses()
         # The last leader first: it is nearly always still the one.
         last = () if self._leader is None else (self._leader,)
-        subscription = await open_any(dict.fromkeys((*last, *known)), PATH, encode_message(call))
+        subscription = await open_any(dict.fromkeys((*last, *known)), PATH, encode_message(call), self.dialing)
         subscription.silence_seconds_max = HEARTBEATS_MISSED_MAX * HEARTBEAT_SECONDS
         self._leader = subscription.address
         self._subscription = subscription

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mesos_service.http.client import Connection, ConnectionFault, Response
+from mesos_service.http.dialing import PLAIN, Dialing
 from mesos_service.sdk.errors import CallRefused, NotConnected
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.recordio import RecordReader
@@ -42,7 +43,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str, default_port: int) -> Address:
-        """Read ``host``, ``host:port``, ``[v6]:port``, each with or without ``http://``.
+        """Read ``host``, ``host:port``, ``[v6]:port``, each with or without ``http://`` or ``https://``.
 
         Raises:
             ValueError: with a sentence.
@@ -52,7 +53,7 @@ class Address:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise ValueError(f"'{text}' is not host:port: {error}") from error
-        if not host or parts.scheme not in ("", "http") or parts.username is not None:
+        if not host or parts.scheme not in ("", "http", "https") or parts.username is not None:
             raise ValueError(f"'{text}' is not host:port")
         return cls(host, default_port if port is None else port)
 
@@ -83,8 +84,11 @@ class Backoff:
 class Subscription:
     """An open stream of events, and calls to the server that holds it. Made by :meth:`open`."""
 
-    def __init__(self, address: Address, path: str, stream: Connection, chunks: AsyncIterator[bytes]) -> None:
+    def __init__(
+        self, address: Address, path: str, stream: Connection, chunks: AsyncIterator[bytes], dialing: Dialing
+    ) -> None:
         self.address = address
+        self._dialing = dialing
         self.stream_id: str | None = None
         self.silence_seconds_max: float = 60.0
         """The server counts as gone after so long without a byte; to be set from its heartbeat interval."""
@@ -96,7 +100,7 @@ class Subscription:
         self._closed = False
 
     @classmethod
-    async def open(cls, address: Address, path: str, body: bytes) -> Subscription:
+    async def open(cls, address: Address, path: str, body: bytes, dialing: Dialing = PLAIN) -> Subscription:
         """Send SUBSCRIBE and follow redirects until somebody holds the answer open.
 
         Raises:
@@ -104,12 +108,12 @@ class Subscription:
             CallRefused: a 4xx; asking again would not help.
         """
         for _ in range(_REDIRECTS_MAX):
-            stream = await Connection.open(address.host, address.port, _CONNECT_SECONDS)
+            stream = await Connection.open(address.host, address.port, _CONNECT_SECONDS, dialing)
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     head, chunks = await stream.stream("POST", path, body, _JSON)
                 if head.status == 200:
-                    subscription = cls(address, path, stream, chunks)
+                    subscription = cls(address, path, stream, chunks, dialing)
                     subscription.stream_id = head.headers.get(STREAM_ID)
                     return subscription
             except TimeoutError:
@@ -197,7 +201,9 @@ class Subscription:
             return connection
         async with self._connecting:
             if self._calls is None or not self._calls.is_open:
-                self._calls = await Connection.open(self.address.host, self.address.port, _CONNECT_SECONDS)
+                self._calls = await Connection.open(
+                    self.address.host, self.address.port, _CONNECT_SECONDS, self._dialing
+                )
                 if self._closed:
                     self._calls.close()
             return self._calls
@@ -210,12 +216,12 @@ class Subscription:
             self._calls.close()
 
 
-async def open_any(addresses: Iterable[Address], path: str, body: bytes) -> Subscription:
+async def open_any(addresses: Iterable[Address], path: str, body: bytes, dialing: Dialing = PLAIN) -> Subscription:
     """Subscribe with the first of ``addresses`` that answers; raises what the last of them raised."""
     fault: ConnectionFault | None = None
     for address in addresses:
         try:
-            return await Subscription.open(address, path, body)
+            return await Subscription.open(address, path, body, dialing)
         except ConnectionFault as error:
             fault = error
     raise fault or ConnectionFault("there is no address to try")

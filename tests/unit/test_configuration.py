@@ -263,9 +263,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_flag_of_mesos_in_the_environment_is_not_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MESOS_CREDENTIALS", "/etc/secret")
+    monkeypatch.setenv("MESOS_ACLS", "/etc/secret")
 
-    with pytest.raises(ConfigurationError, match="MESOS_CREDENTIALS: Mesos has this flag") as caught:
+    with pytest.raises(ConfigurationError, match="MESOS_ACLS: Mesos has this flag") as caught:
         MasterConfig.load()
 
     assert "/etc/secret" not in str(caught.value)
@@ -295,9 +295,15 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
         "agent_reregister_timeout": "10mins",
         "allocation_interval": "1secs",
         "allocator": "hierarchical",
+        "authenticate_agents": "false",
+        "authenticate_http_frameworks": "false",
+        "authenticate_http_readonly": "false",
+        "authenticate_http_readwrite": "false",
         "cluster": "golden",
         "filter_gpu_resources": "true",
         "framework_sorter": "drf",
+        "http_authenticators": "basic",
+        "http_framework_authenticators": "basic",
         "ip": "127.0.0.1",
         "logging_level": "INFO",
         "max_agent_ping_timeouts": "5",
@@ -316,6 +322,8 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
         "registry_store_timeout": "20secs",
         "role_sorter": "drf",
         "root_submissions": "false",
+        "ssl_require_client_cert": "false",
+        "ssl_verify_server_cert": "true",
         "work_dir": "/tmp/m",
         "zk_session_timeout": "2secs",
     }

@@ -14,6 +14,7 @@ from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId
 from mesos_service.http.build import build_info
 from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json_answer, jsonp_parameter
 from mesos_service.openapi import answers_json, answers_list
+from mesos_service.telemetry.exposition import exposition
 from mesos_service.wire.render import legacy_agent as render
 from mesos_service.wire.resources import Resource
 
@@ -51,7 +52,7 @@ def _directory(service: AgentReads) -> render.Directory:
 
 
 router = APIRouter(tags=["agent"], dependencies=[Depends(jsonp_parameter)])
-add_common_reads(router, _flags, _snapshot)
+add_common_reads(router, _flags, _snapshot, exposition)
 
 
 @router.get("/state.json", include_in_schema=False, response_class=Response)

@@ -39,6 +39,14 @@ class Subscription:
 def admit(turn: Turn, call: SchedulerCall) -> Framework | None:
     """The framework that calls, or ``None`` when the call has been refused; the order of checks is Mesos' (X18a)."""
     framework = turn.state.frameworks.get(call.framework_id)
+    if framework is not None and call.principal is not None and call.principal != framework.info.principal:
+        whose = framework.info.principal or ""
+        turn.reply(
+            call.request,
+            400,
+            f"Authenticated principal '{call.principal}' does not match principal '{whose}' set in `FrameworkInfo`",
+        )
+        return None
     if framework is not None and framework.stream_id is not None and framework.stream_id == call.stream_id:
         if framework.lease is not None:
             framework.lease.heard_at = turn.now

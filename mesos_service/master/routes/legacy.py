@@ -18,6 +18,7 @@ from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json
 from mesos_service.master.routes.reads import Reads, reads_of
 from mesos_service.master.routes.writes import teardown_framework
 from mesos_service.openapi import answers_json, refusal
+from mesos_service.telemetry.exposition import exposition
 from mesos_service.wire.render import legacy_master as render
 from mesos_service.wire.render import legacy_shapes as shapes
 from mesos_service.wire.resources import Resource
@@ -58,7 +59,7 @@ def _snapshot(request: Request) -> Mapping[str, float]:
 
 
 router = APIRouter(tags=["master"], dependencies=[Depends(jsonp_parameter)])
-add_common_reads(router, _flags, _snapshot)
+add_common_reads(router, _flags, _snapshot, exposition)
 
 
 @router.get("/state.json", include_in_schema=False, response_class=Response)

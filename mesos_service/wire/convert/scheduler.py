@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypedDict, assert_never
 
+from msgspec import structs
+
 from mesos_service.core import events, messages
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.frameworks import Quantities
@@ -16,6 +18,7 @@ from mesos_service.wire import scheduler as wire
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.convert.infos import executor_from_wire, framework_from_wire, status_to_wire, task_from_wire
 from mesos_service.wire.convert.values import duration_from_wire, resources_from_wire
+from mesos_service.wire.frameworks import FrameworkInfo
 
 # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -40,7 +43,9 @@ def call_from_wire(call: wire.Call, context: CallContext) -> messages.SchedulerM
     if call.type == "SUBSCRIBE":
         assert call.subscribe is not None, "validation saw to it"
         return messages.Subscribe(
-            framework=framework_from_wire(call.subscribe.framework_info, call.subscribe.offer_constraints),
+            framework=framework_from_wire(
+                _of_principal(call.subscribe.framework_info, context), call.subscribe.offer_constraints
+            ),
             suppressed_roles=tuple(Role(role) for role in call.subscribe.suppressed_roles),
             mode=call.subscribe.mode,
             fencing_token=call.subscribe.fencing_token,
@@ -55,6 +60,12 @@ def call_from_wire(call: wire.Call, context: CallContext) -> messages.SchedulerM
     if convert is None:
         return messages.Unhandled(framework_id=FrameworkId(call.framework_id.value), type=call.type, **context)
     return convert(call, FrameworkId(call.framework_id.value), context)
+
+
+def _of_principal(info: FrameworkInfo, context: CallContext) -> FrameworkInfo:
+    """Who has proved who he is need not say so again (Mesos sets ``FrameworkInfo.principal`` then)."""
+    principal = context["principal"]
+    return info if principal is None or info.principal is not None else structs.replace(info, principal=principal)
 
 
 def _accept(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
@@ -216,7 +227,7 @@ def _update_framework(call: wire.Call, framework_id: FrameworkId, context: CallC
     return messages.UpdateFramework(
         framework_id=framework_id,
         **context,
-        framework=framework_from_wire(update.framework_info, update.offer_constraints),
+        framework=framework_from_wire(_of_principal(update.framework_info, context), update.offer_constraints),
         suppressed_roles=tuple(Role(role) for role in update.suppressed_roles),
     )
 

@@ -557,7 +557,7 @@ def test_addresses(text: str, expected: Address) -> None:
     assert Address.parse(text, 5050) == expected
 
 
-@pytest.mark.parametrize("text", ["", "h:x", "h:99999", "https://h", "zk://a:2181/mesos", "me@h:1"])
+@pytest.mark.parametrize("text", ["", "h:x", "h:99999", "ftp://h", "zk://a:2181/mesos", "me@h:1"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not host:port"):
         Address.parse(text, 5050)

@@ -1,0 +1,115 @@
+"""TLS contexts for servers and clients, made of files in PEM (Mesos docs, "SSL"; M-SE-16).
+
+Not below TLS 1.2. A client checks the server's certificate and its name or address unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mesos_service.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:  # Reading flags takes a while, and clients have none.
+    from mesos_service.configuration.security import SecurityFlags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """Where certificates are, and whom to ask for theirs; the flags of the same names say more."""
+
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    ca_file: Path | None = None
+    require_client_cert: bool = False
+    verify_server_cert: bool = True
+
+    @classmethod
+    def of(cls, flags: SecurityFlags) -> TlsFiles:
+        """Those that the flags of a service name."""
+        return cls(
+            cert_file=flags.ssl_cert_file,
+            key_file=flags.ssl_key_file,
+            ca_file=flags.ssl_ca_file,
+            require_client_cert=flags.ssl_require_client_cert,
+            verify_server_cert=flags.ssl_verify_server_cert,
+        )
+
+
+def server_context(files: TlsFiles) -> ssl.SSLContext | None:
+    """For a server that speaks HTTPS; ``None`` without a certificate: it speaks HTTP.
+
+    Raises:
+        ConfigurationError: naming the file that cannot be used.
+    """
+    if files.cert_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Many clients of a cluster keep connections for hours; tickets would only be state for nothing.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    _show_certificate(context, files)
+    if files.require_client_cert:
+        _believe(context, files)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def client_context(files: TlsFiles) -> ssl.SSLContext:
+    """For a client; it shows its own certificate to servers that ask, where it has one.
+
+    Raises:
+        ConfigurationError: naming the file that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if files.verify_server_cert:
+        _believe(context, files)
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if files.cert_file is not None:
+        _show_certificate(context, files)
+    return context
+
+
+def _show_certificate(context: ssl.SSLContext, files: TlsFiles) -> None:
+    assert files.cert_file is not None, "the caller has looked"
+    for flag, path in (("--ssl_cert_file", files.cert_file), ("--ssl_key_file", files.key_file)):
+        _see(flag, path)
+    try:
+        # Without a password, OpenSSL would ask the terminal for one, and a service would wait there for ever.
+        context.load_cert_chain(files.cert_file, files.key_file, password=_no_password)
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise ConfigurationError(
+            f"--ssl_cert_file: {files.cert_file} and the key in {files.key_file} cannot be used: {reason}"
+        ) from error
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted, and there is nobody to ask for its password")
+
+
+def _believe(context: ssl.SSLContext, files: TlsFiles) -> None:
+    if files.ca_file is None:
+        context.load_default_certs(
+            ssl.Purpose.SERVER_AUTH if context.protocol is ssl.PROTOCOL_TLS_CLIENT else ssl.Purpose.CLIENT_AUTH
+        )
+        return
+    _see("--ssl_ca_file", files.ca_file)
+    try:
+        context.load_verify_locations(files.ca_file)
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"--ssl_ca_file: {files.ca_file} holds no certificates in PEM") from error
+
+
+def _see(flag: str, path: Path | None) -> None:
+    try:
+        if path is not None:
+            with path.open("rb"):
+                pass
+    except OSError as error:
+        raise ConfigurationError(f"{flag}: cannot read {path}: {error.strerror}") from error
