@@ -148,6 +148,7 @@ class AgentContainers:
         for container_id in {*self._launching, *self._containerizer.containers()}:
             self.destroy(container_id)
         await self._background.finish()
+        await self._containerizer.close()
 
     # -- tasks -----------------------------------------------------------------------------------------------
     async def _launch(self, effect: LaunchContainer) -> None:

@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 
@@ -203,25 +202,15 @@ async def _agent(*flags: str) -> AsyncIterator[tuple[Running, Submitter]]:
 
 async def _under_cgroups(bursts: int, burst: int) -> list[float]:
     """Launches per second, by burst, with processor and memory bounded; every task has to finish."""
-    root = f"mesos_bench_{os.getpid()}"
+    flags = ("--isolation=cgroups/cpu,cgroups/mem", f"--cgroups_root=mesos_bench_{os.getpid()}")
     rates: list[float] = []
-    try:
-        async with _agent("--isolation=cgroups/cpu,cgroups/mem", f"--cgroups_root={root}") as (_, submitter):
-            for _ in range(bursts):
-                batch = await submitter.run(burst)
-                rates.append(burst / (time.perf_counter() - batch.accepted_at))
-                if batch.states.get("TASK_FINISHED", 0) != burst:
-                    raise RuntimeError(f"Under control groups not every task finished: {batch.states}")
-    finally:
-        _remove_groups(root)
+    async with _agent(*flags) as (_, submitter):
+        for _ in range(bursts):
+            batch = await submitter.run(burst)
+            rates.append(burst / (time.perf_counter() - batch.accepted_at))
+            if batch.states.get("TASK_FINISHED", 0) != burst:
+                raise RuntimeError(f"Under control groups not every task finished: {batch.states}")
     return rates
-
-
-def _remove_groups(root: str) -> None:
-    """What the agent made its containers' groups in, which it leaves for the next one."""
-    mounts = Path("/sys/fs/cgroup")
-    for group in {*mounts.glob(f"*/{root}"), *mounts.glob(root)}:
-        group.rmdir()
 
 
 async def _measure(report: Report, submitter: Submitter, agent: Running, sizes: Sizes) -> None:

@@ -27,23 +27,23 @@ class Group:
     def __init__(self, path: Path, version: int) -> None:
         self.path = path
         self.version = version
-
-    @property
-    def home(self) -> Path:
+        self.home = path / LEAF if version == 2 else path
         """Where its processes are."""
-        return self.path / LEAF if self.version == 2 else self.path
 
     def exists(self) -> bool:
-        return self.path.is_dir()
+        return os.path.isdir(self.path)  # noqa: PTH112 - pathlib's takes longer, and this is asked for every task
 
     def text(self, name: str) -> str | None:
         """A control file, without the last line's end; ``None`` when it is not there."""
         try:
-            handle = os.open(self.path / name, os.O_RDONLY | os.O_CLOEXEC)
+            handle = os.open(f"{self.path}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         except _GONE:
             return None
         try:
-            return b"".join(iter(lambda: os.read(handle, 65536), b"")).decode().rstrip("\n")
+            data = os.read(handle, 65536)
+            while more := os.read(handle, 65536) if data else b"":
+                data += more
+            return data.decode().rstrip("\n")
         except OSError:
             return None  # ENODEV: the group was removed while its file was open.
         finally:
@@ -62,10 +62,19 @@ class Group:
     def processes(self) -> list[int]:
         """Process ids of all who are in it, or in a group below it. Zombies are in none."""
         found = []
-        for directory, _, _ in os.walk(self.path):
-            text = Group(Path(directory), self.version).text(PROCESSES_FILE)
+        for directory in self._below():
+            text = Group(directory, self.version).text(PROCESSES_FILE)
             found += [int(line) for line in (text or "").split()]
         return found
+
+    def _below(self) -> list[Path]:
+        """It and the groups in it, each before those in it. A group has two links more than groups in it."""
+        try:
+            if os.stat(self.path).st_nlink == 2:  # noqa: PTH116 - as above
+                return [self.path]
+        except _GONE:
+            return []
+        return [Path(directory) for directory, _, _ in os.walk(self.path)]
 
     def kill(self) -> None:
         """Send SIGKILL to everybody in it; who forks meanwhile is found by the next call."""
@@ -105,15 +114,22 @@ class Group:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
+    def remove_if_empty(self) -> bool:
+        """Whether it was there with nobody and no group in it, and is gone now."""
+        try:
+            remove_directory(self.path)
+        except OSError:
+            return False
+        return True
+
     def _remove_all(self) -> None:
         try:
             remove_directory(self.path)
         except OSError:
-            below = [Path(directory) for directory, _, _ in os.walk(self.path, topdown=False)]
-            for path in below:
+            for path in reversed(self._below()):
                 remove_directory(path)
 
 
 def remove_directory(path: Path) -> None:
     """Remove one group; the kernel takes its control files with it."""
-    path.rmdir()
+    os.rmdir(path)  # noqa: PTH106 - as above

@@ -19,11 +19,12 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from mesos_service.cgroups.book import Book
+from mesos_service.cgroups.aside import perform_aside
+from mesos_service.cgroups.book import open_book
 from mesos_service.cgroups.group import PROCESSES_FILE, Group
 from mesos_service.cgroups.hierarchy import Hierarchy, find, known_to_kernel, mounted
 from mesos_service.cgroups.steps import Make, Step, Write, perform
-from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Host, Isolator, LaunchInfo
@@ -67,9 +68,12 @@ class CgroupIsolator(Isolator):
         self.version = next(iter(self.hierarchies.values())).version
         self._trees = tuple(dict.fromkeys(self.hierarchies.values()))
         """Each hierarchy once: a mount may have several of the controllers."""
-        self._book = Book(settings.runtime_dir / "isolators" / "cgroups")
+        self._book = open_book(settings.runtime_dir / "isolators" / "cgroups")
         self._parents: dict[ContainerId, ContainerId] = {}
         """Of nested containers, the ones they are nested in."""
+        self._roots = {tree: tree.mount / settings.cgroups_root for tree in self._trees}
+        self._groups: dict[tuple[Hierarchy, ContainerId], Group] = {}
+        """Of the containers that were prepared or recovered, as making such a thing takes longer than a system call."""
 
     # -- what there is ---------------------------------------------------------------------------------------
     def _choose(self, settings: CgroupConfig) -> Mapping[str, Hierarchy]:
@@ -111,7 +115,8 @@ class CgroupIsolator(Isolator):
     def _group_in(self, hierarchy: Hierarchy, container_id: ContainerId) -> Group:
         while container_id in self._parents:
             container_id = self._parents[container_id]
-        return Group(hierarchy.mount / self.config.cgroups_root / container_id, hierarchy.version)
+        known = self._groups.get((hierarchy, container_id))
+        return known or Group(self._roots[hierarchy] / container_id, hierarchy.version)
 
     # -- what is written -------------------------------------------------------------------------------------
     @abstractmethod
@@ -125,7 +130,7 @@ class CgroupIsolator(Isolator):
         """All that :meth:`prepare` does."""
         steps: list[Step] = []
         for hierarchy in self._trees:
-            root = hierarchy.mount / self.config.cgroups_root
+            root = self._roots[hierarchy]
             group = self._group_in(hierarchy, container_id)
             if hierarchy.version == 2:
                 hand_on = f"+{self.v2_controller}"
@@ -169,20 +174,28 @@ class CgroupIsolator(Isolator):
         """A container is there, new or recovered."""
         if config.parent is not None:
             self._parents[container_id] = config.parent
+            return
+        for hierarchy in self._trees:
+            self._groups[hierarchy, container_id] = self._group_in(hierarchy, container_id)
 
     async def prepare(self, container_id: ContainerId, config: ContainerConfig) -> LaunchInfo | None:
         """Make the groups and set their bounds."""
         self.remember(container_id, config)
         if config.parent is not None:
             return None
-        for hierarchy in self._trees:
-            self._book.claim(hierarchy.name, container_id, self._group_in(hierarchy, container_id).path)
-        perform(self.plan(container_id, config))
+        self._book.claim(container_id, {one.name: self._group_in(one, container_id).path for one in self._trees})
+        try:
+            perform(self.plan(container_id, config))
+        except OperatingFault as fault:
+            if not isinstance(fault.__cause__, FileNotFoundError):
+                raise
+            # Another agent that ended has just removed the group above.
+            perform(self.plan(container_id, config))
         return None
 
     async def isolate(self, container_id: ContainerId, pid: int) -> None:
         """Move the process into the groups; what it forks is born there."""
-        perform(self.attachment(container_id, str(pid)))
+        await perform_aside(self.attachment(container_id, str(pid)))
 
     async def update(self, container_id: ContainerId, resources: Resources, limits: Mapping[str, int]) -> None:
         """Set the bounds anew; nothing happens for a container whose groups are not ours, or that is nested."""
@@ -196,6 +209,19 @@ class CgroupIsolator(Isolator):
         for hierarchy in reversed(self._trees):
             if self._book.has(hierarchy.name, container_id):
                 await self._end(hierarchy, container_id)
+            self._groups.pop((hierarchy, container_id), None)
+
+    async def close(self) -> None:
+        """Remove the group above all containers', where no other agent has one there."""
+        for hierarchy, root in self._roots.items():
+            while root != hierarchy.mount and Group(root, hierarchy.version).remove_if_empty():
+                root = root.parent
+
+    def fence(self, container_id: ContainerId) -> Sequence[int] | None:
+        """Everybody in the container's group; nobody leaves it whom root does not move."""
+        if container_id in self._parents or not self._is_ours(container_id):
+            return None
+        return self.group(container_id).processes()
 
     def is_measured(self, container_id: ContainerId) -> bool:
         """Whether the container has a group of its own, which is there."""

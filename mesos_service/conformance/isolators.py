@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from mesos_service.conformance.run import require
@@ -24,6 +26,13 @@ class NoProcesses:
         return []
 
 
+def apart(kind: Kind, directory: Path) -> dict[str, object]:
+    """Configuration that keeps a trial away from the agents of this machine, and whatever it writes down with it."""
+    values: dict[str, object] = {"runtime_dir": directory, "cgroups_root": f"mesos_check_{os.getpid()}"}
+    known = () if kind.Config is None else kind.Config.model_fields
+    return {name: value for name, value in values.items() if name in known}
+
+
 def it_says_what_it_does(kind: Kind) -> None:
     """In its docstring."""
     require(bool(kind.__doc__), "Its class has no docstring.")
@@ -33,8 +42,8 @@ def every_method_takes_the_unknown_and_repeats(kind: Kind) -> None:
     """``cleanup`` may come for a container it never saw, and everything may come twice."""
 
     async def body() -> None:
-        isolator = kind(NoProcesses(), read_config(kind, {}))
         with tempfile.TemporaryDirectory() as sandbox:
+            isolator = kind(NoProcesses(), read_config(kind, apart(kind, Path(sandbox))))
             config = ContainerConfig(sandbox=sandbox, resources=Resources.scalars(cpus=1, mem=32))
             await isolator.cleanup(CONTAINER)
             await isolator.recover([], [CONTAINER])
@@ -43,6 +52,8 @@ def every_method_takes_the_unknown_and_repeats(kind: Kind) -> None:
             await isolator.prepare(CONTAINER, config)
             await isolator.cleanup(CONTAINER)
             await isolator.cleanup(CONTAINER)
+            await isolator.close()
+            await isolator.close()
 
     asyncio.run(body())
 

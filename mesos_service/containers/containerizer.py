@@ -18,7 +18,7 @@ from signal import SIGKILL
 from typing import TypeVar
 
 from mesos_service.containers.fetcher import Fetcher, FetchFailed
-from mesos_service.containers.launcher import Child, Launch, Launcher, open_log
+from mesos_service.containers.launcher import Child, Fence, Launch, Launcher, open_log
 from mesos_service.containers.namespaces import entering
 from mesos_service.containers.plan import (
     CONTAINER_ID_VARIABLE,
@@ -247,6 +247,12 @@ class Containerizer:
         await asyncio.gather(*watching, return_exceptions=True)
         self._containers.clear()
 
+    async def close(self) -> None:
+        """The agent goes for good, and nothing runs: isolators remove what they made for all."""
+        for isolator in reversed(self._isolators):
+            for failure in await _outcome(isolator.close(), f"Isolator '{isolator.name}' failed to close"):
+                log.error("%s", failure)
+
     # -- launching -------------------------------------------------------------------------------------------
 
     async def launch(self, plan: LaunchPlan) -> int:
@@ -462,7 +468,7 @@ class Containerizer:
         await container.settled.wait()
         container.phase = Phase.DESTROYING
         if container.child is not None:
-            failures += await _outcome(self._launcher.destroy(container.child))
+            failures += await _outcome(self._launcher.destroy(container.child, _fence(container)))
         for task in container.watching:
             task.cancel()
         await asyncio.gather(*container.watching, return_exceptions=True)
@@ -473,6 +479,14 @@ class Containerizer:
         del self._containers[container_id]
         if failures:
             raise DestroyFailed(f"Failed to destroy container '{container_id}': {'; '.join(failures)}")
+
+
+def _fence(container: _Container) -> Fence | None:
+    container_id = container.plan.container_id
+    for isolator in container.prepared:
+        if isolator.fence(container_id) is not None:
+            return lambda: isolator.fence(container_id) or ()
+    return None
 
 
 def _config(plan: LaunchPlan) -> ContainerConfig:

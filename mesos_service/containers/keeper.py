@@ -4,7 +4,7 @@ A small program of its own, run by its path with nothing but the standard librar
 go on unchanged while the agent above it is replaced. It spawns what it is asked to, remembers how each process ended,
 and leaves the dead unreaped until it is told to, so that no number is given to a stranger. It decides nothing.
 
-It listens at the socket that it inherits as descriptor 3; its argument is the directory of its books. One agent at a
+It listens at the socket that it inherits as descriptor 3; its argument is the file of its books. One agent at a
 time speaks to it, the last one that connected. When that connection ends, it kills what was not to outlive the agent,
 and what has not been let through its gate; with nothing left to keep it ends itself.
 
@@ -19,12 +19,14 @@ To the agent: first what is kept, one ``{"kept", "pid", "status", "released"}`` 
 ``{"launched", "pid"}`` or ``{"failed", "why"}`` for each launch, and ``{"exited", "status"}``. Statuses are raw wait
 statuses.
 
-The books, a file for each container, are for the case that the keeper itself dies: then the next agent can still
-tell what runs, though not how it ends. They are not synchronised to disk, since no process survives a power cut.
+The books are for the case that the keeper itself dies: then the next agent can still tell what runs, though not how it
+ends. They are one file to which lines are added, and which is written anew when few of them still matter: making and
+removing a file for each container would cost more than starting its process. They are not synchronised to disk, since
+no process survives a power cut.
 """
 
 # pathlib and contextlib would double the time it takes to start.
-# ruff: noqa: PTH104, PTH108, PTH118, PTH123, PTH208, SIM105
+# ruff: noqa: PTH104, PTH123, PTH208, SIM105
 
 from __future__ import annotations
 
@@ -48,9 +50,77 @@ GATE = 3
 PACKET_BYTES_MAX = 65536
 DESCRIPTORS_MAX = 4
 """That come with one packet."""
+BOOKS_LINES_MIN = 4096
+"""The books are written anew at the earliest with so many lines, and when that makes a quarter of them."""
 DESCRIPTORS_SPARE = 16
 """How many are left for agents that connect, packets and books: what keeps all others must not end for want of one."""
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class Books:
+    """What is kept, in a file: a line of JSON for each process when it starts, when it ends, and when it is forgotten.
+
+    One process writes at a time: the keeper, or the agent where there is none.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.entries: dict[str, dict[str, Any]] = {}  # Any: what a line says; both ends are ours
+        """By container: ``pid``, ``start_ticks``, ``boot_id``, and ``status``, which is null while it lives."""
+        self.unreadable = 0
+        """Lines that say nothing, one that was cut off as the writer died left out."""
+        self.lines = 0
+        self.handle = -1
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                *lines, _ = file.read().split("\n")
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                name, entry = json.loads(line)
+            except (ValueError, TypeError):
+                self.unreadable += 1
+                continue
+            self.note(name, entry)
+
+    def note(self, name: str, entry: dict[str, Any] | None) -> None:
+        if entry is None:
+            self.entries.pop(name, None)
+        else:
+            self.entries[name] = entry
+
+    def write(self, name: str, entry: dict[str, Any] | None) -> None:
+        """Add a line; ``None`` forgets the container. Raises ``OSError``; the next line then begins a new file."""
+        self.note(name, entry)
+        if self.handle < 0 or self.lines > max(BOOKS_LINES_MIN, 4 * len(self.entries)):
+            self.begin()
+            return
+        data = json.dumps([name, entry]).encode() + b"\n"
+        try:
+            whole = os.write(self.handle, data) == len(data)
+        except OSError:
+            whole = False
+        if not whole:
+            os.close(self.handle)
+            self.handle = -1
+            self.begin()
+        self.lines += 1
+
+    def begin(self) -> None:
+        fresh = self.path + ".new"
+        with open(fresh, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.writelines(json.dumps(row) + "\n" for row in self.entries.items())
+        os.rename(fresh, self.path)
+        if self.handle >= 0:
+            os.close(self.handle)
+        self.handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self.lines = len(self.entries)
+
+    def close(self) -> None:
+        if self.handle >= 0:
+            os.close(self.handle)
+            self.handle = -1
 
 
 class Kept:
@@ -62,6 +132,7 @@ class Kept:
         self.handle = handle
         self.gate = gate
         self.survives = survives
+        self.start_ticks = start_ticks(pid)
         self.status: int | None = None
 
 
@@ -70,7 +141,7 @@ class Keeper:
 
     def __init__(self, listener: socket.socket, books: str) -> None:
         self.listener = listener
-        self.books = books
+        self.books = Books(books)
         self.agent: socket.socket | None = None
         self.kept: dict[str, Kept] = {}
         self.by_handle: dict[int, Kept] = {}
@@ -223,17 +294,18 @@ class Keeper:
 
     def reap(self, name: str) -> None:
         one = self.kept.get(name)
-        if one is None or one.status is None:
+        if one is None:
+            if name in self.books.entries:
+                self.book(name, None)  # It was kept by a keeper before this one.
+            return
+        if one.status is None:
             return
         os.waitid(os.P_PIDFD, one.handle, os.WEXITED)
         os.close(one.handle)
         if one.gate is not None:
             os.close(one.gate)
         del self.kept[name]
-        try:
-            os.unlink(os.path.join(self.books, name))
-        except FileNotFoundError:
-            pass
+        self.book(name, None)
 
     def end_what_does_not_survive(self) -> None:
         for one in list(self.kept.values()):
@@ -250,17 +322,15 @@ class Keeper:
                     pass
 
     def write_down(self, one: Kept) -> None:
-        path = os.path.join(self.books, one.name)
-        text = json.dumps(
-            {"pid": one.pid, "start_ticks": start_ticks(one.pid), "boot_id": self.boot_id, "status": one.status}
-        )
+        entry = {"pid": one.pid, "start_ticks": one.start_ticks, "boot_id": self.boot_id, "status": one.status}
+        self.book(one.name, entry)
+
+    def book(self, name: str, entry: dict[str, Any] | None) -> None:
         try:
-            with open(path + ".new", "w", encoding="utf-8") as file:
-                file.write(text)
-            os.rename(path + ".new", path)
+            self.books.write(name, entry)
         except OSError as error:
             # The books are a second line of defence, and no reason to let a task down.
-            complain(f"cannot write {path}: {error}")
+            complain(f"cannot write {self.books.path}: {error}")
 
 
 def complain(text: str) -> None:

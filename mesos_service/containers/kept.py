@@ -28,7 +28,7 @@ from mesos_service.domain.errors import OperatingFault
 log = logging.getLogger(__name__)
 
 _SOCKET: Final = "keeper.sock"
-_BOOKS: Final = "containers"
+_BOOKS: Final = "containers.log"
 _LOG: Final = "keeper.log"
 END_SECONDS_MAX: Final = 5.0
 """How long a keeper with nothing left to keep may take to end."""
@@ -96,10 +96,11 @@ class KeeperLink:
         connection = self._connect()
         if connection is not None:
             await self._greet(connection)
-        for path in sorted(self._books.iterdir()):
-            if path.suffix != ".new" and path.name not in self._kept:
-                one = self._from_books(path)
-                self._kept[one.name] = one
+        books = keeper.Books(str(self._books))
+        if books.unreadable:
+            log.warning("%d lines of the keeper's books %s cannot be read", books.unreadable, self._books)
+        for name in sorted(books.entries.keys() - self._kept.keys()):
+            self._kept[name] = self._from_books(name, books.entries[name])
         return tuple(self._kept.values())
 
     # -- processes -------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ class KeeperLink:
         if self._connection is not None:
             self._send(json.dumps({"do": "reap", "id": one.name}).encode())
         else:
-            (self._books / one.name).unlink(missing_ok=True)
+            self._cross_out(one.name)
 
     async def close(self) -> None:
         """Hang up. A keeper that has nothing left to keep ends then, and is waited for."""
@@ -195,7 +196,7 @@ class KeeperLink:
 
     def _make_directory(self) -> None:
         try:
-            self._books.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(parents=True, exist_ok=True)
             self._directory.chmod(0o700)
         except OSError as error:
             raise OperatingFault(f"Cannot use --runtime_dir={self._directory}: {error.strerror}") from error
@@ -347,21 +348,29 @@ class KeeperLink:
         loop.remove_writer(connection)
 
     # -- without a keeper ------------------------------------------------------------------------------------
-    def _from_books(self, path: Path) -> Kept:
+    def _cross_out(self, name: str) -> None:
+        try:
+            books = keeper.Books(str(self._books))
+            if name in books.entries:
+                books.write(name, None)
+            books.close()
+        except OSError as error:
+            log.warning("The keeper's books %s cannot be written: %s", self._books, error)
+
+    def _from_books(self, name: str, told: Mapping[str, Any]) -> Kept:  # Any: what a line says
         """What a keeper that is gone had written of a process."""
         try:
-            told = json.loads(path.read_text())
             pid, start_ticks, boot_id, status = (told[key] for key in ("pid", "start_ticks", "boot_id", "status"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("The keeper's book %s cannot be read (%s): its container counts as ended", path, error)
+        except (KeyError, TypeError) as error:
+            log.warning("The keeper's book on container %s cannot be read (%s): it counts as ended", name, error)
             pid, start_ticks, boot_id, status = 0, None, "", None
         here = boot_id == keeper.read("/proc/sys/kernel/random/boot_id").strip()
         stat = read_stat(pid) if here and pid else None
         if status is not None or stat is None or stat.dead or stat.start_ticks != start_ticks:
-            one = Kept(path.name, pid, None, released=True)
+            one = Kept(name, pid, None, released=True)
             one.end(status)
             return one
-        one = Kept(path.name, pid, os.pidfd_open(pid), released=True)
+        one = Kept(name, pid, os.pidfd_open(pid), released=True)
         self._watch(one)
         return one
 

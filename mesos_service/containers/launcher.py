@@ -15,7 +15,7 @@ import os
 import shutil
 import signal
 import stat as file_modes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from mesos_service.containers.plan import (
     LaunchFailed,
     Streams,
 )
-from mesos_service.containers.processes import Census, Lineage, ProcessStat, forks_since_boot, still
+from mesos_service.containers.processes import Census, Lineage, ProcessStat, forks_since_boot, read_stat, still
 from mesos_service.containers.users import User, command_prefix
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 
@@ -75,6 +75,10 @@ class Child:
         """The raw wait status, when the process has ended; ``None`` when nobody saw how."""
 
 
+Fence = Callable[[], Sequence[int]]
+"""The process ids of a container that no process gets out of."""
+
+
 class Launcher(Protocol):
     """How processes are started and ended; ``posix`` here, ``linux`` (namespaces, cgroups) beside it one day."""
 
@@ -95,8 +99,11 @@ class Launcher(Protocol):
     def signal(self, child: Child, signum: int) -> None:
         """Send to every process of the container that can be found."""
 
-    async def destroy(self, child: Child) -> None:
-        """Kill every process and wait until none is left. Call once. Raises :class:`DestroyFailed`."""
+    async def destroy(self, child: Child, fence: Fence | None = None) -> None:
+        """Kill every process and wait until none is left. Call once. Raises :class:`DestroyFailed`.
+
+        ``fence`` tells, each time anew, who belongs to the container; ``None`` where nobody can.
+        """
 
 
 class PosixLauncher:
@@ -200,13 +207,14 @@ class PosixLauncher:
             if not untold:
                 return
 
-    async def destroy(self, child: Child) -> None:
+    async def destroy(self, child: Child, fence: Fence | None = None) -> None:
         """Kill, wait, and look again until a look finds nobody; then reap the first process."""
         beyond_reach: dict[int, ProcessStat] = {}
         killed: set[int] = set()
         try:
             while True:
-                victims = [stat for stat in child.lineage.members(killed) if stat.pid not in beyond_reach]
+                found = child.lineage.members(killed) if fence is None else _fenced(fence, child.pid)
+                victims = [stat for stat in found if stat.pid not in beyond_reach]
                 if not victims and child.exited.done():
                     break
                 _send(child.kept.handle, signal.SIGKILL)
@@ -259,6 +267,14 @@ def _seal_descriptors() -> None:
             except OSError as error:
                 if error.errno != errno.EBADF:  # The listing's own descriptor is closed by now.
                     raise
+
+
+def _fenced(fence: Fence, leader: int) -> list[ProcessStat]:
+    """The living processes behind the fence, the first one left out."""
+    stats = [stat for pid in fence() if pid != leader and (stat := read_stat(pid)) is not None and not stat.dead]
+    # A number that still stands there was not given to a stranger before it was looked at.
+    there = set(fence()) if stats else ()
+    return [stat for stat in stats if stat.pid in there]
 
 
 def _open_process(stat: ProcessStat) -> int | None:

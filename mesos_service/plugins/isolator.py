@@ -175,9 +175,17 @@ class Isolator(ABC):
         """What was measured; the containerizer merges what all isolators say."""
         return Usage()
 
+    def fence(self, container_id: ContainerId) -> Sequence[int] | None:
+        """The process ids of the whole container, where it has no way to get out of what this isolator put it in;
+        ``None`` where that cannot be said. Saves looking for its processes among all of the machine's."""
+        return None
+
     async def status(self, container_id: ContainerId) -> Mapping[str, object]:
         """Such as network addresses and cgroup paths."""
         return {}
 
     async def cleanup(self, container_id: ContainerId) -> None:  # noqa: B027
         """No process is left; never called before ``prepare`` has come back."""
+
+    async def close(self) -> None:  # noqa: B027
+        """The agent ends for good, and no container is left: remove what was made for all of them."""

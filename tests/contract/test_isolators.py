@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mesos_service.conformance.isolators import CHECKS
+from mesos_service.conformance.isolators import CHECKS, apart
 from mesos_service.containers.containerizer import Members
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.resources import Resources
@@ -27,13 +28,18 @@ FOUND = [load(ISOLATORS, found.name, modules_dirs()) for found in available(ISOL
 C = cid("c")
 
 
-def made(kind: type[Isolator]) -> tuple[Members, Isolator]:
+def made(kind: type[Isolator], directory: Path) -> tuple[Members, Isolator]:
     members = Members()
     try:
-        return members, kind(members, read_config(kind, {}))
+        return members, kind(members, read_config(kind, apart(kind, directory)))
     except ConfigurationError as refusal:
         # It says itself what this machine lacks; its own tests try it on a fake one.
         pytest.skip(f"real part not installed: {refusal}")
+
+
+def left_over() -> list[Path]:
+    """Groups of ours that outlived their isolator."""
+    return [group for group in Path("/sys/fs/cgroup").glob("**/mesos_check_*") if group.name.endswith(str(os.getpid()))]
 
 
 @pytest.mark.parametrize("kind", FOUND)
@@ -46,7 +52,7 @@ def test_it_names_itself(kind: type[Isolator]) -> None:
 @pytest.mark.parametrize("kind", FOUND)
 def test_a_whole_life_beside_a_real_process(kind: type[Isolator], tmp_path: Path) -> None:
     async def body() -> None:
-        members, isolator = made(kind)
+        members, isolator = made(kind, tmp_path)
         async with room(tmp_path, [isolator], members) as here:
             await here.shell("c", "exec sleep 1000")
             await isolator.update(C, Resources.scalars(cpus=2, mem=64), {"cpus": 3000})
@@ -54,6 +60,8 @@ def test_a_whole_life_beside_a_real_process(kind: type[Isolator], tmp_path: Path
             assert isinstance(await isolator.status(C), dict)
             await here.destroy("c")
             assert await isolator.usage(C) == Usage()
+            await here.containerizer.close()
+            assert not left_over()
 
     run_asyncio(body())
 
@@ -61,7 +69,7 @@ def test_a_whole_life_beside_a_real_process(kind: type[Isolator], tmp_path: Path
 @pytest.mark.parametrize("kind", BUILT_IN)
 def test_m_ag_04_the_built_in_ones_measure(kind: type[Isolator], tmp_path: Path) -> None:
     async def body() -> None:
-        members, isolator = made(kind)
+        members, isolator = made(kind, tmp_path)
         async with room(tmp_path, [isolator], members) as here:
             await here.shell("c", "exec sleep 1000")
             assert (await isolator.usage(C)).measured()
@@ -72,17 +80,18 @@ def test_m_ag_04_the_built_in_ones_measure(kind: type[Isolator], tmp_path: Path)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("kind", FOUND)
 def test_m_ag_03_every_isolator_holds_what_its_kind_must(
-    kind: type[Isolator], check: Callable[[type[Isolator]], None]
+    kind: type[Isolator], check: Callable[[type[Isolator]], None], tmp_path: Path
 ) -> None:
-    made(kind)
+    made(kind, tmp_path)
     check(kind)
+    assert not left_over()
 
 
 def test_m_ag_04_posix_cpu_counts_the_time_of_the_whole_tree(tmp_path: Path) -> None:
     """A child that leads a session of its own spins, and one that has ended was waited for: both count."""
 
     async def body() -> None:
-        members, isolator = made(PosixCpu)
+        members, isolator = made(PosixCpu, tmp_path)
         async with room(tmp_path, [isolator], members) as here:
             spin = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"
             await here.shell("c", f"sh -c '{spin}'; echo up; setsid sh -c 'while :; do :; done' & wait")
@@ -101,7 +110,7 @@ def test_m_ag_04_posix_cpu_counts_the_time_of_the_whole_tree(tmp_path: Path) -> 
 
 def test_m_ag_04_posix_mem_counts_the_whole_tree(tmp_path: Path) -> None:
     async def body() -> None:
-        members, isolator = made(PosixMem)
+        members, isolator = made(PosixMem, tmp_path)
         async with room(tmp_path, [isolator], members) as here:
             await here.shell("one", "echo up; read -r _ < /dev/zero")
             await here.said("one")

@@ -17,7 +17,7 @@ from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
 from tests.e2e.test_agent_restarts import Patient, pid_of, restartable
 from tests.e2e.test_agent_service import play, subscribed_as
-from tests.unit.cgroups.live import Live, live_groups
+from tests.unit.cgroups.live import Live, live_groups, written_down
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups takes root")
 live = live_groups
@@ -107,4 +107,4 @@ def test_x53_no_group_outlives_agents_that_die_while_they_launch(tmp_path: Path,
 
     play(scenario)
     assert not live.containers()
-    assert not list((tmp_path / "agent" / "runtime" / "isolators" / "cgroups").iterdir())
+    assert not written_down(tmp_path / "agent" / "runtime")

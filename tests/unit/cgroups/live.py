@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,15 @@ from mesos_service.plugins.isolator import Host, Isolator
 from mesos_service.plugins.loader import ISOLATORS, load, read_config
 
 HIERARCHY = Path("/sys/fs/cgroup")
+
+
+def written_down(runtime_dir: Path) -> set[tuple[str, str]]:
+    """Hierarchy and container of every group that the agent's book says is there."""
+    there: set[tuple[str, str]] = set()
+    for line in (runtime_dir / "isolators" / "cgroups" / "groups").read_text().splitlines():
+        word, hierarchy, container, *_ = json.loads(line)
+        (there.add if word == "made" else there.discard)((hierarchy, container))
+    return there
 
 
 class Live:

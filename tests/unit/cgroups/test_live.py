@@ -15,7 +15,7 @@ from mesos_service.containers.plan import LaunchFailed, LaunchPlan
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Isolator
-from tests.unit.cgroups.live import Live
+from tests.unit.cgroups.live import Live, written_down
 from tests.unit.containers.room import Run, alive, cid, open_descriptors, room, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups takes root")
@@ -278,7 +278,7 @@ def test_nothing_is_left_of_many_containers(run: Run, tmp_path: Path, live: Live
             assert not live.containers()
             assert not any(map(alive, pids))
             assert open_descriptors() == before
-            assert not list((tmp_path / "runtime" / "isolators" / "cgroups").iterdir())
+            assert not written_down(tmp_path / "runtime")
 
     run(body())
 
@@ -319,5 +319,28 @@ def test_m_ag_05_a_prefix_that_forks_does_not_get_away(run: Run, tmp_path: Path,
             [group] = live.containers()
             assert len((group / "cgroup.procs").read_text().split()) == 2
             await here.destroy("c")
+
+    run(body())
+
+
+def test_the_fence_knows_who_belongs_and_who_ends_for_good_leaves_no_group(
+    run: Run, tmp_path: Path, live: Live
+) -> None:
+    async def body() -> None:
+        host = Members()
+        isolators = [live.isolator(f"cgroups/{name}", host) for name in ("mem", "pids")]
+        async with room(tmp_path, isolators, host) as here:
+            assert [one.fence(cid("c")) for one in isolators] == [None, None]
+            pid = await here.shell("c", "sleep 1000 & sleep 1000")
+            for isolator in isolators:
+                await until(lambda: len(isolator.fence(cid("c")) or ()) == 3)  # noqa: B023 - awaited at once
+                members = isolator.fence(cid("c"))
+                assert members is not None and pid in members
+            await here.containerizer.close()
+            assert live.containers(), "what is in use stays"
+            await here.destroy("c")
+            assert [one.fence(cid("c")) for one in isolators] == [None, None]
+            await here.containerizer.close()
+            assert not live.groups()
 
     run(body())
