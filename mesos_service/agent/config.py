@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from mesos_service.agent.master_detector import read_master, some_address
 from mesos_service.configuration import absent
 from mesos_service.configuration.credentials import CredentialFlag, CredentialsFlag, read_credential
-from mesos_service.configuration.flags import DurationFlag
+from mesos_service.configuration.flags import DurationFlag, SizeFlag
 from mesos_service.configuration.forms import (
     CountFlag,
     FileTextFlag,
@@ -29,7 +29,7 @@ from mesos_service.configuration.forms import (
     split_list,
 )
 from mesos_service.configuration.security import SecurityFlags
-from mesos_service.configuration.units import Duration
+from mesos_service.configuration.units import Duration, Size
 from mesos_service.core.agent.state import AgentOptions
 from mesos_service.domain.attributes import Attribute, parse_attributes
 from mesos_service.domain.errors import ConfigurationError
@@ -177,6 +177,21 @@ class AgentConfig(SecurityFlags):
     switch_user: bool = Field(True, description="Run tasks as the user they name; takes root.")
     executor_environment_variables: Annotated[FileTextFlag, AfterValidator(_check_environment)] | None = Field(
         None, description="Environment of executors, as a JSON object, in place of the agent's own."
+    )
+    gc_delay: DurationFlag = Field(
+        Duration.parse("1weeks"), description="How long sandboxes are kept at most; less, the fuller the disk is."
+    )
+    gc_disk_headroom: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="Part of the disk to keep free: sandboxes are kept for gc_delay * (1 - headroom - usage)."
+    )
+    disk_watch_interval: PositiveDuration = Field(
+        Duration.parse("1mins"), description="How often it is looked which sandboxes are to go."
+    )
+    fetcher_cache_size: SizeFlag = Field(
+        Size.parse("2GB"), description="How much the fetcher keeps of what tasks fetch with 'cache'."
+    )
+    fetcher_cache_dir: Path | None = Field(
+        None, description="Where it keeps it, in a directory for each agent. Default: 'fetch' in --work_dir."
     )
     fetcher_stall_timeout: PositiveDuration = Field(
         Duration.parse("1mins"), description="A download that brings nothing for so long has failed."

@@ -86,7 +86,13 @@ def plan_launch(
         limits=_limits(effect),
         user=user_of(effect, settings),
         uris=tuple(
-            UriSpec(value=uri.value, executable=bool(uri.executable), extract=uri.extract, output_file=uri.output_file)
+            UriSpec(
+                value=uri.value,
+                executable=bool(uri.executable),
+                extract=uri.extract,
+                output_file=uri.output_file,
+                cache=bool(uri.cache),
+            )
             for uri in command.uris
         ),
         parent=parent,

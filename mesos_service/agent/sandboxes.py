@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from mesos_service.containers import sandbox
 from mesos_service.containers.files import Files
@@ -28,6 +28,13 @@ class _Run:
     live: int = 0
 
 
+class Garbage(Protocol):
+    """See ``agent.garbage``."""
+
+    def retire(self, run: Path) -> None: ...
+    def keep(self, run: Path) -> bool: ...
+
+
 class Sandboxes:
     """Makes and shows sandboxes below ``work_dir``, which is absolute."""
 
@@ -38,6 +45,8 @@ class Sandboxes:
         self._ended: OrderedDict[ContainerId, None] = OrderedDict()
         """Runs of which nothing is left, the one that ended first in front."""
         self._latest: dict[str, ContainerId] = {}
+        self.garbage: Garbage | None = None
+        """Who removes what nothing runs in any more."""
         self._run_of: dict[ContainerId, ContainerId] = {}
 
     def run_path(
@@ -57,6 +66,8 @@ class Sandboxes:
         run_id = effect.parent or effect.container_id
         nested = effect.parent is not None
         run = own = self.run_path(agent_id, framework_id, executor_id, run_id)
+        if self.garbage is not None and not self.garbage.keep(run):
+            raise LaunchFailed(REASON_EXECUTOR_TERMINATED, f"Sandbox '{run}' is being removed")
         try:
             # The built-in executor of task groups has no container, so its first task finds no sandbox to be in.
             if run_id not in self._runs:
@@ -92,8 +103,21 @@ class Sandboxes:
         self._runs[run_id].live -= 1
         if self._runs[run_id].live == 0:
             self._ended[run_id] = None
+            if self.garbage is not None:
+                self.garbage.retire(Path(self._runs[run_id].path))
             while len(self._ended) > RUNS_SHOWN_MAX:
                 self._hide(self._ended.popitem(last=False)[0])
+
+    def in_use(self) -> set[Path]:
+        """The runs in which something may still run."""
+        return {Path(run.path) for run in self._runs.values() if run.live}
+
+    def hide(self, path: Path) -> None:
+        """The run's files are about to go: let nobody look into them any more."""
+        run_id = ContainerId(path.name)
+        if run_id in self._ended:
+            del self._ended[run_id]
+            self._hide(run_id)
 
     def _show(self, run_id: ContainerId, path: Path, latest: str) -> None:
         self._runs[run_id] = _Run(str(path), latest)

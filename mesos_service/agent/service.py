@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
 import logging
 import os
@@ -20,6 +21,7 @@ from mesos_service.agent.detection import complete, measure
 from mesos_service.agent.driver import AgentDriver
 from mesos_service.agent.executor_api import ExecutorApi
 from mesos_service.agent.files_api import SandboxFiles
+from mesos_service.agent.garbage import SandboxGarbage
 from mesos_service.agent.isolators import make_isolators, runtime_dir
 from mesos_service.agent.kept import open_kept
 from mesos_service.agent.launch_plans import LaunchSettings
@@ -29,6 +31,7 @@ from mesos_service.agent.outlets import AgentOutlets
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.checkpoints.writer import CheckpointWriter
 from mesos_service.containers.containerizer import Containerizer, Members
+from mesos_service.containers.fetch_cache import FetchCache
 from mesos_service.containers.fetcher import Fetcher, FetchLimits
 from mesos_service.containers.files import Files
 from mesos_service.containers.kept import KeeperLink
@@ -76,12 +79,16 @@ class AgentService:
         self.clock = Clock()
         resources = complete(config.resources, config.default_role, measure(self.work_dir))
         members = Members()
+        fetcher = Fetcher(
+            FetchLimits(stall_seconds_max=config.fetcher_stall_timeout.seconds),
+            cache=FetchCache(_cache_directory(config, self.work_dir), config.fetcher_cache_size.octets),
+        )
         self._keeper = KeeperLink(runtime_dir(config))
         self.containerizer = Containerizer(
             make_isolators(config, members),
             PosixLauncher(self._keeper),
             host=members,
-            fetcher=Fetcher(FetchLimits(stall_seconds_max=config.fetcher_stall_timeout.seconds)),
+            fetcher=fetcher,
         )
         self._listener = bind(config.ip, config.port)
         self.port: int = self._listener.getsockname()[1]
@@ -105,6 +112,15 @@ class AgentService:
         attached = Files()
         self.files = SandboxFiles(attached)
         self.sandboxes = Sandboxes(self.work_dir, attached)
+        self.garbage = self.sandboxes.garbage = SandboxGarbage(
+            self.work_dir,
+            delay_seconds=config.gc_delay.seconds,
+            headroom=config.gc_disk_headroom,
+            interval_seconds=config.disk_watch_interval.seconds,
+            hide=self.sandboxes.hide,
+        )
+        self.metrics.add(self.garbage.metrics)
+        self.metrics.add(fetcher.metrics)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._background = Background(self.fail)
         self._link = link or MasterLink(
@@ -201,6 +217,7 @@ class AgentService:
             log.info("Not root: tasks run as the agent's own user, whomever they name")
         await self._recover()
         await self._server.start()
+        self.garbage.start(self.sandboxes.in_use(), self.fail)
         if self._owns_link:
             self._link.start(self.fail)
         log.info("Agent listens at %s:%d and offers %s", self.config.ip, self.port, self.state.info.resources)
@@ -253,6 +270,7 @@ class AgentService:
 
     async def _hang_up(self) -> None:
         self._left = True
+        await self.garbage.stop()
         self.driver.stop()
         self._link.detach(self._uplink)
         if self._owns_link:
@@ -266,6 +284,13 @@ class AgentService:
         self._kept.meta.close()
         if self._spans is not None:
             self._spans.shutdown()
+
+
+def _cache_directory(config: AgentConfig, work_dir: Path) -> Path:
+    """A directory of this agent's own: others may be told the same ``--fetcher_cache_dir``, and it is emptied."""
+    if config.fetcher_cache_dir is None:
+        return work_dir / "fetch"
+    return config.fetcher_cache_dir.absolute() / f"agent-{hashlib.sha256(str(work_dir).encode()).hexdigest()[:16]}"
 
 
 def _own_address(ip: str, master_host: str, master_port: int) -> str:

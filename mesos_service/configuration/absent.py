@@ -24,8 +24,7 @@ _NO_NETWORK: Final = "Tasks share the network of their agent."
 _NO_OVERSUBSCRIPTION: Final = "There is no oversubscription yet."
 _OLD_NAME: Final = "Mesos has renamed it: write 'agent' for 'slave'."
 _MODULES: Final = "Modules are Python files: name their folders with --modules_dir."
-_NO_GC: Final = "Sandboxes are kept until somebody removes them."
-_NO_CACHE: Final = "The fetcher keeps no cache yet."
+_NO_STANDALONE: Final = "All containers belong to executors."
 
 
 def _table(*groups: tuple[str, Iterable[str]]) -> Mapping[str, str]:
@@ -162,10 +161,9 @@ AGENT: Final = _table(
         ("oversubscribed_resources_interval", "qos_controller", "qos_correction_interval_min", "resource_estimator"),
     ),
     (
-        _NO_GC,
-        ("disk_watch_interval", "gc_delay", "gc_disk_headroom", "gc_non_executor_container_sandboxes"),
+        _NO_STANDALONE,
+        ("gc_non_executor_container_sandboxes",),
     ),
-    (_NO_CACHE, ("fetcher_cache_dir", "fetcher_cache_size")),
     ("Built-in executors always live in the agent.", ("http_command_executor",)),
     ("Executors speak HTTP over TCP.", ("domain_socket_location", "http_executor_domain_sockets")),
     (

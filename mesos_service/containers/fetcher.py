@@ -1,8 +1,8 @@
 """Fetches what a command needs into its sandbox, one URI after another (M-AG-14; Mesos docs, fetcher).
 
 Understood are absolute paths, ``file://``, ``http://`` and ``https://``. An archive is unpacked beside itself when its
-URI says so, by the ending of its name. There is no cache yet: ``cache`` of a URI asks for speed and not for another
-outcome.
+URI says so, by the ending of its name. What asks for it comes by way of a cache (``fetch_cache.py``),
+where it is brought once for all; an archive is then unpacked from there, and is not in the sandbox (as in Mesos).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import ssl
 import stat as file_modes
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from mesos_service.containers.archive import ArchiveLimits, ArchiveRefused, extract, is_archive
+from mesos_service.containers.fetch_cache import FetchCache, NoRoom
 from mesos_service.containers.plan import UriSpec
 from mesos_service.containers.users import User
 from mesos_service.domain.errors import OperatingFault
@@ -51,12 +52,27 @@ class FetchLimits:
 
 
 class Fetcher:
-    """Stateless; one may serve all containers of an agent. ``frameworks_home`` is where relative paths begin."""
+    """One may serve all containers of an agent. ``frameworks_home`` is where relative paths begin."""
 
-    def __init__(self, limits: FetchLimits | None = None, frameworks_home: Path | None = None) -> None:
+    def __init__(
+        self,
+        limits: FetchLimits | None = None,
+        frameworks_home: Path | None = None,
+        cache: FetchCache | None = None,
+    ) -> None:
         self._limits = limits or FetchLimits()
         self._frameworks_home = frameworks_home
+        self._cache = cache
         self._trust: ssl.SSLContext | None = None
+        self._succeeded = self._failed = 0
+
+    def metrics(self) -> Mapping[str, float]:
+        """By Mesos' names: how many launches got all that they asked for, and how many did not."""
+        return {
+            "containerizer/fetcher/task_fetches_failed": float(self._failed),
+            "containerizer/fetcher/task_fetches_succeeded": float(self._succeeded),
+            **({} if self._cache is None else self._cache.metrics()),
+        }
 
     async def fetch(self, uris: Sequence[UriSpec], sandbox: Path, user: User | None = None) -> None:
         """Fetch all into ``sandbox``, in order. Raises :class:`FetchFailed` at the first that cannot be had.
@@ -64,6 +80,14 @@ class Fetcher:
         ``user`` gets to own the files; a local file that ``user`` may not read is refused. When cancelled, nothing is
         written any more once this has come back.
         """
+        try:
+            await self._fetch_all(uris, sandbox, user)
+        except FetchFailed:
+            self._failed += 1
+            raise
+        self._succeeded += 1
+
+    async def _fetch_all(self, uris: Sequence[UriSpec], sandbox: Path, user: User | None) -> None:
         for uri in uris:
             try:
                 await self._fetch_one(uri, sandbox, user)
@@ -80,19 +104,67 @@ class Fetcher:
         if "\0" in uri.value:
             raise _Refused("it holds a NUL character")
         if scheme in ("http", "https"):
-            path = urlsplit(uri.value).path
-            place = _place(sandbox, uri, path, user)
-            await self._download(uri.value, place, user)
+            source: str | Path = uri.value
+            place = _place(sandbox, uri, urlsplit(uri.value).path, user)
         elif scheme in ("", "file"):
             source = self._local(uri.value)
             place = _place(sandbox, uri, str(source), user)
-            await _in_thread(lambda stop: self._copy(source, place, user, stop))
         else:
             raise _Refused(f"the scheme '{scheme}' is not supported (file, http and https are)")
+        if uri.cache and self._cache is not None:
+            try:
+                await self._take_from(self._cache, uri, source, place, sandbox, user)
+            except NoRoom:
+                pass
+            else:
+                return
+        await self._bring(source, place, user, user)
         if uri.executable:
-            place.chmod(place.stat().st_mode | _EXECUTABLE_BITS)
+            _make_executable(place)
         elif uri.extract and is_archive(place.name):
             await _in_thread(lambda stop: self._unpack(place, sandbox, user, stop))
+
+    async def _bring(self, source: str | Path, place: Path, reader: User | None, owner: User | None) -> None:
+        """Fetch to ``place`` what ``reader`` may read, for ``owner``."""
+        if isinstance(source, Path):
+            await _in_thread(lambda stop: self._copy(source, place, reader, owner, stop))
+        else:
+            await self._download(source, place, owner)
+
+    async def _take_from(
+        self, cache: FetchCache, uri: UriSpec, source: str | Path, place: Path, sandbox: Path, user: User | None
+    ) -> None:
+        """By way of the cache; raises ``NoRoom``."""
+        key = ("" if user is None else user.name, uri.value)
+
+        async def size() -> int:
+            if not isinstance(source, Path):
+                return await self._announced(source)
+            return (await asyncio.to_thread(source.stat)).st_size
+
+        async def bring(to: Path) -> None:
+            await self._bring(source, to, user, None)
+
+        async with cache.file(key, place.name, size, bring) as cached:
+            if uri.extract and not uri.executable and is_archive(place.name):
+                named = cached.with_name(place.name)
+                if named != cached:  # Another task calls it otherwise; the name says how it is unpacked.
+                    raise NoRoom
+                await _in_thread(lambda stop: self._unpack(cached, sandbox, user, stop))
+            else:
+                # Who may read it was settled when it was brought, for this same user.
+                await _in_thread(lambda stop: self._copy(cached, place, None, user, stop))
+                if uri.executable:
+                    _make_executable(place)
+
+    async def _announced(self, url: str) -> int:
+        """How large a download will be. Raises ``NoRoom`` where the server does not say: room cannot be made for it."""
+        async with self._requests() as client:
+            answer = await client.head(url)
+        length = answer.headers.get("content-length", "")
+        if answer.status_code != httpx.codes.OK or not length.isdecimal():
+            raise NoRoom
+        return int(length)
 
     def _local(self, value: str) -> Path:
         if value.lower().startswith("file://"):
@@ -108,18 +180,18 @@ class Fetcher:
             path = self._frameworks_home / path
         return path
 
-    def _copy(self, source: Path, place: Path, user: User | None, stop: threading.Event) -> None:
+    def _copy(self, source: Path, place: Path, reader: User | None, owner: User | None, stop: threading.Event) -> None:
         handle = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         status = os.fstat(handle)
         if not file_modes.S_ISREG(status.st_mode):
             os.close(handle)
             raise _Refused("it is not a regular file")
         with os.fdopen(handle, "rb") as content:
-            if user is not None and not _may_read(user, status, source):
-                raise _Refused(f"user '{user.name}' may not read it")
+            if reader is not None and not _may_read(reader, status, source):
+                raise _Refused(f"user '{reader.name}' may not read it")
             if status.st_size > self._limits.download_bytes_max:
                 raise _Refused(f"it is bigger than {self._limits.download_bytes_max} bytes")
-            with _create(place, user) as target:
+            with _create(place, owner) as target:
                 while chunk := content.read(_CHUNK_BYTES):
                     if stop.is_set():
                         raise _Refused("fetching was stopped")
@@ -128,19 +200,26 @@ class Fetcher:
 
     async def _download(self, url: str, place: Path, user: User | None) -> None:
         limits = self._limits
+        async with self._requests() as client, client.stream("GET", url) as response:
+            if response.status_code != httpx.codes.OK:
+                raise _Refused(f"the server answered {response.status_code} {response.reason_phrase}".rstrip())
+            received = 0
+            with _create(place, user) as target:
+                async for chunk in response.aiter_raw(_CHUNK_BYTES):
+                    received += len(chunk)
+                    if received > limits.download_bytes_max:
+                        raise _Refused(f"it is bigger than {limits.download_bytes_max} bytes")
+                    target.write(chunk)
+
+    @asynccontextmanager
+    async def _requests(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A client, and the words for what goes wrong with it."""
+        limits = self._limits
         try:
             if self._trust is None:
                 self._trust = ssl.create_default_context()  # Slow to make, so only once.
-            async with _client(limits, self._trust) as client, client.stream("GET", url) as response:
-                if response.status_code != httpx.codes.OK:
-                    raise _Refused(f"the server answered {response.status_code} {response.reason_phrase}".rstrip())
-                received = 0
-                with _create(place, user) as target:
-                    async for chunk in response.aiter_raw(_CHUNK_BYTES):
-                        received += len(chunk)
-                        if received > limits.download_bytes_max:
-                            raise _Refused(f"it is bigger than {limits.download_bytes_max} bytes")
-                        target.write(chunk)
+            async with _client(limits, self._trust) as client:
+                yield client
         except httpx.TimeoutException as error:
             seconds = (
                 limits.connect_seconds_max if isinstance(error, httpx.ConnectTimeout) else limits.stall_seconds_max
@@ -194,6 +273,10 @@ def _place(sandbox: Path, uri: UriSpec, path: str, user: User | None) -> Path:
             if user is not None:
                 os.chown(directory, user.uid, user.gid, follow_symlinks=False)
     return directory / parts[-1]
+
+
+def _make_executable(place: Path) -> None:
+    place.chmod(place.stat().st_mode | _EXECUTABLE_BITS)
 
 
 def _create(place: Path, user: User | None) -> IO[bytes]:

@@ -27,6 +27,8 @@ class UriSpec:
     extract: bool = True
     output_file: str | None = None
     """Path inside the sandbox; the last part of ``value`` when absent."""
+    cache: bool = False
+    """Bring it once for all who ask for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,7 +288,11 @@ class AgentMetrics:
 
     def __init__(self, sources: Iterable[Source] = ()) -> None:
         self._counters = FactCounters()
-        self._sources = tuple(sources)
+        self._sources = list(sources)
+
+    def add(self, source: Source) -> None:
+        """Show what this one counts too."""
+        self._sources.append(source)
 
     def note(self, note: Note) -> None:
         """Count a fact of the core."""

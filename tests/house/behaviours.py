@@ -135,6 +135,7 @@ BEHAVIOURS: Final = {
     "M-AG-08": "Namespaces of processes and of IPC, and no new privileges.",
     "M-AG-09": "disk/du measures sandboxes, and ends whose is too large where that is asked for.",
     "M-AG-14": "The fetcher: files, http, archives, executables.",
+    "M-AG-15": "The tree of sandboxes, and its garbage collection.",
     "M-AG-16": "An agent restarts while what it runs goes on, and is told to its end.",
     "M-AG-17": "An agent may come back with more than it had, and says what is wrong otherwise.",
     "M-AG-18": "An agent finds out what it has, and falls back where it cannot.",
@@ -253,7 +254,6 @@ BEHAVIOURS: Final = {
 LATER: Final = {
     "A66": "A useful scheduler takes fewer than sixty lines.",
     "A87": "A framework may be written in any language.",
-    "M-AG-15": "The tree of sandboxes, and its garbage collection.",
     "M-AG-23": "Containers nested in containers, to any depth Mesos allows.",
     "M-AL-06": "Roles form a tree.",
     "M-AL-09": "Reservations, static and dynamic.",

@@ -213,7 +213,7 @@ def test_a_wrong_flag_is_named_with_what_is_wrong(flags: dict[str, object], said
         ({"executor_environment_variables": '{"A": 1}'}, "--executor_environment_variables: is a JSON object of texts"),
         ({"master": "zk://a:2181"}, "--master: the path is missing"),
         ({"master": "a:b"}, "--master: 'a:b': the port is a number"),
-        ({"gc_delay": "1weeks"}, "--gc_delay: Mesos has this flag"),
+        ({"hadoop_home": "x"}, "--hadoop_home: Mesos has this flag"),
     ],
 )
 def test_a_wrong_flag_of_the_agent_is_named_too(flags: dict[str, object], said: str) -> None:

@@ -1,0 +1,103 @@
+"""What becomes of sandboxes on a real agent, and of what tasks fetch into them (M-AG-14, M-AG-15, X59)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mesos_service.local import AgentSpec, LocalCluster
+from mesos_service.sdk import tasks
+from mesos_service.wire.containers import CommandInfoURI
+from tests.e2e.test_agent_restarts import Patient, restartable
+from tests.e2e.test_agent_service import NEEDS, play, subscribed, subscribed_as
+from tests.unit.agent_service.support import until
+from tests.unit.containers.test_fetch_cache import Shop, shop
+
+shop = shop
+AT_ONCE = {"gc_delay": "0ns", "disk_watch_interval": "20ms"}
+
+
+async def metrics(address: str) -> dict[str, float]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        found: dict[str, float] = (await client.get(f"http://{address}/metrics/snapshot")).json()
+        return found
+
+
+def agents_work_dir(path: Path) -> Path:
+    [found] = [one.parent for one in path.rglob("slaves") if one.parent.name != "meta"]
+    return found
+
+
+def runs(work_dir: Path) -> set[str]:
+    """Executors that have a sandbox."""
+    return {one.parents[1].name for one in work_dir.glob("slaves/*/frameworks/*/executors/*/runs/*")}
+
+
+def test_m_ag_15_ended_sandboxes_go_and_the_living_stay(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster([AgentSpec(flags=AT_ONCE)], work_dir=tmp_path) as cluster,
+            subscribed(cluster) as framework,
+        ):
+            await framework.run_tasks(lambda offer: tasks.task("lives", offer, NEEDS, "exec sleep 1000"))
+            await framework.reaches("lives", "STARTING", "RUNNING")
+            line = "mkdir -p a/b; ln -s /etc link; touch a/b/file; chmod 0 a; exit 0"
+            await framework.run_tasks(lambda offer: tasks.task("ends", offer, NEEDS, line))
+            await framework.reaches("ends", "STARTING", "RUNNING", "FINISHED")
+            work_dir = agents_work_dir(tmp_path)
+            await until(lambda: runs(work_dir) == {"lives"})
+            # Of the directories above, only those stay that hold something.
+            assert [one.name for one in work_dir.glob("slaves/*/frameworks/*/executors/*")] == ["lives"]
+            found = await metrics(cluster.agents[0])
+            assert (found["gc/path_removals_succeeded"], found["gc/path_removals_failed"]) == (1.0, 0.0)
+            async with httpx.AsyncClient(trust_env=False) as client:
+                shown = (await client.get(f"http://{cluster.agents[0]}/files/debug")).json()
+            assert not [path for path in shown if "/ends/" in path]
+            assert [path for path in shown if "/lives/" in path]
+
+    play(scenario)
+
+
+def test_m_ag_15_sandboxes_of_the_agents_before_go_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent") as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            await framework.run_tasks(lambda offer: tasks.task("lives", offer, NEEDS, "exec sleep 1000"))
+            await framework.reaches("lives", "STARTING", "RUNNING")
+            await framework.run_tasks(lambda offer: tasks.task("ends", offer, NEEDS, "exit 0"))
+            await framework.reaches("ends", "STARTING", "RUNNING", "FINISHED")
+            assert runs(agent.work_dir) == {"lives", "ends"}, "a week is not over"
+            await agent.kill()
+            agent.flags.update(AT_ONCE)
+            await agent.start()
+            await until(lambda: runs(agent.work_dir) == {"lives"})
+            await framework.kill("lives")
+            await framework.reaches("lives", "STARTING", "RUNNING", "KILLED")
+            await until(lambda: not runs(agent.work_dir))
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_m_ag_14_tasks_share_a_download(tmp_path: Path, shop: Shop, cache: bool) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            uri = CommandInfoURI(value=f"{shop.url}/100-a", cache=cache, output_file="given")
+            offer = await framework.an_offer()
+            names = [f"t{number}" for number in range(5)]
+            command = tasks.command_info("test $(stat -c %s given) = 100", uris=[uri])
+            made = [tasks.task(name, offer, "cpus:0.01;mem:8", command) for name in names]
+            await framework.accept([offer], [tasks.launch(*made)], refuse_seconds=0)
+            for name in names:
+                await framework.reaches(name, "STARTING", "RUNNING", "FINISHED")
+            assert shop.gets == {"/100-a": 1 if cache else 5}
+            found = await metrics(cluster.agents[0])
+            assert found["containerizer/fetcher/cache_size_used_bytes"] == (100.0 if cache else 0.0)
+            assert found["containerizer/fetcher/task_fetches_succeeded"] == 5.0
+
+    play(scenario)
