@@ -245,6 +245,7 @@ BEHAVIOURS: Final = {
     "X54": "Whether an executor outlives its agent.",
     "X49": "Of several attributes of one name, the first counts.",
     "X56": "How a kill escalates.",
+    "X59": "A sandbox that something is to run in again is not removed.",
     "X60": "RecordIO.",
     "X61": "How JSON spells bytes, ids, enums and infinity.",
     "X62": "202 promises processing, in order, and nothing else.",

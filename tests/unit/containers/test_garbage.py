@@ -27,7 +27,7 @@ def test_m_ag_15_more_usage_never_keeps_longer(headroom: float, one: float, othe
     assert WEEK >= age_max_seconds(WEEK, headroom, low) >= age_max_seconds(WEEK, headroom, high) >= 0
 
 
-def test_m_ag_15_the_oldest_go_first_and_what_is_needed_again_stays() -> None:
+def test_m_ag_15_x59_the_oldest_go_first_and_what_is_needed_again_stays() -> None:
     retired = Retired()
     for name, since in (("young", 300.0), ("old", 100.0), ("older", 50.0), ("back", 10.0)):
         retired.add(Path(name), since)
