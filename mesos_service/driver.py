@@ -6,7 +6,9 @@ arrived together is decided together (ADR 0002).
 
 A driver may be held: a master that does not lead, or is not certain that it does, decides nothing. This is the one
 place where that is looked at. What is held up has happened and is stepped later, calls are refused, and the time of the
-core stands still, so that no deadline passes only because nobody was there to see it met (X22).
+core stands still, so that no deadline passes only because nobody was there to see it met (X22). Afterwards it runs a
+little faster than ours until it has caught up: what the core dates, such as since when an agent is unreachable, is
+unix time to everybody else.
 """
 
 from __future__ import annotations
@@ -15,13 +17,18 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from mesos_service.domain.errors import OperatingFault
 
 MessageT = TypeVar("MessageT")
 EffectT = TypeVar("EffectT")
 AnswerT = TypeVar("AnswerT")
+
+
+CATCHING_UP: Final = 0.05
+"""By how much the core's time is faster after a hold: ten seconds are caught up within 200, and no deadline is more than
+a twentieth early."""
 
 
 class Clock:
@@ -45,13 +52,15 @@ def _always() -> bool:
 class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
     """The loop side of one core. Not thread-safe: everything happens on the loop's thread.
 
-    ``tick`` is the message that lets the core run what is due. ``permits`` says whether anything may be decided now;
-    where it does not, the driver is held until :meth:`go_on`. With ``held`` it begins so.
+    ``tick`` is the message that lets the core run what is due. ``failed`` is told what was raised in a tick, which is a
+    defect of ours: no tick follows, so that the service has to end. ``permits`` says whether anything may be decided
+    now; where it does not, the driver is held until :meth:`go_on`. With ``held`` it begins so.
     """
 
     def __init__(
         self,
         tick: MessageT,
+        failed: Callable[[BaseException], object],
         clock: Callable[[], float] | None = None,
         permits: Callable[[], bool] = _always,
         held: bool = False,
@@ -63,8 +72,9 @@ class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
         """What has happened while held, in order."""
         self._stepped_at: float | None = None
         """By the core's clock."""
-        self._held_seconds = 0.0
-        """How far the core's clock is behind ours."""
+        self._behind = (0.0, 0.0)
+        """By how many seconds the core's clock was behind ours when a hold ended, and when that was by ours."""
+        self._failed = failed
         self._tick_message = tick
         self._answers: dict[int, AnswerT] = {}
         self._waiting: dict[int, asyncio.Future[AnswerT]] = {}
@@ -93,8 +103,14 @@ class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
         return self._request_counter
 
     def now(self) -> float:
-        """The core's time, in unix seconds: late by as long as this driver was held."""
-        return self.clock() - self._held_seconds
+        """The core's time, in unix seconds: behind ours after a hold, and then catching up."""
+        now = self.clock()
+        return now - self._seconds_behind(now)
+
+    def _seconds_behind(self, now: float) -> float:
+        """At ``now`` by our clock."""
+        seconds, since = self._behind
+        return max(0.0, seconds - (now - since) * CATCHING_UP) if seconds else 0.0
 
     def may_act(self) -> bool:
         """Whether messages are stepped now; where that is not permitted any more, the hold begins here."""
@@ -121,7 +137,8 @@ class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
         if not self.may_act():
             return
         if self._stepped_at is not None:
-            self._held_seconds += self.now() - self._stepped_at
+            now = self.clock()
+            self._behind = (now - self._stepped_at, now)
         kept, self._kept = self._kept, []
         for message in kept:
             self.submit(message)
@@ -137,9 +154,12 @@ class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
     def _submit(self, message: MessageT) -> None:
         now = self._stepped_at = self.now()
         stimulus: str = getattr(message, "stimulus", "")
-        for effect in self._step(message, now):
-            self._perform(effect, stimulus)
-        self._plan_next(now)
+        try:
+            for effect in self._step(message, now):
+                self._perform(effect, stimulus)
+        finally:
+            # Whoever is told of a defect may go on; then deadlines still have to be met.
+            self._plan_next(now)
 
     def _plan_next(self, now: float) -> None:
         deadline = self._next_deadline()
@@ -186,11 +206,22 @@ class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
         if deadline <= now:
             self._timer = loop.call_soon(self._tick)
         else:
-            self._timer = loop.call_later(deadline - now, self._tick)
+            self._timer = loop.call_later(self._seconds_until(deadline, now), self._tick)
         self._timer_at = deadline
+
+    def _seconds_until(self, deadline: float, now: float) -> float:
+        """By our clock, from the core's ``now`` to its ``deadline``."""
+        seconds = deadline - now
+        behind = self._seconds_behind(self.clock())
+        return max(seconds / (1 + CATCHING_UP), seconds - behind) if behind else seconds
 
     def _tick(self) -> None:
         self._timer = None
         self._timer_at = float("inf")
-        if self.may_act():
+        if not self.may_act():
+            return
+        try:
             self._submit(self._tick_message)
+        except Exception as defect:  # noqa: BLE001 - asyncio would log it, and nothing due would ever be done.
+            self.stop()
+            self._failed(defect)

@@ -68,7 +68,7 @@ class Observers(Protocol):
 
 
 class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream]):
-    """One agent's loop side."""
+    """One agent's loop side; ``failed`` is told of a defect that it cannot go on with."""
 
     def __init__(
         self,
@@ -77,9 +77,10 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
         make_containers: Callable[[Callable[[AgentMessage], None]], Containers],
         make_checkpoints: Callable[[Callable[[AgentMessage], None]], Checkpoints],
         observers: Observers,
+        failed: Callable[[BaseException], object],
         clock: Callable[[], float] | None = None,
     ) -> None:
-        super().__init__(Tick(), clock)
+        super().__init__(Tick(), failed, clock)
         self.state = state
         self._outlets = outlets
         self._containers = make_containers(self.submit)

@@ -135,6 +135,7 @@ class AgentService:
             self._make_containers,
             self._make_checkpoints,
             Observers(f"agent.{self.port}", self.metrics, self._spans),
+            self.fail,
             self.clock,
         )
         doors = build_application(self, ExecutorApi(self.driver, self.outlets))

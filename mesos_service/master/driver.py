@@ -50,7 +50,8 @@ class Registrar(Protocol):
 
 
 class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
-    """One master's loop side, held until the master leads; ``gave_up`` is told when the core wants to end."""
+    """One master's loop side, held until the master leads; ``gave_up`` is told when the core wants to end, ``failed``
+    of a defect that it cannot go on with."""
 
     def __init__(
         self,
@@ -59,9 +60,10 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
         observers: Observers,
         make_registrar: Callable[[Callable[[int], object]], Registrar],
         gave_up: Callable[[Exit], object],
+        failed: Callable[[BaseException], object],
         clock: Callable[[], float] | None = None,
     ) -> None:
-        super().__init__(Tick(), clock, held=True)
+        super().__init__(Tick(), failed, clock, held=True)
         self.state = state
         self._outlets = outlets
         self._observers = observers

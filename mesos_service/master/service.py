@@ -109,6 +109,7 @@ class MasterService:
             Observers("master", self.metrics, self._spans),
             self._make_registrar,
             self._on_exit,
+            self._on_defect,
             self.clock,
         )
         self.leadership = Leadership(
@@ -191,6 +192,11 @@ class MasterService:
 
     def _on_exit(self, effect: Exit) -> None:
         self.leadership.end(OperatingFault(effect.message))
+
+    def _on_defect(self, defect: BaseException) -> None:
+        """What was due has not been done, and never would be: another master, or this one begun anew, knows better."""
+        log.critical("A defect of ours; please report it with these lines", exc_info=defect)
+        self.leadership.end(MesosServiceError(f"it cannot go on: {type(defect).__name__}: {defect}"))
 
     async def stop(self) -> None:
         """Let another master lead, and close every stream and the doors; agents and frameworks will look for it."""

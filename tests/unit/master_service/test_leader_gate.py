@@ -6,7 +6,10 @@ import asyncio
 
 import pytest
 
-from mesos_service.domain.errors import MesosServiceError
+from mesos_service.core.master import passes
+from mesos_service.core.master.state import MasterState
+from mesos_service.core.messages import UpdateWhitelist
+from mesos_service.domain.errors import InvariantBroken, MesosServiceError
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.election.interface import Candidate, Leader
 from mesos_service.http.asgi import Message
@@ -281,6 +284,29 @@ def test_a_registry_that_fails_ends_the_master(world: World, monkeypatch: pytest
         await world.service.close()
 
     asyncio.run(scenario())
+
+
+def test_a_defect_in_a_tick_ends_the_master_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """M-HA-13: a master that meets no deadline any more, and looks alive, is worse than none."""
+
+    def broken(state: MasterState) -> None:
+        raise InvariantBroken("two and two are five")
+
+    async def scenario() -> None:
+        await world.service.lead()
+        await world.elect()
+        monkeypatch.setattr(passes.run_due.__module__ + ".run_due", broken)
+        passes.plan(world.service.state, 0.0)
+        world.service.driver.submit(UpdateWhitelist(hostnames=frozenset()))  # Anything plans the next tick.
+        assert await world.service.ended() == 1
+        assert world.service.driver.held
+        await world.service.close()
+
+    asyncio.run(scenario())
+    assert "two and two are five" in caplog.text
+    assert "A defect of ours" in caplog.text
 
 
 def test_who_stops_hands_over_before_anything_else_ends(world: World) -> None:
