@@ -52,6 +52,8 @@ class Plan:
     """Mean pause between faults; 0 for none."""
     master_faults: bool = True
     """Whether masters fail and are deposed, too."""
+    id_reuse: float = 0.0
+    """How many of the tasks are launched under an id that their framework has launched on another agent before."""
     heal_seconds: float = 180.0
     run_seconds: tuple[float, float] = (0.1, 8.0)
     """Bounds of how long a task runs."""
@@ -115,6 +117,8 @@ class Cluster:
             SimFramework(network, self.masters, _framework(number), seed * 1000 + 500 + number, self.promises)
             for number in range(self.plan.frameworks - (self.plan.schedulers > 1))
         ]
+        for framework in self.frameworks:
+            framework.id_reuse = self.plan.id_reuse
         self.several: list[SimScheduler] = []
         """Schedulers of one framework; of ``frameworks`` as well."""
         for number in range(self.plan.schedulers if self.plan.schedulers > 1 else 0):

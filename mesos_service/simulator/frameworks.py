@@ -45,6 +45,9 @@ class SimFramework:
         self._counter = 0
         self._task_ids = info.name
         """How the ids of its tasks begin."""
+        self.id_reuse = 0.0
+        """The share of tasks that are given an id which it used before; each is used again once at most."""
+        self._reused: set[TaskId] = set()
 
     # -- connection ------------------------------------------------------------------------------------------
     def subscribe(self) -> None:
@@ -178,12 +181,27 @@ class SimFramework:
     def _new_task(self, offer: Offer) -> TaskInfo:
         """Mostly one that fits an agent, now and then one that fits none, or that is on the wrong agent."""
         self._counter += 1
-        task_id = TaskId(f"{self._task_ids}-{self._counter}")
+        task_id = self._used_id(offer.agent_id) or TaskId(f"{self._task_ids}-{self._counter}")
         self.tasks[task_id] = (TaskState.STAGING, offer.agent_id)
         dice = self._source.random()
         resources = GIANT if dice < 0.03 else TASK + TASK if dice < 0.2 else TASK
         agent_id = AgentId("elsewhere") if dice > 0.95 else offer.agent_id
         return TaskInfo(task_id=task_id, agent_id=agent_id, name=task_id, resources=resources, command="simulated")
+
+    def _used_id(self, agent_id: AgentId) -> TaskId | None:
+        """Of a task that it still hopes for on another agent."""
+        if not self.id_reuse or self._source.random() >= self.id_reuse:
+            return None
+        used = [
+            task
+            for task, (state, agent) in self.tasks.items()
+            if state not in RESOLVED and agent != agent_id and task not in self._reused
+        ]
+        if not used:
+            return None
+        chosen = self._source.choice(used)
+        self._reused.add(chosen)
+        return chosen
 
     def misbehave(self) -> None:
         """Something a scheduler may do at any time."""

@@ -29,8 +29,8 @@ class Promises:
         self._offers: dict[OfferId, MasterNode] = {}
         self._reports: dict[tuple[AgentId, str], Reregister] = {}
         """What agents said when they registered again, by their word for it."""
-        self._over: dict[tuple[str, TaskId], TaskState] = {}
-        """Ends of tasks that their framework has acknowledged."""
+        self._over: dict[tuple[str, TaskId, AgentId | None], TaskState] = {}
+        """Ends of tasks that their framework has acknowledged; an id may be used again on another agent."""
         self.gone: set[AgentId] = set()
         """Agents of which an operator was told that they are gone."""
         self._tokens: dict[StreamId, int] = {}
@@ -93,10 +93,11 @@ class Promises:
             framework = state.frameworks.get(told.framework_id)
             if framework is None or told.state in TERMINAL_STATES:
                 continue
-            task = framework.tasks.get(told.info.task_id)
+            copies = state.agents[agent_id].copies.get(told.framework_id, {})
+            task = copies.get(told.info.task_id) or framework.tasks.get(told.info.task_id)
             if task is None:
                 raise InvariantBroken(f"agent {agent_id} runs {told.info.task_id}, and {master.name} does not know it")
-            if task.agent_id == agent_id and task.state in ALIVE and not task.charged:
+            if task.agent_id != agent_id or (task.state in ALIVE and not task.charged):
                 raise InvariantBroken(f"{told.info.task_id} is {task.state} and {master.name} lets it hold nothing")
         for framework_id, executor in report.executors:
             if framework_id in state.frameworks:
@@ -142,11 +143,11 @@ class Promises:
     def acknowledged(self, framework: str, status: TaskStatus) -> None:
         """A framework acknowledges an update."""
         if status.state in TERMINAL_STATES:
-            self._over.setdefault((framework, status.task_id), status.state)
+            self._over.setdefault((framework, status.task_id, status.agent_id), status.state)
 
     def heard(self, framework: str, status: TaskStatus) -> None:
         """A framework hears of one of its tasks; an end that it has acknowledged stays the end."""
-        over = self._over.get((framework, status.task_id))
+        over = self._over.get((framework, status.task_id, status.agent_id))
         if over is not None and status.state in ALIVE:
             raise InvariantBroken(f"{framework} acknowledged that {status.task_id} is {over}, and hears {status.state}")
 

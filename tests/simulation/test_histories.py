@@ -56,6 +56,16 @@ def test_histories_reach_the_states_that_are_to_be_tried() -> None:
     assert {"agent.unreachable", "agent.reregistered", "framework.resubscribed"} <= notes.keys(), notes
 
 
+REUSING = Plan(seconds=60.0, id_reuse=0.3, fault_every_seconds=1.0, run_seconds=(2.0, 30.0))
+
+
+@pytest.mark.parametrize("seed", range(21, 24))
+def test_x15_x17_ids_that_are_used_again_while_their_agent_is_away_lose_nothing(seed: int) -> None:
+    """What two processes hold under one id is in the books of both, and free again in the end."""
+    outcome = run(seed, REUSING)
+    assert outcome.notes.get("task.duplicate", 0) > 0, "no id ever stood for two: the history is too tame"
+
+
 def test_one_seed_is_one_history() -> None:
     """The cores draw on nothing but what they are handed: the same seed gives the same steps, to the letter."""
     first, second, other = run(7), run(7), run(8)
@@ -82,6 +92,12 @@ def test_one_seed_is_one_history_in_every_process() -> None:
 @pytest.mark.parametrize("seed", range(1000, 1200))
 def test_two_hundred_longer_histories(seed: int) -> None:
     run(seed, Plan(seconds=120.0, agents=6, frameworks=4))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1200, 1240))
+def test_x15_x17_forty_histories_in_which_ids_are_used_again(seed: int) -> None:
+    run(seed, REUSING)
 
 
 def test_a_promise_that_is_broken_is_found_and_told(monkeypatch: pytest.MonkeyPatch) -> None:

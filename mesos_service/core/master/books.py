@@ -95,10 +95,11 @@ def release(turn: Turn, framework_id: FrameworkId, agent: Agent, resources: Reso
 def count_used(agent: Agent) -> None:
     """Add up anew what tasks and executors use, as after the agent told what runs on it."""
     used: dict[FrameworkId, Resources] = {}
-    for framework_id, tasks in agent.tasks.items():
-        for task in tasks.values():
-            if task.charged:
-                used[framework_id] = used.get(framework_id, Resources.EMPTY) + task.charged
+    for held in (agent.tasks, agent.copies):
+        for framework_id, tasks in held.items():
+            for task in tasks.values():
+                if task.charged:
+                    used[framework_id] = used.get(framework_id, Resources.EMPTY) + task.charged
     for framework_id, executors in agent.executors.items():
         for executor in executors.values():
             if executor.resources:

@@ -193,8 +193,9 @@ def end_stream(turn: Turn, stream_id: StreamId, why: str) -> None:
 
 
 def agents_of(framework: Framework) -> list[AgentId]:
-    """Agents on which it has tasks or executors, in the order in which it came to them."""
-    return list(dict.fromkeys([*(task.agent_id for task in framework.tasks.values()), *framework.executors]))
+    """Agents on which it has tasks, executors or copies, in the order in which it came to them."""
+    on = (task.agent_id for task in framework.tasks.values())
+    return list(dict.fromkeys([*on, *framework.executors, *framework.copies]))
 
 
 def change(turn: Turn, framework: Framework, info: FrameworkInfo, suppressed: frozenset[Role]) -> None:

@@ -57,13 +57,25 @@ def _check_agent(state: MasterState, agent: Agent) -> None:
             _must(not (over and task.charged), f"task {task_id} is {task.state} and still holds {task.charged}")
             _must(over or task.charged == task.info.resources, f"task {task_id} is {task.state} and holds less")
             used[framework_id] = used.get(framework_id, Resources.EMPTY) + task.charged
+    for framework_id, copies in agent.copies.items():
+        _must(bool(copies), f"{what} keeps an empty entry for the copies of {framework_id}")
+        framework = state.frameworks.get(framework_id)
+        listed = framework is not None and agent_id in framework.copies
+        _must(listed, f"{what} has copies of {framework_id}, which does not list it")
+        for task_id, task in copies.items():
+            _must(task_id not in agent.tasks.get(framework_id, {}), f"{what} has task {task_id} and a copy of it")
+            over = task.state in TERMINAL_STATES
+            _must(over or (framework_id, task_id) in agent.pending_kills, f"nobody kills the copy {task_id} on {what}")
+            _must(not (over and task.charged), f"the copy {task_id} is {task.state} and still holds {task.charged}")
+            used[framework_id] = used.get(framework_id, Resources.EMPTY) + task.charged
     for framework_id, executors in agent.executors.items():
         _must(bool(executors), f"{what} keeps an empty entry for the executors of {framework_id}")
         for executor in executors.values():
             used[framework_id] = used.get(framework_id, Resources.EMPTY) + executor.resources
     _same(f"used on {what}", agent.used, {one: resources for one, resources in used.items() if resources})
     for framework_id, task_id in agent.pending_kills:
-        _must(task_id in agent.tasks.get(framework_id, {}), f"{what} is to kill {task_id}, which is not there")
+        there = task_id in agent.tasks.get(framework_id, {}) or task_id in agent.copies.get(framework_id, {})
+        _must(there, f"{what} is to kill {task_id}, which is not there")
     for framework_id, executor_id in agent.unproven_executors:
         _must(executor_id in agent.executors.get(framework_id, {}), f"{what} doubts {executor_id}, which is not there")
 
@@ -90,6 +102,9 @@ def _check_framework(state: MasterState, framework: Framework) -> None:
         on_agent = agent.tasks.get(framework_id, {}) if agent is not None else {}
         _must(on_agent.get(task_id) is task, f"{what} has task {task_id}, which its agent does not know")
         _must(task_id not in framework.unreachable_tasks, f"task {task_id} of {what} is unreachable and is not")
+    for agent_id in framework.copies:
+        agent = state.agents.get(agent_id)
+        _must(agent is not None and framework_id in agent.copies, f"{what} lists {agent_id}, which has no copies of it")
     for agent_id, executors in framework.executors.items():
         agent = state.agents.get(agent_id)
         known = agent.executors.get(framework_id, {}) if agent is not None else {}

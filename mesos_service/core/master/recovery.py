@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mesos_service.core.events import Update
 from mesos_service.core.link import FrameworkUpdated, Reregister, ShutdownFramework, TaskReport
-from mesos_service.core.master import books, frameworks, tasks
+from mesos_service.core.master import books, copies, frameworks, tasks
 from mesos_service.core.master.state import Agent, Framework, Task
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.registry.registry import RegisteredFramework
@@ -62,8 +62,16 @@ def adopt_all(turn: Turn, agent: Agent, message: Reregister) -> list[Task]:
         framework = turn.state.frameworks.get(framework_id)
         if framework is not None:
             books.add_executor(framework, agent, _with_role(executor, framework))
-    adopted = (_adopt(turn, agent, report) for report in message.tasks)
-    return [task for task in adopted if task is not None]
+    tasks: list[Task] = []
+    for report in message.tasks:
+        framework = turn.state.frameworks.get(report.framework_id)
+        if framework is None:
+            continue
+        if copies.is_copy(framework, agent, report.info.task_id):
+            _take_copy(turn, framework, agent, report)
+        else:
+            tasks.append(_adopt(turn, framework, agent, report))
+    return tasks
 
 
 def tell_of_return(turn: Turn, adopted: Iterable[Task], was_unreachable: bool) -> None:
@@ -90,15 +98,12 @@ def tell_of_return(turn: Turn, adopted: Iterable[Task], was_unreachable: bool) -
         turn.tell(turn.state.frameworks[task.framework_id], Update(status))
 
 
-def _adopt(turn: Turn, agent: Agent, report: TaskReport) -> Task | None:
-    framework = turn.state.frameworks.get(report.framework_id)
-    if framework is None:
-        return None
+def _take_copy(turn: Turn, framework: Framework, agent: Agent, report: TaskReport) -> bool:
+    return copies.take_in(turn, framework, agent, report, _allocated(report.info.resources, framework))
+
+
+def _adopt(turn: Turn, framework: Framework, agent: Agent, report: TaskReport) -> Task:
     task_id = report.info.task_id
-    if task_id in framework.tasks:
-        # The id was used again elsewhere; there is no place for two.
-        turn.note("task.duplicate", framework_id=report.framework_id, task_id=task_id, agent_id=agent.agent_id)
-        return None
     before = framework.unreachable_tasks.pop(task_id, None)
     over = report.state in TERMINAL_STATES
     if over:
@@ -146,16 +151,21 @@ def compare(turn: Turn, agent: Agent, message: Reregister) -> tuple[tuple[tuple[
     uses resources the books do not know of.
     """
     rebook = _compare_executors(turn, agent, message)
-    reported: dict[tuple[FrameworkId, TaskId], None] = {}
+    reported: set[tuple[FrameworkId, TaskId]] = set()
     for report in message.tasks:
-        key = (report.framework_id, report.info.task_id)
-        reported[key] = None
-        task = agent.tasks.get(report.framework_id, {}).get(report.info.task_id)
+        framework_id, task_id = report.framework_id, report.info.task_id
+        reported.add((framework_id, task_id))
+        task = agent.tasks.get(framework_id, {}).get(task_id) or copies.find(agent, framework_id, task_id)
+        framework = turn.state.frameworks.get(framework_id)
         if task is not None:
             tasks.take_state(turn, agent, task, report.state)
+        elif framework is None:
+            continue
+        elif copies.is_copy(framework, agent, task_id):
+            rebook = _take_copy(turn, framework, agent, report) or rebook
         else:
-            adopted = _adopt(turn, agent, report)
-            rebook = rebook or (adopted is not None and bool(adopted.charged))
+            rebook = bool(_adopt(turn, framework, agent, report).charged) or rebook
+    copies.compare(turn, agent, reported)
     asked = tuple(
         (framework_id, task_id)
         for framework_id, on_agent in agent.tasks.items()

@@ -112,6 +112,8 @@ class Agent:
     active: bool = True
     """Offered to frameworks; false while disconnected (X23)."""
     tasks: dict[FrameworkId, dict[TaskId, Task]] = field(default_factory=dict)
+    copies: dict[FrameworkId, dict[TaskId, Task]] = field(default_factory=dict)
+    """What runs here under an id that stands for another task; written by ``copies.py`` alone, ..."""
     executors: dict[FrameworkId, dict[ExecutorId, ExecutorInfo]] = field(default_factory=dict)
     """Executors the framework named; built-in command executors are not among them."""
     offers: dict[OfferId, Offer] = field(default_factory=dict)
@@ -182,6 +184,8 @@ class Framework:
     offers: dict[OfferId, Offer] = field(default_factory=dict)
     completed_tasks: deque[Task] = field(default_factory=deque)
     unreachable_tasks: dict[TaskId, Task] = field(default_factory=dict)
+    copies: dict[AgentId, None] = field(default_factory=dict)
+    """... which lists here the agents that have some."""
     recovered: bool = False
     """Known from before this master was elected, and not back yet; gets no offers until it subscribes (X20)."""
     generation: int = 0

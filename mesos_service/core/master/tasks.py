@@ -13,7 +13,7 @@ from typing import Final
 from mesos_service.core import task_states
 from mesos_service.core.events import Update
 from mesos_service.core.link import AcknowledgeUpdate, KillTask, ShutdownFramework, UpdateStatus
-from mesos_service.core.master import books, reconciliation
+from mesos_service.core.master import books, copies, reconciliation
 from mesos_service.core.master.state import Agent, Framework, Task
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import Acknowledge, Kill
@@ -102,6 +102,8 @@ def on_update(turn: Turn, agent: Agent, message: UpdateStatus) -> None:
             # It has not heard that the framework was torn down, and would repeat itself for ever.
             turn.tell_agent(agent, ShutdownFramework(framework_id))
         turn.note("task.update_ignored", framework_id=framework_id, task_id=status.task_id)
+        return
+    if copies.on_update(turn, framework, agent, message):
         return
     latest = message.latest_state or status.state
     if status.state in WAYS_OF_BEING_LOST:

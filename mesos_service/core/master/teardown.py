@@ -13,7 +13,7 @@ from typing import Final
 
 from mesos_service.core.effects import CloseStream
 from mesos_service.core.link import ShutdownFramework
-from mesos_service.core.master import books, frameworks, offers, tasks
+from mesos_service.core.master import books, copies, frameworks, offers, tasks
 from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue, LeaseDue
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
@@ -151,6 +151,7 @@ def _remove(turn: Turn, framework: Framework) -> None:
             task.charged = books.NOTHING
             tasks.remove(framework, agent, task)
             framework.completed_tasks.append(task)
+        copies.forget_framework(framework, agent)
         for executor_id in list(agent.executors.get(framework_id, {})):
             books.remove_executor(state, framework_id, agent, executor_id)
         books.release(turn, framework_id, agent, agent.used.get(framework_id, books.NOTHING))

@@ -143,7 +143,11 @@ def refuse_task(task: TaskInfo, framework: Framework, agent: Agent, role: Role) 
     reason = refuse_id(task_id)
     if reason is not None:
         return reason
-    if task_id in framework.tasks or task_id in framework.unreachable_tasks:
+    if (
+        task_id in framework.tasks
+        or task_id in framework.unreachable_tasks
+        or task_id in agent.copies.get(framework.framework_id, ())
+    ):
         return f"Task has duplicate ID: {task_id}"
     if task.agent_id != agent.agent_id:
         return f"Task uses invalid agent {task.agent_id} while agent {agent.agent_id} is expected"
