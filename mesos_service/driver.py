@@ -27,8 +27,8 @@ AnswerT = TypeVar("AnswerT")
 
 
 CATCHING_UP: Final = 0.05
-"""By how much the core's time is faster after a hold: ten seconds are caught up within 200, and no deadline is more than
-a twentieth early."""
+"""By how much the core's time is faster after a hold: ten seconds are caught up within 200, and no deadline is met more
+than a twentieth early."""
 
 
 class Clock:

@@ -3,8 +3,8 @@
 A master that does not know of a task lets its id be used again: a new leader before the task's agent is back, or one
 that has forgotten what was unreachable. When that agent returns there are two processes and one id. The framework means
 the one that it launched last, which is the one that is known; what comes back is a *copy*. It holds resources like any
-other task until it has ended (X15, X17), it is killed at once, and again whenever its agent registers, and nobody is told
-of it: to the framework its end would be that of the task that runs. So the master acknowledges what is said of it.
+other task until it has ended (X15, X17), it is killed at once, and again whenever its agent registers, and nobody is
+told of it: to the framework its end would be that of the task that runs. So the master acknowledges what is said of it.
 """
 
 from __future__ import annotations

@@ -332,9 +332,9 @@ def test_x53_an_executor_that_comes_back_goes_on_and_only_then_the_agent_registe
     after.take(MasterConnected(LinkId("link-2")))
     after.link = LinkId("link-2")
     assert sent_uplinks(after.wait(1.0)) == []
-    after.subscribe(tasks=(task_info("c1", custom()),))
+    effects = after.subscribe(tasks=(task_info("c1", custom()),))
     assert after.executor().state is ExecutorState.RUNNING
-    assert {type(one).__name__ for one in sent_uplinks(after.wait(1.0))} == {"Reregister"}
+    assert {type(one).__name__ for one in sent_uplinks(effects)} == {"Reregister"}
 
 
 def test_x53_one_that_does_not_is_killed_and_its_tasks_are_told(world: World) -> None:
