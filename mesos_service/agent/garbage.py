@@ -1,6 +1,7 @@
 """Removes sandboxes that nobody needs any more, by age and as the disk fills (M-AG-15, X59).
 
-Only whole runs of executors go, with all that was nested in them, and never one that something may still run in.
+Only whole runs of executors go, with all that was nested in them, and never one that something may still run in. What
+agents before wrote down goes in the same way (Mesos: ``slave.cpp`` does so with the meta directories of old agents).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -71,8 +72,18 @@ class SandboxGarbage:
         self._retired.discard(run)
         return run != self._removing
 
-    def start(self, in_use: Collection[Path], defect: Callable[[BaseException], None]) -> None:
-        """Look after the disk from now on, until :meth:`stop`. What is not ``in_use`` was left by agents before."""
+    def start(
+        self,
+        in_use: Collection[Path],
+        defect: Callable[[BaseException], None],
+        former: Iterable[tuple[Path, float]] = (),
+    ) -> None:
+        """Look after the disk from now on, until :meth:`stop`. What is not ``in_use`` was left by agents before.
+
+        ``former`` are other directories that may go, with the time since when.
+        """
+        for directory, since in former:
+            self._retired.add(directory, min(since, time.time()))
         self._watching = asyncio.create_task(self._watch(frozenset(in_use)))
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -121,7 +132,9 @@ class SandboxGarbage:
 
     async def _remove(self, run: Path) -> None:
         self._retired.discard(run)
-        self._hide(run)
+        is_sandbox = self._slaves in run.parents
+        if is_sandbox:
+            self._hide(run)
         self._removing = run
         removing = asyncio.ensure_future(asyncio.to_thread(remove_tree, run, self._stop))
         try:
@@ -138,13 +151,14 @@ class SandboxGarbage:
             removing.result()
         except NotRemoved as error:
             self._failed += 1
-            log.warning("Sandbox %s cannot be removed yet: %s", run, error)
+            log.warning("%s cannot be removed yet: %s", run, error)
             # To be tried again, at its age in a while.
             self._retired.add(run, time.time())
         else:
             self._succeeded += 1
-            log.info("Sandbox %s is removed", run)
-            self._prune(run)
+            log.info("%s is removed, as nobody needs it any more", run)
+            if is_sandbox:
+                self._prune(run)
 
     def _prune(self, run: Path) -> None:
         """Remove the directories above that hold nothing any more. Launches make theirs on this same thread."""

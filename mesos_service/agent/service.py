@@ -218,7 +218,7 @@ class AgentService:
             log.info("Not root: tasks run as the agent's own user, whomever they name")
         await self._recover()
         await self._server.start()
-        self.garbage.start(self.sandboxes.in_use(), self.fail)
+        self.garbage.start(self.sandboxes.in_use(), self.fail, self._kept.meta.former())
         if self._owns_link:
             self._link.start(self.fail)
         log.info("Agent listens at %s:%d and offers %s", self.config.ip, self.port, self.state.info.resources)

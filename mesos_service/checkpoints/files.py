@@ -2,7 +2,7 @@
 
 ``WORK_DIR/meta/slaves/AGENT/journal`` holds the records, ``meta/slaves/latest`` leads to the agent that the next start
 goes on with, and ``meta/boot_id`` tells whether the machine was started anew since. Removing ``latest`` makes the next
-agent a new one, as in Mesos.
+agent a new one, as in Mesos; what the old one kept goes when its sandboxes would (``agent.garbage``).
 """
 
 from __future__ import annotations
@@ -60,8 +60,23 @@ class MetaDirectory:
         fresh.rename(self.latest)
         sync_directory(self._slaves)
 
+    def former(self) -> list[tuple[Path, float]]:
+        """The places of agents that nobody goes on with, each with when it was last written (unix seconds).
+
+        Whoever comes here as a new agent has an id, and so a place, that is not among them.
+        """
+        going_on = self.latest.resolve()
+        found: list[tuple[Path, float]] = []
+        with suppress(OSError):
+            for place in self._slaves.iterdir():
+                if place != going_on and place.is_dir() and not place.is_symlink():
+                    with suppress(OSError):
+                        written = max(one.stat().st_mtime for one in (place, *place.glob("journal*")))
+                        found.append((place, written))
+        return found
+
     def forget(self) -> None:
-        """The next start begins as a new agent; what was kept stays on disk until somebody removes it."""
+        """The next start begins as a new agent; what was kept stays on disk for as long as a sandbox would."""
         with suppress(FileNotFoundError):
             self.latest.unlink()
 

@@ -159,6 +159,22 @@ def test_two_agents_cannot_work_in_one_place(tmp_path: Path) -> None:
     MetaDirectory(tmp_path).close()
 
 
+def test_m_ag_15_places_of_former_agents_are_those_that_nobody_goes_on_with(tmp_path: Path) -> None:
+    meta = MetaDirectory(tmp_path)
+    assert meta.former() == []
+    for name in ("S1", "S2", "S3"):
+        meta.begin(AgentId(name)).write_text("records")
+    os.utime(tmp_path / "meta/slaves/S1", (1000, 1000))
+    os.utime(tmp_path / "meta/slaves/S1/journal", (2000, 2000))
+    meta.choose(AgentId("S2"))
+    former = dict(meta.former())
+    assert sorted(one.name for one in former) == ["S1", "S3"]
+    assert former[tmp_path / "meta/slaves/S1"] == 2000
+    meta.forget()
+    assert sorted(one.name for one, _ in meta.former()) == ["S1", "S2", "S3"]
+    meta.close()
+
+
 def test_x52_that_the_machine_was_restarted_is_told_once(tmp_path: Path) -> None:
     meta = MetaDirectory(tmp_path)
     assert not meta.machine_restarted()
