@@ -187,6 +187,13 @@ class MasterConfig(SecurityFlags):
     cluster: str | None = Field(None, description="A name for the cluster, shown to people.")
 
     allocator: str = Field("hierarchical", description="Allocator module ('mesos-service module list').")
+    allocator_timeout: Annotated[
+        DurationFlag | None, AfterValidator(check_positive), BeforeValidator(_none_is_no_timeout)
+    ] = Field(
+        Duration.parse("10secs"),
+        description="The most that one call of an allocator module or an offer filter may take before it is interrupted"
+        " and the module made anew; 'none' waits for ever.",
+    )
     offer_filters: str | None = Field(
         None,
         description="Filter modules that frameworks may ask for, separated by commas. Default: all that are built in.",

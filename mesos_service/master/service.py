@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mesos_service.core.effects import Exit
+from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import MasterState
 from mesos_service.domain.errors import MesosServiceError, OperatingFault
 from mesos_service.domain.ids import FrameworkId, MasterId
@@ -29,6 +30,7 @@ from mesos_service.master.leader_gate import LeaderGate
 from mesos_service.master.leadership import Leadership
 from mesos_service.master.outlets import MasterOutlets
 from mesos_service.master.scheduler_api import SchedulerApi
+from mesos_service.master.time_limit import TimeLimit
 from mesos_service.master.whitelist import Whitelist
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
@@ -90,10 +92,12 @@ class MasterService:
         self.metrics = MasterMetrics(
             [self._stream_overruns, self._registrar_timings, *([] if self._spans is None else [self._spans.counts])]
         )
+        limit = config.allocator_timeout
+        self._time_limit = None if limit is None else TimeLimit(limit.seconds)
         self.state = MasterState(
             master_id=MasterId(str(uuid.uuid4())),
             options=config.options(tracing=self._spans is not None),
-            allocator=make_allocator(config),
+            allocator=Guard(make_allocator(config), self._time_limit),
             random=random.Random(os.urandom(32)),
             started_at=self.started_at,
             weights=config.role_weights(),
@@ -211,6 +215,8 @@ class MasterService:
     async def close(self) -> None:
         """Give back what a master holds from its making on, whether or not it was started."""
         self.driver.stop()
+        if self._time_limit is not None:
+            self._time_limit.close()
         self._listener.close()
         if self._spans is not None:
             self._spans.shutdown()

@@ -212,6 +212,19 @@ class Allocator(ABC):
         Not called by this version, which does no such operation. The interface is settled for reservations to come.
         """
 
+    def add_offer(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
+        """An offer is out that this instance did not grant: book it as if it had.
+
+        Called when a module that failed is made anew, and of one that runs in shadow for what the other one decided.
+
+        Raises :class:`ConfigurationError`, as here, when the allocator cannot be told (:meth:`takes_offers`).
+        """
+        raise ConfigurationError(f"The allocator '{self.name}' cannot be told of offers that it did not grant.")
+
+    def takes_offers(self) -> bool:
+        """Whether :meth:`add_offer` can be called; so it is for a module that overrides it."""
+        return type(self).add_offer is not Allocator.add_offer
+
     # -- policy ----------------------------------------------------------------------------------------------
     @abstractmethod
     def update_weights(self, weights: Mapping[Role, float]) -> None:

@@ -177,6 +177,13 @@ def read_config(module_class: type[Any], values: Mapping[str, object]) -> BaseMo
         raise ConfigurationError(f"Module '{module_class.name}', parameter '{where}': {first['msg']}.") from refused
 
 
+def is_builtin(module_class: type[Any]) -> bool:
+    """Whether the class itself is one of the built-in modules, and no extension of one."""
+    module = sys.modules.get(module_class.__module__)
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and builtin_modules_dir() in Path(file).parents
+
+
 # -- finding ---------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from mesos_service.core.events import SchedulerEvent
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.master import startup
 from mesos_service.core.master import step as master_core
+from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import MasterOptions, MasterState
 from mesos_service.core.registry.operations import Operation, apply
 from mesos_service.core.registry.registry import Registry
@@ -128,7 +129,7 @@ class MasterNode:
         self.state = MasterState(
             master_id=MasterId(name),
             options=options,
-            allocator=allocator,
+            allocator=Guard(allocator),
             random=source,
             started_at=self.clock.now,
             elected_at=self.clock.now,

@@ -82,6 +82,7 @@ MASTER_FACTS: Final = {
     "master/slave_unreachable_canceled": "agent.removal_cancelled",
     "master/slave_unreachable_completed": "agent.unreachable",
     "master/recovery_slave_removals": "agent.not_returned",
+    "master/allocator_failures": "allocator.failed",
     "master/invalid_status_updates": "task.update_ignored",
     "master/invalid_status_update_acknowledgements": "acknowledgement.dropped",
 }

@@ -218,6 +218,16 @@ class Ledger:
             for prepared, times in given.items():
                 self.quota.grant(prepared, times)
 
+    def add_offer(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
+        """Book as offered what somebody else has granted."""
+        agent = self._agent(agent_id)
+        self._framework(framework_id)
+        offered = agent.offered.get(framework_id, Resources.EMPTY)
+        agent.offered = holding(agent.offered, framework_id, offered + resources)
+        self._count_free(agent)
+        self._charge(framework_id, resources)
+        self._sort_in(agent)
+
     def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
         """What was merely offered is now used; it counts the same for shares, but not for quota (X36)."""
         agent = self._agent(agent_id)

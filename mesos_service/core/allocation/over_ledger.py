@@ -85,6 +85,9 @@ class LedgerAllocator(Allocator):
     ) -> None:
         self.ledger.update_allocation(framework_id, agent_id, before, after)
 
+    def add_offer(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
+        self.ledger.add_offer(framework_id, agent_id, resources)
+
     def update_weights(self, weights: Mapping[Role, float]) -> None:
         self.ledger.update_weights(weights)
 

@@ -34,6 +34,7 @@ OFFER_FILTER: Final = "offer_filter"
 NO_AGENTS: Final = "no_agents"
 NO_ROLE: Final = "no_role"
 ALLOCATOR_SILENT: Final = "allocator_silent"
+ALLOCATOR_FAILED: Final = "allocator_failed"
 
 ALLOCATOR: Final = "allocator"
 
@@ -325,6 +326,20 @@ def pass_full(limit: int) -> Veto:
         detail=f"The pass ended after {limit} grants, as too many offers wait for an answer; this agent comes next.",
         wakes_on=frozenset({"resources_recovered"}),
         remedies=(Remedy(action="wait", by="time", detail="Wait until some of the offers out there are answered."),),
+    )
+
+
+def allocator_failed(name: str) -> Veto:
+    """The module failed, and is not made anew yet (N09)."""
+    return Veto(
+        reason=ALLOCATOR_FAILED,
+        culprit=ALLOCATOR,
+        detail=f"The allocator '{name}' failed, and is tried again; the master's log says in which method, and how.",
+        wakes_on=frozenset({"allocator_rebuilt"}),
+        remedies=(
+            Remedy(action="wait", by="time", detail="Wait for the next attempt, a minute at most."),
+            Remedy(action="fix_allocator", by="operator", detail=f"Mend the module '{name}', or choose another."),
+        ),
     )
 
 

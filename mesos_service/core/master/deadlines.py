@@ -68,6 +68,11 @@ class RegistryGcDue:
     """Every ``--registry_gc_interval`` (M-HA-09)."""
 
 
+@dataclass(frozen=True, slots=True)
+class AllocatorDue:
+    """An allocator that failed is to be made anew (N09)."""
+
+
 Deadline = (
     HeartbeatDue
     | FailoverOverdue
@@ -78,4 +83,5 @@ Deadline = (
     | RecoveryOverdue
     | RemovalDue
     | RegistryGcDue
+    | AllocatorDue
 )

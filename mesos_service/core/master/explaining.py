@@ -70,8 +70,8 @@ def answer(turn: Turn, heard: Listener, grants: Iterable[Grant]) -> None:
             turn.do(Reply(request, 200, explanation=found))
 
 
-def answer_without_pass(turn: Turn) -> None:
-    """So many offers wait for an answer that no pass runs."""
+def answer_without_pass(turn: Turn, veto: Veto) -> None:
+    """No pass runs; ``veto`` says why."""
     state = turn.state
     questions, state.questions = state.questions, {}
     for framework_id, requests in questions.items():
@@ -79,7 +79,7 @@ def answer_without_pass(turn: Turn) -> None:
         if framework is None:
             _answer_for_nobody(turn, framework_id, requests)
             continue
-        found = _all_roles(turn, framework, reasons.pass_full(state.options.outstanding_offers_max))
+        found = _all_roles(turn, framework, veto)
         for request in requests:
             turn.do(Reply(request, 200, explanation=found))
 

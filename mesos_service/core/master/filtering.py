@@ -6,10 +6,11 @@ this master does not have, nothing stands until it subscribes, and is refused th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from mesos_service.core.master.state import Framework, MasterOptions
+from mesos_service.core.watch import OutOfTime
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import FilterSpec, FrameworkInfo
 from mesos_service.domain.ids import Role
@@ -88,25 +89,46 @@ class Guarded(OfferFilter):
         super().__init__(None)
         self.module = module
         self._filter = filter_
+        self._hung = ""
+        """The method that did not come back."""
 
     def about_agent(self, agent: AgentView, now: float) -> Veto | None:
-        try:
-            return self._filter.about_agent(agent, now)
-        except Exception as failure:  # noqa: BLE001 - a module's own code; what it raised is the answer
-            return self._failed("about_agent", failure)
+        return self._verdict("about_agent", lambda: self._filter.about_agent(agent, now))
 
     def about_free(self, free: Resources) -> Veto | None:
-        try:
-            return self._filter.about_free(free)
-        except Exception as failure:  # noqa: BLE001 - a module's own code; what it raised is the answer
-            return self._failed("about_free", failure)
+        return self._verdict("about_free", lambda: self._filter.about_free(free))
 
     def changes_at(self, now: float) -> float | None:
-        try:
-            return self._filter.changes_at(now)
-        except Exception:  # noqa: BLE001 - as above; what it said of agents stands, and that it fails shows there
+        if self._hung:
             return None
+        try:
+            at = self._filter.changes_at(now)
+        except OutOfTime as late:
+            self._hang("changes_at", late)
+            raise
+        except Exception:  # noqa: BLE001 - a module's own code; what it said of agents stands, and that it fails shows there
+            return None
+        # Any other answer, and not a number that is none, is no time.
+        return at if isinstance(at, int | float) and at == at else None
 
-    def _failed(self, method: str, failure: Exception) -> Veto:
-        said = f"{type(failure).__name__}: {failure}"
+    def _verdict(self, method: str, ask: Callable[[], object]) -> Veto | None:
+        if self._hung:
+            return self._failed(self._hung, "it did not come back")
+        try:
+            veto = ask()
+        except OutOfTime as late:
+            self._hang(method, late)
+            raise
+        except Exception as failure:  # noqa: BLE001 - a module's own code; what it raised is the answer
+            return self._failed(method, f"{type(failure).__name__}: {failure}")
+        if veto is None or isinstance(veto, Veto):
+            return veto
+        return self._failed(method, f"it returned a {type(veto).__name__}, which is no verdict")
+
+    def _hang(self, method: str, late: OutOfTime) -> None:
+        """It is not asked again: whoever asked it has to begin anew, and must come further this time."""
+        self._hung = method
+        late.culprit = f"the offer filter '{self.module}' in {method}()"
+
+    def _failed(self, method: str, said: str) -> Veto:
         return filtered(self.module, f"The module failed in {method}(): {said}.")

@@ -36,8 +36,10 @@ def check(state: MasterState) -> None:
         _check_framework(state, framework)
     _check_collections(state)
     _check_offers(state)
-    ledger = getattr(state.allocator, "ledger", None)
-    if isinstance(ledger, Ledger):
+    guard = state.allocator
+    _must(not (guard.own and guard.defects), f"our own allocator {guard.name} failed")
+    ledger = getattr(guard.module, "ledger", None)
+    if isinstance(ledger, Ledger) and not guard.broken:
         _check_allocator(state, ledger)
 
 

@@ -10,15 +10,16 @@ event, and any answer is one.
 
 from __future__ import annotations
 
+from mesos_service.core.allocation import reasons
 from mesos_service.core.events import Offers
 from mesos_service.core.master import books, explaining
 from mesos_service.core.master.state import Agent, Framework, MasterState
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.trace import child_of, start_trace
-from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import FrameworkId, OfferId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resources import Resources
+from mesos_service.domain.roles import is_strict_subrole
 from mesos_service.plugins.allocator import Grant
 
 
@@ -40,11 +41,16 @@ def run_due(turn: Turn) -> None:
     elif state.pass_due_at is None or state.pass_due_at > now:
         return
     state.pass_due_at = None
+    if state.allocator.broken:
+        # What was touched is looked at by the full pass with which the next instance begins.
+        if state.questions:
+            explaining.answer_without_pass(turn, reasons.allocator_failed(state.allocator.name))
+        return
     room = state.options.outstanding_offers_max - len(state.offers)
     if room > 0:
         _run(turn, room)
     elif state.questions:
-        explaining.answer_without_pass(turn)
+        explaining.answer_without_pass(turn, reasons.pass_full(state.options.outstanding_offers_max))
 
 
 def _run(turn: Turn, room: int) -> None:
@@ -53,14 +59,7 @@ def _run(turn: Turn, room: int) -> None:
     state.touched.clear()
     state.full_pass_wanted = False
     heard = explaining.listener(state) if agents is None else None
-    try:
-        grants = list(state.allocator.allocate(turn.now, state.random, agents=agents, limit=room, observer=heard))
-    except InvariantBroken:
-        raise  # our own mistake
-    except Exception as failure:  # noqa: BLE001 - a module's own code; all that runs goes on, and the next pass tries again
-        error = f"{type(failure).__name__}: {failure}"
-        turn.note("allocator.failed", allocator=state.allocator.name, method="allocate", error=error)
-        grants = []
+    grants = state.allocator.allocate(turn.now, state.random, agents=agents, limit=room, observer=heard)
     made: dict[FrameworkId, list[Offer]] = {}
     for grant in grants:
         offer = _make_offer(turn, grant)
@@ -68,7 +67,9 @@ def _run(turn: Turn, room: int) -> None:
             made.setdefault(grant.framework_id, []).append(offer)
     for framework_id, offers in made.items():
         turn.tell(state.frameworks[framework_id], Offers(tuple(offers)))
-    if heard is not None:
+    if heard is not None and state.allocator.broken:
+        explaining.answer_without_pass(turn, reasons.allocator_failed(state.allocator.name))
+    elif heard is not None:
         explaining.answer(turn, heard, grants)
 
 
@@ -134,6 +135,12 @@ def _refuse(grant: Grant, framework: Framework | None, agent: Agent | None, unal
         return f"the framework is not in role '{grant.role}'"
     if not unallocated:
         return "there is nothing in it"
+    for resource in grant.resources:
+        key = resource.key
+        if key.allocation_role != grant.role:
+            return f"{resource} in it is not allocated to role '{grant.role}'"
+        if key.reservations and key.role != grant.role and not is_strict_subrole(grant.role, of=key.role):
+            return f"{resource} in it is reserved to role '{key.role}'"
     if not agent.free.contains(unallocated):
         return f"{agent.free or 'nothing'} is free, which does not contain {unallocated}"
     return None

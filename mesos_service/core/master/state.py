@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mesos_service.core.master.guard import Guard
 from mesos_service.core.messages import Subscribe
 from mesos_service.core.registry.operations import Operation
 from mesos_service.core.registry.registry import Registry
@@ -32,7 +33,7 @@ from mesos_service.domain.offers import Offer
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
-from mesos_service.plugins.allocator import Allocator, Quota
+from mesos_service.plugins.allocator import Quota
 from mesos_service.plugins.offer_filter import OfferFilter
 
 
@@ -223,7 +224,8 @@ class MasterState:
 
     master_id: MasterId
     options: MasterOptions
-    allocator: Allocator
+    allocator: Guard
+    """Handed in as a module, or in a guard that watches its time."""
     random: RandomSource
     started_at: float = 0.0
     elected_at: float = 0.0

@@ -25,6 +25,7 @@ from mesos_service.core.master import (
     operations,
     passes,
     policy,
+    rebuilding,
     reconciliation,
     registration,
     registry_gc,
@@ -36,6 +37,7 @@ from mesos_service.core.master import (
     teardown,
 )
 from mesos_service.core.master.deadlines import (
+    AllocatorDue,
     FailoverOverdue,
     GraceOver,
     HeartbeatDue,
@@ -143,6 +145,7 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
             framework = subscription.admit(turn, message)
             if framework is not None:
                 _on_call(turn, framework, message)
+    rebuilding.report(turn)
     return turn.effects
 
 
@@ -291,6 +294,8 @@ def _on_tick(turn: Turn) -> None:
                 removals.on_removal_due(turn)
             case RegistryGcDue():
                 registry_gc.on_gc_due(turn)
+            case AllocatorDue():
+                rebuilding.on_due(turn)
             case _:
                 raise InvariantBroken(f"the master sets no deadline like {deadline}")
     passes.run_due(turn)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState, Task
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import MULTI_ROLE, FrameworkInfo
@@ -31,7 +32,7 @@ def make_state(resources: str = "cpus:4;mem:4096", weights: Mapping[str, float] 
     state = MasterState(
         master_id=MasterId("m"),
         options=MasterOptions(),
-        allocator=load(ALLOCATORS, "hierarchical")(AllocatorOptions()),
+        allocator=Guard(load(ALLOCATORS, "hierarchical")(AllocatorOptions())),
         random=random.Random(1),
         started_at=1.0,
         elected_at=2.0,

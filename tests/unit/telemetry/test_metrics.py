@@ -10,6 +10,7 @@ from mesos_service.core.agent.state import AgentOptions, AgentState, Executor, E
 from mesos_service.core.agent.state import Framework as AgentFramework
 from mesos_service.core.agent.state import Task as AgentTask
 from mesos_service.core.effects import Note
+from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState, Task
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
@@ -29,7 +30,6 @@ from mesos_service.domain.ids import (
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
-from mesos_service.plugins.allocator import Allocator
 from mesos_service.telemetry.metrics import AgentMetrics, MasterMetrics
 
 F1, A1, T1 = FrameworkId("m-0000"), AgentId("m-S0"), TaskId("t1")
@@ -42,7 +42,7 @@ def a_master() -> MasterState:
     state = MasterState(
         master_id=MasterId("m"),
         options=MasterOptions(),
-        allocator=cast(Allocator, None),
+        allocator=cast(Guard, None),
         random=random.Random(1),
         started_at=100.0,
         elected_at=100.5,

@@ -273,26 +273,6 @@ def test_e60a_a_grant_that_contradicts_our_books_is_refused_and_given_back(
     assert world.state.offers == {}
 
 
-def test_n09_an_allocator_that_fails_in_the_middle_of_a_pass_costs_that_pass_only() -> None:
-    """All that runs goes on, somebody is told which module and which method, and the next full pass tries again."""
-    broken = True
-
-    def mislead(grant: Grant) -> Grant:
-        if broken:
-            raise KeyError("lost")
-        return grant
-
-    world = World(Misguided(mislead))
-    scheduler = world.framework()
-    world.agent()
-    note = fact(world.settle(), "allocator.failed")
-    assert note.attributes == {"allocator": "misguided", "method": "allocate", "error": "KeyError: 'lost'"}
-    assert world.state.offers == {} and scheduler.record.connected
-    broken = False
-    world.agent()
-    assert len(scheduler.offered(world.settle())) == 1
-
-
 def test_facts_tell_of_each_offer() -> None:
     world = World()
     world.agent()

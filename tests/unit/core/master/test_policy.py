@@ -17,7 +17,7 @@ from mesos_service.core.messages import (
 from mesos_service.core.registry.operations import Operation, UpdateQuotas, UpdateWeights, apply
 from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.ids import Role
-from mesos_service.plugins.allocator import AllocatorOptions, Quota
+from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
 from tests.unit.core.master.world import World, facts, framework_info, only, replies, running, task_info
 
@@ -121,9 +121,7 @@ def test_m_om_08_a_role_named_twice_is_refused() -> None:
 def test_an_allocator_without_quota_is_not_given_any() -> None:
     class Plain(load(ALLOCATORS, "hierarchical")):  # type: ignore[misc]
         name = "plain"
-
-        def knows_quota(self) -> bool:
-            return False
+        update_quota = Allocator.update_quota
 
     world = World(allocator=Plain(AllocatorOptions()))
     effects = set_quotas(world, ("a", quota(limits=milli(cpus=1))))

@@ -20,6 +20,7 @@ from mesos_service.core.link import (
     Uplink,
 )
 from mesos_service.core.master import invariants
+from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.startup import start
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState
 from mesos_service.core.master.step import next_deadline, step
@@ -44,6 +45,7 @@ from mesos_service.core.messages import (
 )
 from mesos_service.core.registry.operations import apply
 from mesos_service.core.registry.registry import Registry
+from mesos_service.core.watch import Watch
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import MULTI_ROLE, PARTITION_AWARE, FrameworkInfo
@@ -148,11 +150,12 @@ class World:
         options: MasterOptions | None = None,
         seed: int = 1,
         master_id: str = "master",
+        watch: Watch | None = None,
     ) -> None:
         self.state = MasterState(
             master_id=MasterId(master_id),
             options=options or MasterOptions(),
-            allocator=allocator or default_allocator(),
+            allocator=Guard(allocator or default_allocator(), watch),
             random=random.Random(seed),
         )
         self.now = 1000.0

@@ -1,0 +1,262 @@
+"""Between the master and an allocator module: whatever the module does, the master goes on (N09).
+
+A call that raises, that returns what it must not, or that does not come back costs the module its books, not the
+master: nobody knows any more what stands in them. From then on the module is told nothing, and grants nothing; what
+runs and what is offered goes on by the master's own books. ``rebuilding`` makes a new instance and tells it all that
+is so, at once after the first failure, and later and later after those that follow.
+
+What a built-in module raises as :class:`InvariantBroken` is our own mistake, and passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from mesos_service.core.watch import OutOfTime, Unwatched, Watch
+from mesos_service.domain.errors import InvariantBroken
+from mesos_service.domain.frameworks import Quantities
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.randomness import RandomSource
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.allocator import AgentView, Allocator, FrameworkView, Grant, Observer, Quota
+from mesos_service.plugins.loader import is_builtin
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a module did wrong. ``broken``: it is told nothing more until it is made anew; else it was only slow."""
+
+    method: str
+    error: str
+    broken: bool = True
+
+
+class Guard(Allocator):
+    """Speaks to ``module`` like the master, and to the master like a module that never fails."""
+
+    def __init__(self, module: Allocator, watch: Watch | None = None) -> None:
+        super().__init__(getattr(module, "options", None), getattr(module, "config", None))  # type: ignore[arg-type] # a module may not have called its base
+        # The name is the module's, whose class has it.
+        self.name = module.name  # type: ignore[misc]
+        self.module = module
+        self.own = is_builtin(type(module))
+        """Whether it is one of ours."""
+        self.broken = False
+        self.failures: list[Failure] = []
+        """What has not been told yet."""
+        self.failed_at: float | None = None
+        """When it failed last, unix seconds; and since when ``attempts`` counts."""
+        self.defects = 0
+        """How often it failed by itself, and not by an offer filter that it asked."""
+        self.attempts = 0
+        """How often it was made anew in a row."""
+        self._watch: Watch = watch or Unwatched()
+        self._whitelist: Collection[str] | None = None
+        self._expected: tuple[int, float] | None = None
+        self._requests: dict[FrameworkId, Sequence[Quantities]] = {}
+
+    def replace(self) -> bool:
+        """A new instance in place of the one that failed; whoever calls tells it what is so. Whether it could be made.
+
+        What only calls have said is said again here, where it was kept.
+        """
+        kind = type(self.module)
+        self.broken = False
+        made = self._call("__init__", lambda: kind(self.options, self.config), None)
+        if made is None:
+            return False
+        self.module = made
+        if self._expected is not None:
+            self.expect_agents(*self._expected)
+        if self._whitelist is not None:
+            self.update_whitelist(self._whitelist)
+        return not self.broken
+
+    def repeat_requests(self) -> None:
+        """What frameworks have asked for last; after they were added again."""
+        for framework_id, requests in list(self._requests.items()):
+            self.request_resources(framework_id, requests)
+
+    def _call(self, method: str, call: Callable[[], T], otherwise: T) -> T:
+        """What the module answers, or ``otherwise``."""
+        if self.broken:
+            return otherwise
+        watch = self._watch
+        watch.begin()
+        try:
+            try:
+                answer = call()
+            finally:
+                seconds = watch.end()
+        except OutOfTime as late:
+            culprit = f"{late.culprit} " if late.culprit else ""
+            self.defects -= bool(culprit)
+            self._fail(method, f"{culprit}did not come back within {watch.limit_seconds:g} s")
+            return otherwise
+        except InvariantBroken as failure:
+            if self.own:
+                raise
+            self._fail(method, f"{type(failure).__name__}: {failure}")
+            return otherwise
+        except Exception as failure:  # noqa: BLE001 - a module's own code: it is told, and the master goes on
+            self._fail(method, f"{type(failure).__name__}: {failure}")
+            return otherwise
+        if seconds > watch.slow_seconds:
+            self.failures.append(Failure(method, f"took {seconds:.3g} s", broken=False))
+        return answer
+
+    def _fail(self, method: str, error: str) -> None:
+        self.broken = True
+        self.defects += 1
+        self.failures.append(Failure(method, error))
+
+    # -- frameworks ------------------------------------------------------------------------------------------
+    def add_framework(self, framework: FrameworkView, used: Mapping[AgentId, Resources], active: bool) -> None:
+        self._call("add_framework", lambda: self.module.add_framework(framework, used, active), None)
+
+    def update_framework(self, framework: FrameworkView) -> None:
+        self._call("update_framework", lambda: self.module.update_framework(framework), None)
+
+    def remove_framework(self, framework_id: FrameworkId) -> None:
+        self._requests.pop(framework_id, None)
+        self._call("remove_framework", lambda: self.module.remove_framework(framework_id), None)
+
+    def set_framework_active(self, framework_id: FrameworkId, active: bool) -> None:
+        self._call("set_framework_active", lambda: self.module.set_framework_active(framework_id, active), None)
+
+    def suppress(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
+        self._call("suppress", lambda: self.module.suppress(framework_id, roles), None)
+
+    def revive(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
+        self._call("revive", lambda: self.module.revive(framework_id, roles), None)
+
+    def request_resources(self, framework_id: FrameworkId, requests: Sequence[Quantities]) -> None:
+        self._requests[framework_id] = requests
+        self._call("request_resources", lambda: self.module.request_resources(framework_id, requests), None)
+
+    # -- agents ----------------------------------------------------------------------------------------------
+    def add_agent(self, agent: AgentView, used: Mapping[FrameworkId, Resources]) -> None:
+        self._call("add_agent", lambda: self.module.add_agent(agent, used), None)
+
+    def update_agent(self, agent: AgentView) -> None:
+        self._call("update_agent", lambda: self.module.update_agent(agent), None)
+
+    def remove_agent(self, agent_id: AgentId) -> None:
+        self._call("remove_agent", lambda: self.module.remove_agent(agent_id), None)
+
+    def set_agent_active(self, agent_id: AgentId, active: bool) -> None:
+        self._call("set_agent_active", lambda: self.module.set_agent_active(agent_id, active), None)
+
+    def update_whitelist(self, hostnames: Collection[str] | None) -> None:
+        self._whitelist = hostnames
+        self._call("update_whitelist", lambda: self.module.update_whitelist(hostnames), None)
+
+    # -- resources -------------------------------------------------------------------------------------------
+    def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
+        self._call(
+            "offered_to_allocated", lambda: self.module.offered_to_allocated(framework_id, agent_id, resources), None
+        )
+
+    def recover(
+        self,
+        framework_id: FrameworkId,
+        agent_id: AgentId,
+        resources: Resources,
+        *,
+        refuse_seconds: float | None,
+        allocated: bool,
+        now: float,
+    ) -> None:
+        self._call(
+            "recover",
+            lambda: self.module.recover(
+                framework_id, agent_id, resources, refuse_seconds=refuse_seconds, allocated=allocated, now=now
+            ),
+            None,
+        )
+
+    def update_allocation(
+        self, framework_id: FrameworkId, agent_id: AgentId, before: Resources, after: Resources
+    ) -> None:
+        self._call(
+            "update_allocation", lambda: self.module.update_allocation(framework_id, agent_id, before, after), None
+        )
+
+    def add_offer(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
+        self._call("add_offer", lambda: self.module.add_offer(framework_id, agent_id, resources), None)
+
+    def takes_offers(self) -> bool:
+        # Of its class, not of its books: also while it is broken.
+        return type(self.module).add_offer is not Allocator.add_offer
+
+    # -- policy ----------------------------------------------------------------------------------------------
+    def update_weights(self, weights: Mapping[Role, float]) -> None:
+        self._call("update_weights", lambda: self.module.update_weights(weights), None)
+
+    def update_quota(self, role: Role, quota: Quota) -> None:
+        self._call("update_quota", lambda: self.module.update_quota(role, quota), None)
+
+    def knows_quota(self) -> bool:
+        return type(self.module).update_quota is not Allocator.update_quota
+
+    def quota_consumption(self, role: Role) -> Quantities:
+        return self._call("quota_consumption", lambda: self.module.quota_consumption(role), {})
+
+    def expect_agents(self, count: int, now: float) -> None:
+        self._expected = (count, now)
+        self._call("expect_agents", lambda: self.module.expect_agents(count, now), None)
+
+    # -- deciding --------------------------------------------------------------------------------------------
+    def allocate(
+        self,
+        now: float,
+        random: RandomSource,
+        *,
+        agents: Collection[AgentId] | None,
+        limit: int | None = None,
+        observer: Observer | None = None,
+    ) -> Sequence[Grant]:
+        """Grants that are grants: of the right types, and no more than ``limit``."""
+
+        def decide() -> list[Grant]:
+            granted = self.module.allocate(now, random, agents=agents, limit=limit, observer=observer)
+            # It may be a generator, and one without end.
+            return list(granted if limit is None else islice(granted, limit + 1))
+
+        nothing: list[Grant] = []
+        grants = self._call("allocate", decide, nothing)
+        wrong = _wrong(grants, limit)
+        if wrong is not None:
+            self._fail("allocate", wrong)
+            return []
+        return grants
+
+    def __getattr__(self, name: str) -> Any:  # Any: what a module has beside its interface is its own affair
+        if name == "module":
+            raise AttributeError(name)
+        return getattr(self.module, name)
+
+
+def _wrong(grants: Sequence[object], limit: int | None) -> str | None:
+    """Why ``grants`` are not what ``allocate`` may return."""
+    if limit is not None and len(grants) > limit:
+        return f"returned more than the {limit} grants that it may"
+    for grant in grants:
+        if not isinstance(grant, Grant):
+            return f"returned {_shown(grant)}, which is no Grant"
+        framework_id, role, agent_id, resources = grant
+        for what, value in (("framework_id", framework_id), ("role", role), ("agent_id", agent_id)):
+            if not isinstance(value, str):
+                return f"returned a grant whose {what} is {_shown(value)}"
+        if not isinstance(resources, Resources):
+            return f"returned a grant whose resources are {_shown(resources)}"
+    return None
+
+
+def _shown(value: object) -> str:
+    return f"of type {type(value).__name__}"
