@@ -47,7 +47,7 @@ class ExecutorApi:
         if posted is None:
             return
         try:
-            call = read_executor_call(posted.body)
+            call = read_executor_call(posted.body, posted.headers.content_type)
         except WireError as error:
             await respond_text(send, error.status, error.text)
             return
@@ -76,7 +76,7 @@ class ExecutorApi:
             return
         driver, outlets = self._driver, self._outlets
         request = driver.new_request()
-        stream = HeldStream(encoding.framer(), backlog=outlets.backlog)
+        stream = HeldStream(encoding.framer(), backlog=outlets.backlog, protobuf=encoding.is_protobuf)
         outlets.expect_stream(request, stream)
         try:
             answer = driver.call(request, call_from_wire(call, request, stimulus=f"executor-call-{request}"))

@@ -11,6 +11,7 @@ from mesos_service.domain.ids import AgentId, LinkId, StreamId
 from mesos_service.http.held_stream import Backlog, HeldStream
 from mesos_service.wire.convert.executor import event_to_wire
 from mesos_service.wire.encode import encode_event
+from mesos_service.wire.protobuf.encode import encode_protobuf
 
 
 class Sender(Protocol):
@@ -56,7 +57,8 @@ class AgentOutlets:
     def send_executor(self, stream_id: StreamId, event: ExecutorEvent) -> None:
         stream = self.executor_streams.get(stream_id)
         if stream is not None:
-            stream.write(encode_event(event_to_wire(event)))
+            message = event_to_wire(event)
+            stream.write(encode_protobuf(message) if stream.protobuf else encode_event(message))
 
     def close_executor(self, stream_id: StreamId) -> None:
         stream = self.executor_streams.get(stream_id)

@@ -82,7 +82,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A POST with a JSON body, not yet decoded."""
+    """A POST with a body of JSON or of protobuf, as its content type says, not yet decoded."""
 
     headers: CallHeaders
     body: bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Final
 
 from mesos_service.http.asgi import (
@@ -24,8 +25,8 @@ from mesos_service.http.asgi import (
     respond_accepted,
     respond_text,
 )
+from mesos_service.wire.streams import JSON, PROTOBUF
 
-JSON: Final = "application/json"
 OUR_DEFECT: Final = "this is a defect of ours, please report it with the lines that follow"
 
 _ALLOW_POST: Final = (HeaderName(b"Allow"), b"POST")
@@ -39,18 +40,19 @@ async def receive_call(
     send: Send,
     content_types: str = "application/json or application/x-protobuf",
     limit: int = BODY_BYTES_MAX,
+    taken: Collection[str] = (JSON, PROTOBUF),
 ) -> Call | None:
     """The call, or ``None`` when it was answered here: wrong method, wrong content type, too large, or gone.
 
-    ``content_types`` is what the refusal of another one says is expected; it differs between Mesos' endpoints.
-    ``limit`` is in bytes of the body; what is longer is answered 413.
+    ``taken`` are the content types that the endpoint reads, ``content_types`` what the refusal of another one says is
+    expected, which differs between Mesos' endpoints. ``limit`` is in bytes of the body; what is longer is answered 413.
     """
     if scope["method"] != "POST":
         text = f"Expecting one of {{ 'POST' }}, but received '{scope['method']}'."
         await respond(send, 405, f"405 Method Not Allowed. {text}".encode(), (_ALLOW_POST, TEXT))
         return None
     headers = CallHeaders.of(scope)
-    if headers.content_type != JSON:
+    if headers.content_type not in taken:
         if headers.content_type is None:
             await respond_text(send, 400, "Expecting 'Content-Type' to be present")
         else:

@@ -18,7 +18,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mesos_service.http.asgi import CONTENT_LENGTH, TEXT, Call, CallHeaders, DirectCalls
-from mesos_service.http.calls import JSON, broken
+from mesos_service.http.calls import broken
+from mesos_service.wire.streams import JSON
 
 HEAD_BYTES_MAX: Final = 1024
 """Longer heads are uvicorn's: those that are kept should be many, not large."""

@@ -77,6 +77,7 @@ class HeldStream:
         "_why",
         "lag_bytes_max",
         "overrun",
+        "protobuf",
         "records_sent",
     )
 
@@ -85,6 +86,8 @@ class HeldStream:
         frame: Callable[[bytes], bytes],
         lag_bytes_max: int = UNSENT_BYTES_MAX,
         backlog: Backlog | None = None,
+        *,
+        protobuf: bool = False,
     ) -> None:
         self._frame = frame
         self._pending: deque[bytes] = deque()
@@ -100,6 +103,8 @@ class HeldStream:
         self._flushing = False
         self._why = ""
         self.lag_bytes_max = lag_bytes_max
+        self.protobuf = protobuf
+        """Which form of an event its producers are to write here; JSON otherwise."""
         self.overrun = False
         """Set when the reader was too slow and the stream was given up."""
         self.records_sent = 0

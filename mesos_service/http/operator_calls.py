@@ -12,14 +12,16 @@ import msgspec
 
 from mesos_service.http.answers import coded
 from mesos_service.http.asgi import TEXT, HeaderName, Receive, Scope, Send, respond, respond_text
-from mesos_service.http.calls import JSON, receive_call, respond_broken
+from mesos_service.http.calls import receive_call, respond_broken
 from mesos_service.wire.encode import encode_message
 from mesos_service.wire.errors import WireError
-from mesos_service.wire.streams import accepts_json
+from mesos_service.wire.protobuf.encode import encode_protobuf
+from mesos_service.wire.streams import JSON, PROTOBUF, negotiate_answer
 
 CallT = TypeVar("CallT", bound=msgspec.Struct)
 
-_CONTENT_TYPE: Final = (HeaderName(b"Content-Type"), JSON.encode())
+_JSON: Final = (HeaderName(b"Content-Type"), JSON.encode())
+_PROTOBUF: Final = (HeaderName(b"Content-Type"), PROTOBUF.encode())
 _NOT_ACCEPTABLE: Final = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'"
 _NOT_IMPLEMENTED: Final = "501 Not Implemented."
 
@@ -46,7 +48,7 @@ class OperatorCalls(ABC, Generic[CallT]):
     """What the refusal of another content type says is expected."""
 
     @abstractmethod
-    def read(self, body: bytes) -> CallT:
+    def read(self, body: bytes, content_type: str | None) -> CallT:
         """Raises ``WireError``."""
 
     @abstractmethod
@@ -58,7 +60,10 @@ class OperatorCalls(ABC, Generic[CallT]):
         if posted is None:
             return
         try:
-            answer = await self._answered(posted.body, posted.headers.accept)
+            answer = await self.answer(self.read(posted.body, posted.headers.content_type))
+            content_type = negotiate_answer(posted.headers.accept)
+            if answer is not None and content_type is None:
+                raise Refused(406, _NOT_ACCEPTABLE)
         except (WireError, Refused) as refusal:
             # Plain text even where there is none: so was it recorded.
             await respond(send, refusal.status, refusal.text.encode(), (TEXT,))
@@ -69,11 +74,6 @@ class OperatorCalls(ABC, Generic[CallT]):
         if answer is None:
             await respond_text(send, 200, "")
             return
-        body, coding = coded(scope, encode_message(answer))
-        await respond(send, 200, body, (*coding, _CONTENT_TYPE))
-
-    async def _answered(self, body: bytes, accept: str | None) -> msgspec.Struct | None:
-        answer = await self.answer(self.read(body))
-        if answer is not None and not accepts_json(accept):
-            raise Refused(406, _NOT_ACCEPTABLE)
-        return answer
+        protobuf = content_type == PROTOBUF
+        body, coding = coded(scope, encode_protobuf(answer) if protobuf else encode_message(answer))
+        await respond(send, 200, body, (*coding, _PROTOBUF if protobuf else _JSON))

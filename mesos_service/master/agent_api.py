@@ -24,7 +24,7 @@ from mesos_service.wire.agent_link import (
 )
 from mesos_service.wire.convert.link import uplink_from_wire
 from mesos_service.wire.errors import WireError
-from mesos_service.wire.streams import negotiate
+from mesos_service.wire.streams import JSON, negotiate
 
 CONTENT_TYPE: Final = HeaderName(b"Content-Type")
 
@@ -53,7 +53,7 @@ class AgentApi:
         return None if isinstance(call, SubscribeLink) else self._messages(call, unreadable)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        posted = await receive_call(scope, receive, send)
+        posted = await receive_call(scope, receive, send, JSON, taken=(JSON,))
         if posted is None:
             return
         answered = self.answer(posted)
@@ -101,7 +101,7 @@ class AgentApi:
             await respond_text(send, 400, f"A link needs a new id of its own; '{link_id}' is in use or empty.")
             return
         encoding = negotiate(accept)
-        if encoding is None:
+        if encoding is None or encoding.is_protobuf:
             await respond_text(send, 406, "Expecting 'Accept' to allow 'application/json'")
             return
         stream = links[link_id] = HeldStream(encoding.framer(), backlog=self._outlets.backlog)

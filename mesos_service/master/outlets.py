@@ -23,13 +23,15 @@ from mesos_service.domain.ids import AgentId, FrameworkId, LinkId, StreamId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resources import Resources
 from mesos_service.http.held_stream import Backlog, HeldStream
-from mesos_service.wire import agent_link, common
+from mesos_service.wire import agent_link, common, scheduler
+from mesos_service.wire import offers as wire_offers
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.convert.infos import framework_to_wire, task_to_wire
 from mesos_service.wire.convert.link import downlink_to_wire
 from mesos_service.wire.convert.scheduler import event_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire
 from mesos_service.wire.encode import EncodedOffer, encode_event, encode_fragment, encode_offers
+from mesos_service.wire.protobuf.encode import encode_protobuf
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +67,28 @@ class OfferEncoder:
             url=url,
             resources=self._list(offer.resources, refined, multi_role),
             attributes=attributes,
-            executor_ids=tuple(
-                common.ExecutorID(value=executor_id) for executor_id in agent.executors.get(offer.framework_id, ())
-            ),
+            executor_ids=_executor_ids(agent, offer),
+            allocation_info=allocation_to_wire(offer.role) if multi_role else None,
+        )
+
+    def encode_protobuf(self, offers: Iterable[Offer], framework: FrameworkInfo) -> bytes:
+        """The same event in protobuf."""
+        refined, multi_role = framework.has(RESERVATION_REFINEMENT), framework.has(MULTI_ROLE)
+        made = tuple(self._whole(offer, refined, multi_role) for offer in offers)
+        return encode_protobuf(scheduler.Event(type="OFFERS", offers=scheduler.EventOffers(offers=made)))
+
+    def _whole(self, offer: Offer, refined: bool, multi_role: bool) -> wire_offers.Offer:
+        agent = self._state.agents[offer.agent_id]
+        listed = resources_to_wire(offer.resources, refined=refined, allocation=multi_role)
+        return wire_offers.Offer(
+            id=common.OfferID(value=offer.offer_id),
+            framework_id=common.FrameworkID(value=offer.framework_id),
+            agent_id=common.AgentID(value=offer.agent_id),
+            hostname=agent.info.hostname,
+            url=_url(agent.info),
+            resources=tuple(listed),
+            attributes=tuple(attributes_to_wire(agent.info.attributes)),
+            executor_ids=_executor_ids(agent, offer),
             allocation_info=allocation_to_wire(offer.role) if multi_role else None,
         )
 
@@ -87,17 +108,21 @@ class OfferEncoder:
         known = self._agents.get(agent.agent_id)
         if known is not None and known[0] is info:
             return known[1:]
-        url = common.URL(
-            scheme="http",
-            address=common.Address(hostname=info.hostname, ip=info.ip, port=info.port),
-            path="/slave(1)",
-        )
         attributes = encode_fragment(attributes_to_wire(info.attributes)) if info.attributes else None
-        fragments = encode_fragment(url), attributes
+        fragments = encode_fragment(_url(info)), attributes
         if len(self._agents) > 2 * len(self._state.agents) + 64:  # Agents go without a word to this room.
             self._agents = {known: kept for known, kept in self._agents.items() if known in self._state.agents}
         self._agents[agent.agent_id] = (info, *fragments)
         return fragments
+
+
+def _url(info: AgentInfo) -> common.URL:
+    address = common.Address(hostname=info.hostname, ip=info.ip, port=info.port)
+    return common.URL(scheme="http", address=address, path="/slave(1)")
+
+
+def _executor_ids(agent: Agent, offer: Offer) -> tuple[common.ExecutorID, ...]:
+    return tuple(common.ExecutorID(value=executor_id) for executor_id in agent.executors.get(offer.framework_id, ()))
 
 
 class MasterOutlets:
@@ -145,11 +170,12 @@ class MasterOutlets:
         if isinstance(event, Offers):
             assert framework_id is not None, "offers are made to subscribed frameworks"
             kind = "OFFERS"
-            stream.write(self._offers.encode(event.offers, self._state.frameworks[framework_id].info))
+            encode = self._offers.encode_protobuf if stream.protobuf else self._offers.encode
+            stream.write(encode(event.offers, self._state.frameworks[framework_id].info))
         else:
             message = event_to_wire(event, self._description)
             kind = message.type or "UNKNOWN"
-            stream.write(encode_event(message))
+            stream.write(encode_protobuf(message) if stream.protobuf else encode_event(message))
         if framework_id is not None:
             self._count(kind, framework_id)
 

@@ -54,7 +54,7 @@ class SchedulerApi:
     def answer(self, posted: Call) -> Answered | None:
         """Do what a call says; ``None``, and nothing is done, for one whose answer may have to wait."""
         try:
-            call = read_scheduler_call(posted.body, posted.principal)
+            call = read_scheduler_call(posted.body, posted.principal, posted.headers.content_type)
         except WireError as error:
             return error.status, error.text
         if call.type in MAY_WAIT:
@@ -76,7 +76,7 @@ class SchedulerApi:
             return
         answered = self.answer(posted)
         if answered is None:
-            call = read_scheduler_call(posted.body, posted.principal)
+            call = read_scheduler_call(posted.body, posted.principal, posted.headers.content_type)
             if call.type == "SUBSCRIBE":
                 await self._subscribe(call, posted, receive, send)
                 return
@@ -111,7 +111,7 @@ class SchedulerApi:
             return
         driver, outlets = self._driver, self._outlets
         request = driver.new_request()
-        stream = HeldStream(encoding.framer(), backlog=outlets.backlog)
+        stream = HeldStream(encoding.framer(), backlog=outlets.backlog, protobuf=encoding.is_protobuf)
         outlets.expect_stream(request, stream)
         try:
             answer = await self._decide(request, call, posted)

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(msgspec.field,))
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A protobuf message of Mesos v1 in its JSON form.
+    """A message of Mesos v1 in its JSON form; ``wire.protobuf`` has the other.
 
     Fields stand in the order of the .proto file, which is the order in which Mesos prints them. ``None`` and ``()``
     mean unset and are not printed. Required fields have no default. The name of a nested message is that of its

@@ -19,6 +19,8 @@ from mesos_service.wire import agent_operator, executor, operator, scheduler
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.lenient import Json, RefusedJsonError, read_message
 from mesos_service.wire.policy import QuotaRequest, WeightInfo
+from mesos_service.wire.protobuf.decode import decode_protobuf_call
+from mesos_service.wire.streams import JSON, PROTOBUF
 from mesos_service.wire.validate import (
     validate_agent_call,
     validate_executor_call,
@@ -62,30 +64,30 @@ def decode_agent_call(body: bytes) -> agent_operator.Call:
     return _decode(_AGENT, agent_operator.Call, body, "")
 
 
-def read_scheduler_call(body: bytes, principal: str | None = None) -> scheduler.Call:
+def read_scheduler_call(body: bytes, principal: str | None = None, content_type: str | None = JSON) -> scheduler.Call:
     """Decode and validate; ``principal`` is who the caller proved to be, ``None`` without authentication."""
-    call = decode_scheduler_call(body)
+    call = decode_protobuf_call(scheduler.Call, body) if content_type == PROTOBUF else decode_scheduler_call(body)
     _demand("scheduler::Call", validate_scheduler_call(call, principal))
     return call
 
 
-def read_executor_call(body: bytes) -> executor.Call:
+def read_executor_call(body: bytes, content_type: str | None = JSON) -> executor.Call:
     """Decode and validate a call of the executor API; raises ``WireError``."""
-    call = decode_executor_call(body)
+    call = decode_protobuf_call(executor.Call, body) if content_type == PROTOBUF else decode_executor_call(body)
     _demand("Executor::Call", validate_executor_call(call))
     return call
 
 
-def read_operator_call(body: bytes) -> operator.Call:
+def read_operator_call(body: bytes, content_type: str | None = JSON) -> operator.Call:
     """Decode and validate a call of the master's operator API; raises ``WireError``."""
-    call = decode_operator_call(body)
+    call = decode_protobuf_call(operator.Call, body) if content_type == PROTOBUF else decode_operator_call(body)
     _demand("master::Call", validate_operator_call(call))
     return call
 
 
-def read_agent_call(body: bytes) -> agent_operator.Call:
+def read_agent_call(body: bytes, content_type: str | None = JSON) -> agent_operator.Call:
     """Decode and validate a call of the agent's operator API; raises ``WireError``."""
-    call = decode_agent_call(body)
+    call = decode_protobuf_call(agent_operator.Call, body) if content_type == PROTOBUF else decode_agent_call(body)
     _demand("agent::Call", validate_agent_call(call))
     return call
 

@@ -20,23 +20,16 @@ from __future__ import annotations
 
 import binascii
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum, auto
-from functools import cache
-from itertools import islice
 from typing import Any, Final, TypeVar
 
 import msgspec
-from msgspec import inspect
+
+from mesos_service.wire.fields import Field, Kind, Label, fields_of, tell_missing
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 # JSON as it comes out of a decoder without a type: nobody has looked at it yet.
 Json = Any
-
-MISSING_NAMED_MAX: Final = 100
-"""Mesos names them all, which lets a small call ask for an answer many times its size."""
 
 _BASE64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _SPACE: Final = frozenset(" \t\n\v\f\r")
@@ -44,37 +37,6 @@ _SPACE: Final = frozenset(" \t\n\v\f\r")
 
 class RefusedJsonError(Exception):
     """The value is not the message it should be; the text is Mesos'."""
-
-
-class _Kind(Enum):
-    STRING = auto()
-    BYTES = auto()
-    INTEGER = auto()
-    DOUBLE = auto()
-    BOOLEAN = auto()
-    ENUM = auto()
-    MESSAGE = auto()
-    ANY = auto()
-    """JSON that a module gives its meaning: nothing here may read "1" as a number or leave a null out."""
-
-
-class _Label(Enum):
-    OPTIONAL = auto()
-    REQUIRED = auto()
-    REPEATED = auto()
-    MAP = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    name: str
-    label: _Label
-    kind: _Kind
-    message: type[msgspec.Struct] | None = None
-    names: frozenset[str] = frozenset()
-    """Of an enum; of a double the strings that are kept as they are."""
-    least: int | None = None
-    greatest: int | None = None
 
 
 class _Dropped:
@@ -86,25 +48,25 @@ def read_message(cls: type[S], value: Json) -> S:
     if not isinstance(value, dict):
         raise RefusedJsonError("Expecting a JSON object")
     fields = _read_fields(cls, value)
-    missing = list(islice(_missing(cls, fields, ""), MISSING_NAMED_MAX))
-    if missing:
-        raise RefusedJsonError("Missing required fields: " + ", ".join(missing))
+    missing = tell_missing(cls, fields)
+    if missing is not None:
+        raise RefusedJsonError(missing)
     # Nothing is left to refuse; converting by the strict rules proves it, and builds the structs.
     return msgspec.convert(fields, cls, strict=True)
 
 
 def _read_fields(cls: type[msgspec.Struct], value: dict[str, Json]) -> dict[str, Json]:
-    known = _fields(cls)
+    known = fields_of(cls)
     result: dict[str, Json] = {}
     for name in sorted(value):
         field = known.get(name)
         if field is None or value[name] is None:
             continue
-        if field.label is _Label.REPEATED:
+        if field.label is Label.REPEATED:
             result[name] = _collect(field, value[name], [])
-        elif field.label is _Label.MAP:
+        elif field.label is Label.MAP:
             result[name] = _collect_entries(field, value[name], {})
-        elif field.kind is _Kind.ANY:
+        elif field.kind is Kind.ANY:
             result[name] = value[name]
         elif isinstance(value[name], list):
             raise RefusedJsonError(f"Not expecting a JSON array for field '{name}'")
@@ -115,7 +77,7 @@ def _read_fields(cls: type[msgspec.Struct], value: dict[str, Json]) -> dict[str,
     return result
 
 
-def _collect(field: _Field, value: Json, into: list[Json]) -> list[Json]:
+def _collect(field: Field, value: Json, into: list[Json]) -> list[Json]:
     """Append what ``value``, one or many, holds for a repeated field."""
     if isinstance(value, list):
         for one in value:
@@ -127,14 +89,14 @@ def _collect(field: _Field, value: Json, into: list[Json]) -> list[Json]:
     return into
 
 
-def _collect_entries(field: _Field, value: Json, into: dict[str, Json]) -> dict[str, Json]:
+def _collect_entries(field: Field, value: Json, into: dict[str, Json]) -> dict[str, Json]:
     """Add the entries that ``value`` holds for a map."""
     if isinstance(value, list):
         for one in value:
             _collect_entries(field, one, into)
     elif isinstance(value, dict):
         for key, one in value.items():
-            if field.kind is _Kind.ANY:
+            if field.kind is Kind.ANY:
                 into[key] = one
                 continue
             if isinstance(one, list):
@@ -145,8 +107,8 @@ def _collect_entries(field: _Field, value: Json, into: dict[str, Json]) -> dict[
     return into
 
 
-def _read_one(field: _Field, value: Json) -> Json:
-    if field.kind is _Kind.ANY:
+def _read_one(field: Field, value: Json) -> Json:
+    if field.kind is Kind.ANY:
         return value
     match value:
         case dict():
@@ -155,36 +117,36 @@ def _read_one(field: _Field, value: Json) -> Json:
         case str():
             return _read_string(field, value)
         case bool():
-            if field.kind is _Kind.BOOLEAN:
+            if field.kind is Kind.BOOLEAN:
                 return value
         case int() | float():
-            if field.kind in (_Kind.INTEGER, _Kind.DOUBLE):
+            if field.kind in (Kind.INTEGER, Kind.DOUBLE):
                 return _read_number(field, value)
     raise RefusedJsonError(f"Not expecting a JSON {_json_kind(value)} for field '{field.name}'")
 
 
-def _read_string(field: _Field, text: str) -> Json:
+def _read_string(field: Field, text: str) -> Json:
     match field.kind:
-        case _Kind.STRING:
+        case Kind.STRING:
             return text
-        case _Kind.BYTES:
+        case Kind.BYTES:
             return _read_base64(field, text)
-        case _Kind.ENUM:
+        case Kind.ENUM:
             if text in field.names:
                 return text
-            if field.label is _Label.REQUIRED:
+            if field.label is Label.REQUIRED:
                 raise RefusedJsonError(f"Failed to find enum for '{text}'")
             return _Dropped
-        case _Kind.DOUBLE if text in ("Infinity", "-Infinity"):
+        case Kind.DOUBLE if text in ("Infinity", "-Infinity"):
             if text in field.names:
                 return text
             raise RefusedJsonError(f"Number out of range for field '{field.name}'")
-        case _Kind.DOUBLE | _Kind.INTEGER:
+        case Kind.DOUBLE | Kind.INTEGER:
             number = _parse_scalar(field, text, "number")
             if isinstance(number, bool) or not isinstance(number, (int, float)):
                 raise RefusedJsonError(_unparsed(field, text, "number", "Unexpected JSON type parsed"))
             return _read_number(field, number)
-        case _Kind.BOOLEAN:
+        case Kind.BOOLEAN:
             boolean = _parse_scalar(field, text, "boolean")
             if not isinstance(boolean, bool):
                 raise RefusedJsonError(_unparsed(field, text, "boolean", "Unexpected JSON type parsed"))
@@ -193,19 +155,19 @@ def _read_string(field: _Field, text: str) -> Json:
             raise RefusedJsonError(f"Not expecting a JSON string for field '{field.name}'")
 
 
-def _parse_scalar(field: _Field, text: str, kind: str) -> Json:
+def _parse_scalar(field: Field, text: str, kind: str) -> Json:
     try:
         return msgspec.json.decode(text.encode())
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise RefusedJsonError(_unparsed(field, text, kind, "syntax error at line 1 near: ")) from None
 
 
-def _unparsed(field: _Field, text: str, kind: str, why: str) -> str:
+def _unparsed(field: Field, text: str, kind: str, why: str) -> str:
     return f"Failed to parse '{text}' as a JSON {kind} for field '{field.name}': {why}"
 
 
-def _read_number(field: _Field, number: int | float) -> int | float:
-    if field.kind is _Kind.DOUBLE:
+def _read_number(field: Field, number: int | float) -> int | float:
+    if field.kind is Kind.DOUBLE:
         try:
             double = float(number)
         except OverflowError:
@@ -219,7 +181,7 @@ def _read_number(field: _Field, number: int | float) -> int | float:
     return whole
 
 
-def _read_base64(field: _Field, text: str) -> bytes:
+def _read_base64(field: Field, text: str) -> bytes:
     kept: list[str] = []
     for character in text:
         if character == "=":
@@ -237,25 +199,6 @@ def _read_base64(field: _Field, text: str) -> bytes:
     return binascii.a2b_base64("".join(kept) + "=" * (-len(kept) % 4))
 
 
-def _missing(cls: type[msgspec.Struct], value: dict[str, Json], prefix: str) -> Iterator[str]:
-    """Name the required fields that are not there, by protobuf's rules: this message's own first, then below."""
-    fields = _fields(cls)
-    for name, field in fields.items():
-        if field.label is _Label.REQUIRED and name not in value:
-            yield prefix + name
-    for name, field in fields.items():
-        if field.message is None or name not in value:
-            continue
-        if field.label is _Label.REPEATED:
-            for index, one in enumerate(value[name]):
-                yield from _missing(field.message, one, f"{prefix}{name}[{index}].")
-        elif field.label is _Label.MAP:
-            for key, one in value[name].items():
-                yield from _missing(field.message, one, f"{prefix}{name}[{key}].")
-        else:
-            yield from _missing(field.message, value[name], f"{prefix}{name}.")
-
-
 def _json_kind(value: Json) -> str:
     match value:
         case bool():
@@ -268,47 +211,3 @@ def _json_kind(value: Json) -> str:
             return "object"
         case _:
             return "array"
-
-
-@cache
-def _fields(cls: type[msgspec.Struct]) -> dict[str, _Field]:
-    """The fields of a struct, read once from its annotations: the lenient rules have no table of their own."""
-    info = inspect.type_info(cls)
-    assert isinstance(info, inspect.StructType)
-    return {field.encode_name: _field(field) for field in info.fields}
-
-
-def _field(field: inspect.Field) -> _Field:
-    label = _Label.REQUIRED if field.required else _Label.OPTIONAL
-    of = field.type
-    if isinstance(of, inspect.VarTupleType):
-        label, of = _Label.REPEATED, of.item_type
-    elif isinstance(of, inspect.DictType):
-        label, of = _Label.MAP, of.value_type
-    names: frozenset[str] = frozenset()
-    if isinstance(of, inspect.UnionType):
-        choices = [one for one in of.types if not isinstance(one, inspect.NoneType)]
-        if len(choices) > 1:
-            names = frozenset(
-                str(name) for one in choices if isinstance(one, inspect.LiteralType) for name in one.values
-            )
-            choices = [one for one in choices if not isinstance(one, inspect.LiteralType)]
-        (of,) = choices
-    match of:
-        case inspect.StructType():
-            return _Field(field.encode_name, label, _Kind.MESSAGE, message=of.cls)
-        case inspect.LiteralType():
-            return _Field(field.encode_name, label, _Kind.ENUM, names=frozenset(map(str, of.values)))
-        case inspect.IntType():
-            return _Field(field.encode_name, label, _Kind.INTEGER, least=of.ge, greatest=of.le)
-        case inspect.FloatType():
-            return _Field(field.encode_name, label, _Kind.DOUBLE, names=names)
-        case inspect.BoolType():
-            return _Field(field.encode_name, label, _Kind.BOOLEAN)
-        case inspect.BytesType():
-            return _Field(field.encode_name, label, _Kind.BYTES)
-        case inspect.StrType():
-            return _Field(field.encode_name, label, _Kind.STRING)
-        case inspect.AnyType():
-            return _Field(field.encode_name, label, _Kind.ANY)
-    raise TypeError(f"{field.name}: the wire has no field of type {of}")

@@ -285,7 +285,7 @@ def _operation(endpoint: Endpoint) -> Document:
             "400": refusal("The call cannot be understood or may not be made."),
             "403": refusal("The caller has no open stream."),
             "406": refusal("None of the encodings of the stream is acceptable."),
-            "415": refusal("The body is not `application/json`."),
+            "415": refusal("The body is of another content type."),
         },
     }
 
@@ -329,7 +329,8 @@ def _without_item_schema(value: Json) -> Json:
 
 _FRAMING: Final = (
     " By `Accept` the stream is RecordIO (`application/json`: each record is its length in bytes, a newline, and the"
-    " JSON), JSON Lines or server-sent events."
+    " JSON), JSON Lines or server-sent events. Schedulers and executors may speak protobuf too, in calls and on the"
+    " stream (`application/x-protobuf`), with the numbers of Mesos' .proto files."
 )
 
 SCHEDULER: Final = Endpoint(

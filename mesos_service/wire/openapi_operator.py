@@ -43,7 +43,8 @@ class OperatorEndpoint:
             "operationId": "operator_call",
             "summary": "Calls of operators",
             "description": f"This version has {', '.join(f'`{call}`' for call in sorted(self.calls))}. Mesos' other"
-            " calls are answered with 501. A call without an answer of its own gets 200 and no body.",
+            " calls are answered with 501. A call without an answer of its own gets 200 and no body. Calls and"
+            " answers may be protobuf too (`application/x-protobuf`), with the numbers of Mesos' .proto files.",
             "tags": [self.tag],
             "requestBody": {
                 "required": True,
@@ -56,8 +57,8 @@ class OperatorEndpoint:
                 },
                 "400": refusal("The call cannot be understood, or cannot be done."),
                 "404": refusal("There is no such file."),
-                "406": refusal("The answer is JSON, and that is not acceptable."),
-                "415": refusal("The body is not `application/json`."),
+                "406": refusal("The answer is JSON or protobuf, and neither is acceptable."),
+                "415": refusal("The body is of another content type."),
                 "501": refusal("A call of Mesos' that this version does not have."),
             },
         }

@@ -1,7 +1,8 @@
-"""The three encodings of one stream, chosen by the Accept header: RecordIO, JSON Lines, server-sent events (N05).
+"""The encodings of one stream, chosen by the Accept header: RecordIO of JSON or of protobuf, JSON Lines, and
+server-sent events (N05, M-PK-03).
 
-RecordIO goes by the name of ``application/json``, as in Mesos. The other two are ours: lines for command lines, and
-server-sent events for browsers. The records are the same JSON in all three.
+RecordIO goes by the name of what its records are, as in Mesos. The last two are ours: lines for command lines, and
+server-sent events for browsers. Their records are the same JSON.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from typing import Final
 
 from mesos_service.wire.recordio import record
 
+JSON: Final = "application/json"
+PROTOBUF: Final = "application/x-protobuf"
+
 Framer = Callable[[bytes], bytes]
-"""Turns the JSON of one event into the bytes of one record; one framer serves one stream."""
+"""Turns one encoded event into the bytes of one record; one framer serves one stream."""
 
 
 class Encoding(Enum):
     """An encoding of a stream; the value is its content type."""
 
-    RECORDIO = "application/json"
+    RECORDIO = JSON
+    RECORDIO_PROTOBUF = PROTOBUF
     JSON_LINES = "application/jsonl"
     SERVER_SENT_EVENTS = "text/event-stream"
 
@@ -27,10 +32,15 @@ class Encoding(Enum):
     def content_type(self) -> str:
         return self.value
 
+    @property
+    def is_protobuf(self) -> bool:
+        """Whether payloads are protobuf; they are JSON otherwise."""
+        return self is Encoding.RECORDIO_PROTOBUF
+
     def framer(self) -> Framer:
-        """A framer for a new stream. Payloads are JSON on one line, as ``encode`` writes it."""
+        """A framer for a new stream. Payloads are JSON on one line, or protobuf, as ``encode`` writes them."""
         match self:
-            case Encoding.RECORDIO:
+            case Encoding.RECORDIO | Encoding.RECORDIO_PROTOBUF:
                 return record
             case Encoding.JSON_LINES:
                 return _line
@@ -56,38 +66,48 @@ class _ServerSentEvents:
 
 
 _ANYTHING: Final = ("application/*", "*/*")
+_JSON_STREAMS: Final = tuple(one for one in Encoding if one is not Encoding.RECORDIO_PROTOBUF)
 
 
 def negotiate(accept: str | None) -> Encoding | None:
     """The encoding for an Accept header (``None`` where absent), or ``None`` where the answer is 406.
 
     As Mesos reads it: no header means JSON, wildcards that cover ``application/json`` mean JSON, a type whose ``q``
-    is zero or malformed is not wanted, and a specific word outdoes a wildcard. An encoding of ours must be named;
-    of several that are named the one with the greatest ``q`` is taken, and JSON among equals.
+    is zero or malformed is not wanted, a specific word outdoes a wildcard, and protobuf is taken where JSON cannot be.
+    An encoding of ours must be named; of several that are named the one with the greatest ``q`` is taken, and JSON
+    among equals.
     """
     if accept is None:
         return Encoding.RECORDIO
+    wanted = _wanted(accept)
+    named = [one for one in _JSON_STREAMS if wanted.get(one.content_type, 0.0) > 0.0]
+    if named:
+        return max(named, key=lambda one: wanted[one.content_type])
+    for encoding in (Encoding.RECORDIO, Encoding.RECORDIO_PROTOBUF):
+        if _accepts(wanted, encoding.content_type):
+            return encoding
+    return None
+
+
+def negotiate_answer(accept: str | None) -> str | None:
+    """The content type of an answer that is no stream, or ``None`` where it is 406: JSON, else protobuf."""
+    if accept is None:
+        return JSON
+    wanted = _wanted(accept)
+    return next((one for one in (JSON, PROTOBUF) if _accepts(wanted, one)), None)
+
+
+def _accepts(wanted: dict[str, float], content_type: str) -> bool:
+    """Whether the type, or else the first wildcard that covers it, is wanted."""
+    return next((wanted[name] for name in (content_type, *_ANYTHING) if name in wanted), 0.0) > 0.0
+
+
+def _wanted(accept: str) -> dict[str, float]:
     wanted: dict[str, float] = {}
     for name, quality in _ranges(accept):
         # Mesos looks at the first mention only.
         wanted.setdefault(name, quality)
-    named = [one for one in Encoding if wanted.get(one.content_type, 0.0) > 0.0]
-    if named:
-        return max(named, key=lambda one: wanted[one.content_type])
-    if Encoding.RECORDIO.content_type in wanted:
-        return None
-    for wildcard in _ANYTHING:
-        if wildcard in wanted:
-            return Encoding.RECORDIO if wanted[wildcard] > 0.0 else None
-    return None
-
-
-def accepts_json(accept: str | None) -> bool:
-    """Whether a plain JSON answer is acceptable, which is all that calls without a stream have to offer."""
-    encoding = negotiate(accept)
-    if encoding is None or encoding is Encoding.RECORDIO:
-        return encoding is Encoding.RECORDIO
-    return any(name in (Encoding.RECORDIO.content_type, *_ANYTHING) and q > 0.0 for name, q in _ranges(accept or ""))
+    return wanted
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:

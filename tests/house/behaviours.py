@@ -105,6 +105,7 @@ BEHAVIOURS: Final = {
     "M-OM-08": "Quota is read and changed by call: guarantees and limits, all of a call or nothing.",
     "M-OM-13": "An operator can give an agent up for good.",
     "M-OM-14": "An operator can tear a framework down.",
+    "M-PK-03": "Schedulers, executors and operators may speak protobuf in place of JSON.",
     "M-OA-01": "The agent's reads.",
     "M-OA-02": "Listing and reading files of sandboxes.",
     "M-LE-01": "The master's old-style reads.",

@@ -54,4 +54,5 @@ def test_event_json_is_ascii_and_means_the_same(text: str) -> None:
 def test_nobody_gets_an_encoding_they_did_not_ask_for(accept: str) -> None:
     encoding = negotiate(accept)
     asked = accept.lower().replace(" ", "").replace("\t", "")
-    assert encoding is None or encoding.content_type in asked or (encoding is Encoding.RECORDIO and "*" in asked)
+    by_wildcard = encoding in (Encoding.RECORDIO, Encoding.RECORDIO_PROTOBUF) and "*" in asked
+    assert encoding is None or encoding.content_type in asked or by_wildcard

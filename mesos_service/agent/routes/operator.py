@@ -86,8 +86,8 @@ class AgentOperatorCalls(OperatorCalls[operator.Call]):
     def __init__(self, service: AgentReads) -> None:
         self._service = service
 
-    def read(self, body: bytes) -> operator.Call:
-        return read_agent_call(body)
+    def read(self, body: bytes, content_type: str | None) -> operator.Call:
+        return read_agent_call(body, content_type)
 
     async def answer(self, call: operator.Call) -> Response:
         read = _READS.get(call.type or "")

@@ -153,8 +153,8 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
     def __init__(self, service: MasterReads) -> None:
         self._service = service
 
-    def read(self, body: bytes) -> operator.Call:
-        return read_operator_call(body)
+    def read(self, body: bytes, content_type: str | None) -> operator.Call:
+        return read_operator_call(body, content_type)
 
     async def answer(self, call: operator.Call) -> Response | None:
         read = _READS.get(call.type or "")

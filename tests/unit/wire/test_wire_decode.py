@@ -20,7 +20,7 @@ from mesos_service.wire.decode import (
     decode_scheduler_call,
 )
 from mesos_service.wire.errors import WireError
-from mesos_service.wire.lenient import MISSING_NAMED_MAX
+from mesos_service.wire.fields import MISSING_NAMED_MAX
 from mesos_service.wire.resources import Resource, ValueScalar
 
 UNCONVERTED = "Failed to convert JSON into Call protobuf: "

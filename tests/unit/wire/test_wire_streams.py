@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mesos_service.wire.streams import Encoding, accepts_json, negotiate
+from mesos_service.wire.streams import Encoding, negotiate, negotiate_answer
 
 RECORDIO, LINES, SSE = Encoding.RECORDIO, Encoding.JSON_LINES, Encoding.SERVER_SENT_EVENTS
+BINARY = Encoding.RECORDIO_PROTOBUF
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,13 @@ RECORDIO, LINES, SSE = Encoding.RECORDIO, Encoding.JSON_LINES, Encoding.SERVER_S
         ("text/event-stream, */*", SSE),
         ("text/event-stream, application/json", RECORDIO),
         ("text/event-stream, application/json;q=0.5", SSE),
-        ("application/json;q=0, */*", None),
+        ("application/json;q=0, */*", BINARY),
+        ("application/json;q=0, application/x-protobuf", BINARY),
+        ("application/x-protobuf", BINARY),
+        ("application/x-protobuf;q=0.1", BINARY),
+        ("application/x-protobuf, application/json;q=0.1", RECORDIO),
+        ("application/x-protobuf, */*", RECORDIO),
+        ("application/x-protobuf;q=0", None),
         ("*/*;q=0", None),
         ("application/*;q=0, */*", None),
         ("application/json;q=much", None),
@@ -32,7 +39,6 @@ RECORDIO, LINES, SSE = Encoding.RECORDIO, Encoding.JSON_LINES, Encoding.SERVER_S
         ("text/html", None),
         ("text/*", None),
         ("text/plain", None),
-        ("application/x-protobuf", None),
         ("", None),
         (" , ;", None),
     ],
@@ -41,13 +47,21 @@ def test_accept(accept: str | None, encoding: Encoding | None) -> None:
     assert negotiate(accept) is encoding
 
 
-def test_a_plain_answer_is_json_or_nothing() -> None:
-    assert accepts_json(None)
-    assert accepts_json("*/*")
-    assert accepts_json("text/event-stream, */*")
-    assert accepts_json("application/jsonl, application/json;q=0.5")
-    assert not accepts_json("text/event-stream")
-    assert not accepts_json("text/html")
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("text/event-stream, */*", "application/json"),
+        ("application/jsonl, application/json;q=0.5", "application/json"),
+        ("application/x-protobuf", "application/x-protobuf"),
+        ("application/x-protobuf, application/json", "application/json"),
+        ("text/event-stream", None),
+        ("text/html", None),
+    ],
+)
+def test_a_plain_answer_is_json_or_else_protobuf(accept: str | None, content_type: str | None) -> None:
+    assert negotiate_answer(accept) == content_type
 
 
 def test_framing() -> None:
@@ -61,4 +75,9 @@ def test_framing() -> None:
 
 
 def test_content_types() -> None:
-    assert [one.content_type for one in Encoding] == ["application/json", "application/jsonl", "text/event-stream"]
+    assert [one.content_type for one in Encoding] == [
+        "application/json",
+        "application/x-protobuf",
+        "application/jsonl",
+        "text/event-stream",
+    ]
