@@ -98,7 +98,10 @@ def structs_of(module: str) -> dict[str, type[msgspec.Struct]]:
         name: cls
         for room in rooms
         for name, cls in vars(import_module(f"mesos_service.wire.{room}")).items()
-        if inspect.isclass(cls) and cls in FIELDS and cls.__module__.endswith(f".{room}")
+        if inspect.isclass(cls)
+        and issubclass(cls, msgspec.Struct)
+        and cls in FIELDS
+        and cls.__module__.endswith(f".{room}")
     }
 
 
