@@ -23,7 +23,7 @@ from mesos_service.election.detector import ZooKeeperDetector, find_leader
 from mesos_service.election.interface import Leader
 from mesos_service.election.url import ZooKeeperUrl, names_zookeeper, read_url
 from mesos_service.http.dialing import HTTPS, from_environment
-from mesos_service.wire.operator import Response, ResponseGetFrameworks, ResponseGetTasks
+from mesos_service.wire.operator import Response, ResponseGetAgentsAgent, ResponseGetFrameworks, ResponseGetTasks
 from mesos_service.wire.resources import Resource, ValueLimit, ValueScalar
 from mesos_service.wire.tasks import Task
 
@@ -110,13 +110,19 @@ def agents(body: bytes) -> Listing:
             _id(agent.agent_info.id),
             agent.agent_info.hostname,
             (agent.pid or "").rpartition("@")[2],
-            "yes" if agent.active else "no",
+            _use(agent),
             *(_part(agent.allocated_resources, agent.total_resources, name) for name in ("cpus", "mem", "disk")),
         )
         for agent in (found.agents if found else ())
     ]
     columns = ("ID", "HOSTNAME", "ADDRESS", "ACTIVE", "CPUS", "MEM", "DISK")
     return Listing(columns, rows, _items(body, "get_agents", "agents"))
+
+
+def _use(agent: ResponseGetAgentsAgent) -> str:
+    if agent.drain_info is not None:
+        return agent.drain_info.state.lower()
+    return "deactivated" if agent.deactivated else "yes" if agent.active else "no"
 
 
 def frameworks(body: bytes) -> Listing:

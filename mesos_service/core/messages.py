@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.trace import TraceParent
+from mesos_service.domain.agents import Drain
 from mesos_service.domain.checks import ProbeResult, Purpose
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo, Quantities, SchedulerMode
@@ -259,6 +260,37 @@ class OperatorMarkGone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorDeactivate:
+    """DEACTIVATE_AGENT (M-OM-12): answered 200 when it is stored, 400 where nobody knows the agent."""
+
+    request: int
+    agent_id: AgentId
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorDrain:
+    """DRAIN_AGENT."""
+
+    request: int
+    agent_id: AgentId
+    drain: Drain
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorReactivate:
+    """REACTIVATE_AGENT; 409 while the agent drains."""
+
+    request: int
+    agent_id: AgentId
+    stimulus: str = ""
+
+
+OperatorAgents = OperatorDeactivate | OperatorDrain | OperatorReactivate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorUpdateQuota:
     """UPDATE_QUOTA (M-OM-08): all of it or nothing; answered 200 when it is stored, 400 with a reason."""
 
@@ -333,6 +365,7 @@ MasterMessage = (
     | LinkLost
     | OperatorTeardown
     | OperatorMarkGone
+    | OperatorAgents
     | OperatorPolicy
     | ExplainFramework
     | UpdateWhitelist

@@ -25,3 +25,29 @@ class AgentInfo:
     capabilities: frozenset[str] = frozenset()
     version: str = ""
     carried: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """How an operator wants an agent emptied (Mesos: ``DrainConfig``)."""
+
+    max_grace_seconds: float | None = None
+    """No task has longer to end than this; ``None`` leaves each its own kill policy."""
+    mark_gone: bool = False
+    """Mark the agent gone as soon as it is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deactivation:
+    """An agent is out of use because an operator said so."""
+
+    since: float
+    """Unix seconds."""
+    drain: Drain | None = None
+    """``None`` where its tasks may run on."""
+    drained: bool = False
+    """All its tasks have ended, and their frameworks know."""
+
+    @property
+    def is_draining(self) -> bool:
+        return self.drain is not None and not self.drained

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, Row, Table, delete, select
 
 from mesos_service.core.registry.registry import RegisteredFramework, Registry
 from mesos_service.core.registry.touched import Touched
-from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import tables
@@ -22,9 +22,10 @@ from mesos_service.registrar.interface import RegistryFault
 from mesos_service.wire.agent_link import AgentDescription
 from mesos_service.wire.convert.infos import framework_from_wire, framework_to_wire
 from mesos_service.wire.convert.link import agent_description_from_wire, agent_description_to_wire
+from mesos_service.wire.convert.maintenance import drain_from_wire, drain_to_wire
 from mesos_service.wire.convert.policy import quota_from_wire, quota_to_wire
 from mesos_service.wire.frameworks import FrameworkInfo as WireFrameworkInfo
-from mesos_service.wire.policy import QuotaConfig
+from mesos_service.wire.policy import DrainConfig, QuotaConfig
 
 K = TypeVar("K", AgentId, FrameworkId, Role)
 V = TypeVar("V")
@@ -39,6 +40,7 @@ ROWS_AT_ONCE: Final = 1000
 _ENCODER: Final = msgspec.json.Encoder()
 _AGENT: Final = msgspec.json.Decoder(AgentDescription)
 _FRAMEWORK: Final = msgspec.json.Decoder(WireFrameworkInfo)
+_DRAIN: Final = msgspec.json.Decoder(DrainConfig)
 _QUOTA: Final = msgspec.json.Decoder(QuotaConfig)
 
 
@@ -105,6 +107,16 @@ def _read_quota(row: Row[Any]) -> Quota:  # Any: as in Collection.
     return quota_from_wire(_QUOTA.decode(row.config))
 
 
+def _write_deactivation(one: Deactivation) -> Columns:
+    drain = None if one.drain is None else _text(drain_to_wire(one.drain))
+    return {"since": one.since, "drain": drain, "drained": one.drained}
+
+
+def _read_deactivation(row: Row[Any]) -> Deactivation:  # Any: as in Collection.
+    drain = None if row.drain is None else drain_from_wire(_DRAIN.decode(row.drain))
+    return Deactivation(since=float(row.since), drain=drain, drained=bool(row.drained))
+
+
 def _read_weight(row: Row[Any]) -> float:  # Any: as in Collection.
     return float(row.weight)
 
@@ -117,6 +129,13 @@ UNREACHABLE: Final[Collection[AgentId, float]] = Collection(
 )
 GONE: Final[Collection[AgentId, float]] = Collection(
     tables.GONE, lambda registry: registry.gone, lambda keys: keys.agents, _since, _read_since
+)
+DEACTIVATED: Final[Collection[AgentId, Deactivation]] = Collection(
+    tables.DEACTIVATED,
+    lambda registry: registry.deactivated,
+    lambda keys: keys.agents,
+    _write_deactivation,
+    _read_deactivation,
 )
 FRAMEWORKS: Final[Collection[FrameworkId, RegisteredFramework]] = Collection(
     tables.FRAMEWORKS,
@@ -151,6 +170,7 @@ def changes(before: Registry, after: Registry, keys: Touched) -> tuple[Change, .
         _change(ADMITTED, before, after, keys),
         _change(UNREACHABLE, before, after, keys),
         _change(GONE, before, after, keys),
+        _change(DEACTIVATED, before, after, keys),
         _change(FRAMEWORKS, before, after, keys),
         _change(REMOVED_FRAMEWORKS, before, after, keys),
         _change(QUOTAS, before, after, keys),
@@ -203,6 +223,7 @@ def load(connection: Connection) -> Registry:
         admitted=_load(connection, ADMITTED),
         unreachable=_load(connection, UNREACHABLE),
         gone=_load(connection, GONE),
+        deactivated=_load(connection, DEACTIVATED),
         frameworks=_load(connection, FRAMEWORKS),
         removed_frameworks=_load(connection, REMOVED_FRAMEWORKS),
         quotas=_load(connection, QUOTAS),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, Table, Text
 
 METADATA: Final = MetaData()
 
@@ -40,6 +40,15 @@ GONE: Final = Table(
     METADATA,
     Column("agent_id", Text, primary_key=True),
     Column("since", Double, nullable=False, comment="unix seconds"),
+)
+
+DEACTIVATED: Final = Table(
+    "deactivated_agents",
+    METADATA,
+    Column("agent_id", Text, primary_key=True),
+    Column("since", Double, nullable=False, comment="unix seconds"),
+    Column("drain", Text, comment="DrainConfig as JSON; NULL where its tasks may run on"),
+    Column("drained", Boolean, nullable=False),
 )
 
 FRAMEWORKS: Final = Table(

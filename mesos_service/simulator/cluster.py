@@ -13,7 +13,7 @@ from functools import partial
 from mesos_service.core.agent import invariants as agent_invariants
 from mesos_service.core.agent.state import AgentOptions
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.agents import AgentInfo, Drain
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import MULTI_ROLE, PARTITION_AWARE, FrameworkInfo
 from mesos_service.domain.ids import FrameworkId, Role
@@ -54,6 +54,8 @@ class Plan:
     """Whether masters fail and are deposed, too."""
     id_reuse: float = 0.0
     """How many of the tasks are launched under an id that their framework has launched on another agent before."""
+    drains: bool = False
+    """Whether an operator drains agents, and puts them back when they are empty."""
     heal_seconds: float = 180.0
     run_seconds: tuple[float, float] = (0.1, 8.0)
     """Bounds of how long a task runs."""
@@ -199,6 +201,8 @@ class Cluster:
             victim = self._source.choice(victims)
             if isinstance(victim, Masters):
                 self._strike_master()
+            elif self.plan.drains and isinstance(victim, AgentNode) and self._source.random() < 0.3:
+                self._drain(victim)
             elif isinstance(victim, AgentNode) and self._source.random() < 0.03:
                 self._mark_gone(victim)
             elif isinstance(victim, SimScheduler) and self._source.random() < 0.5:
@@ -234,6 +238,30 @@ class Cluster:
         if victim.state.agent_id is not None and not self.promises.gone:
             self._note_fault(f"mark {victim.name} gone")
             self.masters.mark_gone(victim.state.agent_id, partial(self.promises.marked_gone, victim.state.agent_id))
+
+    def _drain(self, victim: AgentNode) -> None:
+        """An operator empties an agent, and asks for it back until a leader grants it, or knows nothing of it."""
+        agent_id = victim.state.agent_id
+        if agent_id is None or agent_id in self.promises.drains:
+            return
+        self._note_fault(f"drain {victim.name}")
+        self.promises.drains[agent_id] = False
+
+        def asked(status: int) -> None:
+            if status == 200:
+                self.promises.drains[agent_id] = True
+
+        def answered(status: int) -> None:
+            if status in (200, 400):
+                self.promises.drains.pop(agent_id, None)
+
+        def ask_back() -> None:
+            if agent_id in self.promises.drains:
+                self.masters.reactivate(agent_id, answered)
+                self.clock.after(1.0 + self._source.random(), ask_back)
+
+        self.masters.drain(agent_id, Drain(max_grace_seconds=self._source.choice((None, 0.0, 2.0))), asked)
+        self.clock.after(self._source.uniform(1.0, 6.0), ask_back)
 
     def _note_fault(self, what: str) -> None:
         kind = what.split()[0]

@@ -20,6 +20,7 @@ from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import MasterOptions, MasterState
 from mesos_service.core.registry.operations import Operation, apply
 from mesos_service.core.registry.registry import Registry
+from mesos_service.domain.agents import Drain
 from mesos_service.domain.ids import AgentId, LinkId, MasterId, StreamId
 from mesos_service.plugins.allocator import Allocator
 from mesos_service.simulator.clock import VirtualClock
@@ -39,14 +40,13 @@ class Ear(Protocol):
 
 
 class Operator:
-    """Waits for one answer; ``done`` is called where it is 200."""
+    """Waits for one answer; ``done`` is told its status."""
 
-    def __init__(self, done: Callable[[], None]) -> None:
+    def __init__(self, done: Callable[[int], None]) -> None:
         self._done = done
 
     def answered(self, request: int, status: int, text: str) -> None:
-        if status == 200:
-            self._done()
+        self._done(status)
 
     def hear(self, stream_id: StreamId, event: SchedulerEvent) -> None:
         raise AssertionError(f"an operator hears {event}")
@@ -313,14 +313,27 @@ class Masters:
 
     def mark_gone(self, agent_id: AgentId, done: Callable[[], None]) -> None:
         """An operator gives an agent up; ``done`` is called when the leader says that it is so."""
+        self._operate(
+            lambda request: messages.OperatorMarkGone(request=request, agent_id=agent_id),
+            lambda status: done() if status == 200 else None,
+        )
+
+    def drain(self, agent_id: AgentId, drain: Drain, done: Callable[[int], None]) -> None:
+        """An operator has an agent drained; ``done`` is told the status of the answer, if one comes."""
+        self._operate(lambda request: messages.OperatorDrain(request=request, agent_id=agent_id, drain=drain), done)
+
+    def reactivate(self, agent_id: AgentId, done: Callable[[int], None]) -> None:
+        """An operator puts an agent back; ``done`` as above."""
+        self._operate(lambda request: messages.OperatorReactivate(request=request, agent_id=agent_id), done)
+
+    def _operate(self, ask: Callable[[int], messages.MasterMessage], done: Callable[[int], None]) -> None:
         master = self.leader
         if master is None:
             return
         connection = Connection(self._network)
 
         def arrive() -> None:
-            request = master.new_request(Operator(done), connection)
-            master.take(messages.OperatorMarkGone(request=request, agent_id=agent_id))
+            master.take(ask(master.new_request(Operator(done), connection)))
 
         connection.send(0, arrive)
 

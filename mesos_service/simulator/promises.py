@@ -33,6 +33,8 @@ class Promises:
         """Ends of tasks that their framework has acknowledged; an id may be used again on another agent."""
         self.gone: set[AgentId] = set()
         """Agents of which an operator was told that they are gone."""
+        self.drains: dict[AgentId, bool] = {}
+        """Agents that an operator has asked to be drained and not got back yet; whether he was told that it is so."""
         self._tokens: dict[StreamId, int] = {}
         """Fencing tokens, by the stream on which each was told."""
         self._newest: dict[FrameworkId, int] = {}
@@ -56,6 +58,7 @@ class Promises:
                 case effects.SendScheduler(_, Offers(offers)):
                     for offer in offers:
                         self._new_offer(master, offer.offer_id)
+                        self._in_use(master, offer.agent_id)
                 case effects.SendAgent(_, agent_id, Registered() | Reregistered() as answer):
                     self._durable(master, agent_id)
                     report = self._reports.get((agent_id, answer.registration))
@@ -77,6 +80,12 @@ class Promises:
         before = self._offers.setdefault(offer_id, master)
         if before is not master:
             raise InvariantBroken(f"{master.name} makes offer {offer_id}, as {before.name} did")
+
+    def _in_use(self, master: MasterNode, agent_id: AgentId) -> None:
+        """Whoever was told that an agent drains sees nothing new on it until he asks for it back."""
+        stored = master.registry.deactivated.get(agent_id)
+        if master.leads and stored is not None:
+            raise InvariantBroken(f"{master.name} offers agent {agent_id}, which is out of use: {stored}")
 
     def marked_gone(self, agent_id: AgentId) -> None:
         """An operator was told so."""

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from mesos_service.core.registry.operations import (
     AdmitAgent,
+    DeactivateAgent,
+    MarkAgentDrained,
     MarkAgentGone,
     MarkAgentReachable,
     MarkAgentUnreachable,
     Operation,
     PruneAgents,
     PruneFrameworks,
+    ReactivateAgent,
     RecordFramework,
     RemoveAgent,
     RemoveFramework,
@@ -27,7 +30,7 @@ from mesos_service.core.registry.operations import (
 )
 from mesos_service.core.registry.registry import Registry
 from mesos_service.core.registry.touched import touched
-from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.agents import AgentInfo, Deactivation, Drain
 from mesos_service.domain.frameworks import MULTI_ROLE, FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
@@ -65,12 +68,18 @@ frameworks = st.builds(
 roles = st.sampled_from([Role("r"), Role("s"), Role("ü 'c'")])
 amounts = st.dictionaries(st.sampled_from(["cpus", "mem"]), st.integers(1, 10**12))
 quotas = st.builds(Quota, guarantees=amounts, limits=amounts)
+graces = st.none() | st.integers(0, 10**12).map(lambda nanoseconds: nanoseconds / 1e9)
+drains = st.none() | st.builds(Drain, max_grace_seconds=graces, mark_gone=st.booleans())
+deactivations = st.builds(Deactivation, since=times, drain=drains)
 operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(AdmitAgent, agent_ids, agents),
     st.builds(MarkAgentReachable, agent_ids, agents),
     st.builds(MarkAgentUnreachable, agent_ids, times),
     st.builds(RemoveAgent, agent_ids),
     st.builds(MarkAgentGone, agent_ids, times),
+    st.builds(DeactivateAgent, agent_ids, deactivations),
+    st.builds(MarkAgentDrained, agent_ids),
+    st.builds(ReactivateAgent, agent_ids),
     st.builds(PruneAgents, st.lists(agent_ids).map(tuple), st.lists(agent_ids).map(tuple)),
     st.builds(RecordFramework, framework_ids, frameworks, st.integers(1, 2**40)),
     st.builds(RemoveFramework, framework_ids, times),

@@ -47,11 +47,11 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Waits for ``MarkAgentGone`` to be stored; an operator waits for the answer to ``request``."""
+    """Waits for ``MarkAgentGone`` to be stored; an operator may wait for the answer to ``request``."""
 
     agent_id: AgentId
     at: float
-    request: int
+    request: int | None
 
 
 # -- beginning -----------------------------------------------------------------------------------------------
@@ -103,11 +103,18 @@ def on_mark_gone(turn: Turn, call: OperatorMarkGone) -> None:
     if agent is None and agent_id not in state.recovered and agent_id not in state.unreachable:
         turn.reply(call.request, 404, f"Agent '{agent_id}' not found")
         return
+    mark_gone(turn, agent_id, call.request)
+
+
+def mark_gone(turn: Turn, agent_id: AgentId, request: int | None) -> None:
+    """Have the registry say that it is gone, for an operator who waits, or has asked for it before."""
+    state = turn.state
+    agent = state.agents.get(agent_id)
     if agent is not None:
         deactivate(turn, agent, "agent marked gone")
     state.removals.pop(agent_id, None)
     operation = MarkAgentGone(agent_id, turn.now)
-    state.leaving[agent_id] = turn.persist(operation, Gone(agent_id, turn.now, call.request))
+    state.leaving[agent_id] = turn.persist(operation, Gone(agent_id, turn.now, request))
 
 
 # -- stored --------------------------------------------------------------------------------------------------
@@ -143,6 +150,7 @@ def on_removal_stored(turn: Turn, number: int, stored: Removal) -> None:
     """Its tasks are lost, whatever their framework knows of partitions."""
     state = turn.state
     _left(state, stored.agent_id, number)
+    state.deactivated.pop(stored.agent_id, None)
     agent = state.agents.get(stored.agent_id)
     if agent is None:
         _lose_recovered(turn, stored.agent_id, stored.fact)
@@ -159,7 +167,9 @@ def on_gone_stored(turn: Turn, number: int, stored: Gone) -> None:
     state = turn.state
     agent_id = stored.agent_id
     _left(state, agent_id, number)
-    turn.reply(stored.request, 200)
+    state.deactivated.pop(agent_id, None)
+    if stored.request is not None:
+        turn.reply(stored.request, 200)
     if agent_id in state.gone:
         return
     state.gone[agent_id] = stored.at

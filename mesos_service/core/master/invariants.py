@@ -147,6 +147,11 @@ def _check_collections(state: MasterState) -> None:
         _must(there or given_up, f"agent {agent_id} is leaving but is not there")
         agent = state.agents.get(agent_id)
         _must(agent is None or not agent.active, f"agent {agent_id} is leaving but still active")
+    for agent_id in state.deactivated:
+        somewhere = (state.agents, state.recovered, state.unreachable, state.registering)
+        _must(any(agent_id in one for one in somewhere), f"agent {agent_id} is out of use, and nobody knows it")
+        agent = state.agents.get(agent_id)
+        _must(agent is None or not agent.active, f"agent {agent_id} is out of use but active")
     for agent_id in state.removals:
         _must(
             agent_id in state.agents or agent_id in state.recovered,

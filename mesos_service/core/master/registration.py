@@ -10,7 +10,17 @@ from dataclasses import dataclass, replace
 
 from mesos_service.core.effects import SendAgent
 from mesos_service.core.link import AgentUpdated, Ping, Pong, Register, Registered, Reregister, Reregistered
-from mesos_service.core.master import addresses, books, departure, liveness, offers, passes, recovery, removals
+from mesos_service.core.master import (
+    addresses,
+    books,
+    departure,
+    draining,
+    liveness,
+    offers,
+    passes,
+    recovery,
+    removals,
+)
 from mesos_service.core.master.deadlines import PingDue, ReregistrationOverdue
 from mesos_service.core.master.state import Agent
 from mesos_service.core.master.turn import Turn
@@ -165,6 +175,7 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
         departure.deactivate(turn, agent, departure.MARKED_GONE)
     else:
         books.touch(turn, agent_id)
+        draining.hold_back(turn, agent)
 
 
 def _add(turn: Turn, agent_id: AgentId, info: AgentInfo, link_id: LinkId | None, registration: str) -> Agent:
@@ -224,7 +235,7 @@ def _reconnect(turn: Turn, agent: Agent, link_id: LinkId, message: Reregister) -
     agent.connected = True
     agent.pings_unanswered = 0
     state.timers.cancel(ReregistrationOverdue(agent.agent_id))
-    if not agent.active:
+    if not agent.active and agent.agent_id not in state.deactivated:
         agent.active = True
         state.allocator.set_agent_active(agent.agent_id, True)
     take_info(turn, agent, message.agent)
@@ -235,8 +246,11 @@ def _reconnect(turn: Turn, agent: Agent, link_id: LinkId, message: Reregister) -
         books.count_used(agent)
         state.allocator.remove_agent(agent.agent_id)
         state.allocator.add_agent(view(agent), agent.used)
+        if not agent.active:
+            state.allocator.set_agent_active(agent.agent_id, False)
     turn.tell_agent(agent, replace(answer, asked=asked))
     recovery.bring_up_to_date(turn, agent, message)
+    draining.hold_back(turn, agent)
     turn.note("agent.reregistered", agent_id=agent.agent_id, hostname=agent.info.hostname)
     books.touch(turn, agent.agent_id)
 

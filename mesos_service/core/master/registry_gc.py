@@ -42,6 +42,7 @@ def on_pruned(turn: Turn, stored: Pruned) -> None:
     forgotten = dict.fromkeys(operation.unreachable)
     for agent_id in operation.unreachable:
         state.unreachable.pop(agent_id, None)
+        state.deactivated.pop(agent_id, None)
     for agent_id in operation.gone:
         state.gone.pop(agent_id, None)
     for framework in state.frameworks.values():

@@ -29,6 +29,7 @@ def start(state: MasterState, registry: Registry, now: float) -> None:
         addresses.enter(state, agent_id, info)
     state.unreachable = dict(sorted(registry.unreachable.items(), key=lambda entry: entry[1]))
     state.gone = dict(sorted(registry.gone.items(), key=lambda entry: entry[1]))
+    state.deactivated = dict(registry.deactivated)
     policy.recover(state, registry)
     frameworks.recover_registered(state, registry, now)
     state.allocator.expect_agents(len(state.recovered), now)

@@ -15,7 +15,7 @@ from mesos_service.core.registry.operations import Operation
 from mesos_service.core.registry.registry import Registry
 from mesos_service.core.timers import Timers
 from mesos_service.core.trace import TraceParent
-from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import (
@@ -251,6 +251,9 @@ class MasterState:
     """Since when; longest first."""
     gone: dict[AgentId, float] = field(default_factory=dict)
     """Marked gone by an operator, and when: told to shut down if they come back (X17)."""
+    deactivated: dict[AgentId, Deactivation] = field(default_factory=dict)
+    """Those of ``agents``, ``recovered`` and ``unreachable`` that operators have taken out of use; as the registry has
+    them (M-OM-12, ``draining``)."""
     removed: deque[AgentId] = field(default_factory=lambda: deque(maxlen=100_000))
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     completed_frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)

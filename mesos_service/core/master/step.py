@@ -18,6 +18,7 @@ from mesos_service.core.link import (
 from mesos_service.core.master import (
     demand,
     departure,
+    draining,
     executors,
     explaining,
     liveness,
@@ -60,7 +61,10 @@ from mesos_service.core.messages import (
     LinkLost,
     MasterMessage,
     MessageCall,
+    OperatorDeactivate,
+    OperatorDrain,
     OperatorMarkGone,
+    OperatorReactivate,
     OperatorRemoveQuota,
     OperatorSetQuota,
     OperatorTeardown,
@@ -129,6 +133,12 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
             teardown.on_operator_teardown(turn, message)
         case OperatorMarkGone():
             departure.on_mark_gone(turn, message)
+        case OperatorDeactivate():
+            draining.on_deactivate(turn, message)
+        case OperatorDrain():
+            draining.on_drain(turn, message)
+        case OperatorReactivate():
+            draining.on_reactivate(turn, message)
         case OperatorUpdateQuota():
             policy.on_update_quota(turn, message)
         case OperatorSetQuota():
@@ -170,6 +180,7 @@ def _on_call(turn: Turn, framework: Framework, call: Call) -> None:
     match call:
         case Acknowledge():
             tasks.on_acknowledge(turn, framework, call)
+            draining.see_to(turn, call.agent_id)
         case Accept():
             offers.on_accept(turn, framework, call)
         case Decline():
@@ -219,7 +230,7 @@ def _from_agent(turn: Turn, envelope: FromAgent) -> None:
         return
     match message:
         case UpdateStatus():
-            tasks.on_update(turn, agent, message)
+            tasks.on_update(turn, agent, draining.explained(turn, agent, message))
         case Pong():
             liveness.on_pong(turn, agent)
         case ExitedExecutor():
@@ -232,6 +243,7 @@ def _from_agent(turn: Turn, envelope: FromAgent) -> None:
             departure.begin_removal(turn, agent.agent_id, "agent unregistered", "agent.unregistered")
         case _:
             assert_never(message)
+    draining.see_to(turn, envelope.agent_id)
 
 
 def _on_persisted(turn: Turn, number: int) -> None:
@@ -250,6 +262,12 @@ def _on_persisted(turn: Turn, number: int) -> None:
             departure.on_removal_stored(turn, number, stored)
         case departure.Gone():
             departure.on_gone_stored(turn, number, stored)
+        case draining.Stored():
+            draining.on_stored(turn, stored)
+        case draining.Drained():
+            draining.on_drained_stored(turn, stored)
+        case draining.Reactivation():
+            draining.on_reactivation_stored(turn, stored)
         case registry_gc.Pruned():
             registry_gc.on_pruned(turn, stored)
         case subscription.Subscription():
@@ -260,6 +278,7 @@ def _on_persisted(turn: Turn, number: int) -> None:
             standbys.on_promotion_stored(turn, number, stored)
         case teardown.Removal():
             teardown.on_removal_stored(turn, number, stored)
+            draining.see_to_all(turn)
         case policy.Quotas():
             policy.on_quotas_stored(turn, stored)
         case policy.Weights():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from mesos_service.core.registry.registry import RegisteredFramework, Registry
-from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.plugins.allocator import Quota
@@ -48,6 +48,28 @@ class MarkAgentGone:
 
     agent_id: AgentId
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeactivateAgent:
+    """An operator takes an agent out of use, and may have it drained; one that nobody knows stays unknown (M-OM-12)."""
+
+    agent_id: AgentId
+    deactivation: Deactivation
+
+
+@dataclass(frozen=True, slots=True)
+class MarkAgentDrained:
+    """All tasks of an agent that drains have ended."""
+
+    agent_id: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class ReactivateAgent:
+    """It is in use again."""
+
+    agent_id: AgentId
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +124,9 @@ Operation = (
     | MarkAgentReachable
     | RemoveAgent
     | MarkAgentGone
+    | DeactivateAgent
+    | MarkAgentDrained
+    | ReactivateAgent
     | PruneAgents
     | RecordFramework
     | RemoveFramework
@@ -117,6 +142,7 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
     Copies once for all of them: admitting many agents one by one would be quadratic.
     """
     admitted, unreachable, gone = dict(registry.admitted), dict(registry.unreachable), dict(registry.gone)
+    deactivated = dict(registry.deactivated)
     frameworks, removed = dict(registry.frameworks), dict(registry.removed_frameworks)
     quotas, weights = dict(registry.quotas), dict(registry.weights)
     for operation in operations:
@@ -132,13 +158,24 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
             case RemoveAgent(agent_id):
                 admitted.pop(agent_id, None)
                 unreachable.pop(agent_id, None)
+                deactivated.pop(agent_id, None)
+            case DeactivateAgent(agent_id, deactivation):
+                if agent_id in admitted or agent_id in unreachable:
+                    deactivated[agent_id] = deactivation
+            case MarkAgentDrained(agent_id):
+                if agent_id in deactivated:
+                    deactivated[agent_id] = replace(deactivated[agent_id], drained=True)
+            case ReactivateAgent(agent_id):
+                deactivated.pop(agent_id, None)
             case MarkAgentGone(agent_id, at):
                 admitted.pop(agent_id, None)
                 unreachable.pop(agent_id, None)
+                deactivated.pop(agent_id, None)
                 gone.setdefault(agent_id, at)
             case PruneAgents(from_unreachable, from_gone):
                 for agent_id in from_unreachable:
                     unreachable.pop(agent_id, None)
+                    deactivated.pop(agent_id, None)
                 for agent_id in from_gone:
                     gone.pop(agent_id, None)
             case RecordFramework(framework_id, info, generation):
@@ -165,6 +202,7 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
         admitted=admitted,
         unreachable=unreachable,
         gone=gone,
+        deactivated=deactivated,
         frameworks=frameworks,
         removed_frameworks=removed,
         quotas=quotas,

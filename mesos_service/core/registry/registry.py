@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.plugins.allocator import Quota
@@ -32,6 +32,8 @@ class Registry:
     admitted: Mapping[AgentId, AgentInfo] = field(default_factory=dict)
     unreachable: Mapping[AgentId, float] = field(default_factory=dict)
     gone: Mapping[AgentId, float] = field(default_factory=dict)
+    deactivated: Mapping[AgentId, Deactivation] = field(default_factory=dict)
+    """Those of ``admitted`` and ``unreachable`` that operators have taken out of use (M-OM-12)."""
     frameworks: Mapping[FrameworkId, RegisteredFramework] = field(default_factory=dict)
     removed_frameworks: Mapping[FrameworkId, float] = field(default_factory=dict)
     """Torn down, or out of time: none of them may subscribe again (X18f). Oldest first."""

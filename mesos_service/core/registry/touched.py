@@ -8,12 +8,15 @@ from typing import assert_never
 
 from mesos_service.core.registry.operations import (
     AdmitAgent,
+    DeactivateAgent,
+    MarkAgentDrained,
     MarkAgentGone,
     MarkAgentReachable,
     MarkAgentUnreachable,
     Operation,
     PruneAgents,
     PruneFrameworks,
+    ReactivateAgent,
     RecordFramework,
     RemoveAgent,
     RemoveFramework,
@@ -40,6 +43,8 @@ def touched(operations: Iterable[Operation]) -> Touched:
     for operation in operations:
         match operation:
             case AdmitAgent() | MarkAgentReachable() | MarkAgentUnreachable() | RemoveAgent() | MarkAgentGone():
+                agents.add(operation.agent_id)
+            case DeactivateAgent() | MarkAgentDrained() | ReactivateAgent():
                 agents.add(operation.agent_id)
             case PruneAgents(unreachable, gone):
                 agents.update(unreachable, gone)

@@ -11,7 +11,10 @@ from mesos_service.http.build import build_info
 from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had
 from mesos_service.master.routes.reads import MasterReads
 from mesos_service.master.routes.writes import (
+    deactivate_agent,
+    drain_agent,
     mark_agent_gone,
+    reactivate_agent,
     remove_quota,
     set_quota,
     teardown_framework,
@@ -113,6 +116,21 @@ async def _mark_agent_gone(service: MasterReads, call: operator.Call) -> Reply |
     return await mark_agent_gone(service, AgentId(call.mark_agent_gone.agent_id.value))
 
 
+async def _deactivate_agent(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.deactivate_agent is not None, "validation saw to it"
+    return await deactivate_agent(service, AgentId(call.deactivate_agent.agent_id.value))
+
+
+async def _drain_agent(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.drain_agent is not None, "validation saw to it"
+    return await drain_agent(service, call.drain_agent)
+
+
+async def _reactivate_agent(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.reactivate_agent is not None, "validation saw to it"
+    return await reactivate_agent(service, AgentId(call.reactivate_agent.agent_id.value))
+
+
 async def _update_quota(service: MasterReads, call: operator.Call) -> Reply | None:
     wanted = call.update_quota
     assert wanted is not None, "validation saw to it"
@@ -136,7 +154,10 @@ async def _update_weights(service: MasterReads, call: operator.Call) -> Reply | 
 
 
 _WRITES: Final[Mapping[str, Callable[[MasterReads, operator.Call], Awaitable[Reply | None]]]] = {
+    "DEACTIVATE_AGENT": _deactivate_agent,
+    "DRAIN_AGENT": _drain_agent,
     "MARK_AGENT_GONE": _mark_agent_gone,
+    "REACTIVATE_AGENT": _reactivate_agent,
     "REMOVE_QUOTA": _remove_quota,
     "SET_QUOTA": _set_quota,
     "TEARDOWN": _teardown,

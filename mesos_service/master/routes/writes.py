@@ -1,4 +1,4 @@
-"""What operators change: they end a framework, give an agent up, decide on quota and weights (M-OM-07, 08, 13, 14).
+"""What operators change: frameworks, agents, quota and weights (M-OM-07, 08, 12, 13, 14).
 
 Each is one message to the core, and returns the refusal, or ``None`` when what was asked is done and stored.
 """
@@ -9,8 +9,12 @@ from collections.abc import Iterable
 
 from mesos_service.core.effects import Reply
 from mesos_service.core.messages import (
+    OperatorAgents,
+    OperatorDeactivate,
+    OperatorDrain,
     OperatorMarkGone,
     OperatorPolicy,
+    OperatorReactivate,
     OperatorRemoveQuota,
     OperatorSetQuota,
     OperatorTeardown,
@@ -21,8 +25,12 @@ from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.driver import Held
 from mesos_service.master.leadership import IN_DOUBT
 from mesos_service.master.routes.reads import MasterReads
+from mesos_service.wire.convert.maintenance import drain_from_call
 from mesos_service.wire.convert.policy import guarantee_from_wire, quota_from_wire
+from mesos_service.wire.operator import CallDrainAgent
 from mesos_service.wire.policy import QuotaConfig, QuotaRequest, WeightInfo
+
+Message = OperatorTeardown | OperatorMarkGone | OperatorAgents | OperatorPolicy
 
 
 async def teardown_framework(service: MasterReads, framework_id: FrameworkId) -> Reply | None:
@@ -36,6 +44,32 @@ async def mark_agent_gone(service: MasterReads, agent_id: AgentId) -> Reply | No
     """Have the agent given up for good."""
     request = service.driver.new_request()
     return await _refusal(service, OperatorMarkGone(request=request, agent_id=agent_id, stimulus=f"operator-{request}"))
+
+
+async def deactivate_agent(service: MasterReads, agent_id: AgentId) -> Reply | None:
+    """Have the agent offered to nobody."""
+    request = service.driver.new_request()
+    stimulus = f"operator-{request}"
+    return await _refusal(service, OperatorDeactivate(request=request, agent_id=agent_id, stimulus=stimulus))
+
+
+async def drain_agent(service: MasterReads, call: CallDrainAgent) -> Reply | None:
+    """Have the agent offered to nobody, and all its tasks killed."""
+    request = service.driver.new_request()
+    try:
+        drain = drain_from_call(call)
+    except ValueError as error:
+        return Reply(request, 400, f"Failed to validate drain request: {error}")
+    agent_id = AgentId(call.agent_id.value)
+    message = OperatorDrain(request=request, agent_id=agent_id, drain=drain, stimulus=f"operator-{request}")
+    return await _refusal(service, message)
+
+
+async def reactivate_agent(service: MasterReads, agent_id: AgentId) -> Reply | None:
+    """Have the agent offered again."""
+    request = service.driver.new_request()
+    stimulus = f"operator-{request}"
+    return await _refusal(service, OperatorReactivate(request=request, agent_id=agent_id, stimulus=stimulus))
 
 
 async def update_quota(service: MasterReads, configs: Iterable[QuotaConfig], force: bool) -> Reply | None:
@@ -83,7 +117,9 @@ async def update_weights(service: MasterReads, infos: Iterable[WeightInfo]) -> R
     return await _refusal(service, message)
 
 
-async def _refusal(service: MasterReads, message: OperatorTeardown | OperatorMarkGone | OperatorPolicy) -> Reply | None:
+async def _refusal(
+    service: MasterReads, message: OperatorTeardown | OperatorMarkGone | OperatorAgents | OperatorPolicy
+) -> Reply | None:
     try:
         answer = service.driver.call(message.request, message)
     except Held:

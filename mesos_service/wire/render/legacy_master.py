@@ -21,6 +21,7 @@ from mesos_service.wire import policy
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.common import VersionInfo
 from mesos_service.wire.convert.infos import constraints_to_wire, framework_to_wire
+from mesos_service.wire.convert.maintenance import drain_info_to_wire
 from mesos_service.wire.convert.policy import quota_info_to_wire, quota_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire
 from mesos_service.wire.render import legacy_shapes as shapes
@@ -97,8 +98,9 @@ def tasks_answer(found: Iterable[Task]) -> shapes.TasksAnswer:
 # -- agents --------------------------------------------------------------------------------------------------
 
 
-def _agent(agent: Agent, used: Resources, offered: Resources) -> shapes.AgentHead:
-    info = agent.info
+def _agent(state: MasterState, agent: Agent, used: Resources, offered: Resources) -> shapes.AgentHead:
+    info, found = agent.info, state.deactivated.get(agent.agent_id)
+    drain = drain_info_to_wire(found)
     return shapes.AgentHead(
         id=agent.agent_id,
         hostname=info.hostname,
@@ -113,10 +115,11 @@ def _agent(agent: Agent, used: Resources, offered: Resources) -> shapes.AgentHea
         reserved_resources=amounts_by_role(info.resources),
         unreserved_resources=amounts(info.resources.unreserved()),
         active=agent.active,
-        # Operators cannot deactivate an agent yet, so none is.
-        deactivated=False,
+        deactivated=found is not None,
         version=info.version,
         capabilities=capability_names(info),
+        drain_info=drain,
+        estimated_drain_start_time_seconds=None if drain is None or found is None else found.since,
     )
 
 
@@ -129,7 +132,7 @@ def _offered(agent: Agent) -> Resources:
 
 
 def _heads(state: MasterState) -> Iterator[shapes.AgentHead]:
-    return (_agent(agent, _used(agent), _offered(agent)) for agent in state.agents.values())
+    return (_agent(state, agent, _used(agent), _offered(agent)) for agent in state.agents.values())
 
 
 def agents_answer(state: MasterState, agent_id: AgentId | None = None) -> shapes.AgentsAnswer:
@@ -138,7 +141,9 @@ def agents_answer(state: MasterState, agent_id: AgentId | None = None) -> shapes
     if agent_id is not None:
         agents = {one: agent for one, agent in agents.items() if one == agent_id}
         recovered = {one: info for one, info in recovered.items() if one == agent_id}
-    return shapes.AgentsAnswer(slaves=tuple(map(_full_agent, agents.values())), recovered_slaves=_recovered(recovered))
+    return shapes.AgentsAnswer(
+        slaves=tuple(_full_agent(state, agent) for agent in agents.values()), recovered_slaves=_recovered(recovered)
+    )
 
 
 def _recovered(agents: Mapping[AgentId, AgentInfo]) -> tuple[shapes.RecoveredAgent, ...]:
@@ -150,11 +155,11 @@ def _recovered(agents: Mapping[AgentId, AgentInfo]) -> tuple[shapes.RecoveredAge
     )
 
 
-def _full_agent(agent: Agent) -> shapes.LegacyAgent:
+def _full_agent(state: MasterState, agent: Agent) -> shapes.LegacyAgent:
     used, offered, resources = _used(agent), _offered(agent), agent.info.resources
     return _extended(
         shapes.LegacyAgent,
-        _agent(agent, used, offered),
+        _agent(state, agent, used, offered),
         reserved_resources_full=full_by_role(resources),
         unreserved_resources_full=full(resources.unreserved()),
         used_resources_full=full(used),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mesos_service.wire import common
 from mesos_service.wire.base import Message, printed
 from mesos_service.wire.constraints import OfferConstraints
+from mesos_service.wire.policy import DrainInfo
 from mesos_service.wire.render.legacy_tasks import LegacyExecutor, LegacyTask
 from mesos_service.wire.render.legacy_values import (
     Amounts,
@@ -86,6 +87,8 @@ class AgentHead(Message, kw_only=True):
     deactivated: bool
     version: str
     capabilities: tuple[str, ...] = printed(())
+    drain_info: DrainInfo | None = None
+    estimated_drain_start_time_seconds: float | None = None
 
 
 class LegacyAgent(AgentHead, kw_only=True):

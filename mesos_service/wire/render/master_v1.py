@@ -15,6 +15,7 @@ from mesos_service.domain.resource import plain_key
 from mesos_service.domain.resources import Resources
 from mesos_service.wire import agents, common, offers, operator, policy, tasks
 from mesos_service.wire.convert.infos import agent_to_wire, constraints_to_wire, executor_to_wire, framework_to_wire
+from mesos_service.wire.convert.maintenance import drain_info_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire, time_to_wire
 from mesos_service.wire.render.agents import agent_pid, capability_names
 from mesos_service.wire.render.legacy_master import Holdings, quota_answer
@@ -42,7 +43,7 @@ def get_state(state: MasterState) -> operator.ResponseGetState:
 
 def get_agents(state: MasterState) -> operator.ResponseGetAgents:
     return operator.ResponseGetAgents(
-        agents=tuple(map(_agent, state.agents.values())),
+        agents=tuple(_agent(state, agent) for agent in state.agents.values()),
         recovered_agents=tuple(
             msgspec.structs.replace(agent_to_wire(replace(info, agent_id=agent_id)), checkpoint=info.checkpoint)
             for agent_id, info in state.recovered.items()
@@ -50,13 +51,13 @@ def get_agents(state: MasterState) -> operator.ResponseGetAgents:
     )
 
 
-def _agent(agent: Agent) -> operator.ResponseGetAgentsAgent:
-    info = agent.info
+def _agent(state: MasterState, agent: Agent) -> operator.ResponseGetAgentsAgent:
+    info, found = agent.info, state.deactivated.get(agent.agent_id)
+    drain = drain_info_to_wire(found)
     return operator.ResponseGetAgentsAgent(
         agent_info=msgspec.structs.replace(agent_to_wire(info), checkpoint=info.checkpoint),
         active=agent.active,
-        # Operators cannot deactivate an agent yet, so none is.
-        deactivated=False,
+        deactivated=found is not None,
         version=info.version,
         pid=agent_pid(info),
         registered_time=time_to_wire(agent.registered_at),
@@ -65,6 +66,9 @@ def _agent(agent: Agent) -> operator.ResponseGetAgentsAgent:
         allocated_resources=endpoint_resources(total(agent.used.values())),
         offered_resources=endpoint_resources(total(offer.resources for offer in agent.offers.values())),
         capabilities=tuple(agents.AgentInfoCapability(type=name) for name in capability_names(info)),
+        drain_info=drain,
+        # Whole seconds (recorded); the old paths are exact.
+        estimated_drain_start_time=None if drain is None or found is None else time_to_wire(float(int(found.since))),
     )
 
 

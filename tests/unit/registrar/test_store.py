@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 
 from mesos_service.core.registry.operations import (
     AdmitAgent,
+    DeactivateAgent,
+    MarkAgentDrained,
     MarkAgentGone,
     MarkAgentUnreachable,
     Operation,
@@ -23,7 +25,7 @@ from mesos_service.core.registry.operations import (
     apply,
 )
 from mesos_service.core.registry.registry import Registry
-from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.agents import AgentInfo, Deactivation, Drain
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
@@ -57,6 +59,9 @@ STORED: tuple[Operation, ...] = (
     admit("c"),
     MarkAgentUnreachable(AgentId("b"), 1700000000.123456789),
     MarkAgentGone(AgentId("c"), 0.1 + 0.2),
+    DeactivateAgent(AgentId("a"), Deactivation(since=0.1 + 0.2)),
+    DeactivateAgent(AgentId("b"), Deactivation(since=7.0, drain=Drain(max_grace_seconds=1.5, mark_gone=True))),
+    MarkAgentDrained(AgentId("b")),
     RecordFramework(FrameworkId("f"), FRAMEWORK, 7),
     RemoveFramework(FrameworkId("spent"), 5.0),
     UpdateQuotas(
