@@ -169,6 +169,26 @@ class AgentConfig(SecurityFlags):
     enforce_container_disk_quota: bool = Field(
         False, description="Let disk/du end a container whose sandbox holds more than its 'disk'."
     )
+    effective_capabilities: FileTextFlag | None = Field(
+        None,
+        description="Capabilities that linux/capabilities gives to a container that names none, as JSON:"
+        ' {"capabilities": ["NET_RAW", "KILL"]}.',
+    )
+    bounding_capabilities: FileTextFlag | None = Field(
+        None, description="The most that linux/capabilities gives to any container, in the same form."
+    )
+    container_ports_watch_interval: PositiveDuration = Field(
+        Duration.parse("30secs"), description="How often network/ports looks where containers listen."
+    )
+    enforce_container_ports: bool = Field(
+        False, description="Let network/ports end a container that listens at a port it does not hold."
+    )
+    check_agent_port_range_only: bool = Field(
+        False, description="Let network/ports look only at the ports that this agent offers."
+    )
+    container_ports_isolated_range: str | None = Field(
+        None, description="Let network/ports look only at these ports, such as [0-35000]."
+    )
     dry_run_isolation: Annotated[str, AfterValidator(_check_resources)] | None = Field(
         None,
         description="Print what each isolator would do for a task of these resources ('cpus:0.5;mem:64'), do nothing,"

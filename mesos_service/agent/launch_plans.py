@@ -7,14 +7,16 @@ Sources: Mesos docs, "Executor HTTP API" and "Sandbox"; M-EX-03. Whatever is ask
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
 
+from mesos_service.agent.wishes import CannotBeHad, wishes_of
 from mesos_service.configuration.units import Duration
 from mesos_service.containers.command import Invocation, invocation, refuse_command
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan, Streams, UriSpec
 from mesos_service.core.effects import LaunchContainer
+from mesos_service.domain.containers import Wish
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import AgentId, ContainerId
 from mesos_service.domain.resources import Resources
@@ -42,6 +44,8 @@ class LaunchSettings:
     recovery_timeout_seconds: float = 900.0
     executor_reregistration_timeout_seconds: float = 2.0
     """What executors see as the longest pause between attempts to subscribe again (as in Mesos)."""
+    provided: frozenset[Wish] = frozenset()
+    """What containers may ask for beside resources."""
     serves_tls: bool = False
     ca_file: Path | None = None
     """Whom executors are to believe when this agent ``serves_tls``; those of the system where it is not said."""
@@ -72,6 +76,10 @@ def plan_launch(
     reason = _refuse(command, container) or _refuse_checks(effect)
     if reason is not None:
         raise LaunchFailed(REASON_LAUNCH_FAILED, reason)
+    try:
+        wishes = wishes_of(container, settings.provided)
+    except CannotBeHad as refusal:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, str(refusal)) from refusal
     invoked = _invocation(command)
     # The built-in executor of task groups is a name to the containerizer: there is no container to nest in.
     parent = None if effect.executor.type is ExecutorType.DEFAULT else effect.parent
@@ -97,6 +105,7 @@ def plan_launch(
         ),
         parent=parent,
         survives=effect.framework.checkpoint,
+        wishes=wishes,
     )
 
 
@@ -127,6 +136,8 @@ def plan_guest(
         user=command.user if command.user and host.user is not None else host.user,
         parent=host.container_id,
         streams=streams,
+        # It sees the volumes where it is, and may do no more than the task.
+        wishes=replace(host.wishes, volumes=()),
     )
 
 
@@ -222,22 +233,13 @@ def _refuse(command: CommandInfo, container: ContainerInfo | None) -> str | None
             return f"Environment variable '{variable.name}' is a secret, and this agent has no secret resolver"
         if not variable.name or "=" in variable.name or "\0" in variable.name + (variable.value or ""):
             return f"No process can have an environment variable '{variable.name}' with this name and value"
-    if container is not None:
-        if container.type != "MESOS" or container.docker is not None or (container.mesos and container.mesos.image):
-            return (
-                "None of the enabled containerizers (mesos) could create a container"
-                " for the provided TaskInfo/ExecutorInfo message"
-            )
-        absent = {
-            "volumes": container.volumes,
-            "network_infos": any(info.name for info in container.network_infos),
-            "linux_info": container.linux_info,
-            "rlimit_info": container.rlimit_info,
-            "tty_info": container.tty_info,
-        }
-        for name, asked in absent.items():
-            if asked:
-                return f"The container asks for '{name}', and none of this agent's isolators can give it"
+    if container is not None and (
+        container.type != "MESOS" or container.docker is not None or (container.mesos and container.mesos.image)
+    ):
+        return (
+            "None of the enabled containerizers (mesos) could create a container"
+            " for the provided TaskInfo/ExecutorInfo message"
+        )
     return refuse_command(shell=command.shell, value=command.value, arguments=command.arguments)
 
 

@@ -169,6 +169,7 @@ class AgentService:
                 port=info.port,
                 switch_user=config.switch_user and os.geteuid() == 0,
                 executor_environment=config.executor_environment(),
+                provided=self.containerizer.provided,
                 executor_shutdown_grace_seconds=config.executor_shutdown_grace_period.seconds,
                 recovery_timeout_seconds=config.recovery_timeout.seconds,
                 executor_reregistration_timeout_seconds=config.executor_reregistration_timeout.seconds,

@@ -96,10 +96,8 @@ AGENT: Final = _table(
         _NO_CGROUPS,
         (
             "agent_subsystems",
-            "bounding_capabilities",
             "disallow_sharing_agent_ipc_namespace",
             "disallow_sharing_agent_pid_namespace",
-            "effective_capabilities",
             "nvidia_gpu_devices",
             "perf_duration",
             "perf_events",
@@ -140,12 +138,8 @@ AGENT: Final = _table(
     (
         _NO_NETWORK,
         (
-            "check_agent_port_range_only",
-            "container_ports_isolated_range",
-            "container_ports_watch_interval",
             "default_container_dns",
             "egress_rate_limit_per_container",
-            "enforce_container_ports",
             "ephemeral_ports_per_container",
             "eth0_name",
             "ip6",

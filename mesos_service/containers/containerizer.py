@@ -30,6 +30,7 @@ from mesos_service.containers.plan import (
     Streams,
 )
 from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
+from mesos_service.domain.containers import Wish
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources, from_milli
@@ -157,7 +158,10 @@ class Containerizer:
     def processes(self, container_id: ContainerId) -> Sequence[int]:
         """Process ids of a container, at most a second old; empty when there is none."""
         container = self._containers.get(container_id)
-        return self._launcher.processes(container.child) if container and container.child else ()
+        if container is None or container.child is None:
+            return ()
+        fence = _fence(container)
+        return self._launcher.processes(container.child) if fence is None else fence()
 
     async def usage(self, container_id: ContainerId) -> Usage:
         """What all isolators measured, and what was promised; only a timestamp for an unknown container."""
@@ -210,7 +214,9 @@ class Containerizer:
         self._orphans = {container_id: child for container_id, child in left.items() if container_id not in found}
         for isolator in self._isolators:
             states = [
-                ContainerState(container_id=container_id, pid=left[container_id].pid, config=_config(container.plan))
+                ContainerState(
+                    container_id=container_id, pid=left[container_id].pid, config=self._config(container.plan)
+                )
                 for container_id, container in found.items()
                 if isolator in container.isolators
             ]
@@ -279,6 +285,23 @@ class Containerizer:
             container.reporting = True
         return child.pid
 
+    def _config(self, plan: LaunchPlan) -> ContainerConfig:
+        parent = None if plan.parent is None else self._containers.get(plan.parent)
+        return ContainerConfig(
+            sandbox=str(plan.sandbox),
+            resources=plan.resources,
+            limits=plan.limits,
+            user=plan.user,
+            parent=plan.parent,
+            wishes=plan.wishes,
+            parent_sandbox=None if parent is None else str(parent.plan.sandbox),
+        )
+
+    @property
+    def provided(self) -> frozenset[Wish]:
+        """What containers may ask for."""
+        return frozenset(kind for isolator in self._isolators for kind in isolator.provides)
+
     def _isolators_for(self, plan: LaunchPlan) -> tuple[Isolator, ...]:
         return self._isolators if plan.parent is None else tuple(one for one in self._isolators if one.nesting)
 
@@ -308,7 +331,7 @@ class Containerizer:
 
     async def _prepare(self, container: _Container) -> list[LaunchInfo]:
         plan = container.plan
-        config = _config(plan)
+        config = self._config(plan)
         infos: list[LaunchInfo] = []
         for isolator in container.isolators:
             container.prepared.append(isolator)
@@ -363,6 +386,7 @@ class Containerizer:
                     streams=streams,
                     user=user,
                     command_prefix=[*entered, *container.command_prefix],
+                    privileges=[option for info in infos for option in info.privileges],
                     gated=bool(gating),
                     name=plan.container_id,
                     survives=plan.survives,
@@ -487,16 +511,6 @@ def _fence(container: _Container) -> Fence | None:
         if isolator.fence(container_id) is not None:
             return lambda: isolator.fence(container_id) or ()
     return None
-
-
-def _config(plan: LaunchPlan) -> ContainerConfig:
-    return ContainerConfig(
-        sandbox=str(plan.sandbox),
-        resources=plan.resources,
-        limits=plan.limits,
-        user=plan.user,
-        parent=plan.parent,
-    )
 
 
 async def _recovered(isolator: Isolator, work: Coroutine[object, object, None]) -> None:

@@ -30,7 +30,7 @@ from mesos_service.containers.plan import (
     Streams,
 )
 from mesos_service.containers.processes import Census, Lineage, ProcessStat, forks_since_boot, read_stat, still
-from mesos_service.containers.users import User, command_prefix
+from mesos_service.containers.users import User, become
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 
 _SHELL: Final = "/bin/sh"
@@ -56,6 +56,8 @@ class Launch:
     streams: Streams
     user: User | None
     command_prefix: Sequence[str]
+    privileges: Sequence[str]
+    """Options for ``setpriv``, together with the switch of user."""
     gated: bool
     """Wait for :meth:`Launcher.release` before changing into the sandbox."""
     survives: bool
@@ -172,7 +174,7 @@ class PosixLauncher:
         # A prefix may fork, and only who waits itself is isolated together with all it makes: then another shell waits.
         waits_outside = launch.gated and bool(launch.command_prefix)
         script = (_WAIT_AT_GATE if launch.gated and not waits_outside else "") + _ENTER_SANDBOX + execute
-        prefix = [*launch.command_prefix, *(command_prefix(launch.user) if launch.user else ())]
+        prefix = [*launch.command_prefix, *become(launch.user, launch.privileges)]
         line = [*prefix, shell, "-c", script, "sh", str(launch.sandbox), *operands]
         return [_SHELL, "-c", f'{_WAIT_AT_GATE}exec "$@"', "sh", *line] if waits_outside else line
 

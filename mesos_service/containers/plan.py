@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mesos_service.domain.containers import NOTHING, Wishes
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
@@ -67,6 +68,8 @@ class LaunchPlan:
     """In place of the files in the sandbox."""
     survives: bool = False
     """Whether it is to outlive the agent."""
+    wishes: Wishes = NOTHING
+    """What it asks for beside resources."""
 
 
 class LaunchFailed(OperatingFault):

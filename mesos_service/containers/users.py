@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -49,9 +50,18 @@ def user_to_switch_to(name: str | None) -> User | None:
     return user
 
 
-def command_prefix(user: User) -> tuple[str, ...]:
-    """The program that becomes ``user``, with all of its groups, and executes what follows."""
+def become(user: User | None, privileges: Sequence[str] = ()) -> tuple[str, ...]:
+    """The program that becomes ``user``, with all of its groups, and executes what follows; nothing where nothing is
+    asked for. ``privileges`` are further options for it.
+
+    Raises:
+        CannotSwitchUser: the program is not there.
+    """
+    if user is None and not privileges:
+        return ()
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise CannotSwitchUser(f"Running a container as '{user.name}' needs the program 'setpriv' (util-linux)")
-    return (setpriv, f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups", "--")
+        asked = "with capabilities of its own" if user is None else f"as '{user.name}'"
+        raise CannotSwitchUser(f"Running a container {asked} needs the program 'setpriv' (util-linux)")
+    switch = () if user is None else (f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups")
+    return (setpriv, *switch, *privileges, "--")

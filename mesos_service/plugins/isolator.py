@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Protocol
 
+from mesos_service.domain.containers import NOTHING, Wish, Wishes
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 
@@ -37,6 +38,10 @@ class ContainerConfig:
     """``None``: the agent's own."""
     parent: ContainerId | None = None
     """The container that this one is nested in."""
+    wishes: Wishes = NOTHING
+    """What it asks for beside resources; each kind of it is given by an isolator that ``provides`` it."""
+    parent_sandbox: str | None = None
+    """Absolute path of the working directory of the container that this one is nested in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,8 @@ class LaunchInfo:
     command_prefix: tuple[str, ...] = ()
     """A program (absolute path) and its arguments that execute the rest of the command line in their place, such as
     ``prlimit``. It runs as the agent's user, before a switch of user; the first isolator's prefix is outermost."""
+    privileges: tuple[str, ...] = ()
+    """Options for ``setpriv`` (util-linux), by which the process becomes who it is to be, just before its command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +134,10 @@ class Isolator(ABC):
     Config: ClassVar[type[Any] | None] = None  # Any: a pydantic model of the module author's choosing
     nesting: ClassVar[bool] = False
     """Whether it is asked about nested containers too."""
+    provides: ClassVar[frozenset[Wish]] = frozenset()
+    """What containers may ask for where this isolator is there; whoever asks for what nobody provides is refused."""
+    before: ClassVar[tuple[str, ...]] = ()
+    """Names of isolators that ``--isolation`` must not have in front of this one."""
     isolates_before_exec: ClassVar[bool] = True
     """Whether the command must wait for :meth:`isolate`. ``False`` saves the wait where nothing depends on it."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from mesos_service.agent.launch_plans import PATH, LaunchSettings, plan_launch, 
 from mesos_service.containers.plan import LaunchFailed, UriSpec
 from mesos_service.core.effects import LaunchContainer
 from mesos_service.core.trace import TraceParent
+from mesos_service.domain.containers import Rlimit, Wish, Wishes
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, TaskId
@@ -215,7 +218,19 @@ def test_limits_are_handed_on_and_infinite_ones_are_said() -> None:
             ),
             "'volumes'",
         ),
-        (containers.ContainerInfo(type="MESOS", rlimit_info=containers.RLimitInfo()), "'rlimit_info'"),
+        (
+            containers.ContainerInfo(
+                type="MESOS",
+                rlimit_info=containers.RLimitInfo(rlimits=(containers.RLimitInfoRLimit(type="RLMT_NOFILE"),)),
+            ),
+            "'rlimit_info'.*'posix/rlimits' is not in --isolation",
+        ),
+        (
+            containers.ContainerInfo(
+                type="MESOS", linux_info=containers.LinuxInfo(effective_capabilities=containers.CapabilityInfo())
+            ),
+            "'linux_info.capabilities'.*'linux/capabilities' is not in --isolation",
+        ),
         (
             containers.ContainerInfo(type="MESOS", network_infos=(containers.NetworkInfo(name="overlay"),)),
             "'network_infos'",
@@ -265,3 +280,44 @@ def test_a_plain_mesos_container_is_no_demand() -> None:
 def test_commands_that_cannot_be_run_are_refused_in_words(own: containers.CommandInfo, text: str) -> None:
     with pytest.raises(LaunchFailed, match=text):
         plan_launch(command_task(own), AGENT, SETTINGS, SANDBOX, SANDBOX)
+
+
+def test_m_ag_08_what_isolators_can_give_is_handed_on() -> None:
+    settings = replace(SETTINGS, provided=frozenset(Wish))
+    info = containers.ContainerInfo(
+        type="MESOS",
+        rlimit_info=containers.RLimitInfo(
+            rlimits=(
+                containers.RLimitInfoRLimit(type="RLMT_NOFILE", soft=1, hard=2),
+                containers.RLimitInfoRLimit(type="RLMT_CORE"),
+            )
+        ),
+        linux_info=containers.LinuxInfo(
+            capability_info=containers.CapabilityInfo(capabilities=("KILL",)),
+            bounding_capabilities=containers.CapabilityInfo(capabilities=("KILL", "CHOWN")),
+        ),
+    )
+    plan = plan_launch(command_task(command(), info), AGENT, settings, SANDBOX, SANDBOX)
+    assert plan.wishes == Wishes(
+        rlimits=(Rlimit("NOFILE", 1, 2), Rlimit("CORE")),
+        effective_capabilities=frozenset({"KILL"}),
+        bounding_capabilities=frozenset({"KILL", "CHOWN"}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [
+        ({"type": "RLMT_NOFILE", "soft": 3, "hard": 2}, "a soft bound of 3, above its hard one of 2"),
+        ({"type": "RLMT_NOFILE", "soft": 3}, "only one of its soft and its hard bound"),
+        ({"type": "UNKNOWN", "soft": 3, "hard": 3}, "There is no limit 'UNKNOWN'"),
+        ({}, "There is no limit 'UNKNOWN'"),
+    ],
+)
+def test_m_ag_08_limits_that_make_no_sense_are_refused(limit: dict[str, Any], text: str) -> None:
+    settings = replace(SETTINGS, provided=frozenset(Wish))
+    info = containers.ContainerInfo(
+        type="MESOS", rlimit_info=containers.RLimitInfo(rlimits=(containers.RLimitInfoRLimit(**limit),))
+    )
+    with pytest.raises(LaunchFailed, match=text):
+        plan_launch(command_task(command(), info), AGENT, settings, SANDBOX, SANDBOX)

@@ -17,6 +17,7 @@ from mesos_service.containers.kept import KeeperLink
 from mesos_service.containers.launcher import PosixLauncher
 from mesos_service.containers.plan import LaunchPlan, Streams, UriSpec
 from mesos_service.containers.processes import read_stat
+from mesos_service.domain.containers import NOTHING, Wishes
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import Isolator, Limitation
@@ -108,6 +109,8 @@ class Room:
         user: str | None = None,
         uris: tuple[UriSpec, ...] = (),
         parent: str | None = None,
+        resources: Resources = RESOURCES,
+        wishes: Wishes = NOTHING,
     ) -> LaunchPlan:
         """A plan whose sandbox is there."""
         sandbox = self.root / name
@@ -119,10 +122,11 @@ class Room:
             missing_program_status=missing_program_status,
             environment={"PATH": "/usr/bin:/bin", **(environment or {})},
             sandbox=sandbox,
-            resources=RESOURCES,
+            resources=resources,
             user=user,
             uris=uris,
             parent=None if parent is None else cid(parent),
+            wishes=wishes,
         )
 
     async def start_keeper(self) -> None:

@@ -1,0 +1,160 @@
+"""What a container asks for beside resources: limits of its processes, capabilities, volumes (Mesos: ContainerInfo)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+CAPABILITIES: Final = (
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+)
+"""Linux' capabilities in the order of their numbers, without ``CAP_`` (capabilities(7))."""
+
+RLIMITS: Final = (
+    "AS",
+    "CORE",
+    "CPU",
+    "DATA",
+    "FSIZE",
+    "LOCKS",
+    "MEMLOCK",
+    "MSGQUEUE",
+    "NICE",
+    "NOFILE",
+    "NPROC",
+    "RSS",
+    "RTPRIO",
+    "RTTIME",
+    "SIGPENDING",
+    "STACK",
+)
+"""Limits of processes, without ``RLIMIT_`` (getrlimit(2))."""
+
+
+class Wish(StrEnum):
+    """The kinds of things that a container may ask for, each of which some isolator has to give."""
+
+    RLIMITS = "rlimit_info"
+    CAPABILITIES = "linux_info.capabilities"
+    VOLUMES = "volumes"
+
+
+@dataclass(frozen=True, slots=True)
+class Rlimit:
+    """A limit of each process. ``soft`` and ``hard`` in the limit's own unit, both or neither: then there is none."""
+
+    name: str
+    soft: int | None = None
+    hard: int | None = None
+
+    def refusal(self) -> str | None:
+        """Why it cannot be; ``None`` when it can."""
+        if self.name not in RLIMITS:
+            return f"There is no limit '{self.name}'"
+        if (self.soft is None) != (self.hard is None):
+            return f"Limit '{self.name}' has only one of its soft and its hard bound"
+        if self.soft is not None and self.hard is not None and self.soft > self.hard:
+            return f"Limit '{self.name}' has a soft bound of {self.soft}, above its hard one of {self.hard}"
+        return None
+
+
+class Source(StrEnum):
+    """Where a volume is taken from."""
+
+    HOST = "HOST_PATH"
+    SANDBOX = "SANDBOX_PATH"
+    PARENT = "PARENT_SANDBOX_PATH"
+    """The sandbox of the container that this one is nested in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A directory or file that the container sees somewhere else too (Mesos docs, "Container volumes")."""
+
+    source: Source
+    path: str
+    """Absolute on the host; in a sandbox, within it."""
+    container_path: str
+    """Absolute, or within the sandbox."""
+    read_only: bool = False
+
+    def refusal(self) -> str | None:
+        """Why it cannot be; ``None`` when it can."""
+        for name, path in (("path", self.path), ("container_path", self.container_path)):
+            if not path or "\0" in path or ".." in path.split("/"):
+                return f"A volume has the {name} '{path}', which leads nowhere or out of where it belongs"
+        if self.source is Source.HOST and not self.path.startswith("/"):
+            return f"A volume of the host has to be an absolute path, and '{self.path}' is none"
+        if self.source is not Source.HOST and self.path.startswith("/"):
+            return f"A volume of a sandbox has to be a path in it, and '{self.path}' is absolute"
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """All that one container asks for; ``None`` where it says nothing."""
+
+    rlimits: tuple[Rlimit, ...] = ()
+    effective_capabilities: frozenset[str] | None = None
+    bounding_capabilities: frozenset[str] | None = None
+    volumes: tuple[Volume, ...] = ()
+
+    def kinds(self) -> frozenset[Wish]:
+        """What has to be given."""
+        asked = {
+            Wish.RLIMITS: bool(self.rlimits),
+            Wish.CAPABILITIES: self.effective_capabilities is not None or self.bounding_capabilities is not None,
+            Wish.VOLUMES: bool(self.volumes),
+        }
+        return frozenset(kind for kind, wanted in asked.items() if wanted)
+
+
+NOTHING: Final = Wishes()
+
+
+def in_order(capabilities: Iterable[str]) -> tuple[str, ...]:
+    """As the kernel numbers them."""
+    there = set(capabilities)
+    return tuple(name for name in CAPABILITIES if name in there)
