@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.postgresql import make_postgresql as make_postgresql
 from tests.support.postgresql import postgresql as postgresql
@@ -11,6 +12,15 @@ from tests.support.postgresql import postgresql_database as postgresql_database
 from tests.support.postgresql import postgresql_url as postgresql_url
 from tests.support.zookeeper import make_zookeeper as make_zookeeper
 from tests.support.zookeeper import zookeeper as zookeeper
+
+# How long one example takes says something of the machine, and nothing of the code.
+settings.register_profile(
+    "untimed",
+    parent=settings.get_profile(settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
