@@ -91,3 +91,14 @@ install_pymesos() {
     say "$venv is ready"
 }
 install_pymesos || true
+
+# mesos-go is a library of sources; building it takes a minute the first time, and next to nothing from then on.
+mesos_go="mesos-go (a client we did not write, in Go)"
+has_mesos_go() { command -v go >/dev/null 2>&1 && [ -d /usr/share/gocode/src/github.com/mesos/mesos-go/api/v1/lib ]; }
+install_mesos_go() {
+    debian_part "$mesos_go" has_mesos_go golang-go golang-github-mesos-mesos-go-dev || return 1
+    GOPATH=/usr/share/gocode GO111MODULE=off GOCACHE="$PWD/.cache/go-build" \
+        go build -o .cache/mesos_go ./tests/e2e/clients/mesos_go >>"$log" 2>&1 ||
+        without "$mesos_go" "go build failed; see $log"
+}
+install_mesos_go || true

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from mesos_service.local import AgentSpec, LocalCluster
+from tests.support.real_parts import missing_part
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = Path(__file__).parent / "clients"
@@ -21,9 +21,7 @@ PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 def client_python() -> Path:
     """The interpreter with pymesos; ``make test`` installs it, and names it as not run where it cannot."""
     if not PYTHON.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail("pymesos is not installed: scripts/install_real_parts.sh failed, and under CI it may not")
-        pytest.skip("real part not installed: pymesos (scripts/install_real_parts.sh)")
+        missing_part("pymesos")
     return PYTHON
 
 

@@ -15,9 +15,9 @@ from mesos_service.wire import agent_operator, executor, operator, scheduler
 from mesos_service.wire.fields import Kind, fields_of
 from mesos_service.wire.protobuf.notation import read_numbers
 from mesos_service.wire.protobuf.table import ENUMS, FIELDS, numbered_fields
+from tests.support.mesos_go import MESOS_GO
 from tests.support.real_parts import missing_part
 
-MESOS_GO = Path("/usr/share/gocode/src/github.com/mesos/mesos-go/api/v1/lib")
 ROOTS = (
     scheduler.Call,
     scheduler.Event,
@@ -108,7 +108,7 @@ def structs_of(module: str) -> dict[str, type[msgspec.Struct]]:
 @pytest.mark.parametrize(("file", "module"), PROTO_FILES.items(), ids=PROTO_FILES)
 def test_the_numbers_are_those_that_mesos_go_has(file: str, module: str) -> None:
     if not (MESOS_GO / file).exists():
-        missing_part("mesos-go (golang-github-mesos-mesos-go-dev)")
+        missing_part("mesos-go")
     structs = structs_of(module)
     compared = 0
     for message, name, number in read_proto(MESOS_GO / file):
@@ -121,7 +121,7 @@ def test_the_numbers_are_those_that_mesos_go_has(file: str, module: str) -> None
 
 def test_the_values_are_those_that_mesos_go_has() -> None:
     if not MESOS_GO.exists():
-        missing_part("mesos-go (golang-github-mesos-mesos-go-dev)")
+        missing_part("mesos-go")
     enums: dict[tuple[str, str], dict[str, int]] = {}
     for file in PROTO_FILES:
         for enum, name, number in read_proto(MESOS_GO / file):
