@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from mesos_service.agent.background import Background
@@ -18,6 +19,7 @@ from mesos_service.agent.probes import Probes
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed
+from mesos_service.containers.volumes import Volumes
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.effects import LaunchContainer, RecoverContainers, StartProbe
 from mesos_service.core.messages import (
@@ -55,7 +57,8 @@ class AgentContainers:
         settings: LaunchSettings,
         background: Background,
         submit: Callable[[AgentMessage], None],
-        machine_restarted: bool = False,
+        machine_restarted: bool,
+        volumes: Volumes,
     ) -> None:
         self._state = state
         self._containerizer = containerizer
@@ -64,6 +67,7 @@ class AgentContainers:
         self._background = background
         self._submit = submit
         self._machine_restarted = machine_restarted
+        self._volumes = volumes
         self.recovered: asyncio.Task[None] | None = None
         """Done when ``ContainersRecovered`` has been told; raises ``OperatingFault`` when it cannot be."""
         self._launching: dict[ContainerId, asyncio.Task[None]] = {}
@@ -159,7 +163,9 @@ class AgentContainers:
             try:
                 agent_id = self._state.agent_id
                 assert agent_id is not None, "only a registered agent is given tasks"
-                own, run = self._sandboxes.make(effect, agent_id, user_of(effect, self._settings))
+                user = user_of(effect, self._settings)
+                own, run = self._sandboxes.make(effect, agent_id, user)
+                self._attach_volumes(effect, own, run, user)
                 pid = await self._containerizer.launch(plan_launch(effect, agent_id, self._settings, own, run))
             except LaunchFailed as failure:
                 failed = ContainerLaunchFailed(container_id, failure.reason, failure.message)
@@ -172,6 +178,12 @@ class AgentContainers:
         if container_id not in self._doomed:
             self._sandboxes.ended(container_id)
             self._submit(failed)
+
+    def _attach_volumes(self, effect: LaunchContainer, own: Path, run: Path, user: str | None) -> None:
+        """A task's volumes appear in its own sandbox, those of the executor in the executor's."""
+        self._volumes.attach(effect.resources if effect.task is None else effect.task.resources, own, user)
+        if effect.task is not None:
+            self._volumes.attach(effect.executor.resources, run, user)
 
     async def _destroy(self, container_id: ContainerId) -> None:
         launching = self._launching.get(container_id)

@@ -14,10 +14,14 @@ from mesos_service.core.effects import (
     CloseExecutorStream,
     DestroyContainer,
     Exit,
+    ForgetVolume,
     LaunchContainer,
+    MakeVolume,
     Note,
     OpenExecutorStream,
     RecoverContainers,
+    RecoverVolumes,
+    RemoveVolume,
     Reply,
     SendExecutor,
     SendMaster,
@@ -30,6 +34,7 @@ from mesos_service.core.events import ExecutorEvent
 from mesos_service.core.link import Uplink
 from mesos_service.core.messages import AgentMessage, Tick
 from mesos_service.domain.ids import AgentId, ContainerId, LinkId, StreamId
+from mesos_service.domain.operations import VolumePlace
 from mesos_service.driver import Driver
 
 
@@ -60,6 +65,15 @@ class Containers(Protocol):
     def stop_probe(self, probe: int) -> None: ...
 
 
+class Volumes(Protocol):
+    """Makes and removes the directories of volumes; a removal is answered by ``VolumeRemoved``."""
+
+    def recover(self, tokens: tuple[str, ...]) -> None: ...
+    def make(self, place: VolumePlace) -> None: ...
+    def remove(self, token: str, place: VolumePlace) -> None: ...
+    def forget(self, token: str) -> None: ...
+
+
 class Observers(Protocol):
     """Who is told facts and spans; see ``telemetry.observers``."""
 
@@ -76,6 +90,7 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
         outlets: Outlets,
         make_containers: Callable[[Callable[[AgentMessage], None]], Containers],
         make_checkpoints: Callable[[Callable[[AgentMessage], None]], Checkpoints],
+        make_volumes: Callable[[Callable[[AgentMessage], None]], Volumes],
         observers: Observers,
         failed: Callable[[BaseException], object],
         clock: Callable[[], float] | None = None,
@@ -85,6 +100,7 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
         self._outlets = outlets
         self._containers = make_containers(self.submit)
         self._checkpoints = make_checkpoints(self.submit)
+        self._volumes = make_volumes(self.submit)
         self._observers = observers
 
     def _step(self, message: AgentMessage, now: float) -> Sequence[AgentEffect]:
@@ -120,6 +136,14 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
                 self._containers.start_probe(effect)
             case StopProbe(probe):
                 self._containers.stop_probe(probe)
+            case MakeVolume(place):
+                self._volumes.make(place)
+            case RemoveVolume(token, place):
+                self._volumes.remove(token, place)
+            case ForgetVolume(token):
+                self._volumes.forget(token)
+            case RecoverVolumes(tokens):
+                self._volumes.recover(tokens)
             case Exit(status, message):
                 self._outlets.exit(status, message)
             case Note():

@@ -11,9 +11,11 @@ from mesos_service.checkpoints import journal
 from mesos_service.checkpoints.files import MetaDirectory
 from mesos_service.core.agent.reconfiguration import refuse_reconfiguration
 from mesos_service.core.agent.records import Record
-from mesos_service.core.agent.replay import kept_agent
+from mesos_service.core.agent.replay import kept_agent, kept_resources
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.operations import with_made
+from mesos_service.domain.resources import ResourcesError
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,10 @@ def open_kept(work_dir: Path, info: AgentInfo, strict: bool, policy: str | None)
 def _read(meta: MetaDirectory, info: AgentInfo, strict: bool, policy: str | None) -> KeptState:
     path = meta.journal_of_latest()
     if path is None:
-        return KeptState(meta, None, (), meta.machine_restarted())
+        # What was made of resources is no agent's own, but the place's (as in Mesos).
+        records = journal.read(meta.resources, strict).records if meta.resources.exists() else ()
+        _see_to_resources(meta, info, records)
+        return KeptState(meta, None, records, meta.machine_restarted())
     content = journal.read(path, strict)
     if content.corrupt_lines:
         log.error("%d records of %s are corrupt and left out (--no-strict)", content.corrupt_lines, path)
@@ -69,4 +74,17 @@ def _read(meta: MetaDirectory, info: AgentInfo, strict: bool, policy: str | None
             " allow that. Start it as it was, or with --recover=cleanup to end what it runs; or remove"
             f" {meta.latest} to come back as a new agent, which ends that too"
         )
+    _see_to_resources(meta, info, content.records)
     return KeptState(meta, path, content.records, meta.machine_restarted())
+
+
+def _see_to_resources(meta: MetaDirectory, info: AgentInfo, records: Sequence[Record]) -> None:
+    made = kept_resources(records)
+    try:
+        with_made(info.resources, made)
+    except ResourcesError as short:
+        raise ConfigurationError(
+            f"--resources must have what was reserved here or made a volume of: {short}. Start the agent as it was, and"
+            f" destroy and unreserve first; or remove {meta.resources} and {meta.latest} to come back as a new agent"
+            f" without reservations"
+        ) from short

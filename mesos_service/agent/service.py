@@ -36,11 +36,12 @@ from mesos_service.containers.fetcher import Fetcher, FetchLimits
 from mesos_service.containers.files import Files
 from mesos_service.containers.kept import KeeperLink
 from mesos_service.containers.launcher import PosixLauncher
+from mesos_service.containers.volumes import Volumes
 from mesos_service.core.agent.records import snapshot
 from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.messages import AgentMessage, Recover, ShutDown
-from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, AgentInfo
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.driver import Clock
 from mesos_service.http.server import HttpServer, bind
@@ -50,7 +51,9 @@ from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
 from mesos_service.version import MESOS_VERSION
 
-CAPABILITIES: Final = frozenset({"MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT"})
+CAPABILITIES: Final = frozenset(
+    {"MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", RESIZE_VOLUME, AGENT_OPERATION_FEEDBACK}
+)
 """What of Mesos' agent capabilities this agent has."""
 FAREWELL_SECONDS: Final = 2.0
 """How long the master is given to take note that this agent leaves."""
@@ -123,6 +126,7 @@ class AgentService:
         self.metrics.add(fetcher.metrics)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._background = Background(self.fail)
+        self.volumes = Volumes(self.work_dir, self._receive, self._aside)
         self._link = link or MasterLink(
             make_detector(config.master, config.zk_session_timeout.seconds), dialing=config.dialing()
         )
@@ -134,6 +138,7 @@ class AgentService:
             self.outlets,
             self._make_containers,
             self._make_checkpoints,
+            self._make_volumes,
             Observers(f"agent.{self.port}", self.metrics, self._spans),
             self.fail,
             self.clock,
@@ -179,6 +184,7 @@ class AgentService:
             self._background,
             submit,
             self._kept.machine_restarted,
+            self.volumes,
         )
         return self.containers
 
@@ -187,6 +193,13 @@ class AgentService:
             self._kept.meta, lambda: snapshot(self.state), submit, self._give_up, self.fail
         )
         return self._checkpoints
+
+    def _make_volumes(self, submit: Callable[[AgentMessage], None]) -> Volumes:
+        del submit  # It submits by way of this agent, as containers need it before there is a driver.
+        return self.volumes
+
+    def _aside(self, work: Callable[[], None]) -> None:
+        self._background.start(asyncio.to_thread(work))
 
     def _give_up(self, why: str) -> None:
         """What is decided can not be written down any more: end, and leave everything running."""
@@ -222,7 +235,7 @@ class AgentService:
         self.garbage.start(self.sandboxes.in_use(), self.fail, self._kept.meta.former())
         if self._owns_link:
             self._link.start(self.fail)
-        log.info("Agent listens at %s:%d and offers %s", self.config.ip, self.port, self.state.info.resources)
+        log.info("Agent listens at %s:%d and offers %s", self.config.ip, self.port, self.state.total)
 
     async def _recover(self) -> None:
         kept = self._kept

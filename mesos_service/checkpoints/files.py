@@ -3,6 +3,7 @@
 ``WORK_DIR/meta/slaves/AGENT/journal`` holds the records, ``meta/slaves/latest`` leads to the agent that the next start
 goes on with, and ``meta/boot_id`` tells whether the machine was started anew since. Removing ``latest`` makes the next
 agent a new one, as in Mesos; what the old one kept goes when its sandboxes would (``agent.garbage``).
+``meta/resources`` has what was reserved and made volumes of, which the new one takes over.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class MetaDirectory:
         self.path = work_dir / "meta"
         self._slaves = self.path / "slaves"
         self.latest = self._slaves / "latest"
+        self.resources = self.path / "resources"
         self._lock: int | None = None
         try:
             self._slaves.mkdir(parents=True, exist_ok=True)
@@ -74,6 +76,16 @@ class MetaDirectory:
                         written = max(one.stat().st_mtime for one in (place, *place.glob("journal*")))
                         found.append((place, written))
         return found
+
+    def keep_resources(self, record: bytes) -> None:
+        """What operations have made of the resources here, for the next agent, whoever it is. Raises ``OSError``."""
+        fresh = self.resources.with_name("resources.new")
+        with fresh.open("wb") as file:
+            file.write(record)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(self.resources)
+        sync_directory(self.path)
 
     def forget(self) -> None:
         """The next start begins as a new agent; what was kept stays on disk for as long as a sandbox would."""

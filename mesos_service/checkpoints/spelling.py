@@ -14,10 +14,12 @@ from mesos_service.core.agent import records
 from mesos_service.core.agent.state import Termination
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId, TaskId
+from mesos_service.domain.operations import VolumePlace
 from mesos_service.domain.tasks import TaskState
 from mesos_service.wire import tasks
-from mesos_service.wire.agent_link import AgentDescription
+from mesos_service.wire.agent_link import AgentDescription, OperationReport
 from mesos_service.wire.base import Message
+from mesos_service.wire.convert import operations
 from mesos_service.wire.convert.infos import (
     executor_from_wire,
     executor_to_wire,
@@ -29,7 +31,9 @@ from mesos_service.wire.convert.infos import (
     task_to_wire,
 )
 from mesos_service.wire.convert.link import agent_description_from_wire, agent_description_to_wire
+from mesos_service.wire.convert.values import resources_to_wire
 from mesos_service.wire.frameworks import FrameworkInfo
+from mesos_service.wire.resources import Resource
 
 
 class _Record(Message, kw_only=True, tag_field="type"):
@@ -46,6 +50,30 @@ class _Ended(Message, kw_only=True):
 
 class _Agent(_Record, kw_only=True, tag="AGENT"):
     agent: AgentDescription
+
+
+class _Doomed(Message, kw_only=True):
+    """A volume that was destroyed: a :class:`VolumePlace` and the token of its removal."""
+
+    token: str
+    role: str
+    id: str
+    root: str | None = None
+    mount: bool = False
+
+
+class _Resources(_Record, kw_only=True, tag="RESOURCES"):
+    made: tuple[Resource, ...] = ()
+    doomed: tuple[_Doomed, ...] = ()
+    operation: OperationReport | None = None
+
+
+class _Operation(_Record, kw_only=True, tag="OPERATION"):
+    operation: OperationReport
+
+
+class _OperationForgotten(_Record, kw_only=True, tag="OPERATION_FORGOTTEN"):
+    uuid: bytes
 
 
 class _Framework(_Record, kw_only=True, tag="FRAMEWORK"):
@@ -123,6 +151,9 @@ class _FrameworkForgotten(_Record, kw_only=True, tag="FRAMEWORK_FORGOTTEN"):
 
 _Spelt = (
     _Agent
+    | _Resources
+    | _Operation
+    | _OperationForgotten
     | _Framework
     | _Executor
     | _Task
@@ -209,6 +240,19 @@ def _spell(record: records.Record) -> _Spelt:
                 acknowledged=record.acknowledged,
                 pending=tuple(map(_update, record.pending)),
             )
+        case records.ResourcesKept(made, doomed, operation):
+            return _Resources(
+                made=resources_to_wire(made),
+                doomed=tuple(
+                    _Doomed(token=token, role=place.role, id=place.id, root=place.root, mount=place.mount)
+                    for token, place in doomed
+                ),
+                operation=None if operation is None else operations.report_to_wire(operation),
+            )
+        case records.OperationKept(operation):
+            return _Operation(operation=operations.report_to_wire(operation))
+        case records.OperationForgotten(uuid):
+            return _OperationForgotten(uuid=uuid)
         case records.AgentKept(info):
             return _Agent(agent=agent_description_to_wire(info))
         case _:
@@ -217,6 +261,16 @@ def _spell(record: records.Record) -> _Spelt:
 
 def _read(spelt: _Spelt) -> records.Record:
     match spelt:
+        case _Resources():
+            return records.ResourcesKept(
+                operations.exact_resources(spelt.made),
+                tuple((one.token, VolumePlace(one.role, one.id, one.root, one.mount)) for one in spelt.doomed),
+                None if spelt.operation is None else operations.report_from_wire(spelt.operation),
+            )
+        case _Operation():
+            return records.OperationKept(operations.report_from_wire(spelt.operation))
+        case _OperationForgotten():
+            return records.OperationForgotten(spelt.uuid)
         case _Update():
             return _read_update(spelt)
         case _Acknowledged():

@@ -17,7 +17,7 @@ from typing import Final
 
 from mesos_service.checkpoints.files import MetaDirectory
 from mesos_service.checkpoints.journal import Journal, line
-from mesos_service.core.agent.records import AgentKept, Record
+from mesos_service.core.agent.records import AgentKept, Record, ResourcesKept
 from mesos_service.core.messages import Checkpointed
 from mesos_service.domain.ids import AgentId
 
@@ -58,6 +58,8 @@ class CheckpointWriter:
         """Whose the records are, once one has said so."""
         self._batch: list[bytes] = []
         self._number = 0
+        self._resources: bytes | None = None
+        """The last record of resources, while it is not stored apart from the agent's own records."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._writing: asyncio.Task[None] | None = None
         self._given_up = False
@@ -77,6 +79,8 @@ class CheckpointWriter:
         """Answered by ``Checkpointed``, once for all that was written together."""
         if isinstance(record, AgentKept):
             self._agent_id = record.info.agent_id
+        if isinstance(record, ResourcesKept):
+            self._resources = line(ResourcesKept(record.made, record.doomed))
         self._batch.append(line(record))
         self._number = number
         self._begin_writing()
@@ -120,9 +124,10 @@ class CheckpointWriter:
         anew = self._snapshot() if self._journal is not None and self._journal.is_long else None
         if anew is not None and self._journal is not None and not self._journal.is_worth_rewriting(len(anew)):
             anew = None
+        resources, self._resources = self._resources, None
         while True:
             try:
-                await loop.run_in_executor(self._thread, self._put, batch, anew)
+                await loop.run_in_executor(self._thread, self._put, batch, anew, resources)
             except OSError as error:
                 why = f"Cannot write checkpoints to {self._path}: {error.strerror}"
                 if error.errno not in _FULL or loop.time() >= deadline:
@@ -137,7 +142,9 @@ class CheckpointWriter:
                     log.info("Checkpoints are written again to %s", self._path)
                 return True
 
-    def _put(self, batch: Sequence[bytes], anew: Sequence[Record] | None) -> None:
+    def _put(self, batch: Sequence[bytes], anew: Sequence[Record] | None, resources: bytes | None) -> None:
+        if resources is not None:
+            self._meta.keep_resources(resources)
         if anew is not None and self._journal is not None:
             self._journal.rewrite([line(record) for record in anew])
         elif self._journal is not None:

@@ -100,6 +100,39 @@ def create_nested(
     return path
 
 
+def link_into(sandbox: Path, container_path: str, leads_to: Path, user: str | None = None) -> None:
+    """Let ``container_path``, which is relative to the sandbox, lead to a directory outside of it.
+
+    Raises :class:`SandboxError` for a path that is absolute or climbs, that goes through a link, or at which there is
+    something else already.
+    """
+    parts = [part for part in container_path.split("/") if part not in ("", ".")]
+    if container_path.startswith("/") or ".." in parts or not parts or "\0" in container_path:
+        raise SandboxError(f"'{container_path}' is no path within the sandbox")
+    try:
+        owner = user_to_switch_to(user)
+        with ExitStack() as opened:
+            directory = os.open(sandbox, _DIRECTORY)
+            opened.callback(os.close, directory)
+            for part in parts[:-1]:
+                directory = _open_or_make(part, directory, owner)
+                opened.callback(os.close, directory)
+            try:
+                os.symlink(leads_to, parts[-1], dir_fd=directory)
+            except FileExistsError:
+                if not _leads_to(parts[-1], directory, leads_to):
+                    raise
+    except (OSError, NoSuchUser) as error:
+        raise SandboxError(f"'{container_path}' cannot be made in '{sandbox}': {_reason(error, user)}") from error
+
+
+def _leads_to(name: str, directory: int, leads_to: Path) -> bool:
+    try:
+        return os.readlink(name, dir_fd=directory) == str(leads_to)
+    except OSError:
+        return False
+
+
 def _part(identifier: str) -> str:
     # Whoever took the identifier in has refused it already; here it would become a path.
     refusal = refuse_id(identifier)
@@ -134,12 +167,14 @@ def _make(root: Path, path: Path, owner: User | None, *, sandbox: bool = True) -
                     os.fchown(directory, owner.uid, owner.gid)
 
 
-def _open_or_make(part: str, directory: int) -> int:
+def _open_or_make(part: str, directory: int, owner: User | None = None) -> int:
     # Looked for first: to be told that there is one already, mkdir waits for the file system's journal.
     with suppress(FileNotFoundError):
         return os.open(part, _DIRECTORY, dir_fd=directory)
     with suppress(FileExistsError):
         os.mkdir(part, _PARENT_MODE, dir_fd=directory)
+        if owner is not None:
+            os.chown(part, owner.uid, owner.gid, dir_fd=directory, follow_symlinks=False)
     return os.open(part, _DIRECTORY, dir_fd=directory)
 
 

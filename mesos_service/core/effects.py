@@ -15,6 +15,7 @@ from mesos_service.domain.checks import Check, Purpose
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, LinkId, StreamId
+from mesos_service.domain.operations import VolumePlace
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo
 
@@ -199,6 +200,36 @@ class StopProbe:
     probe: int
 
 
+@dataclass(frozen=True, slots=True)
+class MakeVolume:
+    """Have a directory for the volume, empty unless it is there already."""
+
+    place: VolumePlace
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveVolume:
+    """Delete what is on the volume; ``VolumeRemoved(token)`` answers. Once for each token, however often it is said:
+    the place may be another volume's by the time it is said again."""
+
+    token: str
+    place: VolumePlace
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetVolume:
+    """``RemoveVolume(token, ...)`` will not be said again."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverVolumes:
+    """Of removals, only these tokens may be said again."""
+
+    tokens: tuple[str, ...]
+
+
 AgentEffect = (
     Reply
     | SendMaster
@@ -212,6 +243,10 @@ AgentEffect = (
     | DestroyContainer
     | StartProbe
     | StopProbe
+    | MakeVolume
+    | RemoveVolume
+    | ForgetVolume
+    | RecoverVolumes
     | Exit
     | Note
     | Span

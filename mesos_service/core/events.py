@@ -13,6 +13,7 @@ from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo, SchedulerMode
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, OperationId, TaskId
 from mesos_service.domain.offers import Offer
+from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
 
 # -- to schedulers -------------------------------------------------------------------------------------------
@@ -58,21 +59,37 @@ class Update:
     status: TaskStatus
 
 
-OperationState = Literal["OPERATION_ERROR", "OPERATION_UNKNOWN"]
-"""As a master has them that does no operations: it cannot do this one, or was never asked for it."""
+OperationState = Literal[
+    "OPERATION_PENDING",
+    "OPERATION_FINISHED",
+    "OPERATION_FAILED",
+    "OPERATION_ERROR",
+    "OPERATION_DROPPED",
+    "OPERATION_UNREACHABLE",
+    "OPERATION_GONE_BY_OPERATOR",
+    "OPERATION_RECOVERING",
+    "OPERATION_UNKNOWN",
+]
+"""Mesos' names. FINISHED and FAILED are an agent's word, all others the master's."""
+AgentOperationState = Literal["OPERATION_PENDING", "OPERATION_FINISHED", "OPERATION_FAILED"]
+"""What an agent has made of an operation; PENDING while it has said nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateOperationStatus:
     """What became of an operation that carries an id (M-SE-07).
 
-    Without uuid, as all that the master says on its own: nobody is to acknowledge it.
+    Without uuid, as all that the master says on its own, nobody is to acknowledge it; with one, it is repeated until
+    the framework does.
     """
 
     operation_id: OperationId
     state: OperationState
     message: str
     agent_id: AgentId | None = None
+    uuid: bytes | None = None
+    converted: Resources = Resources.EMPTY
+    """What a finished operation has made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mesos_service.core.events import AgentOperationState
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
-from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, TaskId
+from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, OperationId, TaskId
+from mesos_service.domain.operations import Operation
+from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
 
 # -- agent to master -----------------------------------------------------------------------------------------
@@ -32,19 +35,48 @@ class TaskReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperationStatus:
+    """What became of an operation on the agent. ``uuid`` is there when the framework is to acknowledge it."""
+
+    state: AgentOperationState
+    message: str = ""
+    uuid: bytes | None = None
+    converted: Resources = Resources.EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationReport:
+    """An operation with an id whose status is not acknowledged yet; ``uuid`` is the master's name for it."""
+
+    uuid: bytes
+    framework_id: FrameworkId
+    operation_id: OperationId
+    operation: Operation
+    status: OperationStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
     """A new agent. ``registration`` is a word of its own choosing by which it knows the answer."""
 
     agent: AgentInfo
     registration: str
+    total: Resources | None = None
+    """With what operations have made of it; ``None``: it is as the description says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reregister:
-    """An agent that has an id: after a lost connection, its own restart, or a new master."""
+    """An agent that has an id: after a lost connection, its own restart, or a new master.
+
+    What it says of its resources holds: operations that it does not know of have not happened (X14c).
+    """
 
     agent: AgentInfo
     registration: str
+    total: Resources | None = None
+    """As in :class:`Register`."""
+    operations: tuple[OperationReport, ...] = ()
     executors: tuple[tuple[FrameworkId, ExecutorInfo], ...] = ()
     tasks: tuple[TaskReport, ...] = ()
     frameworks: tuple[FrameworkInfo, ...] = ()
@@ -88,13 +120,31 @@ class Pong:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateOperation:
+    """What became of the operation that the master knows by ``uuid``; repeated where it has a status uuid."""
+
+    uuid: bytes
+    status: OperationStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentUpdated:
     """The agent's total or attributes changed while it was registered."""
 
     agent: AgentInfo
 
 
-Uplink = Register | Reregister | Unregister | UpdateStatus | ExitedExecutor | MessageFromExecutor | Pong | AgentUpdated
+Uplink = (
+    Register
+    | Reregister
+    | Unregister
+    | UpdateStatus
+    | UpdateOperation
+    | ExitedExecutor
+    | MessageFromExecutor
+    | Pong
+    | AgentUpdated
+)
 
 # -- master to agent -----------------------------------------------------------------------------------------
 
@@ -129,6 +179,24 @@ class RunTaskGroup:
     executor: ExecutorInfo
     tasks: tuple[TaskInfo, ...]
     trace: TraceParent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOperation:
+    """Change the agent's resources, unallocated as they are. ``operation_id`` asks for a status to be acknowledged."""
+
+    uuid: bytes
+    operation: Operation
+    framework_id: FrameworkId | None = None
+    operation_id: OperationId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeOperation:
+    """The framework has heard the status ``status_uuid`` of the operation ``uuid``."""
+
+    uuid: bytes
+    status_uuid: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +264,8 @@ Downlink = (
     | Reregistered
     | RunTask
     | RunTaskGroup
+    | ApplyOperation
+    | AcknowledgeOperation
     | KillTask
     | ShutdownExecutor
     | ShutdownFramework

@@ -28,6 +28,7 @@ from mesos_service.domain.ids import (
     TaskId,
 )
 from mesos_service.domain.offers import DEFAULT_FILTERS, Filters
+from mesos_service.domain.operations import Operation
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
 from mesos_service.plugins.allocator import Quota
 
@@ -89,6 +90,17 @@ class LaunchGroupOperation:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceOperation:
+    """RESERVE, CREATE and their like (M-OP-03 to M-OP-05)."""
+
+    operation: Operation
+    operation_id: OperationId | None = None
+    """Whoever gives one is told what became of it (M-SC-15)."""
+    refusal: str | None = None
+    """Why its resources could not be read; they are empty then."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnsupportedOperation:
     """An operation of Mesos that this master cannot do; it fails alone, the others of the call go on (X14c).
 
@@ -100,7 +112,7 @@ class UnsupportedOperation:
     carried: object = None
 
 
-AcceptOperation = LaunchOperation | LaunchGroupOperation | UnsupportedOperation
+AcceptOperation = LaunchOperation | LaunchGroupOperation | ResourceOperation | UnsupportedOperation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +173,15 @@ class ReconcileOperations(SchedulerCall):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeOperationStatus(SchedulerCall):
+    """``uuid`` is that of the status (M-SC-15)."""
+
+    agent_id: AgentId
+    operation_id: OperationId
+    uuid: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageCall(SchedulerCall):
     agent_id: AgentId
     executor_id: ExecutorId
@@ -187,8 +208,7 @@ class SchedulerHeartbeat(SchedulerCall):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unhandled(SchedulerCall):
-    """A lawful call about what this master does not have (inverse offers, acknowledgements of operations): accepted, no
-    effect."""
+    """A lawful call about what this master does not have (inverse offers): accepted, no effect."""
 
     type: str
 
@@ -333,6 +353,22 @@ class OperatorUpdateWeights:
 OperatorPolicy = OperatorUpdateQuota | OperatorSetQuota | OperatorRemoveQuota | OperatorUpdateWeights
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorOperation:
+    """RESERVE_RESOURCES, CREATE_VOLUMES and their like (M-OM-09, M-OM-10), on what nobody uses.
+
+    Answered 202 when the agent has been told, 400 where the call makes no sense, 409 where too little is free.
+    """
+
+    request: int
+    agent_id: AgentId
+    operation: Operation
+    refusal: str | None = None
+    """As in :class:`ResourceOperation`."""
+    principal: str | None = None
+    stimulus: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Persisted:
     """The registrar has stored the operation; what presumed it may now be said."""
@@ -352,6 +388,7 @@ SchedulerMessage = (
     | Acknowledge
     | Reconcile
     | ReconcileOperations
+    | AcknowledgeOperationStatus
     | MessageCall
     | Request
     | UpdateFramework
@@ -367,6 +404,7 @@ MasterMessage = (
     | OperatorMarkGone
     | OperatorAgents
     | OperatorPolicy
+    | OperatorOperation
     | ExplainFramework
     | UpdateWhitelist
     | Persisted
@@ -517,6 +555,16 @@ class ContainersRecovered:
     found: tuple[FoundContainer, ...] = ()
 
 
+# -- to the agent, from its disk -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRemoved:
+    """What was on the volume that ``RemoveVolume(token, ...)`` named is nobody's any more."""
+
+    token: str
+
+
 # -- to the agent, from its own process ----------------------------------------------------------------------
 
 
@@ -552,6 +600,7 @@ AgentMessage = (
     | ContainerMessage
     | ContainersRecovered
     | ProbeEnded
+    | VolumeRemoved
     | Recover
     | Checkpointed
     | ShutDown

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from mesos_service.domain.attributes import Attribute
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.resources import Resources
 
+RESIZE_VOLUME: Final = "RESIZE_VOLUME"
+AGENT_OPERATION_FEEDBACK: Final = "AGENT_OPERATION_FEEDBACK"
+"""It tells what became of operations on its own resources (M-SC-15)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentInfo:
-    """What an agent says of itself when it registers; ``resources`` is its total, unallocated."""
+    """What an agent says of itself when it registers; ``resources`` is what it was configured with, unallocated.
+
+    Its total is that with what operations have made of it (``domain.operations``).
+    """
 
     hostname: str
     ip: str = "127.0.0.1"

@@ -244,6 +244,14 @@ class Resources:
             for _ in range(copies):
                 yield item
 
+    def spelt_as_in(self, other: Resources) -> Resources:
+        """The same resources; what equals something in ``other`` without being the same, such as a volume that is
+        mounted elsewhere, is as it is there."""
+        if not self._counted:
+            return self
+        known = {item: item for item in other._counted}
+        return _make(self._amounts, {known.get(item, item): copies for item, copies in self._counted.items()})
+
     def __len__(self) -> int:
         """How many resources iteration gives."""
         return len(self._amounts) + sum(self._counted.values())

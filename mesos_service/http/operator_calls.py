@@ -6,7 +6,7 @@ Declared to FastAPI only in the OpenAPI document: the demands on a call (``calls
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -24,6 +24,15 @@ _JSON: Final = (HeaderName(b"Content-Type"), JSON.encode())
 _PROTOBUF: Final = (HeaderName(b"Content-Type"), PROTOBUF.encode())
 _NOT_ACCEPTABLE: Final = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'"
 _NOT_IMPLEMENTED: Final = "501 Not Implemented."
+
+
+class Said(NamedTuple):
+    """An answer that is a status and nothing else."""
+
+    status: int
+
+
+ACCEPTED: Final = Said(202)
 
 
 class Refused(Exception):
@@ -52,7 +61,7 @@ class OperatorCalls(ABC, Generic[CallT]):
         """Raises ``WireError``."""
 
     @abstractmethod
-    async def answer(self, call: CallT) -> msgspec.Struct | None:
+    async def answer(self, call: CallT) -> msgspec.Struct | Said | None:
         """The answer; ``None`` where 200 says it all. Raises ``Refused``."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +82,9 @@ class OperatorCalls(ABC, Generic[CallT]):
             return
         if answer is None:
             await respond_text(send, 200, "")
+            return
+        if isinstance(answer, Said):
+            await respond(send, answer.status, b"", ())
             return
         protobuf = content_type == PROTOBUF
         body, coding = coded(scope, encode_protobuf(answer) if protobuf else encode_message(answer))

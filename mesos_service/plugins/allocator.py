@@ -209,7 +209,7 @@ class Allocator(ABC):
     ) -> None:
         """Operations changed the shape of offered resources (reserve, create, ...); quantities are kept.
 
-        Not called by this version, which does no such operation. The interface is settled for reservations to come.
+        The agent's total changes along. Operations of operators, on what is free, come as :meth:`update_agent`.
         """
 
     def add_offer(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:

@@ -4,7 +4,18 @@ Speaks the v1 HTTP API to any master that does, in the words of ``mesos_service.
 or an agent works inside.
 """
 
+from mesos_service.domain.resources import Resources
 from mesos_service.sdk.errors import CallRefused, NotConnected, SubscriptionEnded, Unreachable
+from mesos_service.sdk.operations import (
+    create,
+    destroy,
+    grow_volume,
+    reserve,
+    reserved,
+    shrink_volume,
+    unreserve,
+    volume,
+)
 from mesos_service.sdk.scheduler import Scheduler
 from mesos_service.sdk.tasks import (
     available,
@@ -21,16 +32,25 @@ from mesos_service.sdk.tasks import (
 __all__ = [
     "CallRefused",
     "NotConnected",
+    "Resources",
     "Scheduler",
     "SubscriptionEnded",
     "Unreachable",
     "available",
     "command_info",
+    "create",
     "custom_executor",
     "default_executor",
+    "destroy",
+    "grow_volume",
     "launch",
     "launch_group",
+    "reserve",
+    "reserved",
     "resources",
+    "shrink_volume",
     "take",
     "task",
+    "unreserve",
+    "volume",
 ]

@@ -27,7 +27,7 @@ from mesos_service.sdk.subscription import Address, Backoff, Subscription, open_
 from mesos_service.sdk.succession import Succession
 from mesos_service.wire import scheduler as wire
 from mesos_service.wire.agents import MasterInfo
-from mesos_service.wire.common import AgentID, ExecutorID, FrameworkID, OfferID, TaskID
+from mesos_service.wire.common import AgentID, ExecutorID, FrameworkID, OfferID, OperationID, TaskID
 from mesos_service.wire.convert.values import duration_to_wire
 from mesos_service.wire.decode import decode_leniently
 from mesos_service.wire.encode import encode_message
@@ -147,7 +147,7 @@ class Scheduler:
         """An agent is gone, or, with ``executor_id``, an executor has ended; ``status`` is a raw wait status."""
 
     async def operation_status(self, status: OperationStatus) -> None:
-        """What became of an operation that had an id; this master refuses all but launches (M-SE-07)."""
+        """What became of an operation that had an id (M-SC-15); acknowledged like a task's update when this returns."""
 
     async def error(self, message: str) -> None:
         """The master's last word; :meth:`run` then ends with :class:`SubscriptionEnded`."""
@@ -279,6 +279,8 @@ class Scheduler:
             await self.rescind(event.rescind.offer_id.value)
         elif event.update_operation_status is not None:
             await self.operation_status(event.update_operation_status.status)
+            if self._acknowledges:
+                await self._acknowledge_quietly(event.update_operation_status.status)
         elif event.failure is not None:
             failure = event.failure
             await self.failure(
@@ -412,6 +414,27 @@ class Scheduler:
         )
         await self.call(wire.Call(type="RECONCILE", reconcile=reconcile))
 
+    async def acknowledge_operation(self, status: OperationStatus) -> None:
+        """Acknowledge what became of an operation. Without uuid there is nothing to do."""
+        if status.uuid is None or status.operation_id is None:
+            return
+        acknowledge = wire.CallAcknowledgeOperationStatus(
+            agent_id=status.agent_id, uuid=status.uuid.value, operation_id=status.operation_id
+        )
+        await self.call(wire.Call(type="ACKNOWLEDGE_OPERATION_STATUS", acknowledge_operation_status=acknowledge))
+
+    async def reconcile_operations(self, *asked: tuple[str, str | None]) -> None:
+        """Ask what became of operations, by (id, agent id); without any, of all that the master knows."""
+        reconcile = wire.CallReconcileOperations(
+            operations=tuple(
+                wire.CallReconcileOperationsOperation(
+                    operation_id=OperationID(value=operation_id), agent_id=_agent_id(agent_id)
+                )
+                for operation_id, agent_id in asked
+            )
+        )
+        await self.call(wire.Call(type="RECONCILE_OPERATIONS", reconcile_operations=reconcile))
+
     async def send(self, agent_id: str, executor_id: str, data: bytes) -> None:
         """Send bytes to an executor; they may be lost (M-SC-11)."""
         message = wire.CallMessage(
@@ -436,14 +459,18 @@ class Scheduler:
         await self.call(wire.Call(type="TEARDOWN"))
         self.stop()
 
-    async def _acknowledge_quietly(self, status: TaskStatus) -> None:
+    async def _acknowledge_quietly(self, status: TaskStatus | OperationStatus) -> None:
         """An acknowledgement that is lost is no harm: the update comes again and so does its acknowledgement."""
         if self._stopped.is_set():
             return
         try:
-            await self.acknowledge(status)
+            if isinstance(status, TaskStatus):
+                await self.acknowledge(status)
+            else:
+                await self.acknowledge_operation(status)
         except (NotConnected, CallRefused) as fault:
-            log.info("update of task %s not acknowledged: %s", status.task_id.value, fault)
+            what = status.task_id if isinstance(status, TaskStatus) else status.operation_id
+            log.info("update of %s not acknowledged: %s", what.value if what is not None else "", fault)
 
 
 def _decode(record: bytes) -> wire.Event:

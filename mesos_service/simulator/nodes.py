@@ -22,6 +22,7 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.checks import CheckType, ProbeResult, Purpose
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import ContainerId, FrameworkId, LinkId, TaskId
+from mesos_service.domain.operations import VolumePlace
 from mesos_service.domain.tasks import Source, TaskState
 from mesos_service.simulator.clock import VirtualClock
 from mesos_service.simulator.masters import Journal, Masters
@@ -97,6 +98,10 @@ class AgentNode:
         self._launch_fails = launch_fails
         self._planned = float("inf")
         self._containers: dict[ContainerId, SimContainer] = {}
+        self.volumes: dict[VolumePlace, int] = {}
+        """Directories of volumes, each with a number that no other ever had."""
+        self._volumes_made = 0
+        self._removals: set[str] = set()
         self._masters: Masters | None = None
         self._link_counter = 0
         self._isolated_until = 0.0
@@ -250,6 +255,18 @@ class AgentNode:
                 )
             case effects.StopProbe():
                 pass  # Its answer is on the way, and means nothing any more.
+            case effects.MakeVolume(place):
+                self.volumes.setdefault(place, self._volumes_made)
+                self._volumes_made += 1
+            case effects.RemoveVolume(token, place):
+                if token not in self._removals:
+                    self._removals.add(token)
+                    self.volumes.pop(place, None)
+                self._later(0.002 * self._source.random(), _call(self.take, messages.VolumeRemoved(token)))
+            case effects.ForgetVolume(token):
+                self._removals.discard(token)
+            case effects.RecoverVolumes(tokens):
+                self._removals &= set(tokens)
             case effects.Exit():
                 self.exited = True
                 if self._connection is not None:

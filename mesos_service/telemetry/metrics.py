@@ -216,7 +216,7 @@ def _master_gauges(state: MasterState, now: float) -> Snapshot:
     used: dict[str, int] = {}
     offered: dict[str, int] = {}
     for agent in state.agents.values():
-        add_scalars(total, agent.info.resources)
+        add_scalars(total, agent.total)
         for resources in agent.used.values():
             add_scalars(used, resources)
     for offer in state.offers.values():
@@ -303,7 +303,7 @@ class AgentMetrics:
         """All metrics by name, sorted as Mesos sorts them. ``now`` is unix seconds. Linear in executors and tasks."""
         total: dict[str, int] = {}
         used: dict[str, int] = {}
-        add_scalars(total, state.info.resources)
+        add_scalars(total, state.total)
         executors = dict.fromkeys(ExecutorState, 0)
         tasks = dict.fromkeys(ACTIVE, 0)
         for framework in state.frameworks.values():

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -24,6 +24,8 @@ from mesos_service.wire.agents import AgentInfo, AgentInfoCapability
 from mesos_service.wire.base import Int32, Message
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.frameworks import FrameworkInfo
+from mesos_service.wire.offers import OfferOperation
+from mesos_service.wire.resources import Resource
 from mesos_service.wire.tasks import ExecutorInfo, TaskInfo, TaskState, TaskStatus
 
 
@@ -60,18 +62,49 @@ class TaskReport(Message, kw_only=True):
     statuses: tuple[TaskStatus, ...] = ()
 
 
+AgentOperationState = Literal["OPERATION_PENDING", "OPERATION_FINISHED", "OPERATION_FAILED"]
+"""What an agent may have made of an operation."""
+
+
+class OperationStatus(Message, kw_only=True):
+    """What became of an operation. ``uuid`` is there when the framework is to acknowledge it."""
+
+    state: AgentOperationState
+    message: str = ""
+    uuid: bytes | None = None
+    converted: tuple[Resource, ...] = ()
+
+
+class OperationReport(Message, kw_only=True):
+    """An operation with an id that is not acknowledged yet; ``uuid`` is the master's name for it."""
+
+    uuid: bytes
+    framework_id: str
+    operation: OfferOperation
+    status: OperationStatus
+
+
 class Register(LinkMessage, kw_only=True, tag="REGISTER"):
-    """A new agent. The answer repeats ``registration``, as there is no agent id yet to address it by."""
+    """A new agent. The answer repeats ``registration``, as there is no agent id yet to address it by.
+
+    ``total`` is what operations have made of its resources; without it, it is as ``agent`` says.
+    """
 
     agent: AgentDescription
     registration: str
+    total: tuple[Resource, ...] | None = None
 
 
 class Reregister(LinkMessage, kw_only=True, tag="REREGISTER"):
-    """An agent that has an id (in ``agent.info.id``) is back, with all it runs (X20)."""
+    """An agent that has an id (in ``agent.info.id``) is back, with all it runs (X20).
+
+    Operations that are neither done in ``total`` nor among ``operations`` have not happened (X14c).
+    """
 
     agent: AgentDescription
     registration: str
+    total: tuple[Resource, ...] | None = None
+    operations: tuple[OperationReport, ...] = ()
     executors: tuple[ExecutorReport, ...] = ()
     tasks: tuple[TaskReport, ...] = ()
     frameworks: tuple[FrameworkInfo, ...] = ()
@@ -88,6 +121,13 @@ class UpdateStatus(LinkMessage, kw_only=True, tag="UPDATE"):
     status: TaskStatus
     executor_id: str | None = None
     latest_state: TaskState | None = None
+
+
+class UpdateOperation(LinkMessage, kw_only=True, tag="UPDATE_OPERATION"):
+    """What became of the operation that the master knows by ``uuid``; repeated where the status has a uuid."""
+
+    uuid: bytes
+    status: OperationStatus
 
 
 class ExitedExecutor(LinkMessage, kw_only=True, tag="EXITED_EXECUTOR"):
@@ -114,7 +154,17 @@ class AgentUpdated(LinkMessage, kw_only=True, tag="UPDATE_AGENT"):
     agent: AgentDescription
 
 
-Uplink = Register | Reregister | Unregister | UpdateStatus | ExitedExecutor | MessageFromExecutor | Pong | AgentUpdated
+Uplink = (
+    Register
+    | Reregister
+    | Unregister
+    | UpdateStatus
+    | UpdateOperation
+    | ExitedExecutor
+    | MessageFromExecutor
+    | Pong
+    | AgentUpdated
+)
 
 
 class UplinkBatch(Message, kw_only=True):
@@ -174,6 +224,21 @@ class RunTaskGroup(LinkMessage, kw_only=True, tag="RUN_TASK_GROUP"):
     framework: FrameworkInfo
     executor: ExecutorInfo
     tasks: tuple[TaskInfo, ...]
+
+
+class ApplyOperation(LinkMessage, kw_only=True, tag="APPLY_OPERATION"):
+    """Change the agent's resources. An ``operation.id`` asks for a status that is repeated until acknowledged."""
+
+    uuid: bytes
+    operation: OfferOperation
+    framework_id: str | None = None
+
+
+class AcknowledgeOperation(LinkMessage, kw_only=True, tag="ACKNOWLEDGE_OPERATION"):
+    """The framework has heard the status ``status_uuid`` of the operation ``uuid``."""
+
+    uuid: bytes
+    status_uuid: bytes
 
 
 class EncodedRunTask(LinkMessage, kw_only=True, tag="RUN_TASK"):
@@ -247,6 +312,8 @@ Downlink = (
     | Reregistered
     | RunTask
     | RunTaskGroup
+    | ApplyOperation
+    | AcknowledgeOperation
     | KillTask
     | ShutdownExecutor
     | ShutdownFramework

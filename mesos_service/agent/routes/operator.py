@@ -18,6 +18,7 @@ from mesos_service.wire.convert.values import time_to_wire
 from mesos_service.wire.decode import read_agent_call
 from mesos_service.wire.render import agent_v1 as render
 from mesos_service.wire.render.common_v1 import flags, metrics
+from mesos_service.wire.render.operations import operations_of_agent
 
 
 def _health(service: AgentReads) -> Response:
@@ -58,8 +59,8 @@ def _tasks(service: AgentReads) -> Response:
 
 
 def _operations(service: AgentReads) -> Response:
-    # Operations on resources that last beyond one moment do not exist yet, so none is ever under way.
-    return Response(type="GET_OPERATIONS", get_operations=operator.ResponseGetOperations())
+    known = operations_of_agent(service.state)
+    return Response(type="GET_OPERATIONS", get_operations=operator.ResponseGetOperations(operations=known))
 
 
 _READS: Final[Mapping[str, Callable[[AgentReads], Response]]] = {

@@ -22,9 +22,11 @@ from mesos_service.core.trace import TraceParent
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
+from mesos_service.domain.operations import made_by_operations
 from mesos_service.domain.tasks import TaskInfo
 
 REASON_TASK_INVALID: Final = "REASON_TASK_INVALID"
+REASON_RESOURCES_UNKNOWN: Final = "REASON_RESOURCES_UNKNOWN"
 
 
 def on_run_task(turn: Turn, message: RunTask) -> None:
@@ -52,7 +54,11 @@ def _run(
     if framework_id is None or not tasks or not _is_for_us(turn, framework_id, tasks):
         return
     executor_info = executor_info or command_executor.describe(tasks[0])
-    refusal = _refuse_tasks(turn, tasks) or _refuse_executor(turn, framework_id, executor_info)
+    refusal = (
+        _refuse_tasks(turn, tasks)
+        or _refuse_resources(turn, tasks, executor_info)
+        or _refuse_executor(turn, framework_id, executor_info)
+    )
     if refusal is not None:
         for task in tasks:
             status_updates.drop(
@@ -111,6 +117,19 @@ def _refuse_tasks(turn: Turn, tasks: tuple[TaskInfo, ...]) -> _Refusal | None:
         text = refuse_limits(task, turn.state.options)
         if text is not None:
             return _Refusal(REASON_LIMITS_NOT_ENFORCED, text)
+    return None
+
+
+def _refuse_resources(turn: Turn, tasks: tuple[TaskInfo, ...], executor_info: ExecutorInfo) -> _Refusal | None:
+    """What is to be used of reservations and volumes must have come about here (X14c).
+
+    The operation that was to make it may have been lost on its way, or may have failed.
+    """
+    known = turn.state.total
+    for resources in (*(task.resources for task in tasks), executor_info.resources):
+        made = made_by_operations(resources)
+        if made and not known.contains(made.unallocated()):
+            return _Refusal(REASON_RESOURCES_UNKNOWN, f"{known.shortage(made.unallocated())} is unknown to the agent")
     return None
 
 

@@ -11,10 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mesos_service.core.agent.state import AgentState, Executor, Framework, Task, Termination, UpdateStream
+from mesos_service.core.link import OperationReport
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId, TaskId
+from mesos_service.domain.operations import VolumePlace, made_by_operations
+from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
 
 
@@ -23,6 +26,32 @@ class AgentKept:
     """Who this agent is, its id included."""
 
     info: AgentInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcesKept:
+    """What operations have made of the agent's resources, and the operation that did so where it is to be told of.
+
+    One record, so that neither is ever known without the other. Unlike all else it outlives the agent's id.
+    """
+
+    made: Resources
+    doomed: tuple[tuple[str, VolumePlace], ...] = ()
+    operation: OperationReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationKept:
+    """An operation that failed, or that is still to be told of when all is written anew."""
+
+    operation: OperationReport
+
+
+@dataclass(frozen=True, slots=True)
+class OperationForgotten:
+    """The framework has taken note of it, or is gone."""
+
+    uuid: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +150,9 @@ class FrameworkForgotten:
 
 Record = (
     AgentKept
+    | ResourcesKept
+    | OperationKept
+    | OperationForgotten
     | FrameworkKept
     | ExecutorKept
     | TaskKept
@@ -131,6 +163,11 @@ Record = (
     | ExecutorForgotten
     | FrameworkForgotten
 )
+
+
+def resources_kept(state: AgentState, operation: OperationReport | None = None) -> ResourcesKept:
+    """The record of the agent's resources as they are now."""
+    return ResourcesKept(made_by_operations(state.total), tuple(state.doomed.items()), operation)
 
 
 def executor_kept(executor: Executor, terminating: bool) -> ExecutorKept:
@@ -183,6 +220,9 @@ def snapshot(state: AgentState) -> list[Record]:
     records: list[Record] = []
     if state.agent_id is not None:
         records.append(AgentKept(state.info))
+    if state.total != state.info.resources or state.doomed:
+        records.append(resources_kept(state))
+    records.extend(OperationKept(pending.report) for pending in state.operations.values())
     for framework in state.frameworks.values():
         if framework.info.checkpoint:
             records.extend(_snapshot_framework(framework))

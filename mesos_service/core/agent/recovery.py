@@ -20,6 +20,7 @@ from mesos_service.core.agent import (
     custom_executor,
     default_executor,
     executors,
+    operations,
     registration,
     shutdown,
 )
@@ -63,6 +64,7 @@ def on_recover(turn: Turn, message: Recover) -> None:
         if found is not None:
             launched.append(_describe(*found, container_id, container))
     turn.state.recovering = Recovering(cleanup=message.cleanup)
+    operations.recover_volumes(turn)
     turn.do(RecoverContainers(tuple(launched)))
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mesos_service.core.agent import status_updates
-from mesos_service.core.agent.records import AgentKept, FrameworkKept
+from mesos_service.core.agent import operation_updates, status_updates
+from mesos_service.core.agent.records import AgentKept, FrameworkKept, resources_kept
 from mesos_service.core.agent.state import ExecutorState, Framework, RegistrationDue, Task
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.effects import Exit
@@ -59,7 +59,7 @@ def on_registration_due(turn: Turn) -> None:
     state, options = turn.state, turn.state.options
     state.registration_attempts += 1
     if state.agent_id is None:
-        turn.tell_master(Register(agent=state.info, registration=state.registration))
+        turn.tell_master(Register(agent=state.info, registration=state.registration, total=state.total))
     else:
         turn.tell_master(_reregister(turn))
     factor = max(options.registration_backoff_factor_seconds, RETRY_SECONDS_MIN)
@@ -123,11 +123,18 @@ def start_registration(turn: Turn) -> None:
     state.timers.set(RegistrationDue(), turn.now + wait)
 
 
+def begin_anew(turn: Turn) -> None:
+    """Register again on the same link: the master's books and this agent's differ, and what is told then holds."""
+    _lose_registration(turn)
+    start_registration(turn)
+
+
 def _lose_registration(turn: Turn) -> None:
     turn.state.timers.cancel(RegistrationDue())
     if turn.state.registered:
         turn.state.registered = False
         status_updates.pause(turn)
+        operation_updates.pause(turn)
 
 
 def _registered(turn: Turn, registration: str, agent_id: AgentId) -> bool:
@@ -144,10 +151,14 @@ def _registered(turn: Turn, registration: str, agent_id: AgentId) -> bool:
     if state.agent_id is None:
         state.info = replace(state.info, agent_id=agent_id)
         turn.checkpoint(AgentKept(state.info))
+        if state.total != state.info.resources or state.doomed:
+            # Made under another id, of the agent that worked here before.
+            turn.checkpoint(resources_kept(state))
     state.registered = True
     state.registered_at = turn.now
     turn.note(fact, agent_id=agent_id, attempts=state.registration_attempts)
     status_updates.resume(turn)
+    operation_updates.resume(turn)
     return True
 
 
@@ -182,6 +193,8 @@ def _reregister(turn: Turn) -> Reregister:
     return Reregister(
         agent=turn.state.info,
         registration=turn.state.registration,
+        total=turn.state.total,
+        operations=tuple(pending.report for pending in turn.state.operations.values()),
         executors=tuple(executors),
         tasks=tuple(tasks),
         frameworks=tuple(one.info for one in turn.state.frameworks.values() if not one.terminating),

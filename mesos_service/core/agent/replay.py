@@ -17,7 +17,10 @@ from mesos_service.core.agent.records import (
     ExecutorKept,
     FrameworkForgotten,
     FrameworkKept,
+    OperationForgotten,
+    OperationKept,
     Record,
+    ResourcesKept,
     StreamKept,
     TaskKept,
     TaskMoved,
@@ -32,6 +35,7 @@ from mesos_service.core.agent.state import (
     Executor,
     ExecutorState,
     Framework,
+    PendingOperation,
     PendingUpdate,
     Recovering,
     Task,
@@ -39,6 +43,8 @@ from mesos_service.core.agent.state import (
 )
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorType
+from mesos_service.domain.operations import with_made
+from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState
 
 
@@ -51,10 +57,20 @@ def kept_agent(records: Iterable[Record]) -> AgentInfo | None:
     return found
 
 
+def kept_resources(records: Iterable[Record]) -> Resources:
+    """What operations had made of the agent's resources."""
+    made = Resources.EMPTY
+    for record in records:
+        if isinstance(record, ResourcesKept):
+            made = record.made
+    return made
+
+
 def replay(state: AgentState, records: Iterable[Record]) -> None:
     """Fill a fresh ``state`` with what the records tell; it then waits for ``Recover``.
 
-    Its own description stays, save for the id, which the records know.
+    Its own description stays, save for the id, which the records know. That its resources are enough for what was made
+    of them is the caller's to see to.
     """
     for record in records:
         _apply(state, record)
@@ -68,6 +84,15 @@ def _apply(state: AgentState, record: Record) -> None:
     match record:
         case AgentKept(info):
             state.info = replace(state.info, agent_id=info.agent_id)
+        case ResourcesKept(made, doomed, operation):
+            state.total = with_made(state.info.resources, made)
+            state.doomed = dict(doomed)
+            if operation is not None:
+                state.operations[operation.uuid] = PendingOperation(operation)
+        case OperationKept(operation):
+            state.operations[operation.uuid] = PendingOperation(operation)
+        case OperationForgotten(uuid):
+            state.operations.pop(uuid, None)
         case FrameworkKept():
             _framework(state, record)
         case FrameworkForgotten(framework_id):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from mesos_service.core.agent import command_executor, default_executor, executors, status_updates
+from mesos_service.core.agent import command_executor, default_executor, executors, operation_updates, status_updates
 from mesos_service.core.agent.records import FrameworkKept
 from mesos_service.core.agent.state import Ending, Executor, ExecutorState, Framework
 from mesos_service.core.agent.turn import Turn
@@ -53,6 +53,7 @@ def end(turn: Turn, ending: Ending) -> None:
     state.ending = ending
     state.registered = False
     status_updates.pause(turn)
+    operation_updates.pause(turn)
     turn.note("agent.shutting_down", message=ending.message)
     for framework_id in list(state.frameworks):
         shut_down_framework(turn, framework_id)
@@ -62,6 +63,7 @@ def end(turn: Turn, ending: Ending) -> None:
 def shut_down_framework(turn: Turn, framework_id: FrameworkId) -> None:
     """End all it runs here, and forget what was still to be told."""
     status_updates.forget_framework(turn, framework_id)
+    operation_updates.forget_framework(turn, framework_id)
     framework = turn.state.frameworks.get(framework_id)
     if framework is None or framework.terminating:
         return

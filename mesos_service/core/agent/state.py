@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mesos_service.core.link import OperationReport
 from mesos_service.core.timers import Timers
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import AgentInfo
@@ -19,6 +20,7 @@ from mesos_service.domain.checks import CheckStatus, Purpose
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, LinkId, StreamId, TaskId
+from mesos_service.domain.operations import VolumePlace
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
@@ -255,6 +257,13 @@ class RetryDue:
 
 
 @dataclass(frozen=True, slots=True)
+class OperationRetryDue:
+    """Say again what became of an operation (M-SC-15)."""
+
+    uuid: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutorRegistrationOverdue:
     """The executor in this container has not subscribed (M-EX-04)."""
 
@@ -318,6 +327,7 @@ class CheckOverdue:
 Deadline = (
     RegistrationDue
     | RetryDue
+    | OperationRetryDue
     | ExecutorRegistrationOverdue
     | ExecutorReconnectOverdue
     | RecoveryOverdue
@@ -328,6 +338,15 @@ Deadline = (
     | CheckDue
     | CheckOverdue
 )
+
+
+@dataclass(slots=True)
+class PendingOperation:
+    """An operation that its framework has not acknowledged."""
+
+    report: OperationReport
+    retry_seconds: float = 0.0
+    """The pause before its status is sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +394,12 @@ class AgentState:
     containers: dict[ContainerId, Container] = field(default_factory=dict)
     executor_streams: dict[StreamId, ContainerId] = field(default_factory=dict)
     streams: dict[tuple[FrameworkId, TaskId], UpdateStream] = field(default_factory=dict)
+    total: Resources = Resources.EMPTY
+    """What it was configured with, and what operations have made of that (X14c)."""
+    operations: dict[bytes, PendingOperation] = field(default_factory=dict)
+    """Those with an id, by the master's name for them."""
+    doomed: dict[str, VolumePlace] = field(default_factory=dict)
+    """Volumes that were destroyed and perhaps not removed yet, by the token of that."""
     timers: Timers = field(default_factory=Timers)
     probes: int = 0
     """The number of the last try of a check."""
@@ -388,6 +413,10 @@ class AgentState:
     ending: Ending | None = None
     """Set once the agent is shutting down: nothing new starts."""
     exited: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.total:
+            self.total = self.info.resources
 
     @property
     def agent_id(self) -> AgentId | None:

@@ -12,6 +12,8 @@ from mesos_service.core.agent import (
     executors,
     kills,
     launching,
+    operation_updates,
+    operations,
     recovery,
     registration,
     shutdown,
@@ -28,6 +30,7 @@ from mesos_service.core.agent.state import (
     ExecutorRegistrationOverdue,
     ExecutorShutdownOverdue,
     KillOverdue,
+    OperationRetryDue,
     RecoveryOverdue,
     RegistrationDue,
     RetryDue,
@@ -35,7 +38,9 @@ from mesos_service.core.agent.state import (
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.effects import AgentEffect
 from mesos_service.core.link import (
+    AcknowledgeOperation,
     AcknowledgeUpdate,
+    ApplyOperation,
     FrameworkUpdated,
     KillTask,
     MessageToAgent,
@@ -71,6 +76,7 @@ from mesos_service.core.messages import (
     Recover,
     ShutDown,
     Tick,
+    VolumeRemoved,
 )
 from mesos_service.domain.errors import InvariantBroken
 
@@ -117,6 +123,8 @@ def step(state: AgentState, message: AgentMessage, now: float) -> list[AgentEffe
             recovery.on_recover(turn, message)
         case ContainersRecovered():
             recovery.on_containers_recovered(turn, message)
+        case VolumeRemoved():
+            operations.on_volume_removed(turn, message)
         case ShutDown():
             shutdown.on_shut_down(turn)
         case _:
@@ -147,6 +155,10 @@ def _from_master(turn: Turn, envelope: FromMaster) -> None:
             registration.on_ping(turn, message)
         case RunTaskGroup():
             launching.on_run_task_group(turn, message)
+        case ApplyOperation():
+            operations.on_apply(turn, message)
+        case AcknowledgeOperation():
+            operation_updates.on_acknowledge(turn, message)
         case MessageToAgent():
             custom_executor.on_message_to_executor(turn, message)
         case FrameworkUpdated():
@@ -186,6 +198,8 @@ def _on_deadline(turn: Turn, deadline: Deadline) -> None:
     match deadline:
         case RetryDue():
             status_updates.on_retry_due(turn, deadline)
+        case OperationRetryDue():
+            operation_updates.on_retry_due(turn, deadline)
         case KillOverdue():
             kills.on_kill_overdue(turn, deadline)
         case CompletionOverdue():

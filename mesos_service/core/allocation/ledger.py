@@ -15,6 +15,7 @@ was removed, or has not come back yet) are not free either, but count for no rol
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from mesos_service.core.allocation.consumption import count
 from mesos_service.core.allocation.drf import Scale
@@ -264,7 +265,8 @@ class Ledger:
         if agent.overbooked:
             self._count_free(agent)
         else:
-            freed = resources.unallocated()
+            # A volume may have been mounted elsewhere by its user; what is free is as the agent has it.
+            freed = resources.unallocated().spelt_as_in(agent.total)
             free = agent.free
             agent.set_free(freed if free is Resources.EMPTY else free + freed)
             if self.quota:
@@ -308,6 +310,7 @@ class Ledger:
                 for role, share in by_role(part):
                     self.quota.use(role, share, sign)
         agent.offered = holding(agent.offered, framework_id, rest + after)
+        agent.view = replace(agent.view, total=total)
         self._set_total(agent, total)
         self._sort_in(agent)
 

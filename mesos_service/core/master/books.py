@@ -14,7 +14,9 @@ from mesos_service.core.master.turn import Turn
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId
 from mesos_service.domain.offers import Offer
+from mesos_service.domain.operations import Conversion
 from mesos_service.domain.resources import Resources
+from mesos_service.plugins.allocator import AgentView
 
 NOTHING: Final = Resources.EMPTY
 
@@ -115,14 +117,49 @@ def count_free(agent: Agent) -> None:
         held = held + resources.unallocated()
     for offer in agent.offers.values():
         held = held + offer.resources.unallocated()
-    agent.free, agent.overbooked = agent.info.resources.without(held)
+    agent.free, agent.overbooked = agent.total.without(held)
 
 
 def _free(agent: Agent, resources: Resources) -> None:
     if agent.overbooked:
         count_free(agent)
     else:
-        agent.free = agent.free + resources.unallocated()
+        # A volume may have been mounted elsewhere by its user; what is free is as the agent has it.
+        agent.free = agent.free + resources.unallocated().spelt_as_in(agent.total)
+
+
+# -- conversions ---------------------------------------------------------------------------------------------
+
+
+def convert_offered(turn: Turn, framework_id: FrameworkId, agent: Agent, change: Conversion) -> None:
+    """What is offered to the framework becomes something else, and the agent's total with it (X14c).
+
+    Both come with the allocation role. Like all that an answer to an offer does, this is between the end of the offer
+    and the use, or return, of what it held.
+    """
+    agent.total = agent.total - change.consumed.unallocated() + change.converted.unallocated()
+    turn.state.allocator.update_allocation(framework_id, agent.agent_id, change.consumed, change.converted)
+
+
+def convert_free(turn: Turn, agent: Agent, change: Conversion) -> None:
+    """What is free becomes something else."""
+    agent.total = agent.total - change.consumed + change.converted
+    agent.free = agent.free - change.consumed + change.converted
+    turn.state.allocator.update_agent(view(agent))
+    touch(turn, agent.agent_id)
+
+
+def view(agent: Agent) -> AgentView:
+    """What the allocator may know of an agent."""
+    info = agent.info
+    return AgentView(
+        agent_id=agent.agent_id,
+        hostname=info.hostname,
+        total=agent.total,
+        attributes=info.attributes,
+        region=info.region,
+        zone=info.zone,
+    )
 
 
 # -- executors -----------------------------------------------------------------------------------------------

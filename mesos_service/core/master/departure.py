@@ -13,7 +13,7 @@ from typing import Final
 from mesos_service.core.effects import SendAgent
 from mesos_service.core.events import Failure
 from mesos_service.core.link import Ping, ShutdownAgent
-from mesos_service.core.master import addresses, books, copies, offers, tasks
+from mesos_service.core.master import addresses, books, copies, offers, operations, tasks
 from mesos_service.core.master.deadlines import PingDue, ReregistrationOverdue
 from mesos_service.core.master.state import Agent, Framework, MasterState, Task
 from mesos_service.core.master.turn import Turn
@@ -246,6 +246,7 @@ def _remove(
                 _keep_unreachable(state, framework, task)
             else:
                 framework.completed_tasks.append(task)
+    operations.lose_agent(turn, agent, unreachable_at is not None)
     for framework_id in agent.executors:
         state.frameworks[framework_id].executors.pop(agent_id, None)
     copies.forget_agent(turn, agent)

@@ -82,7 +82,7 @@ def _check_agent(state: MasterState, agent: Agent) -> None:
         _must(executor_id in agent.executors.get(framework_id, {}), f"{what} doubts {executor_id}, which is not there")
 
     held = _sum(agent.used.values()) + _sum(offer.resources for offer in agent.offers.values())
-    total = agent.info.resources
+    total = agent.total
     short = total.shortage(held.unallocated())
     _must(bool(short) == agent.overbooked, f"{what}: {short or 'nothing'} is short, but overbooked={agent.overbooked}")
     _same(f"free on {what}", agent.free, total - (held.unallocated() - short))
@@ -92,6 +92,11 @@ def _check_agent(state: MasterState, agent: Agent) -> None:
     _must(agent.active or not agent.offers, f"{what} is not active and has offers outstanding")
     _must(agent.connected == (agent.link_id is not None), f"{what} is connected without a link, or the other way round")
     _must(agent.connected or not agent.active, f"{what} is active but not connected")
+    for uuid, record in agent.operations.items():
+        _must(record.uuid == uuid and record.agent_id == agent_id, f"{what} has an operation under a wrong name")
+        if record.framework_id is not None and record.operation_id is not None:
+            known = state.operations.get((record.framework_id, record.operation_id))
+            _must(known is record, f"{what} has operation {record.operation_id}, which nobody finds by its id")
     if agent.link_id is not None:
         _must(agent_id in state.links.get(agent.link_id, {}), f"{what} is not on its link {agent.link_id}")
 
@@ -187,6 +192,13 @@ def _check_offers(state: MasterState) -> None:
     by_framework = {one: offer for framework in state.frameworks.values() for one, offer in framework.offers.items()}
     _same("offers by agent", by_agent, state.offers)
     _same("offers by framework", by_framework, state.offers)
+    by_id = {
+        (record.framework_id, record.operation_id): record
+        for agent in state.agents.values()
+        for record in agent.operations.values()
+        if record.operation_id is not None
+    }
+    _same("operations by id", set(state.operations), set(by_id))
     waiting = {offer_id for _, offer_id in state.offer_expiries}
     for offer_id, offer in state.offers.items():
         _must(offer.expires_at is None or offer_id in waiting, f"offer {offer_id} would never run out")
@@ -206,6 +218,8 @@ def _check_allocator(state: MasterState, ledger: Ledger) -> None:
             offered[offer.framework_id] = offered.get(offer.framework_id, Resources.EMPTY) + offer.resources
         _same(f"offered on {agent_id} by the allocator", dict(book.offered), offered)
         _same(f"allocated on {agent_id} by the allocator", dict(book.allocated), agent.used)
+        _same(f"total of {agent_id} in the allocator", book.total, agent.total)
+        _same(f"free on {agent_id} by the allocator", book.free, agent.free)
         _must(book.active == agent.active, f"agent {agent_id}: the allocator has active={book.active}")
     for framework_id, known in ledger.frameworks.items():
         framework = state.frameworks[framework_id]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final, assert_never
 
 from mesos_service.core.events import Rescind
-from mesos_service.core.master import books, operations, validation
+from mesos_service.core.master import books, operations, reservations, validation
 from mesos_service.core.master.launching import Launch, drop
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
@@ -21,11 +21,11 @@ from mesos_service.core.messages import (
     Decline,
     LaunchGroupOperation,
     LaunchOperation,
+    ResourceOperation,
     UnsupportedOperation,
 )
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.offers import Filters, Offer
-from mesos_service.domain.tasks import TaskInfo
 
 REFUSE_SECONDS_DEFAULT: Final = 5.0
 REFUSE_SECONDS_MAX: Final = 365 * 86400.0
@@ -77,13 +77,13 @@ def on_accept(turn: Turn, framework: Framework, call: Accept) -> None:
         for offer in offers:
             _decline(turn, framework, offer, HOLD, call.caller_trace)
         for operation in call.operations:
-            if isinstance(operation, UnsupportedOperation):
-                operations.refuse(turn, framework, operation, f"was sent with invalid offers: {refusal}")
+            if isinstance(operation, ResourceOperation | UnsupportedOperation):
+                operations.refuse_with_offers(turn, framework, operation, refusal)
             else:
                 drop(turn, framework, operation.tasks, "REASON_INVALID_OFFERS", _invalid_offers(refusal))
         return
     seconds = refuse_seconds(call.filters, state.options.allocation_interval_seconds)
-    if not any(_tasks_of(operation) for operation in call.operations):
+    if not any(_uses(operation) for operation in call.operations):
         for operation in call.operations:
             if isinstance(operation, UnsupportedOperation):
                 operations.refuse_unsupported(turn, framework, operation)
@@ -98,20 +98,26 @@ def on_accept(turn: Turn, framework: Framework, call: Accept) -> None:
         _accepted(turn, framework, offer, call.caller_trace)
     trace = _accept_span(turn, offers, call)
     launch = Launch(turn, framework, agent, offers[0].role, available, offers[0].offer_id, trace)
+    conversions = reservations.Conversions(turn, framework, agent, offers[0].role, launch)
     for operation in call.operations:
         match operation:
             case LaunchOperation():
                 launch.tasks(operation)
             case LaunchGroupOperation():
                 launch.group(operation)
+            case ResourceOperation():
+                conversions.apply(operation)
             case UnsupportedOperation():
                 operations.refuse_unsupported(turn, framework, operation)
             case _:
                 assert_never(operation)
     if launch.taken:
         books.use_offered(turn, framework.framework_id, agent, launch.taken)
-    if launch.left:
-        books.give_back(turn, framework.framework_id, agent, launch.left, seconds)
+    changed, untouched = conversions.split(launch.left)
+    if changed:
+        books.give_back(turn, framework.framework_id, agent, changed, None)
+    if untouched:
+        books.give_back(turn, framework.framework_id, agent, untouched, seconds)
 
 
 # -- ends that nobody asked for ------------------------------------------------------------------------------
@@ -223,8 +229,15 @@ def _accept_span(turn: Turn, offers: list[Offer], call: Accept) -> TraceParent |
     return trace
 
 
-def _tasks_of(operation: AcceptOperation) -> tuple[TaskInfo, ...]:
-    return () if isinstance(operation, UnsupportedOperation) else operation.tasks
+def _uses(operation: AcceptOperation) -> bool:
+    """Whether anything may come of it; a call of which nothing can declines its offers (X14f)."""
+    match operation:
+        case ResourceOperation():
+            return True
+        case UnsupportedOperation():
+            return False
+        case _:
+            return bool(operation.tasks)
 
 
 def _invalid_offers(refusal: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mesos_service.core.master import books, frameworks, offers, registration
+from mesos_service.core.master import books, frameworks, offers
 from mesos_service.core.master.deadlines import AllocatorDue
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import MasterState
@@ -75,7 +75,7 @@ def tell(state: MasterState, guard: Guard) -> bool:
     for framework in state.frameworks.values():
         guard.add_framework(frameworks.view(framework, state.options), {}, framework.connected)
     for agent in state.agents.values():
-        guard.add_agent(registration.view(agent), agent.used)
+        guard.add_agent(books.view(agent), agent.used)
         offered: dict[FrameworkId, Resources] = {}
         for offer in agent.offers.values():
             held = offered.get(offer.framework_id, Resources.EMPTY)

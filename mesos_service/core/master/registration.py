@@ -17,6 +17,7 @@ from mesos_service.core.master import (
     draining,
     liveness,
     offers,
+    operations,
     passes,
     recovery,
     removals,
@@ -28,7 +29,8 @@ from mesos_service.core.messages import FromAgent
 from mesos_service.core.registry.operations import AdmitAgent, MarkAgentReachable, RemoveAgent
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import AgentId, LinkId
-from mesos_service.plugins.allocator import AgentView
+from mesos_service.domain.operations import made_by_operations, with_made
+from mesos_service.domain.resources import Resources, ResourcesError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Admission:
     info: AgentInfo
     link_id: LinkId
     registration: str
+    total: Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def on_register(turn: Turn, envelope: FromAgent, message: Register) -> None:
     known[message.registration] = agent_id
     info = replace(message.agent, agent_id=agent_id)
     _remove_predecessors(turn, info)
-    waiting = Admission(agent_id, info, link_id, message.registration)
+    waiting = Admission(agent_id, info, link_id, message.registration, _total(message))
     state.registering[agent_id] = turn.persist(AdmitAgent(agent_id, info), waiting)
 
 
@@ -136,8 +139,8 @@ def on_admission_stored(turn: Turn, stored: Admission) -> None:
         state.removed.append(agent_id)
         turn.note("agent.admission_abandoned", agent_id=agent_id)
         return
-    agent = _add(turn, agent_id, stored.info, stored.link_id, stored.registration)
-    state.allocator.add_agent(view(agent), {})
+    agent = _add(turn, agent_id, stored.info, stored.link_id, stored.registration, stored.total)
+    state.allocator.add_agent(books.view(agent), {})
     turn.tell_agent(agent, Registered(registration=stored.registration, agent_id=agent_id))
     turn.note("agent.registered", agent_id=agent_id, hostname=agent.info.hostname)
     books.touch(turn, agent_id)
@@ -157,11 +160,12 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
     was_unreachable = state.unreachable.pop(agent_id, None) is not None
     here = stored.link_id in state.links
     info = _named(message.agent, agent_id)
-    agent = _add(turn, agent_id, info, stored.link_id if here else None, message.registration)
+    agent = _add(turn, agent_id, info, stored.link_id if here else None, message.registration, _total(message))
     recovery.recover_frameworks(turn, message)
     adopted = recovery.adopt_all(turn, agent, message)
+    operations.compare(turn, agent, message.operations)
     books.count_used(agent)
-    state.allocator.add_agent(view(agent), agent.used)
+    state.allocator.add_agent(books.view(agent), agent.used)
     turn.tell_agent(agent, Reregistered(registration=message.registration, agent_id=agent_id))
     recovery.bring_up_to_date(turn, agent, message)
     recovery.tell_of_return(turn, adopted, was_unreachable)
@@ -178,7 +182,13 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
         draining.hold_back(turn, agent)
 
 
-def _add(turn: Turn, agent_id: AgentId, info: AgentInfo, link_id: LinkId | None, registration: str) -> Agent:
+def _total(message: Register | Reregister) -> Resources:
+    return message.agent.resources if message.total is None else message.total
+
+
+def _add(
+    turn: Turn, agent_id: AgentId, info: AgentInfo, link_id: LinkId | None, registration: str, total: Resources
+) -> Agent:
     """Enter an agent into the memory, all but the allocator's."""
     state = turn.state
     agent = Agent(
@@ -186,7 +196,8 @@ def _add(turn: Turn, agent_id: AgentId, info: AgentInfo, link_id: LinkId | None,
         info=info,
         link_id=link_id,
         registered_at=turn.now,
-        free=info.resources,
+        total=total,
+        free=total,
         registration=registration,
     )
     state.agents[agent_id] = agent
@@ -200,19 +211,6 @@ def _add(turn: Turn, agent_id: AgentId, info: AgentInfo, link_id: LinkId | None,
 
 def _named(info: AgentInfo, agent_id: AgentId) -> AgentInfo:
     return info if info.agent_id == agent_id else replace(info, agent_id=agent_id)
-
-
-def view(agent: Agent) -> AgentView:
-    """What the allocator may know of it."""
-    info = agent.info
-    return AgentView(
-        agent_id=agent.agent_id,
-        hostname=info.hostname,
-        total=info.resources,
-        attributes=info.attributes,
-        region=info.region,
-        zone=info.zone,
-    )
 
 
 # -- coming back ---------------------------------------------------------------------------------------------
@@ -238,14 +236,15 @@ def _reconnect(turn: Turn, agent: Agent, link_id: LinkId, message: Reregister) -
     if not agent.active and agent.agent_id not in state.deactivated:
         agent.active = True
         state.allocator.set_agent_active(agent.agent_id, True)
-    take_info(turn, agent, message.agent)
+    take_info(turn, agent, message.agent, _total(message))
+    operations.compare(turn, agent, message.operations)
     recovery.recover_frameworks(turn, message)
     asked, rebook = recovery.compare(turn, agent, message)
     if rebook:
         offers.rescind_all(turn, agent.offers.values(), "agent told what runs on it")
         books.count_used(agent)
         state.allocator.remove_agent(agent.agent_id)
-        state.allocator.add_agent(view(agent), agent.used)
+        state.allocator.add_agent(books.view(agent), agent.used)
         if not agent.active:
             state.allocator.set_agent_active(agent.agent_id, False)
     turn.tell_agent(agent, replace(answer, asked=asked))
@@ -261,24 +260,32 @@ def on_agent_updated(turn: Turn, agent: Agent, message: AgentUpdated) -> None:
     if agent.agent_id in turn.state.leaving:
         turn.note("agent.update_ignored", agent_id=agent.agent_id)
         return
-    take_info(turn, agent, message.agent)
+    total, resources = agent.total, message.agent.resources
+    if resources != agent.info.resources:
+        try:
+            total = with_made(resources, made_by_operations(total))
+        except ResourcesError as short:
+            turn.note("agent.update_ignored", agent_id=agent.agent_id, reason=str(short))
+            return
+    take_info(turn, agent, message.agent, total)
     books.touch(turn, agent.agent_id)
 
 
-def take_info(turn: Turn, agent: Agent, info: AgentInfo) -> None:
+def take_info(turn: Turn, agent: Agent, info: AgentInfo, total: Resources) -> None:
     """The agent's total or attributes may be others than before; what it offers is then no longer true."""
     state = turn.state
     old = agent.info
     info = _named(info, agent.agent_id)
-    if info == old:
+    if info == old and total == agent.total:
         return
     offers.rescind_all(turn, agent.offers.values(), "agent changed")
-    agent.info = info
+    agent.info, agent.total = info, total
     addresses.strike(state, agent.agent_id, old)
     addresses.enter(state, agent.agent_id, info)
     books.count_free(agent)
-    state.allocator.update_agent(view(agent))
-    turn.persist(AdmitAgent(agent.agent_id, info), None)
+    state.allocator.update_agent(books.view(agent))
+    if info != old:
+        turn.persist(AdmitAgent(agent.agent_id, info), None)
     turn.note("agent.updated", agent_id=agent.agent_id, hostname=info.hostname)
 
 

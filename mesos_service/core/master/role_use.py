@@ -47,7 +47,7 @@ def roles_in_use(state: MasterState) -> Mapping[str, RoleUse]:
     reserved: defaultdict[str, Milli] = defaultdict(dict)
     uncounted: defaultdict[str, Milli] = defaultdict(dict)
     for agent in state.agents.values():
-        for item in agent.info.resources:
+        for item in agent.total:
             if item.key.reservations:
                 _count(reserved[item.key.role], item)
         for used in agent.used.values():

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mesos_service.core.link import OperationStatus
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.messages import Subscribe
 from mesos_service.core.registry.operations import Operation
@@ -25,11 +26,13 @@ from mesos_service.domain.ids import (
     LinkId,
     MasterId,
     OfferId,
+    OperationId,
     Role,
     StreamId,
     TaskId,
 )
 from mesos_service.domain.offers import Offer
+from mesos_service.domain.operations import Operation as ResourceChange
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
@@ -100,6 +103,19 @@ class Task:
     """The span of that update."""
 
 
+@dataclass(slots=True, kw_only=True)
+class OperationRecord:
+    """An operation on an agent's resources, in the books already, until nothing more is to be said of it."""
+
+    uuid: bytes
+    agent_id: AgentId
+    operation: ResourceChange
+    framework_id: FrameworkId | None
+    """``None`` for an operator's."""
+    operation_id: OperationId | None
+    status: OperationStatus
+
+
 @dataclass(slots=True)
 class Agent:
     """One registered agent."""
@@ -108,6 +124,9 @@ class Agent:
     info: AgentInfo
     link_id: LinkId | None
     registered_at: float
+    total: Resources = Resources.EMPTY
+    """What it has, with what operations have made of it; those under way are done in here already (X14c)."""
+    operations: dict[bytes, OperationRecord] = field(default_factory=dict)
     reregistered_at: float | None = None
     connected: bool = True
     active: bool = True
@@ -264,6 +283,8 @@ class MasterState:
     departing: dict[FrameworkId, None] = field(default_factory=dict)
     """Those of ``frameworks`` whose removal is being stored: none is connected, nor may subscribe any more."""
     offers: dict[OfferId, Offer] = field(default_factory=dict)
+    operations: dict[tuple[FrameworkId, OperationId], OperationRecord] = field(default_factory=dict)
+    """Those of ``agents`` that have an id; written by ``operations.py`` alone."""
     streams: dict[StreamId, FrameworkId] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
     registry: Registry = field(default_factory=Registry)

@@ -13,6 +13,7 @@ from mesos_service.core.link import (
     Register,
     Reregister,
     Unregister,
+    UpdateOperation,
     UpdateStatus,
 )
 from mesos_service.core.master import (
@@ -24,6 +25,7 @@ from mesos_service.core.master import (
     liveness,
     offers,
     operations,
+    operator_operations,
     passes,
     policy,
     rebuilding,
@@ -54,6 +56,7 @@ from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import (
     Accept,
     Acknowledge,
+    AcknowledgeOperationStatus,
     Decline,
     ExplainFramework,
     FromAgent,
@@ -64,6 +67,7 @@ from mesos_service.core.messages import (
     OperatorDeactivate,
     OperatorDrain,
     OperatorMarkGone,
+    OperatorOperation,
     OperatorReactivate,
     OperatorRemoveQuota,
     OperatorSetQuota,
@@ -97,6 +101,7 @@ Call = (
     | Kill
     | Reconcile
     | ReconcileOperations
+    | AcknowledgeOperationStatus
     | Teardown
     | MessageCall
     | Shutdown
@@ -147,6 +152,8 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
             policy.on_remove_quota(turn, message)
         case OperatorUpdateWeights():
             policy.on_update_weights(turn, message)
+        case OperatorOperation():
+            operator_operations.on_operator_operation(turn, message)
         case ExplainFramework():
             explaining.on_explain(turn, message)
         case UpdateWhitelist():
@@ -194,7 +201,9 @@ def _on_call(turn: Turn, framework: Framework, call: Call) -> None:
         case Reconcile():
             reconciliation.on_reconcile(turn, framework, call)
         case ReconcileOperations():
-            operations.on_reconcile_operations(turn, framework, call)
+            operations.on_reconcile(turn, framework, call)
+        case AcknowledgeOperationStatus():
+            operations.on_acknowledge(turn, framework, call)
         case Teardown():
             teardown.on_teardown(turn, framework, call)
         case MessageCall():
@@ -231,6 +240,8 @@ def _from_agent(turn: Turn, envelope: FromAgent) -> None:
     match message:
         case UpdateStatus():
             tasks.on_update(turn, agent, draining.explained(turn, agent, message))
+        case UpdateOperation():
+            operations.on_update(turn, agent, message)
         case Pong():
             liveness.on_pong(turn, agent)
         case ExitedExecutor():

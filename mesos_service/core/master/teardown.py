@@ -13,7 +13,7 @@ from typing import Final
 
 from mesos_service.core.effects import CloseStream
 from mesos_service.core.link import ShutdownFramework
-from mesos_service.core.master import books, copies, frameworks, offers, tasks
+from mesos_service.core.master import books, copies, frameworks, offers, operations, tasks
 from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue, LeaseDue
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
@@ -155,6 +155,9 @@ def _remove(turn: Turn, framework: Framework) -> None:
         for executor_id in list(agent.executors.get(framework_id, {})):
             books.remove_executor(state, framework_id, agent, executor_id)
         books.release(turn, framework_id, agent, agent.used.get(framework_id, books.NOTHING))
+        turn.tell_agent(agent, ShutdownFramework(framework_id))
+    for agent in operations.forget_framework(state, framework_id):
+        # It repeats what became of them until it hears this.
         turn.tell_agent(agent, ShutdownFramework(framework_id))
     state.allocator.remove_framework(framework_id)
     framework.unregistered_at = turn.now

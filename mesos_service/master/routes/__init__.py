@@ -8,7 +8,7 @@ from starlette.routing import Route
 from mesos_service import __version__
 from mesos_service.http.answers import AnyMethod
 from mesos_service.http.faults import answer_faults
-from mesos_service.master.routes import explain, legacy, policy
+from mesos_service.master.routes import explain, legacy, policy, resource_calls
 from mesos_service.master.routes.operator import CALLS, MasterOperatorCalls
 from mesos_service.master.routes.reads import MasterReads, give_reads
 from mesos_service.openapi import add_documentation, make_documents
@@ -42,5 +42,6 @@ def _with_routers(application: FastAPI) -> FastAPI:
     application.include_router(legacy.router)
     application.include_router(legacy.write_router)
     application.include_router(policy.router)
+    application.include_router(resource_calls.router)
     application.include_router(explain.router)
     return application

@@ -8,9 +8,11 @@ from typing import Final
 from mesos_service.core.effects import Reply
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.http.build import build_info
-from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had
+from mesos_service.http.operator_calls import ACCEPTED, OperatorCalls, Refused, Said, not_had
 from mesos_service.master.routes.reads import MasterReads
+from mesos_service.master.routes.resource_calls import asked_by
 from mesos_service.master.routes.writes import (
+    change_resources,
     deactivate_agent,
     drain_agent,
     mark_agent_gone,
@@ -26,6 +28,7 @@ from mesos_service.wire.decode import read_operator_call
 from mesos_service.wire.operator import Response
 from mesos_service.wire.render import master_v1 as render
 from mesos_service.wire.render.common_v1 import flags, metrics
+from mesos_service.wire.render.operations import operations_of_master
 
 
 def _health(service: MasterReads) -> Response:
@@ -74,8 +77,8 @@ def _roles(service: MasterReads) -> Response:
 
 
 def _operations(service: MasterReads) -> Response:
-    # Operations on resources that last beyond one moment do not exist yet, so none is ever under way.
-    return Response(type="GET_OPERATIONS", get_operations=operator.ResponseGetOperations())
+    known = operations_of_master(service.state)
+    return Response(type="GET_OPERATIONS", get_operations=operator.ResponseGetOperations(operations=known))
 
 
 def _quota(service: MasterReads) -> Response:
@@ -164,7 +167,15 @@ _WRITES: Final[Mapping[str, Callable[[MasterReads, operator.Call], Awaitable[Rep
     "UPDATE_QUOTA": _update_quota,
     "UPDATE_WEIGHTS": _update_weights,
 }
-CALLS: Final = (*_READS, *_WRITES, "LIST_FILES", "READ_FILE")
+_OPERATIONS: Final = (
+    "RESERVE_RESOURCES",
+    "UNRESERVE_RESOURCES",
+    "CREATE_VOLUMES",
+    "DESTROY_VOLUMES",
+    "GROW_VOLUME",
+    "SHRINK_VOLUME",
+)
+CALLS: Final = (*_READS, *_WRITES, *_OPERATIONS, "LIST_FILES", "READ_FILE")
 """What this version has of Mesos' calls."""
 
 
@@ -177,7 +188,7 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
     def read(self, body: bytes, content_type: str | None) -> operator.Call:
         return read_operator_call(body, content_type)
 
-    async def answer(self, call: operator.Call) -> Response | None:
+    async def answer(self, call: operator.Call) -> Response | Said | None:
         read = _READS.get(call.type or "")
         if read is not None:
             return read(self._service)
@@ -187,6 +198,12 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
             if refused is not None:
                 raise Refused(refused.status, refused.text)
             return None
+        asked = asked_by(call)
+        if asked is not None:
+            refused = await change_resources(self._service, *asked)
+            if refused is not None:
+                raise Refused(refused.status, refused.text)
+            return ACCEPTED
         if call.type in ("LIST_FILES", "READ_FILE"):
             # A master shows its log file and nothing else; ours logs to standard error and has none.
             raise Refused(404)

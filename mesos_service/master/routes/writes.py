@@ -1,4 +1,4 @@
-"""What operators change: frameworks, agents, quota and weights (M-OM-07, 08, 12, 13, 14).
+"""What operators change: frameworks, agents, quota, weights and reservations (M-OM-07 to 10, 12, 13, 14).
 
 Each is one message to the core, and returns the refusal, or ``None`` when what was asked is done and stored.
 """
@@ -13,6 +13,7 @@ from mesos_service.core.messages import (
     OperatorDeactivate,
     OperatorDrain,
     OperatorMarkGone,
+    OperatorOperation,
     OperatorPolicy,
     OperatorReactivate,
     OperatorRemoveQuota,
@@ -22,6 +23,7 @@ from mesos_service.core.messages import (
     OperatorUpdateWeights,
 )
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.operations import Operation
 from mesos_service.driver import Held
 from mesos_service.master.leadership import IN_DOUBT
 from mesos_service.master.routes.reads import MasterReads
@@ -117,8 +119,26 @@ async def update_weights(service: MasterReads, infos: Iterable[WeightInfo]) -> R
     return await _refusal(service, message)
 
 
+async def change_resources(
+    service: MasterReads, agent_id: AgentId, operation: Operation, unreadable: str | None
+) -> Reply | None:
+    """Have an operation done on an agent's resources; the refusal, or ``None`` when the agent has been told."""
+    request = service.driver.new_request()
+    return await _refusal(
+        service,
+        OperatorOperation(
+            request=request,
+            agent_id=agent_id,
+            operation=operation,
+            refusal=unreadable,
+            stimulus=f"operator-{request}",
+        ),
+    )
+
+
 async def _refusal(
-    service: MasterReads, message: OperatorTeardown | OperatorMarkGone | OperatorAgents | OperatorPolicy
+    service: MasterReads,
+    message: OperatorTeardown | OperatorMarkGone | OperatorAgents | OperatorPolicy | OperatorOperation,
 ) -> Reply | None:
     try:
         answer = service.driver.call(message.request, message)

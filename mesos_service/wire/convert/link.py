@@ -8,9 +8,10 @@ from typing import assert_never, cast
 from mesos_service.core import link
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import AgentInfo
-from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, TaskId
+from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, OperationId, TaskId
 from mesos_service.wire import agent_link as wire
 from mesos_service.wire import agents
+from mesos_service.wire.convert import operations
 from mesos_service.wire.convert.infos import (
     TASK_STATES,
     agent_from_wire,
@@ -24,6 +25,8 @@ from mesos_service.wire.convert.infos import (
     task_from_wire,
     task_to_wire,
 )
+from mesos_service.wire.convert.values import resources_to_wire
+from mesos_service.wire.resources import Resource
 
 
 def agent_description_to_wire(agent: AgentInfo) -> wire.AgentDescription:
@@ -68,11 +71,17 @@ def uplink_from_wire(message: wire.Uplink) -> link.Uplink:
         case wire.Pong():
             return link.Pong()
         case wire.Register():
-            return link.Register(agent=agent_description_from_wire(message.agent), registration=message.registration)
+            return link.Register(
+                agent=agent_description_from_wire(message.agent),
+                registration=message.registration,
+                total=None if message.total is None else operations.exact_resources(message.total),
+            )
         case wire.Reregister():
             return link.Reregister(
                 agent=agent_description_from_wire(message.agent),
                 registration=message.registration,
+                total=None if message.total is None else operations.exact_resources(message.total),
+                operations=tuple(map(operations.report_from_wire, message.operations)),
                 executors=tuple(
                     (FrameworkId(one.framework_id), executor_from_wire(one.info)) for one in message.executors
                 ),
@@ -81,6 +90,8 @@ def uplink_from_wire(message: wire.Uplink) -> link.Uplink:
             )
         case wire.Unregister():
             return link.Unregister()
+        case wire.UpdateOperation():
+            return link.UpdateOperation(uuid=message.uuid, status=operations.status_from_wire(message.status))
         case wire.ExitedExecutor():
             return link.ExitedExecutor(
                 framework_id=FrameworkId(message.framework_id),
@@ -123,11 +134,17 @@ def uplink_to_wire(message: link.Uplink) -> wire.Uplink:
         case link.Pong():
             return wire.Pong()
         case link.Register():
-            return wire.Register(agent=agent_description_to_wire(message.agent), registration=message.registration)
+            return wire.Register(
+                agent=agent_description_to_wire(message.agent),
+                registration=message.registration,
+                total=_total_to_wire(message),
+            )
         case link.Reregister():
             return wire.Reregister(
                 agent=agent_description_to_wire(message.agent),
                 registration=message.registration,
+                total=_total_to_wire(message),
+                operations=tuple(map(operations.report_to_wire, message.operations)),
                 executors=tuple(
                     wire.ExecutorReport(framework_id=framework_id, info=executor_to_wire(info))
                     for framework_id, info in message.executors
@@ -146,6 +163,8 @@ def uplink_to_wire(message: link.Uplink) -> wire.Uplink:
             )
         case link.Unregister():
             return wire.Unregister()
+        case link.UpdateOperation():
+            return wire.UpdateOperation(uuid=message.uuid, status=operations.status_to_wire(message.status))
         case link.ExitedExecutor():
             return wire.ExitedExecutor(
                 framework_id=message.framework_id, executor_id=message.executor_id, status=message.status
@@ -158,6 +177,13 @@ def uplink_to_wire(message: link.Uplink) -> wire.Uplink:
             return wire.AgentUpdated(agent=agent_description_to_wire(message.agent))
         case _:
             assert_never(message)
+
+
+def _total_to_wire(message: link.Register | link.Reregister) -> tuple[Resource, ...] | None:
+    """Left out by nearly all agents, of which nobody has reserved anything."""
+    if message.total is None or message.total == message.agent.resources:
+        return None
+    return resources_to_wire(message.total)
 
 
 def downlink_from_wire(message: wire.Downlink) -> link.Downlink | None:
@@ -190,6 +216,16 @@ def downlink_from_wire(message: wire.Downlink) -> link.Downlink | None:
                 tasks=tuple(task_from_wire(task) for task in message.tasks),
                 trace=None if message.traceparent is None else TraceParent(message.traceparent),
             )
+        case wire.ApplyOperation():
+            sent = message.operation
+            return link.ApplyOperation(
+                uuid=message.uuid,
+                operation=operations.exact_operation(sent),
+                framework_id=None if message.framework_id is None else FrameworkId(message.framework_id),
+                operation_id=None if sent.id is None else OperationId(sent.id.value),
+            )
+        case wire.AcknowledgeOperation():
+            return link.AcknowledgeOperation(uuid=message.uuid, status_uuid=message.status_uuid)
         case wire.KillTask():
             return link.KillTask(
                 framework_id=FrameworkId(message.framework_id),
@@ -256,6 +292,14 @@ def downlink_to_wire(message: link.Downlink) -> wire.Downlink:
                 tasks=tuple(task_to_wire(task) for task in message.tasks),
                 traceparent=message.trace,
             )
+        case link.ApplyOperation():
+            return wire.ApplyOperation(
+                uuid=message.uuid,
+                operation=operations.operation_to_wire(message.operation, message.operation_id),
+                framework_id=message.framework_id,
+            )
+        case link.AcknowledgeOperation():
+            return wire.AcknowledgeOperation(uuid=message.uuid, status_uuid=message.status_uuid)
         case link.KillTask():
             return wire.KillTask(
                 framework_id=message.framework_id, task_id=message.task_id, grace_seconds=message.grace_seconds

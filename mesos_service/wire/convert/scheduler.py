@@ -17,7 +17,8 @@ from mesos_service.wire import offers as wire_offers
 from mesos_service.wire import scheduler as wire
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.convert.infos import executor_from_wire, framework_from_wire, status_to_wire, task_from_wire
-from mesos_service.wire.convert.values import duration_from_wire, resources_from_wire
+from mesos_service.wire.convert.operations import operation_from_wire
+from mesos_service.wire.convert.values import duration_from_wire, resources_from_wire, resources_to_wire
 from mesos_service.wire.frameworks import FrameworkInfo
 
 # -- calls ---------------------------------------------------------------------------------------------------
@@ -92,6 +93,9 @@ def _operation(operation: wire_offers.OfferOperation) -> messages.AcceptOperatio
             tuple(task_from_wire(task) for task in operation.launch_group.task_group.tasks),
             operation_id,
         )
+    read = operation_from_wire(operation)
+    if read is not None:
+        return messages.ResourceOperation(read[0], operation_id, read[1])
     return messages.UnsupportedOperation(operation.type or "UNKNOWN", operation_id, operation)
 
 
@@ -196,6 +200,20 @@ def _reconcile_operations(
     )
 
 
+def _acknowledge_operation_status(
+    call: wire.Call, framework_id: FrameworkId, context: CallContext
+) -> messages.SchedulerMessage:
+    acknowledge = call.acknowledge_operation_status
+    assert acknowledge is not None and acknowledge.agent_id is not None, "validation saw to it"
+    return messages.AcknowledgeOperationStatus(
+        framework_id=framework_id,
+        **context,
+        agent_id=AgentId(acknowledge.agent_id.value),
+        operation_id=OperationId(acknowledge.operation_id.value),
+        uuid=acknowledge.uuid,
+    )
+
+
 def _message(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
     message = call.message
     assert message is not None
@@ -247,6 +265,7 @@ _CALLS: Mapping[str, Callable[[wire.Call, FrameworkId, CallContext], messages.Sc
     "SHUTDOWN": _shutdown,
     "RECONCILE": _reconcile,
     "RECONCILE_OPERATIONS": _reconcile_operations,
+    "ACKNOWLEDGE_OPERATION_STATUS": _acknowledge_operation_status,
     "MESSAGE": _message,
     "REQUEST": _request,
     "UPDATE_FRAMEWORK": _update_framework,
@@ -304,6 +323,8 @@ def event_to_wire(event: Event, master: MasterInfo | None) -> wire.Event:
                         operation_id=common.OperationID(value=event.operation_id),
                         state=event.state,
                         message=event.message,
+                        converted_resources=resources_to_wire(event.converted),
+                        uuid=None if event.uuid is None else common.UUID(value=event.uuid),
                         agent_id=None if event.agent_id is None else common.AgentID(value=event.agent_id),
                     )
                 ),

@@ -109,11 +109,11 @@ def _agent(state: MasterState, agent: Agent, used: Resources, offered: Resources
         pid=agent_pid(info),
         registered_time=agent.registered_at,
         reregistered_time=agent.reregistered_at,
-        resources=amounts(info.resources),
+        resources=amounts(agent.total),
         used_resources=amounts(used),
         offered_resources=amounts(offered),
-        reserved_resources=amounts_by_role(info.resources),
-        unreserved_resources=amounts(info.resources.unreserved()),
+        reserved_resources=amounts_by_role(agent.total),
+        unreserved_resources=amounts(agent.total.unreserved()),
         active=agent.active,
         deactivated=found is not None,
         version=info.version,
@@ -156,7 +156,7 @@ def _recovered(agents: Mapping[AgentId, AgentInfo]) -> tuple[shapes.RecoveredAge
 
 
 def _full_agent(state: MasterState, agent: Agent) -> shapes.LegacyAgent:
-    used, offered, resources = _used(agent), _offered(agent), agent.info.resources
+    used, offered, resources = _used(agent), _offered(agent), agent.total
     return _extended(
         shapes.LegacyAgent,
         _agent(state, agent, used, offered),

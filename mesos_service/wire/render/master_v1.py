@@ -62,7 +62,7 @@ def _agent(state: MasterState, agent: Agent) -> operator.ResponseGetAgentsAgent:
         pid=agent_pid(info),
         registered_time=time_to_wire(agent.registered_at),
         reregistered_time=None if agent.reregistered_at is None else time_to_wire(agent.reregistered_at),
-        total_resources=endpoint_resources(info.resources),
+        total_resources=endpoint_resources(agent.total),
         allocated_resources=endpoint_resources(total(agent.used.values())),
         offered_resources=endpoint_resources(total(offer.resources for offer in agent.offers.values())),
         capabilities=tuple(agents.AgentInfoCapability(type=name) for name in capability_names(info)),

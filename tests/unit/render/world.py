@@ -39,7 +39,7 @@ def make_state(resources: str = "cpus:4;mem:4096", weights: Mapping[str, float] 
         weights={Role(role): weight for role, weight in (weights or {}).items()},
     )
     info = AgentInfo(hostname="h", agent_id=AGENT_ID, resources=Resources.parse(resources), version="1.12.0")
-    state.agents[AGENT_ID] = Agent(agent_id=AGENT_ID, info=info, link_id=None, registered_at=3.0)
+    state.agents[AGENT_ID] = Agent(agent_id=AGENT_ID, info=info, link_id=None, registered_at=3.0, total=info.resources)
     return state
 
 

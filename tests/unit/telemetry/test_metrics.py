@@ -48,7 +48,7 @@ def a_master() -> MasterState:
         elected_at=100.5,
     )
     state.agents[A1] = Agent(
-        A1, AgentInfo(hostname="h", resources=TOTAL), LinkId("l"), registered_at=101.0, used={F1: PART}
+        A1, AgentInfo(hostname="h", resources=TOTAL), LinkId("l"), registered_at=101.0, total=TOTAL, used={F1: PART}
     )
     info = FrameworkInfo(name="my framework/1", user="u", roles=(Role("a"), Role("b")))
     framework = Framework(

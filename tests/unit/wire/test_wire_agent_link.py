@@ -10,10 +10,12 @@ import pytest
 
 from mesos_service.wire import agent_link as link
 from mesos_service.wire.agents import AgentInfo
-from mesos_service.wire.common import AgentID, ExecutorID, TaskID
+from mesos_service.wire.common import AgentID, ExecutorID, OperationID, TaskID
 from mesos_service.wire.encode import encode_fragment
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.frameworks import FrameworkInfo
+from mesos_service.wire.offers import OfferOperation, OfferOperationReserve
+from mesos_service.wire.resources import Resource, ResourceReservationInfo, ValueScalar
 from mesos_service.wire.tasks import ExecutorInfo, TaskInfo, TaskStatus
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -22,6 +24,16 @@ TASK = TaskInfo(name="n", task_id=TaskID(value="t"), agent_id=AgentID(value="S0"
 STATUS = TaskStatus(task_id=TaskID(value="t"), state="TASK_RUNNING", uuid=b"0123456789abcdef")
 EXECUTOR = ExecutorInfo(executor_id=ExecutorID(value="e"), type="DEFAULT")
 AGENT = link.AgentDescription(info=AgentInfo(hostname="h"), ip="127.0.0.1", version="1")
+RESERVED = Resource(
+    name="cpus",
+    type="SCALAR",
+    scalar=ValueScalar(value=1.5),
+    reservations=(ResourceReservationInfo(type="DYNAMIC", role="r", principal="p"),),
+)
+OPERATION = OfferOperation(
+    type="RESERVE", id=OperationID(value="op"), reserve=OfferOperationReserve(resources=(RESERVED,))
+)
+OPERATION_STATUS = link.OperationStatus(state="OPERATION_FINISHED", uuid=b"fedcba9876543210", converted=(RESERVED,))
 
 UPLINK: list[link.Uplink] = [
     link.Register(agent=AGENT, registration="r1"),
@@ -32,9 +44,16 @@ UPLINK: list[link.Uplink] = [
             link.TaskReport(framework_id="F", info=TASK, state="TASK_RUNNING", executor_id="t", statuses=(STATUS,)),
         ),
         frameworks=(FRAMEWORK,),
+        total=(RESERVED,),
+        operations=(
+            link.OperationReport(
+                uuid=b"0123456789abcdef", framework_id="F", operation=OPERATION, status=OPERATION_STATUS
+            ),
+        ),
     ),
     link.Unregister(),
     link.UpdateStatus(framework_id="F", status=STATUS, executor_id="t", latest_state="TASK_FINISHED"),
+    link.UpdateOperation(uuid=b"0123456789abcdef", status=OPERATION_STATUS),
     link.ExitedExecutor(framework_id="F", executor_id="e", status=1792),
     link.MessageFromExecutor(framework_id="F", executor_id="e", data=b"\x00\xff"),
     link.Pong(traceparent=TRACE),
@@ -45,6 +64,8 @@ DOWNLINK: list[link.Downlink] = [
     link.Reregistered(registration="r2", agent_id="S0", asked=(link.TaskReference(framework_id="F", task_id="t"),)),
     link.RunTask(framework=FRAMEWORK, task=TASK, traceparent=TRACE),
     link.RunTaskGroup(framework=FRAMEWORK, executor=EXECUTOR, tasks=(TASK, TASK)),
+    link.ApplyOperation(uuid=b"0123456789abcdef", framework_id="F", operation=OPERATION),
+    link.AcknowledgeOperation(uuid=b"0123456789abcdef", status_uuid=b"fedcba9876543210"),
     link.KillTask(framework_id="F", task_id="t", grace_seconds=3.0),
     link.ShutdownExecutor(framework_id="F", executor_id="e"),
     link.ShutdownFramework(framework_id="F"),

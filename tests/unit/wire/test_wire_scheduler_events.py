@@ -5,8 +5,16 @@ from __future__ import annotations
 import json
 
 from mesos_service.core.events import UpdateOperationStatus
-from mesos_service.core.messages import Accept, ReconcileOperations, Unhandled, UnsupportedOperation
+from mesos_service.core.messages import (
+    Accept,
+    AcknowledgeOperationStatus,
+    ReconcileOperations,
+    ResourceOperation,
+    UnsupportedOperation,
+)
 from mesos_service.domain.ids import AgentId, OperationId
+from mesos_service.domain.operations import name_of
+from mesos_service.wire.convert.operations import exact_operation, operation_to_wire
 from mesos_service.wire.convert.scheduler import CallContext, call_from_wire, event_to_wire
 from mesos_service.wire.decode import read_scheduler_call
 from mesos_service.wire.encode import encode_event
@@ -44,23 +52,43 @@ def test_m_se_07_an_unknown_operation_is_printed_with_the_agent_that_was_named()
 
 
 def test_m_se_07_operations_keep_their_kind_and_id() -> None:
+    reserved = {
+        "name": "disk",
+        "type": "SCALAR",
+        "scalar": {"value": 8},
+        "reservations": [{"type": "DYNAMIC", "role": "r"}],
+    }
+    volume = {**reserved, "disk": {"persistence": {"id": "v"}, "volume": {"mode": "RW", "container_path": "data"}}}
+    operations = [
+        {"type": "RESERVE", "id": {"value": "op"}, "reserve": {"resources": [reserved], "source": []}},
+        {"type": "UNRESERVE", "unreserve": {"resources": [reserved]}},
+        {"type": "CREATE", "create": {"volumes": [volume]}},
+        {"type": "DESTROY", "destroy": {"volumes": [volume]}},
+        {"type": "GROW_VOLUME", "grow_volume": {"volume": volume, "addition": reserved}},
+        {"type": "SHRINK_VOLUME", "shrink_volume": {"volume": volume, "subtract": {"value": 2}}},
+        {"type": "RESERVE", "reserve": {"resources": [{**reserved, "scalar": {"value": -1}}]}},
+        {"type": "CREATE_DISK", "create_disk": {"source": reserved, "target_type": "MOUNT"}},
+    ]
     body = {
         "type": "ACCEPT",
         "framework_id": {"value": "F"},
-        "accept": {
-            "offer_ids": [{"value": "O"}],
-            "operations": [
-                {"type": "RESERVE", "id": {"value": "op"}, "reserve": {"resources": []}},
-                {"type": "DESTROY", "destroy": {"volumes": []}},
-            ],
-        },
+        "accept": {"offer_ids": [{"value": "O"}], "operations": operations},
     }
     call = call_from_wire(read_scheduler_call(json.dumps(body).encode()), CONTEXT)
     assert isinstance(call, Accept)
-    assert [(one.type, one.operation_id) for one in call.operations if isinstance(one, UnsupportedOperation)] == [
-        ("RESERVE", "op"),
-        ("DESTROY", None),
+    *done, refused, unsupported = call.operations
+    assert [name_of(one.operation) for one in done if isinstance(one, ResourceOperation)] == [
+        one["type"] for one in operations[:6]
     ]
+    assert [one.operation_id for one in call.operations] == ["op", *[None] * 7]
+    assert [one.refusal for one in done if isinstance(one, ResourceOperation)] == [None] * 6
+    for one in done:
+        assert isinstance(one, ResourceOperation)
+        assert exact_operation(operation_to_wire(one.operation)) == one.operation
+    assert isinstance(refused, ResourceOperation)
+    assert refused.refusal is not None and "value <= 0" in refused.refusal
+    assert isinstance(unsupported, UnsupportedOperation)
+    assert unsupported.type == "CREATE_DISK"
 
 
 def test_m_se_07_reconciliation_of_operations_names_them_with_their_agents() -> None:
@@ -80,8 +108,7 @@ def test_m_se_07_reconciliation_of_operations_names_them_with_their_agents() -> 
     assert call.operations == (("a", "S0"), ("b", None))
 
 
-def test_acknowledgements_of_operations_are_accepted_without_effect() -> None:
-    """Nothing of ours asks for one."""
+def test_m_sc_15_an_acknowledgement_names_the_operation_and_the_status() -> None:
     body = {
         "type": "ACKNOWLEDGE_OPERATION_STATUS",
         "framework_id": {"value": "F"},
@@ -92,5 +119,5 @@ def test_acknowledgements_of_operations_are_accepted_without_effect() -> None:
         },
     }
     call = call_from_wire(read_scheduler_call(json.dumps(body).encode()), CONTEXT)
-    assert isinstance(call, Unhandled)
-    assert call.type == "ACKNOWLEDGE_OPERATION_STATUS"
+    assert isinstance(call, AcknowledgeOperationStatus)
+    assert (call.agent_id, call.operation_id, call.uuid[6] >> 4, len(call.uuid)) == ("S0", "a", 4, 16)

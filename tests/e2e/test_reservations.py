@@ -1,0 +1,196 @@
+"""Reservations and volumes with real processes: data outlives tasks and agents (M-OP-03, M-OP-04, M-AL-10)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from mesos_service import sdk
+from mesos_service.domain.resources import Resources
+from mesos_service.local import LocalCluster
+from mesos_service.sdk import tasks
+from mesos_service.wire.offers import OperationStatus
+from tests.e2e.raw import until
+from tests.e2e.test_agent_restarts import Patient, restartable
+from tests.e2e.test_agent_service import play, subscribed_as
+
+NEEDS = "cpus:0.1;mem:16"
+
+
+class Operating(Patient):
+    """Remembers what it is told of operations."""
+
+    def __init__(self, master: str) -> None:
+        super().__init__(master)
+        self.framework_info = msgspec.structs.replace(self.framework_info, roles=("store/files",))
+        self.operations: list[OperationStatus] = []
+
+    async def operation_status(self, status: OperationStatus) -> None:
+        self.operations.append(status)
+
+
+async def agent_of(master: str) -> dict[str, Any]:
+    async with httpx.AsyncClient() as client:
+        [agent] = (await client.get(f"http://{master}/slaves")).json()["slaves"]
+    found: dict[str, Any] = agent
+    return found
+
+
+@pytest.mark.parametrize("how", ["kill", "terminate"])
+def test_m_al_10_a_file_on_a_volume_is_there_after_the_agent_was_restarted(tmp_path: Path, how: str) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent") as agent,
+            subscribed_as(Operating, cluster) as framework,
+        ):
+            role = framework.roles[0]
+            disk = sdk.reserved("disk:16", role)
+            data = sdk.volume(disk, "data", "var/data")
+            offer = await framework.an_offer()
+            writes = tasks.task("writes", offer, Resources.parse(NEEDS) + data, "echo precious > var/data/file")
+            await framework.accept(
+                [offer],
+                [sdk.reserve(disk, operation_id="r"), sdk.create(data, operation_id="c"), tasks.launch(writes)],
+                refuse_seconds=0,
+            )
+            await framework.reaches("writes", "STARTING", "RUNNING", "FINISHED")
+            await until(
+                lambda: _holds(
+                    lambda: {one.operation_id.value for one in framework.operations if one.operation_id} == {"r", "c"}
+                )
+            )
+            assert [one.state for one in framework.operations] == ["OPERATION_FINISHED"] * 2
+            on_disk = tmp_path / "agent" / "volumes" / "roles" / "store files" / "data" / "file"
+            assert on_disk.read_text() == "precious\n"
+
+            await (agent.kill() if how == "kill" else agent.terminate())
+            await agent.start()
+            offer = await framework.an_offer()
+            while not tasks.available(offer).persistent_volumes():
+                await framework.decline(offer, refuse_seconds=0)
+                offer = await framework.an_offer()
+            assert (await agent_of(cluster.master))["reserved_resources"][role]["disk"] == 16.0
+            held = tasks.available(offer).persistent_volumes()
+            elsewhere = sdk.volume(disk, "data", "again")
+            reads = tasks.task("reads", offer, Resources.parse(NEEDS) + elsewhere, "cp again/file found")
+            await framework.accept([offer], [tasks.launch(reads)], refuse_seconds=0)
+            await framework.reaches("reads", "STARTING", "RUNNING", "FINISHED")
+            assert next((tmp_path / "agent").rglob("reads/runs/*/found")).read_text() == "precious\n"
+
+            offer = await framework.an_offer()
+            while not tasks.available(offer).persistent_volumes():
+                await framework.decline(offer, refuse_seconds=0)
+                offer = await framework.an_offer()
+            await framework.accept([offer], [sdk.destroy(held), sdk.unreserve(disk)], refuse_seconds=0)
+            await until(lambda: _holds(lambda: not on_disk.exists()))
+            assert (await agent_of(cluster.master))["reserved_resources"] == {}
+
+    play(scenario)
+
+
+async def _holds(condition: Any) -> bool:  # Any: a plain function
+    return bool(condition())
+
+
+@pytest.mark.parametrize(("path", "why"), [("../out", "must lead into the sandbox"), ("/abs", "must not be absolute")])
+def test_m_op_04_a_volume_that_would_leave_the_sandbox_is_refused(tmp_path: Path, path: str, why: str) -> None:
+    """At CREATE, and at the launch of a task that names the volume by such a path."""
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent"),
+            subscribed_as(Operating, cluster) as framework,
+        ):
+            disk = sdk.reserved("disk:16", framework.roles[0])
+            offer = await framework.an_offer()
+            good, bad = sdk.volume(disk, "data", "data"), sdk.volume(disk, "data", path)
+            task = tasks.task("climbs", offer, Resources.parse(NEEDS) + bad, "true")
+            await framework.accept(
+                [offer], [sdk.reserve(disk), sdk.create(bad, operation_id="bad"), sdk.create(good), tasks.launch(task)]
+            )
+            failed = await framework.reaches("climbs", "FAILED")
+            assert failed.reason == "REASON_CONTAINER_LAUNCH_FAILED"
+            assert failed.message is not None and "is no path within the sandbox" in failed.message
+            [status] = framework.operations
+            assert status.state == "OPERATION_ERROR"
+            assert status.message is not None and why in status.message
+
+    play(scenario)
+
+
+RESERVED = {
+    "type": "SCALAR",
+    "name": "disk",
+    "scalar": {"value": 64},
+    "reservations": [{"type": "DYNAMIC", "role": "ops", "principal": "op"}],
+}
+VOLUME = {
+    **RESERVED,
+    "scalar": {"value": 32},
+    "disk": {"persistence": {"id": "v1", "principal": "op"}, "volume": {"mode": "RW", "container_path": "p"}},
+}
+
+
+def test_m_om_09_and_m_om_10_operators_calls_answer_as_recorded(tmp_path: Path) -> None:
+    """M-LE-02: the old paths do the same."""
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent"),
+            httpx.AsyncClient(base_url=f"http://{cluster.master}") as client,
+        ):
+            await until(lambda: _registered(client))
+            agent_id = (await agent_of(cluster.master))["id"]
+
+            async def call(kind: str, **body: object) -> tuple[int, str]:
+                document = {"type": kind, kind.lower(): {"agent_id": {"value": agent_id}, **body}}
+                answer = await client.post("/api/v1", json=document)
+                if answer.status_code == 202:
+                    assert (answer.headers["content-length"], answer.content) == ("0", b"")
+                return answer.status_code, answer.text
+
+            assert await call("RESERVE_RESOURCES", resources=[RESERVED]) == (202, "")
+            assert await call("CREATE_VOLUMES", volumes=[VOLUME]) == (202, "")
+            addition = {**RESERVED, "scalar": {"value": 16}}
+            assert await call("GROW_VOLUME", volume=VOLUME, addition=addition) == (202, "")
+            grown = {**VOLUME, "scalar": {"value": 48}}
+            assert await call("SHRINK_VOLUME", volume=grown, subtract={"value": 16}) == (202, "")
+            shown = await agent_of(cluster.master)
+            assert [one["scalar"]["value"] for one in shown["reserved_resources_full"]["ops"]] == [32.0, 32.0]
+            assert await call("DESTROY_VOLUMES", volumes=[VOLUME]) == (202, "")
+            assert await call("UNRESERVE_RESOURCES", resources=[RESERVED]) == (202, "")
+            status, text = await call("UNRESERVE_RESOURCES", resources=[RESERVED])
+            assert status == 409
+            assert text.endswith("does not contain disk(reservations: [(DYNAMIC,ops,op)]):64")
+            agent_id, known = "nope", agent_id
+            assert await call("RESERVE_RESOURCES", resources=[RESERVED]) == (400, "No agent found with specified ID")
+
+            async def form(path: str, **fields: str) -> tuple[int, str]:
+                answer = await client.post(path, data={"slaveId": known, **fields})
+                return answer.status_code, answer.text
+
+            assert await form("/master/reserve", resources=json.dumps([RESERVED])) == (202, "")
+            assert await form("/create-volumes", volumes=json.dumps([VOLUME])) == (202, "")
+            assert await form("/destroy-volumes", volumes=json.dumps([VOLUME])) == (202, "")
+            assert await form("/unreserve", resources=json.dumps([RESERVED])) == (202, "")
+            assert await form("/unreserve") == (400, "Missing 'resources' query parameter in the request body")
+            status, text = await form("/unreserve", resources='{"name":')
+            assert (status, text[:19]) == (400, "Error in parsing 'r")
+            await until(lambda: _nothing_under_way(client))
+
+    async def _registered(client: httpx.AsyncClient) -> bool:
+        return bool((await client.get("/slaves")).json()["slaves"])
+
+    async def _nothing_under_way(client: httpx.AsyncClient) -> bool:
+        answer = await client.post("/api/v1", json={"type": "GET_OPERATIONS"})
+        return bool(answer.json() == {"type": "GET_OPERATIONS", "get_operations": {}})
+
+    play(scenario)
