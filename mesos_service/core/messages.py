@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mesos_service.core.link import Downlink, Uplink
+from mesos_service.core.resource_messages import OperatorOperation, ResourceOperation
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import Drain
 from mesos_service.domain.checks import ProbeResult, Purpose
@@ -28,7 +29,6 @@ from mesos_service.domain.ids import (
     TaskId,
 )
 from mesos_service.domain.offers import DEFAULT_FILTERS, Filters
-from mesos_service.domain.operations import Operation
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
 from mesos_service.plugins.allocator import Quota
 
@@ -87,17 +87,6 @@ class LaunchGroupOperation:
     executor: ExecutorInfo
     tasks: tuple[TaskInfo, ...]
     operation_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceOperation:
-    """RESERVE, CREATE and their like (M-OP-03 to M-OP-05)."""
-
-    operation: Operation
-    operation_id: OperationId | None = None
-    """Whoever gives one is told what became of it (M-SC-15)."""
-    refusal: str | None = None
-    """Why its resources could not be read; they are empty then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,22 +340,6 @@ class OperatorUpdateWeights:
 
 
 OperatorPolicy = OperatorUpdateQuota | OperatorSetQuota | OperatorRemoveQuota | OperatorUpdateWeights
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorOperation:
-    """RESERVE_RESOURCES, CREATE_VOLUMES and their like (M-OM-09, M-OM-10), on what nobody uses.
-
-    Answered 202 when the agent has been told, 400 where the call makes no sense, 409 where too little is free.
-    """
-
-    request: int
-    agent_id: AgentId
-    operation: Operation
-    refusal: str | None = None
-    """As in :class:`ResourceOperation`."""
-    principal: str | None = None
-    stimulus: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from mesos_service.core.messages import (
     Decline,
     LaunchGroupOperation,
     LaunchOperation,
-    ResourceOperation,
     UnsupportedOperation,
 )
+from mesos_service.core.resource_messages import ResourceOperation
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.offers import Filters, Offer
 

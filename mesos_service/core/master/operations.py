@@ -23,9 +23,9 @@ from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import (
     AcknowledgeOperationStatus,
     ReconcileOperations,
-    ResourceOperation,
     UnsupportedOperation,
 )
+from mesos_service.core.resource_messages import ResourceOperation
 from mesos_service.domain.ids import AgentId, FrameworkId, OperationId
 from mesos_service.domain.operations import name_of
 

@@ -9,7 +9,7 @@ from mesos_service.core.master import books, offers, operation_validation
 from mesos_service.core.master.reservations import tell_agent
 from mesos_service.core.master.state import Agent
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import OperatorOperation
+from mesos_service.core.resource_messages import OperatorOperation
 from mesos_service.domain.operations import Conversion, conversions, convert, mapped, name_of
 from mesos_service.domain.resources import Resources, ResourcesError
 

@@ -13,7 +13,7 @@ from mesos_service.core.master import books, operation_validation, operations
 from mesos_service.core.master.launching import Launch
 from mesos_service.core.master.state import Agent, Framework, OperationRecord
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import ResourceOperation
+from mesos_service.core.resource_messages import ResourceOperation
 from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK
 from mesos_service.domain.ids import FrameworkId, OperationId, Role, refuse_id
 from mesos_service.domain.operations import (

@@ -67,7 +67,6 @@ from mesos_service.core.messages import (
     OperatorDeactivate,
     OperatorDrain,
     OperatorMarkGone,
-    OperatorOperation,
     OperatorReactivate,
     OperatorRemoveQuota,
     OperatorSetQuota,
@@ -90,6 +89,7 @@ from mesos_service.core.messages import (
     UpdateFramework,
     UpdateWhitelist,
 )
+from mesos_service.core.resource_messages import OperatorOperation
 from mesos_service.domain.errors import InvariantBroken
 
 Call = (

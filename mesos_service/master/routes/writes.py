@@ -13,7 +13,6 @@ from mesos_service.core.messages import (
     OperatorDeactivate,
     OperatorDrain,
     OperatorMarkGone,
-    OperatorOperation,
     OperatorPolicy,
     OperatorReactivate,
     OperatorRemoveQuota,
@@ -22,6 +21,7 @@ from mesos_service.core.messages import (
     OperatorUpdateQuota,
     OperatorUpdateWeights,
 )
+from mesos_service.core.resource_messages import OperatorOperation
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.operations import Operation
 from mesos_service.driver import Held

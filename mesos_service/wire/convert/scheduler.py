@@ -8,6 +8,7 @@ from typing import TypedDict, assert_never
 from msgspec import structs
 
 from mesos_service.core import events, messages
+from mesos_service.core.resource_messages import ResourceOperation
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, OfferId, OperationId, Role, TaskId
@@ -95,7 +96,7 @@ def _operation(operation: wire_offers.OfferOperation) -> messages.AcceptOperatio
         )
     read = operation_from_wire(operation)
     if read is not None:
-        return messages.ResourceOperation(read[0], operation_id, read[1])
+        return ResourceOperation(read[0], operation_id, read[1])
     return messages.UnsupportedOperation(operation.type or "UNKNOWN", operation_id, operation)
 
 

@@ -9,9 +9,9 @@ from mesos_service.core.messages import (
     Accept,
     AcknowledgeOperationStatus,
     ReconcileOperations,
-    ResourceOperation,
     UnsupportedOperation,
 )
+from mesos_service.core.resource_messages import ResourceOperation
 from mesos_service.domain.ids import AgentId, OperationId
 from mesos_service.domain.operations import name_of
 from mesos_service.wire.convert.operations import exact_operation, operation_to_wire

@@ -9,10 +9,9 @@ from mesos_service.core.events import OperationState, UpdateOperationStatus
 from mesos_service.core.link import ApplyOperation, OperationStatus, UpdateOperation
 from mesos_service.core.messages import (
     AcknowledgeOperationStatus,
-    OperatorOperation,
     ReconcileOperations,
-    ResourceOperation,
 )
+from mesos_service.core.resource_messages import OperatorOperation, ResourceOperation
 from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, AgentInfo
 from mesos_service.domain.ids import AgentId, OperationId
 from mesos_service.domain.operations import Operation
