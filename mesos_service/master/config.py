@@ -36,7 +36,7 @@ from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.domain.values import to_milli
 from mesos_service.election.url import ZooKeeperUrl, read_url
 from mesos_service.http.tls import TlsFiles, server_context
-from mesos_service.plugins.allocator import SorterKind
+from mesos_service.plugins.allocator import Allocator, SorterKind
 from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, available, load
 from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.registrar.url import FILE_NAME, IN_MEMORY, check_registry, file_url
@@ -187,6 +187,11 @@ class MasterConfig(SecurityFlags):
     cluster: str | None = Field(None, description="A name for the cluster, shown to people.")
 
     allocator: str = Field("hierarchical", description="Allocator module ('mesos-service module list').")
+    shadow_allocator: str | None = Field(
+        None,
+        description="Allocator module that runs beside the deciding one on the same inputs, and never acts; where it"
+        " would have decided differently shows at /api/v1/shadow.",
+    )
     allocator_timeout: Annotated[
         DurationFlag | None, AfterValidator(check_positive), BeforeValidator(_none_is_no_timeout)
     ] = Field(
@@ -358,12 +363,25 @@ class MasterConfig(SecurityFlags):
         kinds = [load(OFFER_FILTERS, name, self.modules_dirs()) for name in split_list(self.offer_filters)]
         return {kind.name: kind for kind in kinds}
 
+    def shadow_kind(self) -> type[Allocator] | None:
+        """The module of ``--shadow_allocator``; raises ``ConfigurationError``."""
+        if self.shadow_allocator is None:
+            return None
+        kind = load(ALLOCATORS, self.shadow_allocator, self.modules_dirs())
+        if kind.add_offer is Allocator.add_offer:
+            raise ConfigurationError(
+                f"--shadow_allocator: the allocator '{kind.name}' cannot be told what another has decided, as it has"
+                " no add_offer()."
+            )
+        return kind
+
     def prepare(self) -> None:
         """See that what the flags name is there and can be used; raises ``ConfigurationError``."""
         if self.work_dir is not None:
             check_directory(self.work_dir)
         server_context(TlsFiles.of(self))
         load(ALLOCATORS, self.allocator, self.modules_dirs())
+        self.shadow_kind()
         self.filter_modules()
         if self.whitelist is not None and not self.whitelist.is_file():
             raise ConfigurationError(f"--whitelist: there is no file {self.whitelist}, and it would keep nobody out.")

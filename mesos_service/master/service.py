@@ -12,7 +12,9 @@ from typing import Final
 
 from mesos_service.core.effects import Exit
 from mesos_service.core.master.guard import Guard
+from mesos_service.core.master.shadow import Followed, Shadow, shadow_of
 from mesos_service.core.master.state import MasterState
+from mesos_service.core.watch import Watch
 from mesos_service.domain.errors import MesosServiceError, OperatingFault
 from mesos_service.domain.ids import FrameworkId, MasterId
 from mesos_service.driver import Clock
@@ -32,7 +34,7 @@ from mesos_service.master.outlets import MasterOutlets
 from mesos_service.master.scheduler_api import SchedulerApi
 from mesos_service.master.time_limit import TimeLimit
 from mesos_service.master.whitelist import Whitelist
-from mesos_service.plugins.allocator import Allocator, AllocatorOptions
+from mesos_service.plugins.allocator import AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.registrar.factory import make_registrar
 from mesos_service.registrar.interface import PersistedCallback, Registrar
@@ -49,25 +51,25 @@ ENDED_STATUS: Final = 1
 log = logging.getLogger(__name__)
 
 
-def make_allocator(config: MasterConfig) -> Allocator:
-    """The allocator that ``--allocator`` names.
+def make_allocator(config: MasterConfig, watch: Watch | None = None) -> Guard:
+    """The allocator that ``--allocator`` names, and the one that ``--shadow_allocator`` does beside it.
 
     Raises:
         ConfigurationError: it is not there, or is not what an allocator has to be.
     """
-    options = config.options()
-    kind = load(ALLOCATORS, config.allocator, config.modules_dirs())
-    return kind(
-        AllocatorOptions(
-            allocation_interval_seconds=options.allocation_interval_seconds,
-            min_allocatable=config.min_allocatable(),
-            fair_sharing_excluded=config.fair_sharing_excluded(),
-            weights=config.role_weights(),
-            role_sorter=config.role_sorter,
-            framework_sorter=config.framework_sorter,
-            filter_gpu_resources=config.filter_gpu_resources,
-        )
+    seconds = config.options().allocation_interval_seconds
+    options = AllocatorOptions(
+        allocation_interval_seconds=seconds,
+        min_allocatable=config.min_allocatable(),
+        fair_sharing_excluded=config.fair_sharing_excluded(),
+        weights=config.role_weights(),
+        role_sorter=config.role_sorter,
+        framework_sorter=config.framework_sorter,
+        filter_gpu_resources=config.filter_gpu_resources,
     )
+    module = load(ALLOCATORS, config.allocator, config.modules_dirs())(options)
+    shadow = config.shadow_kind()
+    return Guard(module, watch) if shadow is None else Followed(module, Shadow(Guard(shadow(options), watch)), watch)
 
 
 def make_contender(config: MasterConfig, description: MasterInfo) -> Contender:
@@ -89,15 +91,14 @@ class MasterService:
         self.port: int = self._listener.getsockname()[1]
         self.hostname = config.shown_hostname()
         self._spans = open_exporter("mesos-master")
-        self.metrics = MasterMetrics(
-            [self._stream_overruns, self._registrar_timings, *([] if self._spans is None else [self._spans.counts])]
-        )
+        spans = [] if self._spans is None else [self._spans.counts]
+        self.metrics = MasterMetrics([self._stream_overruns, self._registrar_timings, self._shadow_counts, *spans])
         limit = config.allocator_timeout
         self._time_limit = None if limit is None else TimeLimit(limit.seconds)
         self.state = MasterState(
             master_id=MasterId(str(uuid.uuid4())),
             options=config.options(tracing=self._spans is not None),
-            allocator=Guard(make_allocator(config), self._time_limit),
+            allocator=make_allocator(config, self._time_limit),
             random=random.Random(os.urandom(32)),
             started_at=self.started_at,
             weights=config.role_weights(),
@@ -150,6 +151,19 @@ class MasterService:
     def _stream_overruns(self) -> Mapping[str, float]:
         """Streams that were given up because their reader was too slow (N17); Mesos has no such metric."""
         return {"master/stream_overruns": float(self.outlets.overruns)}
+
+    def _shadow_counts(self) -> Mapping[str, float]:
+        shadow = shadow_of(self.state)
+        if shadow is None:
+            return {}
+        return {
+            "master/shadow/passes": float(shadow.passes),
+            "master/shadow/passes_differing": float(shadow.differing),
+            "master/shadow/grants_agreed": float(shadow.agreed),
+            "master/shadow/grants_decided_only": float(shadow.decided_only),
+            "master/shadow/grants_shadow_only": float(shadow.shadow_only),
+            "master/shadow/failures": float(shadow.failures),
+        }
 
     def _count_call(self, call: Call) -> None:
         framework_id = FrameworkId(call.framework_id.value) if call.framework_id is not None else None

@@ -49,6 +49,7 @@ INFO: Final = frozenset(
         "standby.left",
         "allocator.rebuilt",
         "quota.updated",
+        "shadow.rebuilt",
         "registry.pruned",
         "weight.updated",
     }
@@ -66,6 +67,8 @@ WARNING: Final = frozenset(
         "framework.refused",
         "allocator.failed",
         "allocator.slow",
+        "shadow.failed",
+        "shadow.slow",
         "grant.refused",
         "master.gave_up",
         "task.dropped",

@@ -73,6 +73,11 @@ class AllocatorDue:
     """An allocator that failed is to be made anew (N09)."""
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowDue:
+    """The same, of the one that runs in shadow."""
+
+
 Deadline = (
     HeartbeatDue
     | FailoverOverdue
@@ -84,4 +89,5 @@ Deadline = (
     | RemovalDue
     | RegistryGcDue
     | AllocatorDue
+    | ShadowDue
 )

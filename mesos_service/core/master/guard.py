@@ -55,6 +55,8 @@ class Guard(Allocator):
         """How often it failed by itself, and not by an offer filter that it asked."""
         self.attempts = 0
         """How often it was made anew in a row."""
+        self.alone = False
+        """While it is told what is so after a failure: another one, in its shadow, knows that already."""
         self._watch: Watch = watch or Unwatched()
         self._whitelist: Collection[str] | None = None
         self._expected: tuple[int, float] | None = None
@@ -179,6 +181,10 @@ class Guard(Allocator):
             ),
             None,
         )
+
+    def give_up(self, grant: Grant, now: float) -> None:
+        """Take back a grant that was not offered."""
+        self.recover(grant.framework_id, grant.agent_id, grant.resources, refuse_seconds=None, allocated=False, now=now)
 
     def update_allocation(
         self, framework_id: FrameworkId, agent_id: AgentId, before: Resources, after: Resources

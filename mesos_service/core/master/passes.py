@@ -13,6 +13,7 @@ from __future__ import annotations
 from mesos_service.core.allocation import reasons
 from mesos_service.core.events import Offers
 from mesos_service.core.master import books, explaining
+from mesos_service.core.master.shadow import Followed
 from mesos_service.core.master.state import Agent, Framework, MasterState
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.trace import child_of, start_trace
@@ -61,12 +62,18 @@ def _run(turn: Turn, room: int) -> None:
     heard = explaining.listener(state) if agents is None else None
     grants = state.allocator.allocate(turn.now, state.random, agents=agents, limit=room, observer=heard)
     made: dict[FrameworkId, list[Offer]] = {}
+    offered: list[Grant] = []
     for grant in grants:
         offer = _make_offer(turn, grant)
         if offer is not None:
             made.setdefault(grant.framework_id, []).append(offer)
+            offered.append(grant)
     for framework_id, offers in made.items():
         turn.tell(state.frameworks[framework_id], Offers(tuple(offers)))
+    if isinstance(state.allocator, Followed) and not state.allocator.broken:
+        same = state.allocator.shadow.follow(turn.now, state.allocator.drawn, agents, room, offered)
+        if same is False:
+            turn.note("shadow.differed", allocator=state.allocator.name, shadow=state.allocator.shadow.guard.name)
     if heard is not None and state.allocator.broken:
         explaining.answer_without_pass(turn, reasons.allocator_failed(state.allocator.name))
     elif heard is not None:
@@ -88,9 +95,7 @@ def _make_offer(turn: Turn, grant: Grant) -> Offer | None:
             agent_id=grant.agent_id,
             reason=reason or "",
         )
-        state.allocator.recover(
-            grant.framework_id, grant.agent_id, grant.resources, refuse_seconds=None, allocated=False, now=turn.now
-        )
+        state.allocator.give_up(grant, turn.now)
         return None
     trace = start_trace(state.random) if state.options.tracing else None
     timeout = state.options.offer_timeout_seconds

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from mesos_service.core.master import books, frameworks, offers
-from mesos_service.core.master.deadlines import AllocatorDue
+from mesos_service.core.master.deadlines import AllocatorDue, ShadowDue
 from mesos_service.core.master.guard import Guard
+from mesos_service.core.master.shadow import shadow_of
 from mesos_service.core.master.state import MasterState
 from mesos_service.core.master.turn import Turn
 from mesos_service.domain.ids import FrameworkId
@@ -24,18 +25,23 @@ CALM_SECONDS: Final = 120.0
 
 
 def report(turn: Turn) -> None:
-    """Say what the module did wrong in this step, and plan the next attempt."""
+    """Say what modules did wrong in this step, and plan the next attempt."""
     state = turn.state
-    guard = state.allocator
-    if not guard.failures:
-        return
+    if state.allocator.failures:
+        _report(turn, state.allocator, "allocator", AllocatorDue())
+    shadow = shadow_of(state)
+    if shadow is not None and shadow.guard.failures:
+        shadow.failures += sum(failure.broken for failure in shadow.guard.failures)
+        _report(turn, shadow.guard, "shadow", ShadowDue())
+
+
+def _report(turn: Turn, guard: Guard, what: str, due: AllocatorDue | ShadowDue) -> None:
     failures, guard.failures = guard.failures, []
     for failure in failures:
-        fact = "allocator.failed" if failure.broken else "allocator.slow"
+        fact = f"{what}.failed" if failure.broken else f"{what}.slow"
         turn.note(fact, allocator=guard.name, method=failure.method, error=failure.error)
-    if not guard.broken or state.timers.deadline(AllocatorDue()) is not None:
-        return
-    state.timers.set(AllocatorDue(), turn.now + next_pause(guard, turn.now))
+    if guard.broken and turn.state.timers.deadline(due) is None:
+        turn.state.timers.set(due, turn.now + next_pause(guard, turn.now))
 
 
 def next_pause(guard: Guard, now: float) -> float:
@@ -61,8 +67,22 @@ def on_due(turn: Turn) -> None:
         books.want_full_pass(turn)
 
 
+def on_shadow_due(turn: Turn) -> None:
+    """Try a new instance of the one in shadow."""
+    shadow = shadow_of(turn.state)
+    if shadow is not None and shadow.guard.broken and tell(turn.state, shadow.guard):
+        turn.note("shadow.rebuilt", allocator=shadow.guard.name, attempts=shadow.guard.attempts)
+
+
 def tell(state: MasterState, guard: Guard) -> bool:
     """Make a new instance, and tell it all that is so; whether it took it."""
+    guard.alone = True
+    taken = _tell(state, guard)
+    guard.alone = False
+    return taken
+
+
+def _tell(state: MasterState, guard: Guard) -> bool:
     if not guard.replace():
         return False
     # A flag may name roles that weigh 1 again since operators have called.

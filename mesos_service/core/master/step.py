@@ -50,6 +50,7 @@ from mesos_service.core.master.deadlines import (
     RegistryGcDue,
     RemovalDue,
     ReregistrationOverdue,
+    ShadowDue,
 )
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
@@ -326,6 +327,8 @@ def _on_tick(turn: Turn) -> None:
                 registry_gc.on_gc_due(turn)
             case AllocatorDue():
                 rebuilding.on_due(turn)
+            case ShadowDue():
+                rebuilding.on_shadow_due(turn)
             case _:
                 raise InvariantBroken(f"the master sets no deadline like {deadline}")
     passes.run_due(turn)
