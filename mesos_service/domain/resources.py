@@ -12,7 +12,8 @@ stand side by side, and nothing is ever taken from a neighbour. Hence the laws t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain, repeat
 from typing import ClassVar, Final
 
 from mesos_service.domain.resource import (
@@ -65,6 +66,9 @@ __all__ = [
     "to_milli",
     "validate",
 ]
+
+_resource: Final = partial(tuple.__new__, Resource)
+"""``Resource(*pair)`` without a call of Python: registries and offers go through very many of them."""
 
 _NONE_COUNTED: Final[dict[Resource, int]] = {}
 """Shared by nearly all Resources; like every dict in here it is never changed once a Resources holds it."""
@@ -238,11 +242,10 @@ class Resources:
 
     def __iter__(self) -> Iterator[Resource]:
         """Each resource, shared ones as many times as there are copies: ``Resources.of(r) == r``."""
-        for key, value in self._amounts.items():
-            yield Resource(key, value)
-        for item, copies in self._counted.items():
-            for _ in range(copies):
-                yield item
+        amounts = map(_resource, self._amounts.items())
+        if not self._counted:
+            return amounts
+        return chain(amounts, *(repeat(item, copies) for item, copies in self._counted.items()))
 
     def spelt_as_in(self, other: Resources) -> Resources:
         """The same resources; what equals something in ``other`` without being the same, such as a volume that is

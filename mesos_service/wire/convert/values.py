@@ -222,6 +222,11 @@ def resources_to_wire(
 def _resource_to_wire(item: Resource, refined: bool, allocation: bool) -> wire.Resource:
     key, value = item
     info = allocation_to_wire(key.allocation_role) if allocation and key.allocation_role is not None else None
+    if refined and type(value) is int and key == plain_key(key.name, key.allocation_role):
+        # Nearly all; not naming what is not there halves the time.
+        return wire.Resource(
+            name=key.name, type="SCALAR", scalar=wire.ValueScalar(value=from_milli(value)), allocation_info=info
+        )
     reservations = key.reservations
     old_role = None if refined else key.role
     old_reservation = None
