@@ -96,7 +96,8 @@ class MetaDirectory:
         """Whether the machine was started anew since this was asked last. Raises ``OSError``."""
         file = self.path / "boot_id"
         now = _BOOT_ID.read_text().strip()
-        before = file.read_text().strip() if file.exists() else now
+        # Whatever it says that is not this start of the machine is another one, also what a power cut left of it.
+        before = file.read_text(errors="replace").strip() if file.exists() else now
         if before != now or not file.exists():
             fresh = file.with_name("boot_id.new")
             fresh.write_text(f"{now}\n")

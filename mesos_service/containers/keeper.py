@@ -79,12 +79,13 @@ class Books:
         for line in lines:
             try:
                 name, entry = json.loads(line)
+                self.note(name, entry)
             except (ValueError, TypeError):
                 self.unreadable += 1
-                continue
-            self.note(name, entry)
 
     def note(self, name: str, entry: dict[str, Any] | None) -> None:
+        if not isinstance(name, str) or not (entry is None or isinstance(entry, dict)):
+            raise TypeError("a line names a container, and says what is known of it")
         if entry is None:
             self.entries.pop(name, None)
         else:
@@ -189,6 +190,7 @@ class Keeper:
             self.hang_up()
             self.end_what_does_not_survive()
             return
+        call: dict[str, Any] = {}  # Any: as in launch
         try:
             call = json.loads(packet)
             if call.get("large"):
@@ -199,6 +201,11 @@ class Keeper:
                 self.release(call["id"])
             elif call["do"] == "reap":
                 self.reap(call["id"])
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            # It is not worth what ends with the keeper: how all others end.
+            complain(f"a packet makes no sense ({error!r}): {packet[:300]!r}")
+            if isinstance(call, dict) and call.get("do") == "launch":
+                self.tell({"failed": call.get("id"), "why": f"the keeper cannot read what it is to do: {error!r}"})
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -220,7 +227,7 @@ class Keeper:
         stderr: int,
         stdin: int | None = None,
     ) -> None:
-        name = call["id"]
+        name, survives = str(call["id"]), bool(call["survives"])
         gate: int | None = None
         entrance: int | None = None
         actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]]
@@ -255,7 +262,7 @@ class Keeper:
                 # An ignored signal would stay ignored in the task.
                 setsigdef=IGNORED,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             if gate is not None:
                 os.close(gate)
             self.tell({"failed": name, "why": str(error)})
@@ -263,7 +270,7 @@ class Keeper:
         finally:
             if entrance is not None:
                 os.close(entrance)
-        one = Kept(name, pid, os.pidfd_open(pid), gate, call["survives"])
+        one = Kept(name, pid, os.pidfd_open(pid), gate, survives)
         self.kept[name] = one
         self.by_handle[one.handle] = one
         self.poll.register(one.handle, select.EPOLLIN)

@@ -361,16 +361,23 @@ class KeeperLink:
         """What a keeper that is gone had written of a process."""
         try:
             pid, start_ticks, boot_id, status = (told[key] for key in ("pid", "start_ticks", "boot_id", "status"))
+            if not isinstance(pid, int) or not isinstance(status, int | None):
+                raise TypeError(f"its numbers are {pid!r} and {status!r}")
         except (KeyError, TypeError) as error:
             log.warning("The keeper's book on container %s cannot be read (%s): it counts as ended", name, error)
             pid, start_ticks, boot_id, status = 0, None, "", None
         here = boot_id == keeper.read("/proc/sys/kernel/random/boot_id").strip()
         stat = read_stat(pid) if here and pid else None
-        if status is not None or stat is None or stat.dead or stat.start_ticks != start_ticks:
+        handle = None
+        if status is None and stat is not None and not stat.dead and stat.start_ticks == start_ticks:
+            # It may end at this very moment: then nobody is left whom the number could mean.
+            with contextlib.suppress(ProcessLookupError):
+                handle = os.pidfd_open(pid)
+        if handle is None:
             one = Kept(name, pid, None, released=True)
             one.end(status)
             return one
-        one = Kept(name, pid, os.pidfd_open(pid), released=True)
+        one = Kept(name, pid, handle, released=True)
         self._watch(one)
         return one
 

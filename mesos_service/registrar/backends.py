@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
@@ -33,6 +34,9 @@ from mesos_service.registrar.rows import Columns
 
 CONNECT_SECONDS_MAX: Final = 5
 """For one attempt to reach a PostgreSQL server."""
+
+BUSY_PAUSE_SECONDS: Final = 0.01
+"""Between attempts where SQLite itself does not wait."""
 
 IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 10
 """A writer says what it has to say at once. One that stops in the middle was frozen, and PostgreSQL then takes its
@@ -101,8 +105,22 @@ class SqliteBackend:
 
     def _on_connect(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"PRAGMA busy_timeout = {self._milliseconds()}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        self._use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Of two who open a new file at once SQLite refuses one, whatever its time limit, as both hold what the other
+        wants; a moment later the file is what both want it to be."""
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
+                    raise
+                time.sleep(BUSY_PAUSE_SECONDS)
+            else:
+                return
 
     def _on_begin(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {self._milliseconds()}")

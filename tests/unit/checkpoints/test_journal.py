@@ -178,9 +178,10 @@ def test_m_ag_15_places_of_former_agents_are_those_that_nobody_goes_on_with(tmp_
 def test_x52_that_the_machine_was_restarted_is_told_once(tmp_path: Path) -> None:
     meta = MetaDirectory(tmp_path)
     assert not meta.machine_restarted()
-    (meta.path / "boot_id").write_text("another\n")
-    assert meta.machine_restarted()
-    assert not meta.machine_restarted()
+    for left in (b"another\n", b"\xff\x00", b""):
+        (meta.path / "boot_id").write_bytes(left)
+        assert meta.machine_restarted()
+        assert not meta.machine_restarted()
     meta.close()
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,8 @@ import pytest
 
 from mesos_service.containers import keeper
 from mesos_service.containers.keeper import Books
+from mesos_service.containers.kept import KeeperLink, SpawnFailed
+from mesos_service.containers.plan import Streams
 
 
 def entry(pid: int, status: int | None = None) -> dict[str, Any]:  # Any: as the books have it
@@ -64,3 +70,73 @@ def test_a_write_that_fails_is_made_good_by_the_next(tmp_path: Path) -> None:
     books.write("two", entry(2))
     books.close()
     assert Books(str(path)).entries == {"one": entry(1), "two": entry(2)}
+
+
+@pytest.mark.parametrize(
+    "line", ["5", "null", "[1, 2]", '["x", 5]', '[["x"], {}]', "[null, null]", '["x", {}, 1]', "\x00\x00", "\udcff"]
+)
+def test_x07_a_line_that_names_nothing_is_counted_and_left_out(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "books"
+    books = Books(str(path))
+    books.write("one", entry(1))
+    books.close()
+    with path.open("a", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(f"{line}\n")
+    after = Books(str(path))
+    assert (after.entries, after.unreadable) == ({"one": entry(1)}, 1)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"pid": "1"},
+        {**entry(1), "pid": None},
+        {**entry(1), "status": "0"},
+        {**entry(1), "start_ticks": [7]},
+        entry(-1),
+    ],
+)
+def test_x07_an_entry_that_makes_no_sense_counts_as_ended(
+    tmp_path: Path, told: dict[str, Any]
+) -> None:  # Any: as above
+    """Whoever recovers goes on with all others."""
+    (tmp_path / "containers.log").write_text(f"{json.dumps(['odd', told])}\n{json.dumps(['gone', entry(1, 256)])}\n")
+
+    async def scenario() -> None:
+        link = KeeperLink(tmp_path)
+        found = {one.name: one for one in await link.recover()}
+        assert found["odd"].exited.result() is None
+        assert found["gone"].exited.result() == 256
+        await link.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_packet_that_makes_no_sense_does_not_cost_the_keeper_its_life(tmp_path: Path) -> None:
+    """With it would go how everything ends that it keeps."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    streams = Streams(None, nothing, nothing)
+
+    async def scenario() -> None:
+        link = KeeperLink(tmp_path)
+        sleep = ["/bin/sleep", "60"]
+        one = await link.launch("one", sleep, {}, streams, gated=False, survives=True)
+        before = link.pid
+        assert link._connection is not None
+        for packet in (b"{", b"5", b"[]", b"\xff", b'{"large": true}', b'{"do": "launch"}', b'{"do": "reap"}', b"null"):
+            link._connection.send(packet)
+        with pytest.raises(SpawnFailed):
+            await link.launch("bad", [], {}, streams, gated=False, survives=True)
+        other = await link.launch("two", sleep, {}, streams, gated=False, survives=True)
+        assert link.pid == before
+        for kept in (one, other):
+            os.kill(kept.pid, signal.SIGKILL)
+            assert await kept.exited == signal.SIGKILL
+            link.reap(kept)
+        await link.close()
+
+    try:
+        asyncio.run(asyncio.wait_for(scenario(), 20))
+    finally:
+        os.close(nothing)

@@ -279,3 +279,34 @@ def test_x25_a_commit_without_an_answer_is_looked_up(
             store.write([admit("b")], SECONDS)
             assert set(open_store(postgresql_url).take(3, "next", SECONDS).admitted) == {"a", "b"}
         assert broke
+
+
+class Refusing:
+    """A connection to a new SQLite file which somebody else opens at the same moment."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.said: list[str] = []
+
+    def execute(self, statement: str) -> None:
+        if "journal_mode" in statement and self.refusals:
+            self.refusals -= 1
+            refusal = sqlite3.OperationalError("database is locked")
+            refusal.sqlite_errorname = "SQLITE_BUSY"
+            raise refusal
+        self.said.append(statement)
+
+
+def test_of_two_who_open_a_new_file_at_once_none_is_turned_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite does not wait there, whatever its time limit."""
+    monkeypatch.setattr(backends, "BUSY_PAUSE_SECONDS", 0.0)
+    backend = backends.SqliteBackend(parse_url(file_url(tmp_path)))
+    backend.limit(60.0)
+    patient = Refusing(3)
+    backend._on_connect(patient, None)  # type: ignore[arg-type] # all that is asked of it
+    assert patient.said[1:] == ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
+    backend.limit(0.0)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        backend._on_connect(Refusing(1), None)  # type: ignore[arg-type] # as above
