@@ -7,9 +7,13 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mesos_service.local import AgentSpec, LocalCluster
+from mesos_service.sdk import tasks
+from tests.e2e.test_agent_restarts import Patient, pid_of, restartable
+from tests.e2e.test_agent_service import play, subscribed_as
 from tests.support.real_parts import missing_part
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,3 +64,35 @@ def test_unmodified_pymesos_runs_a_command_and_its_own_executor(client_python: P
     assert offered == ["cpus", "disk", "mem", "ports"]
     stdout = next(tmp_path.rglob("by-command/runs/*/stdout"))
     assert stdout.read_text() == "hello from a command\n"
+
+
+def test_x53_an_unmodified_pymesos_executor_comes_back_to_the_next_agent(client_python: Path, tmp_path: Path) -> None:
+    """A87: it repeats what was not acknowledged, in its own words, and goes on with the task that it runs."""
+    command = f"exec {client_python} {CLIENTS / 'pymesos_executor.py'}"
+    executor = tasks.custom_executor("echo", command, "cpus:0.1;mem:64")
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", executor_reregistration_timeout="15secs") as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            await framework.run_tasks(
+                lambda offer: msgspec.structs.replace(
+                    tasks.task("t", offer, "cpus:0.1;mem:16", executor=executor), data=b"hello"
+                )
+            )
+            running = await framework.reaches("t", "RUNNING")
+            pid = pid_of(framework, "t")
+            await agent.kill()
+            await agent.start()
+            assert running.agent_id is not None
+            # A message may be lost while the agent registers, as messages may.
+            async with asyncio.timeout(40):
+                while len(framework.states("t")) < 2:
+                    await framework.send(running.agent_id.value, "echo", b"ping")
+                    await asyncio.sleep(0.1)
+            await framework.reaches("t", "RUNNING", "FINISHED")
+            assert pid_of(framework, "t") == pid
+
+    play(scenario)
