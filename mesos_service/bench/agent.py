@@ -29,6 +29,7 @@ from mesos_service.wire.recordio import RecordReader
 CPUS = 0.001
 MEM = 1
 EXECUTOR_MEM = 32
+BATCH_PREFIX = "bench-"
 TERMINAL = frozenset({"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED"})
 Sizes = tuple[int, int, int, int, int, int]
 """Single commands, bursts, commands of a burst, tasks of a small and of a large ACCEPT, and how often the two."""
@@ -60,6 +61,9 @@ class Submitter:
         self._offers: list[tuple[str, str, float]] = []
         self._offered = asyncio.Event()
         self._batch: Batch | None = None
+        self._states: dict[str, str] = {}
+        """What was last heard of tasks that were begun one by one."""
+        self._told = asyncio.Event()
         self._counter = 0
         self._framework_id = ""
         self._calls: Connection | None = None
@@ -107,7 +111,7 @@ class Submitter:
             self._counter += 1
             task: dict[str, object] = {
                 "name": "bench",
-                "task_id": {"value": f"bench-{self._counter}"},
+                "task_id": {"value": f"{BATCH_PREFIX}{self._counter}"},
                 "agent_id": {"value": agent_id},
                 "resources": _resources(CPUS, MEM),
             }
@@ -134,6 +138,41 @@ class Submitter:
         await batch.done.wait()
         return batch
 
+    async def begin(self, name: str, command: str, *, cpus: float, mem: float) -> None:
+        """Launch one task on what is offered, and wait until it runs; it goes on until its agent ends.
+
+        Raises:
+            RuntimeError: it came to something else.
+        """
+        assert self._calls is not None
+        while sum(offered for _, _, offered in self._offers) < mem:
+            self._offered.clear()
+            await self._offered.wait()
+        offers, self._offers = self._offers, []
+        task = {
+            "name": name,
+            "task_id": {"value": name},
+            "agent_id": {"value": offers[0][1]},
+            "resources": _resources(cpus, mem),
+            "command": {"value": command},
+        }
+        accept = {
+            "offer_ids": [{"value": offer_id} for offer_id, _, _ in offers],
+            "operations": [{"type": "LAUNCH", "launch": {"task_infos": [task]}}],
+            "filters": {"refuse_seconds": 0},
+        }
+        self._batch = Batch(time.perf_counter(), 2)
+        await self._calls.send("POST", "/api/v1/scheduler", self._call("ACCEPT", "accept", accept), self._headers)
+        while not self.is_running(name):
+            self._told.clear()
+            await self._told.wait()
+            if self._states.get(name) in TERMINAL:
+                raise RuntimeError(f"Task '{name}' came to {self._states[name]}")
+
+    def is_running(self, name: str) -> bool:
+        """Whether that is what was last heard of the task."""
+        return self._states.get(name) == "TASK_RUNNING"
+
     def _call(self, kind: str, name: str, body: object) -> bytes:
         return json.dumps({"framework_id": {"value": self._framework_id}, "type": kind, name: body}).encode()
 
@@ -147,6 +186,9 @@ class Submitter:
         elif event.update is not None:
             status, batch = event.update.status, self._batch
             assert batch is not None and self._calls is not None
+            if not status.task_id.value.startswith(BATCH_PREFIX):
+                self._states[status.task_id.value] = status.state
+                self._told.set()
             batch.states[status.state] = batch.states.get(status.state, 0) + 1
             if status.state == "TASK_RUNNING":
                 batch.running.append(time.perf_counter() - batch.accepted_at)
@@ -169,7 +211,7 @@ async def measure(
 ) -> Report:
     """All three; ``failed_tasks`` counts what did not finish and must be 0 for the others to mean anything."""
     report = Report("agent")
-    async with _agent("--isolation=posix/cpu,posix/mem") as (agent, submitter):
+    async with launched_agent("--isolation=posix/cpu,posix/mem") as (agent, submitter):
         await _measure(report, submitter, agent, (singles, bursts, burst, small, large, rounds))
     if os.geteuid() == 0:
         rates = await _under_cgroups(bursts, burst)
@@ -179,7 +221,7 @@ async def measure(
 
 
 @contextlib.asynccontextmanager
-async def _agent(*flags: str) -> AsyncIterator[tuple[Running, Submitter]]:
+async def launched_agent(*flags: str) -> AsyncIterator[tuple[Running, Submitter]]:
     """A master with one agent of plenty, and a scheduler."""
     with tempfile.TemporaryDirectory(prefix="mesos-service-bench-") as work:
         async with running(
@@ -204,7 +246,7 @@ async def _under_cgroups(bursts: int, burst: int) -> list[float]:
     """Launches per second, by burst, with processor and memory bounded; every task has to finish."""
     flags = ("--isolation=cgroups/cpu,cgroups/mem", f"--cgroups_root=mesos_bench_{os.getpid()}")
     rates: list[float] = []
-    async with _agent(*flags) as (_, submitter):
+    async with launched_agent(*flags) as (_, submitter):
         for _ in range(bursts):
             batch = await submitter.run(burst)
             rates.append(burst / (time.perf_counter() - batch.accepted_at))

@@ -19,6 +19,8 @@ class Report:
     details: dict[str, object] = field(default_factory=dict)
     legend: dict[str, str] = field(default_factory=dict)
     """Sentences on figures whose name does not say all; for people, so not in the JSON."""
+    plot: str | None = None
+    """The figures as a picture, an SVG document; only of some."""
 
     def as_json(self) -> dict[str, object]:
         return {

@@ -135,13 +135,23 @@ class CgroupIsolator(Isolator):
             if hierarchy.version == 2:
                 hand_on = f"+{self.v2_controller}"
                 steps += _hand_on(hierarchy.mount, hand_on)
-                steps += _made(root)
-                steps += _hand_on(root, hand_on)
+                for level in _levels(hierarchy.mount, root):
+                    steps += self._made(level)
+                    steps += _hand_on(level, hand_on)
                 steps += [Make(group.path), Make(group.home)]
             else:
-                steps += [*_made(root), Make(group.path)]
+                for level in _levels(hierarchy.mount, root):
+                    steps += self._made(level)
+                steps.append(Make(group.path))
         steps += self.settings(self.group(container_id), config.resources, config.limits, running=False)
         return steps
+
+    def _made(self, group: Path) -> list[Step]:
+        return [] if os.path.isdir(group) else [Make(group), *self.above(group)]  # noqa: PTH112 - for every task
+
+    def above(self, group: Path) -> list[Write]:
+        """What to write to a group that is made above those of all containers."""
+        return []
 
     def attachment(self, container_id: ContainerId, pid: str) -> list[Step]:
         """All that :meth:`isolate` does."""
@@ -235,13 +245,9 @@ class CgroupIsolator(Isolator):
         self._book.cross_out(hierarchy.name, container_id)
 
 
-def _made(root: Path) -> list[Step]:
-    """The steps to a root that may be several directories deep; none when it is there."""
-    missing: list[Step] = []
-    while not root.is_dir():
-        missing.append(Make(root))
-        root = root.parent
-    return missing[::-1]
+def _levels(mount: Path, root: Path) -> list[Path]:
+    """The groups from the one below ``mount`` down to ``root``."""
+    return [*reversed([one for one in root.parents if one.is_relative_to(mount) and one != mount]), root]
 
 
 def _hand_on(group: Path, controller: str) -> list[Step]:

@@ -329,7 +329,8 @@ def _add_developer_commands(app: typer.Typer) -> None:
     @app.command()
     def bench(
         name: Annotated[
-            str, typer.Argument(help="'agent', 'allocator', 'failover', 'hotpath', 'launch' or 'registrar'.")
+            str,
+            typer.Argument(help="'agent', 'allocator', 'failover', 'hotpath', 'isolation', 'launch' or 'registrar'."),
         ],
         output: OutputOption = OutputFormat.TABLE,
         quick: Annotated[bool, typer.Option("--quick", help="Take at most 40 seconds.")] = False,
@@ -340,6 +341,9 @@ def _add_developer_commands(app: typer.Typer) -> None:
             int | None,
             typer.Option("--agents-per-link", min=1, help="Of 'failover': so many agents to a connection, not 20."),
         ] = None,
+        plot: Annotated[
+            Path | None, typer.Option("--plot", help="Of 'isolation': draw the figures into this file, as SVG.")
+        ] = None,
     ) -> None:
         """Measure this machine. Figures are measured here and now, and asserted nowhere."""
         report = _target(BENCH)(name, quick=quick, agents=agents, agents_per_link=agents_per_link)
@@ -349,6 +353,8 @@ def _add_developer_commands(app: typer.Typer) -> None:
             print_table(("FIGURE", "VALUE"), [(key, f"{value:g}") for key, value in report.figures.items()])
             for figure, meaning in report.legend.items():
                 print(f"{figure}: {meaning}")
+        if plot is not None and report.plot is not None:
+            plot.write_text(report.plot)
 
     @app.command()
     def simulate(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from mesos_service.cgroups.group import Group
@@ -60,6 +61,18 @@ class CgroupsCpu(CgroupIsolator):
         if bounded or running:
             writes.append(Write(group.path / "cpu.max", f"{quota if bounded else 'max'} {PERIOD_MICROSECONDS}"))
         return writes
+
+    def above(self, group: Path) -> list[Write]:
+        """All containers together weigh as much as the machine has processors: one group of the usual weight would be
+        no more than any single process beside it."""
+        if group.parent not in (one.mount for one in self.hierarchies.values()):
+            return []
+        cpus = os.cpu_count() or 1
+        if self.version == 2:
+            return [Write(group / "cpu.weight", str(min(WEIGHT_MAX, cpus * WEIGHT_PER_CPU)))]
+        # The other hierarchy of version 1 only counts.
+        is_cpu = group.parent == self.hierarchies["cpu"].mount
+        return [Write(group / "cpu.shares", str(cpus * SHARES_PER_CPU))] if is_cpu else []
 
     async def usage(self, container_id: ContainerId) -> Usage:
         """Time used by all who ever were in the group, and how often they were stopped at the ceiling."""

@@ -26,6 +26,7 @@ BEHAVIOURS: Final = {
     "A42": "A new master learns its state from agents and schedulers.",
     "A43": "Schedulers are told of agents and executors that fail, and of their tasks.",
     "A82": "A new master leads within seconds, and all that ran runs on.",
+    "A84": "Beside a hog of 256 spinning processes, control groups keep a web server's latency.",
     "A44": "A framework may have several schedulers; when the one that acts is lost, the master promotes another.",
     "B12": "One endpoint shows the whole pool.",
     "B22a": "Frameworks schedule tasks, the master only resources.",

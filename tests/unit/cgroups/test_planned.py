@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -306,5 +307,26 @@ def test_m_ag_05_blkio_counts_by_device(boot: Boot, v1: dict[str, str], v2: tupl
         assert await isolator.status(C) == {"blkio": {"254:0": counted}}
         await isolator.cleanup(C)
         assert await isolator.status(C) == {}
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize(("machine", "name"), [("v1", "cpu.shares"), ("v2", "cpu.weight")])
+def test_m_ag_06_a_root_of_several_levels_hands_on_and_weighs_as_the_machine(
+    boot: Boot, machine: str, name: str
+) -> None:
+    async def body() -> None:
+        kernel = boot(*MACHINES[machine])
+        isolator = make(kernel, "cgroups/cpu", cgroups_root="site/mesos")
+        await isolator.prepare(C, CONFIG)
+        [top] = [path for path in kernel.groups() if path.name == "site" and (path / name).exists()]
+        per_cpu = 1024 if machine == "v1" else 100
+        assert int((top / name).read_text()) == per_cpu * (os.cpu_count() or 1)
+        if machine == "v2":
+            assert (top / "cgroup.subtree_control").read_text() == "cpu"
+            assert (top / "mesos" / "cgroup.subtree_control").read_text() == "cpu"
+        await isolator.cleanup(C)
+        await isolator.close()
+        assert not kernel.groups()
 
     asyncio.run(body())
