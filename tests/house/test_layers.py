@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "agent": SERVICE_PARTS | {"checkpoints"},
     "local": SERVICE_PARTS | {"master", "agent"},
     "demo": SERVICE_PARTS | {"local", "sdk"},
-    "bench": SERVICE_PARTS | {"local", "sdk", "master", "agent"},
+    "bench": SERVICE_PARTS | {"cgroups", "local", "sdk", "master", "agent"},
     "cli": SERVICE_PARTS | {"conformance", "local", "sdk", "demo", "bench", "master", "agent", "simulator"},
     "documentation": SERVICE_PARTS | {"cli", "master", "agent"},
 }
