@@ -258,12 +258,17 @@ def _queue(stream: UpdateStream, record: UpdateKept) -> None:
 def _acknowledge(state: AgentState, record: UpdateAcknowledged) -> None:
     key = (record.framework_id, record.task_id)
     stream = state.streams.get(key)
-    update = stream.pending.pop(record.uuid, None) if stream is not None else None
+    update = stream.pending.get(record.uuid) if stream is not None else None
     if stream is None or update is None:
         return
-    stream.acknowledged[record.uuid] = None
-    if len(stream.acknowledged) > ACKNOWLEDGED_MAX:
-        stream.acknowledged.popitem(last=False)
+    for uuid in list(stream.pending):
+        # Sent one by one, those before it were acknowledged too; only the record of that is not there (--no-strict).
+        del stream.pending[uuid]
+        stream.acknowledged[uuid] = None
+        if len(stream.acknowledged) > ACKNOWLEDGED_MAX:
+            stream.acknowledged.popitem(last=False)
+        if uuid == record.uuid:
+            break
     if update.status.is_terminal and not stream.pending:
         del state.streams[key]
         framework = state.frameworks.get(record.framework_id)
