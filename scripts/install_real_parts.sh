@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests run against but the project does not contain: ZooKeeper, PostgreSQL, Prometheus, LXC hosts,
-# and a Mesos client that is not ours.
+# and Mesos clients that are not ours.
 #
 # Never fails because a part cannot be had: it then says so in .cache/not_run, which `make test` shows at the end
 # (and counts as a failure under CI=true).
@@ -66,10 +66,10 @@ install_hosts || true
 # their own Python. So pymesos gets an environment of its own, .venv-clients, over the system's Python.
 venv=.venv-clients
 system_python=/usr/bin/python3
-pymesos="pymesos 0.3.15 (a client we did not write)"
+pymesos="pymesos, avmesos and mesoshttp (clients we did not write)"
 has_http_parser() { "$system_python" -c 'import http_parser.http, venv, ensurepip' >/dev/null 2>&1; }
 has_pymesos() {
-    "$venv/bin/python" -c 'import http_parser.http, pymesos' >/dev/null 2>&1 &&
+    "$venv/bin/python" -c 'import http_parser.http, pymesos, avmesos, mesoshttp' >/dev/null 2>&1 &&
         [ "$(cat "$venv/stamp" 2>/dev/null)" = "$(cksum <requirements/clients.txt)" ]
 }
 pip_install() { "$venv/bin/python" -m pip install -q --no-deps "$@" >>"$log" 2>&1; }
@@ -102,3 +102,21 @@ install_mesos_go() {
         without "$mesos_go" "go build failed; see $log"
 }
 install_mesos_go || true
+
+# mesos-framework is a library for Node, with a lock of its own.
+mesos_framework="mesos-framework (a client we did not write, in JavaScript)"
+framework_files=tests/e2e/clients/mesos_framework
+has_npm() { command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; }
+has_mesos_framework() {
+    [ -d .cache/node/node_modules/mesos-framework ] && cmp -s "$framework_files/package-lock.json" .cache/node/package-lock.json
+}
+install_mesos_framework() {
+    has_mesos_framework && return 0
+    debian_part "$mesos_framework" has_npm nodejs npm || return 1
+    rm -rf .cache/node && mkdir -p .cache/node
+    cp "$framework_files/package.json" "$framework_files/package-lock.json" .cache/node/
+    (cd .cache/node && npm ci --no-audit --no-fund --ignore-scripts) >>"$log" 2>&1 ||
+        without "$mesos_framework" "npm ci failed; see $log" || return 1
+    say ".cache/node is ready"
+}
+install_mesos_framework || true

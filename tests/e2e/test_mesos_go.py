@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,8 @@ import pytest
 
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.support.mesos_go import GO_PATH, MESOS_GO
-from tests.support.real_parts import missing_part
+from tests.support.real_parts import ROOT, missing_part, states_of, told
 
-ROOT = Path(__file__).resolve().parents[2]
 BUILD_SECONDS_MAX = 400
 """Of mesos-go as a whole, where nobody has built it yet; ``scripts/install_real_parts.sh`` has."""
 
@@ -39,15 +36,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
-async def told(program: Path, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    process = await asyncio.create_subprocess_exec(
-        program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=sys.stderr.fileno()
-    )
-    output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, [json.loads(line) for line in output.splitlines()]
-
-
 @pytest.mark.parametrize("codec", ["protobuf", "json"])
 def test_m_pk_03_unmodified_mesos_go_runs_commands_and_its_own_executor(
     client: Path, tmp_path: Path, codec: str
@@ -61,11 +49,7 @@ def test_m_pk_03_unmodified_mesos_go_runs_commands_and_its_own_executor(
 
     status, story = asyncio.run(asyncio.wait_for(run(), 90))
     assert status == 0, story
-    states: dict[str, list[str]] = {}
-    for one in story:
-        if one["what"] == "update":
-            states.setdefault(one["task"], []).append(one["state"])
-    assert states == {
+    assert states_of(story) == {
         "by-command": ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"],
         "to-be-killed": ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"],
         "by-executor": ["TASK_RUNNING", "TASK_FINISHED"],
