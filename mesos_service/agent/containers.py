@@ -18,6 +18,7 @@ from mesos_service.agent.launch_plans import LaunchSettings, command_to_run, pla
 from mesos_service.agent.probes import Probes
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.containers.containerizer import Containerizer
+from mesos_service.containers.launcher import Child
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed
 from mesos_service.containers.volumes import Volumes
 from mesos_service.core.agent.state import AgentState
@@ -127,18 +128,21 @@ class AgentContainers:
                 for one in effect.launched
             ]
         else:
-            found = [
-                FoundContainer(
-                    container_id=container_id,
-                    pid=child.pid,
-                    alive=not child.exited.done(),
-                    status=child.exited.result() if child.exited.done() else None,
-                    lost=UNSEEN,
-                )
-                for container_id, child in children.items()
-            ]
+            found = [await self._found(container_id, child) for container_id, child in children.items()]
         self._submit(ContainersRecovered(tuple(found)))
         self._background.start(self._containerizer.destroy_orphans())
+
+    async def _found(self, container_id: ContainerId, child: Child) -> FoundContainer:
+        ended = child.exited.done()
+        breach = await self._containerizer.breach(container_id) if ended else None
+        return FoundContainer(
+            container_id=container_id,
+            pid=child.pid,
+            alive=not ended,
+            status=child.exited.result() if ended else None,
+            lost=UNSEEN,
+            limited=None if breach is None else ContainerLimited(container_id, breach.reason, breach.message),
+        )
 
     async def leave(self) -> None:
         """Take no more part in what runs; launches under way are given up."""

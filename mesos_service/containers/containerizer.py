@@ -233,6 +233,20 @@ class Containerizer:
             child.exited.add_done_callback(lambda _: self._report_exit(container, child))
         self._watch_all(container)
 
+    async def breach(self, container_id: ContainerId) -> Limitation | None:
+        """Why a recovered container has ended, if that was a breach; ``on_limitation`` does not tell it then."""
+        container = self._containers.get(container_id)
+        for isolator in () if container is None else container.isolators:
+            try:
+                limitation = await isolator.post_mortem(container_id)
+            except OperatingFault as fault:
+                log.error("Isolator '%s' cannot say why container %s ended: %s", isolator.name, container_id, fault)
+                continue
+            if limitation is not None and container is not None:
+                container.limited.add(isolator)
+                return limitation
+        return None
+
     async def destroy_orphans(self) -> None:
         """End what an agent before this one left and nobody knows. Failures are told in the log."""
         for container_id, child in self._orphans.items():

@@ -519,6 +519,8 @@ class FoundContainer:
     """Raw wait status of one that has ended; ``None`` when nobody saw it end."""
     lost: str = ""
     """Why its end was not seen."""
+    limited: ContainerLimited | None = None
+    """The breach that ended it, where an isolator can still tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,9 +99,9 @@ def subscribed(cluster: LocalCluster) -> contextlib.AbstractAsyncContextManager[
     return subscribed_as(Framework, cluster)
 
 
-def play(scenario: Callable[[], Awaitable[None]]) -> None:
+def play(scenario: Callable[[], Awaitable[None]], seconds: float = 90) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(scenario(), 90))
+        runner.run(asyncio.wait_for(scenario(), seconds))
     assert not living_children(), "something outlived its cluster"
 
 

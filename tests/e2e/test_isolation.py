@@ -108,3 +108,45 @@ def test_x53_no_group_outlives_agents_that_die_while_they_launch(tmp_path: Path,
     play(scenario)
     assert not live.containers()
     assert not written_down(tmp_path / "agent" / "runtime")
+
+
+def test_m_ag_05_x53_who_took_too_much_while_the_agent_was_away_is_told_so(tmp_path: Path, live: Live) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation=ISOLATION, cgroups_root=live.root) as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            eat = "import time; hoard = [bytearray(1 << 20) for _ in range(500)]; time.sleep(1000)"
+            wait = "while [ ! -e go ]; do sleep 0.05; done"
+            lines = {
+                "first": f"{wait}; exec {sys.executable} -c '{eat}'",
+                "child": f"{wait}; {sys.executable} -c '{eat}'; touch done; sleep 1000",
+                "other": f"{wait}; touch done; kill -KILL $$",
+            }
+            offer = await framework.an_offer()
+            made = [tasks.task(name, offer, "cpus:0.1;mem:48", line) for name, line in lines.items()]
+            await framework.accept([offer], [tasks.launch(*made)], refuse_seconds=0)
+            for name in lines:
+                await framework.reaches(name, "STARTING", "RUNNING")
+            processes = {name: psutil.Process(pid_of(framework, name)) for name in lines}
+            sandboxes = {name: Path(process.cwd()) for name, process in processes.items()}
+            await agent.kill()
+            for sandbox in sandboxes.values():
+                (sandbox / "go").touch()
+            async with asyncio.timeout(20):
+                while (  # noqa: ASYNC110 - it happens in other processes
+                    any(processes[name].status() != psutil.STATUS_ZOMBIE for name in ("first", "other"))
+                    or not (sandboxes["child"] / "done").exists()
+                ):
+                    await asyncio.sleep(0.02)
+            await agent.start()
+            for name in ("first", "child"):
+                told = await framework.reaches(name, "STARTING", "RUNNING", "FAILED")
+                assert told.reason == "REASON_CONTAINER_LIMITATION_MEMORY", name
+                assert told.message is not None and told.message.startswith("Memory limit exceeded: Requested: 48MB")
+            told = await framework.reaches("other", "STARTING", "RUNNING", "FAILED")
+            assert told.reason != "REASON_CONTAINER_LIMITATION_MEMORY", "a kill that memory has nothing to do with"
+
+    play(scenario)
+    assert not live.containers()

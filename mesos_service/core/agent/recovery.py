@@ -177,6 +177,8 @@ def _take_up(
     if executor.info.type is ExecutorType.DEFAULT:
         executor.pid = None
     if not found.alive:
+        if found.limited is not None:
+            containers.on_container_message(turn, found.limited)
         if found.status is not None:
             containers.on_container_message(turn, ContainerExited(container_id, found.status))
         else:

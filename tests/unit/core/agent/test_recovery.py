@@ -41,6 +41,7 @@ from mesos_service.core.messages import (
     ContainerDestroyed,
     ContainerExited,
     ContainerLaunched,
+    ContainerLimited,
     ContainerLost,
     ContainersRecovered,
     ExecutorDisconnected,
@@ -254,6 +255,16 @@ def test_a_process_whose_end_nobody_saw_is_told_as_that(world: World) -> None:
         "REASON_EXECUTOR_TERMINATED",
         "its keeper died",
     )
+
+
+def test_m_ag_05_a_breach_while_nobody_was_there_is_told_as_one(world: World) -> None:
+    container_id = world.start_command()
+    after = reborn(world)
+    breach = ContainerLimited(container_id, "REASON_CONTAINER_LIMITATION_MEMORY", "too much")
+    recover(after, replace(ended(container_id, 9), limited=breach))
+    after.take(ContainerDestroyed(container_id))
+    [status] = statuses(come_back(after))
+    assert (status.state, status.reason, status.message) == (TaskState.FAILED, breach.reason, "too much")
 
 
 def test_x52_after_a_restart_of_the_machine_everything_has_ended(world: World) -> None:

@@ -1,0 +1,140 @@
+"""Nothing is left of tasks, however they end: process, group, mount, namespace, descriptor, record (M-AG-02, X51)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mesos_service.containers.keeper import Books
+from mesos_service.local import LocalCluster
+from mesos_service.sdk import tasks
+from tests.e2e.test_agent_restarts import Patient, Restartable, restartable
+from tests.e2e.test_agent_service import play, subscribed_as
+from tests.unit.cgroups.live import Live, live_groups, written_down
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups and namespaces takes root")
+live = live_groups
+GROUPS = "cgroups/cpu,cgroups/mem,cgroups/pids"
+ALL = f"{GROUPS},disk/du,network/ports,namespaces/ipc,namespaces/pid,posix/rlimits,linux/capabilities"
+EAT = f"{sys.executable} -c 'hoard = [bytearray(1 << 20) for _ in range(500)]'"
+KINDS = {
+    "finished": ("true", "FINISHED"),
+    "failed": ("exit 3", "FAILED"),
+    "crashed": ("sh -c 'kill -SEGV $$'; exit 4", "FAILED"),
+    "killed": ("sleep 1000 & setsid sleep 1000 & wait", "KILLED"),
+    "stubborn": ("trap '' TERM; while :; do sleep 0.1; done", "KILLED"),
+    "hungry": (f"{EAT}; sleep 1000", "FAILED"),
+    "parent": ("setsid sh -c 'setsid env -i sleep 1000 &' ; exit 0", "FINISHED"),
+    "fetching": ("true", "FAILED"),
+}
+"""How tasks end: what they run, and what they come to."""
+IN_ONE_ROUND = 16
+
+
+def is_told(framework: Patient, name: str, *states: str) -> bool:
+    return bool(set(states).intersection(framework.states(name)))
+
+
+async def one_round(framework: Patient, number: int) -> None:
+    """Tasks of all kinds at once, to their ends."""
+    offer = await framework.an_offer()
+    names = [f"{kind}-{number}-{place}" for place, kind in zip(range(IN_ONE_ROUND), kinds(), strict=False)]
+    made = []
+    for name in names:
+        kind = name.partition("-")[0]
+        uris = ["/no/such/file"] if kind == "fetching" else []
+        command = tasks.command_info(KINDS[kind][0], uris=uris)
+        made.append(tasks.task(name, offer, "cpus:0.01;mem:32", command, kill_grace_seconds=0.05))
+    await framework.accept([offer], [tasks.launch(*made)], refuse_seconds=0)
+    for name in names:
+        if name.startswith(("killed", "stubborn")):
+            await framework.until(partial(is_told, framework, name, "RUNNING"))
+            await framework.kill(name)
+    for name in names:
+        await framework.until(partial(is_told, framework, name, "FINISHED", "FAILED", "KILLED"))
+        assert framework.states(name)[-1] == KINDS[name.partition("-")[0]][1], framework.seen[name]
+
+
+def kinds() -> Iterator[str]:
+    while True:
+        yield from KINDS
+
+
+class Traces:
+    """What of an agent's work the machine shows at one moment."""
+
+    def __init__(self, agent: Restartable, live: Live) -> None:
+        assert agent.process.pid is not None
+        process = psutil.Process(agent.process.pid)
+        keepers = [one for one in process.children() if any(part.endswith("keeper.py") for part in one.cmdline())]
+        self.descriptors = {name: one.num_fds() for name, one in (("agent", process), ("keeper", keepers[0]))}
+        self.threads = process.num_threads()
+        self.mounts = Path(f"/proc/{process.pid}/mountinfo").read_text()
+        self.groups = live.containers()
+        self.written = written_down(agent.work_dir / "runtime")
+        self.kept = Books(str(agent.work_dir / "runtime" / "containers.log")).entries
+        self.processes = [one.pid for one in keepers[0].children(recursive=True)]
+        self.marked = [one.pid for one in psutil.process_iter() if is_in(one, agent.work_dir)]
+
+    @property
+    def nobody_is_there(self) -> bool:
+        return not (self.groups or self.written or self.kept or self.processes or self.marked)
+
+
+def is_in(process: psutil.Process, work_dir: Path) -> bool:
+    """Whether it works in one of the sandboxes."""
+    try:
+        return Path(process.cwd()).is_relative_to(work_dir / "slaves")
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return False
+
+
+def leaves_nothing(tmp_path: Path, live: Live, isolation: str, rounds: int) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(
+                cluster,
+                tmp_path / "agent",
+                isolation=isolation,
+                cgroups_root=live.root,
+                resources="cpus:4;mem:4096;disk:64",
+            ) as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            await one_round(framework, 0)
+            before = await settled(agent, live)
+            for number in range(1, rounds + 1):
+                await one_round(framework, number)
+            after = await settled(agent, live)
+            assert after.descriptors == before.descriptors
+            assert after.mounts == before.mounts
+            assert after.threads <= before.threads + 8, "threads that measure are a pool"
+
+    play(scenario, 60 + 30 * rounds)
+    assert not live.groups(), "an agent that ends for good leaves nothing"
+
+
+async def settled(agent: Restartable, live: Live) -> Traces:
+    """The last to end is told of before it is cleaned up."""
+    async with asyncio.timeout(20):
+        while not (traces := Traces(agent, live)).nobody_is_there:  # noqa: ASYNC110 - in other processes
+            await asyncio.sleep(0.05)
+    return traces
+
+
+@pytest.mark.parametrize("isolation", [GROUPS, ALL])
+def test_x51_m_ag_02_nothing_is_left_of_a_handful(tmp_path: Path, live: Live, isolation: str) -> None:
+    leaves_nothing(tmp_path, live, isolation, 1)
+
+
+@pytest.mark.long
+def test_x51_m_ag_02_nothing_is_left_of_a_thousand(tmp_path: Path, live: Live) -> None:
+    leaves_nothing(tmp_path, live, ALL, 1000 // IN_ONE_ROUND)
