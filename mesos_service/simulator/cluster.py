@@ -13,10 +13,11 @@ from functools import partial
 from mesos_service.core.agent import invariants as agent_invariants
 from mesos_service.core.agent.state import AgentOptions
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.domain.agents import AgentInfo, Drain
+from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, AgentInfo, Drain
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import MULTI_ROLE, PARTITION_AWARE, FrameworkInfo
 from mesos_service.domain.ids import FrameworkId, Role
+from mesos_service.domain.operations import Reserve, Unreserve, places
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.simulator.clock import VirtualClock
@@ -24,6 +25,7 @@ from mesos_service.simulator.frameworks import RESOLVED, SimFramework
 from mesos_service.simulator.masters import Masters
 from mesos_service.simulator.network import Network
 from mesos_service.simulator.nodes import AgentNode
+from mesos_service.simulator.operating import OPERATORS, OperatingFramework
 from mesos_service.simulator.promises import Promises
 from mesos_service.simulator.schedulers import SimScheduler
 
@@ -54,6 +56,8 @@ class Plan:
     """Whether masters fail and are deposed, too."""
     id_reuse: float = 0.0
     """How many of the tasks are launched under an id that their framework has launched on another agent before."""
+    operations: float = 0.0
+    """The share of answers to offers that reserve, make volumes, or undo that; and whether operators do so, too."""
     drains: bool = False
     """Whether an operator drains agents, and puts them back when they are empty."""
     heal_seconds: float = 180.0
@@ -106,7 +110,12 @@ class Cluster:
         self.agents = [
             AgentNode(
                 network,
-                AgentInfo(hostname=f"agent-{number}", port=5051 + number, resources=AGENT_TOTAL),
+                AgentInfo(
+                    hostname=f"agent-{number}",
+                    port=5051 + number,
+                    resources=AGENT_TOTAL,
+                    capabilities=frozenset({AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME}),
+                ),
                 AgentOptions(status_update_retry_interval_min_seconds=2.0, executor_shutdown_grace_period_seconds=1.0),
                 seed * 1000 + number,
                 self._journal,
@@ -116,8 +125,7 @@ class Cluster:
             for number in range(self.plan.agents)
         ]
         self.frameworks: list[SimFramework] = [
-            SimFramework(network, self.masters, _framework(number), seed * 1000 + 500 + number, self.promises)
-            for number in range(self.plan.frameworks - (self.plan.schedulers > 1))
+            self._make_framework(network, number) for number in range(self.plan.frameworks - (self.plan.schedulers > 1))
         ]
         for framework in self.frameworks:
             framework.id_reuse = self.plan.id_reuse
@@ -130,6 +138,12 @@ class Cluster:
             others = tuple(self.several)
             self.several.append(SimScheduler(network, self.masters, info, own, self.promises, number, others))
         self.frameworks += self.several
+
+    def _make_framework(self, network: Network, number: int) -> SimFramework:
+        info, own = _framework(number), self.seed * 1000 + 500 + number
+        if self.plan.operations:
+            return OperatingFramework(network, self.masters, info, own, self.promises, self.plan.operations)
+        return SimFramework(network, self.masters, info, own, self.promises)
 
     # -- running ---------------------------------------------------------------------------------------------
     def run(self) -> Outcome:
@@ -154,6 +168,8 @@ class Cluster:
             self._plan_mischief(framework)
         if self.plan.fault_every_seconds:
             self._plan_fault()
+        if self.plan.operations:
+            self._plan_operator()
         self.clock.run(self.plan.seconds)
         for framework in self.frameworks:
             framework.heal()
@@ -190,6 +206,18 @@ class Cluster:
                 self.clock.after(self._source.expovariate(1.0), act)
 
         self.clock.after(self._source.expovariate(1.0), act)
+
+    def _plan_operator(self) -> None:
+        def act() -> None:
+            if self._healing():
+                return
+            agent_id = self._source.choice(self.agents).state.agent_id
+            if agent_id is not None:
+                kind = self._source.choice((Reserve, Unreserve))
+                self.masters.change_resources(agent_id, kind(OPERATORS))
+            self._plan_operator()
+
+        self.clock.after(self._source.expovariate(0.5), act)
 
     def _plan_fault(self) -> None:
         def strike() -> None:
@@ -278,6 +306,17 @@ class Cluster:
     def _check_agent(self, node: AgentNode) -> None:
         agent_invariants.check(node.state)
 
+    def _reckon_resources(self, agent: AgentNode, believed: Resources) -> None:
+        """Master and agent agree, and so does the agent's disk (X14c, M-AL-10)."""
+        state = agent.state
+        if state.total != believed:
+            raise HistoryFailed(f"{agent.name} has {state.total}, and the master believes that it is {believed}")
+        if set(agent.volumes) != set(places(state.total)) or state.doomed or state.operations:
+            raise HistoryFailed(
+                f"{agent.name} has {state.total}, but on its disk {sorted(agent.volumes)},"
+                f" to be removed {state.doomed}, to be told of {list(state.operations)}"
+            )
+
     def _reckon(self) -> None:
         """Peace has come: nothing may be left open, nothing lost, and everything free again."""
         master = self.masters.leader
@@ -292,11 +331,16 @@ class Cluster:
                 raise HistoryFailed(f"{framework.info.name} was never told how these ended: {left}")
             if framework.framework_id in state.frameworks and state.frameworks[framework.framework_id].tasks:
                 raise HistoryFailed(f"the master still holds tasks of {framework.info.name}")
+            if isinstance(framework, OperatingFramework) and (unsettled := framework.unsettled()):
+                raise HistoryFailed(f"{framework.info.name} was never told what became of {unsettled}")
+        if state.operations:
+            raise HistoryFailed(f"operations are under way for ever: {list(state.operations)}")
         for agent in healthy:
             if agent.state.agent_id not in state.agents:
                 raise HistoryFailed(f"{agent.name} is healthy but not registered")
             if state.agents[agent.state.agent_id].used:
                 raise HistoryFailed(f"{agent.name} still has resources in use that no task holds")
+            self._reckon_resources(agent, state.agents[agent.state.agent_id].total)
             if agent.state.containers:
                 raise HistoryFailed(f"{agent.name} has containers left: {list(agent.state.containers)}")
         for name in {framework.name: None for framework in self.frameworks}:

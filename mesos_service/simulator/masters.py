@@ -20,8 +20,10 @@ from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import MasterOptions, MasterState
 from mesos_service.core.registry.operations import Operation, apply
 from mesos_service.core.registry.registry import Registry
+from mesos_service.core.resource_messages import OperatorOperation
 from mesos_service.domain.agents import Drain
 from mesos_service.domain.ids import AgentId, LinkId, MasterId, StreamId
+from mesos_service.domain.operations import Operation as ResourceChange
 from mesos_service.plugins.allocator import Allocator
 from mesos_service.simulator.clock import VirtualClock
 from mesos_service.simulator.network import Connection, Network
@@ -325,6 +327,13 @@ class Masters:
     def reactivate(self, agent_id: AgentId, done: Callable[[int], None]) -> None:
         """An operator puts an agent back; ``done`` as above."""
         self._operate(lambda request: messages.OperatorReactivate(request=request, agent_id=agent_id), done)
+
+    def change_resources(self, agent_id: AgentId, operation: ResourceChange) -> None:
+        """An operator reserves or unreserves, if that can be done."""
+        self._operate(
+            lambda request: OperatorOperation(request=request, agent_id=agent_id, operation=operation),
+            lambda _: None,
+        )
 
     def _operate(self, ask: Callable[[int], messages.MasterMessage], done: Callable[[int], None]) -> None:
         master = self.leader

@@ -22,7 +22,7 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.checks import CheckType, ProbeResult, Purpose
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import ContainerId, FrameworkId, LinkId, TaskId
-from mesos_service.domain.operations import VolumePlace
+from mesos_service.domain.operations import VolumePlace, places
 from mesos_service.domain.tasks import Source, TaskState
 from mesos_service.simulator.clock import VirtualClock
 from mesos_service.simulator.masters import Journal, Masters
@@ -242,7 +242,7 @@ class AgentNode:
                 known = {one.container_id for one in launched}
                 self._later(0.001 + 0.01 * self._source.random(), _call(self._recover, known))
             case effects.LaunchContainer():
-                self._launch(effect.container_id)
+                self._launch(effect)
             case effects.SignalContainer(container_id, _):
                 container = self._containers.get(container_id)
                 if container is not None and not container.ignores_term:
@@ -283,7 +283,12 @@ class AgentNode:
     def _written(self) -> None:
         self.take(messages.Checkpointed(self.disk.write()))
 
-    def _launch(self, container_id: ContainerId) -> None:
+    def _launch(self, effect: effects.LaunchContainer) -> None:
+        container_id = effect.container_id
+        missing = [place for place in places(effect.resources) if place not in self.volumes]
+        if missing:
+            raise InvariantBroken(f"{container_id} is launched on volumes that are not there: {missing}")
+
         def started() -> None:
             if self._source.random() < self._launch_fails:
                 self.take(

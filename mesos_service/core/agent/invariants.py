@@ -16,6 +16,7 @@ from mesos_service.core.agent.state import (
     ExecutorState,
     Framework,
     KillOverdue,
+    OperationRetryDue,
     RetryDue,
     Task,
 )
@@ -23,6 +24,8 @@ from mesos_service.domain.checks import Purpose
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.executors import ExecutorType
 from mesos_service.domain.ids import ContainerId
+from mesos_service.domain.operations import made_by_operations, with_made
+from mesos_service.domain.resources import ResourcesError
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState
 
 
@@ -31,8 +34,25 @@ def check(state: AgentState) -> None:
     if state.recovering is not None and not state.recovering.containers_known:
         return  # What was read is not yet put together with what is.
     breaches = [*_frameworks(state), *_containers(state), *_streams(state), *_ending(state), *_checkpoints(state)]
+    breaches += _resources(state)
     if breaches:
         raise InvariantBroken("; ".join(breaches))
+
+
+def _resources(state: AgentState) -> Iterator[str]:
+    try:
+        total = with_made(state.info.resources, made_by_operations(state.total))
+    except ResourcesError as short:
+        yield f"operations have made more of the resources than there is: {short}"
+        return
+    if total != state.total:
+        yield f"what is kept makes {total} of the resources, which are {state.total}"
+    for uuid, pending in state.operations.items():
+        if pending.report.uuid != uuid or pending.report.status.uuid is None:
+            yield f"operation {pending.report.operation_id} cannot be acknowledged"
+        waits = state.timers.deadline(OperationRetryDue(uuid)) is not None
+        if waits != state.registered:
+            yield f"operation {pending.report.operation_id} is told though nobody listens, or the other way round"
 
 
 def _frameworks(state: AgentState) -> Iterator[str]:
