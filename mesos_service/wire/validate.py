@@ -98,11 +98,12 @@ def validate_executor_call(call: executor.Call) -> str | None:
     if wanted is not None and getattr(call, wanted) is None:
         return f"Expecting '{wanted}' to be present"
     if call.type == "UPDATE" and call.update is not None:
-        return _validate_update(call, call.update.status)
+        return refuse_update(call, call.update.status)
     return None
 
 
-def _validate_update(call: executor.Call, status: TaskStatus) -> str | None:
+def refuse_update(call: executor.Call, status: TaskStatus) -> str | None:
+    """Why this is no update that ``call``'s executor may send, in whichever call."""
     if status.uuid is None:
         return "Expecting 'uuid' to be present"
     reason = refuse_uuid(status.uuid)

@@ -18,6 +18,7 @@ from mesos_service.wire.convert.infos import (
     task_to_wire,
 )
 from mesos_service.wire.convert.values import duration_to_wire
+from mesos_service.wire.validate import refuse_update
 
 
 def call_from_wire(call: wire.Call, request: int, stimulus: str = "") -> messages.ExecutorMessages:
@@ -41,8 +42,12 @@ def call_from_wire(call: wire.Call, request: int, stimulus: str = "") -> message
             executor_id=executor_id,
             stimulus=stimulus,
             unacknowledged_tasks=tuple(task_from_wire(task) for task in subscribe.unacknowledged_tasks),
+            # What would be refused as an UPDATE is left out: no framework could acknowledge it, and it would stand in
+            # the way of all that follows.
             unacknowledged_updates=tuple(
-                status_from_wire(update.status) for update in subscribe.unacknowledged_updates
+                status_from_wire(update.status)
+                for update in subscribe.unacknowledged_updates
+                if refuse_update(call, update.status) is None
             ),
         )
     if call.type == "MESSAGE":

@@ -9,7 +9,9 @@ from typing import Any, get_args
 
 import pytest
 
+from mesos_service.core.messages import ExecutorSubscribe
 from mesos_service.wire import scheduler
+from mesos_service.wire.convert.executor import call_from_wire
 from mesos_service.wire.decode import (
     read_agent_call,
     read_executor_call,
@@ -191,3 +193,28 @@ def test_operator_calls_to_an_agent() -> None:
     assert text_of(read_agent_call, {"type": "GET_METRICS"}) == start + "'get_metrics' to be present"
     assert text_of(read_agent_call, {"type": "GET_CONTAINERS"}) is None
     assert text_of(read_agent_call, {"type": "GET_STATE"}) is None
+
+
+def test_x05_m_ex_01_what_is_refused_as_an_update_does_not_come_in_by_subscribing() -> None:
+    """No framework could acknowledge it, so that it would be repeated for ever, before all that follows."""
+    good = executor_update()["update"]
+    bad = [
+        executor_update(**wrong)["update"]
+        for wrong in (
+            {"uuid": None},
+            {"uuid": "AAAA"},
+            {"uuid": "AAAAAAAAAAAAAAAAAAAAAA=="},
+            {"source": "SOURCE_MASTER"},
+            {"state": "TASK_STAGING"},
+            {"executor_id": {"value": "another"}},
+        )
+    ]
+    call = {
+        "type": "SUBSCRIBE",
+        "executor_id": {"value": "e"},
+        "framework_id": {"value": "f"},
+        "subscribe": {"unacknowledged_tasks": [], "unacknowledged_updates": [*bad, good, *bad]},
+    }
+    message = call_from_wire(read_executor_call(json.dumps(call).encode()), 1)
+    assert isinstance(message, ExecutorSubscribe)
+    assert len(message.unacknowledged_updates) == 1
