@@ -1,4 +1,4 @@
-"""The commands ``quota`` and ``weights``; what they do is in ``policy``, imported when they run."""
+"""The commands ``quota``, ``weights`` and ``revocation``; what they do is in ``policy``, imported when they run."""
 
 from __future__ import annotations
 
@@ -58,8 +58,16 @@ def _weights_set(
     set_weights(master, weights)
 
 
+def _revocation(master: MasterOption = DEFAULT_MASTER, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Show which tasks would be revoked now so that guarantees can be kept, and for whom; changes nothing."""
+    from mesos_service.cli.policy import show_revocation
+
+    show_revocation(master, output)
+
+
 def add_to(app: typer.Typer) -> None:
-    """Add both groups."""
+    """Add them."""
+    app.command("revocation")(_revocation)
     quota = typer.Typer(no_args_is_help=True)
     quota.command("list")(_quota_list)
     quota.command("set")(_quota_set)

@@ -31,6 +31,8 @@ class Reply:
     text: str = ""
     explanation: Explanation | None = None
     """To whom asked why a framework is offered nothing (N01)."""
+    revocation: object = None
+    """To whom asked what would be revoked: a ``revocation_plan.Preview`` (N15)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -339,6 +339,14 @@ class OperatorUpdateWeights:
     stimulus: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewRevocation:
+    """What would be revoked now, and why (N15)? Answered at once; changes nothing."""
+
+    request: int
+    stimulus: str = ""
+
+
 OperatorPolicy = OperatorUpdateQuota | OperatorSetQuota | OperatorRemoveQuota | OperatorUpdateWeights
 
 
@@ -377,6 +385,7 @@ MasterMessage = (
     | OperatorMarkGone
     | OperatorAgents
     | OperatorPolicy
+    | PreviewRevocation
     | OperatorOperation
     | ExplainFramework
     | UpdateWhitelist

@@ -28,6 +28,10 @@ ID_BYTES_MAX = 255
 _INVALID: Final = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
+RevocationId = NewType("RevocationId", str)
+"""A task that is being revoked: its framework's id and its own."""
+
+
 def refuse_id(value: str) -> str | None:
     """Say why ``value`` may not be an identifier, or ``None`` when it may (X14i, Mesos ``common/validation``).
 

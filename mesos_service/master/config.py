@@ -187,6 +187,18 @@ class MasterConfig(SecurityFlags):
     cluster: str | None = Field(None, description="A name for the cluster, shown to people.")
 
     allocator: str = Field("hierarchical", description="Allocator module ('mesos-service module list').")
+    revocation: bool = Field(
+        False,
+        description="Whether running tasks are revoked where the guarantee of a role that wants offers cannot be"
+        " satisfied otherwise. /api/v1/revocation shows what would be done either way.",
+    )
+    revocation_delay: DurationFlag = Field(
+        Duration.parse("30secs"), description="How long a guarantee must have lacked something before."
+    )
+    revocation_grace: DurationFlag = Field(
+        Duration.parse("30secs"),
+        description="What a task that is revoked has to end by itself; then it is killed, and its executor destroyed.",
+    )
     shadow_allocator: str | None = Field(
         None,
         description="Allocator module that runs beside the deciding one on the same inputs, and never acts; where it"
@@ -352,6 +364,9 @@ class MasterConfig(SecurityFlags):
             max_unreachable_tasks_per_framework=self.max_unreachable_tasks_per_framework,
             roles=None if self.roles is None else parse_roles(self.roles),
             root_submissions=self.root_submissions,
+            revocation=self.revocation,
+            revocation_delay_seconds=self.revocation_delay.seconds,
+            revocation_grace_seconds=self.revocation_grace.seconds,
             offer_filters=self.filter_modules(),
             tracing=tracing,
         )

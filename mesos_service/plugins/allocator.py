@@ -30,6 +30,7 @@ from mesos_service.plugins.verdict import Veto
 
 if TYPE_CHECKING:
     from mesos_service.plugins.offer_filter import OfferFilter
+    from mesos_service.plugins.revocation import Revocation, Situation
 
 API_VERSION = 1
 
@@ -262,6 +263,14 @@ class Allocator(ABC):
         ``recovery_seconds`` have passed: guarantees could not be kept on the first few. Does nothing by default.
         """
         return
+
+    def revocations(self, situation: Situation) -> Sequence[Revocation]:
+        """Tasks that should be revoked now so that guarantees can be kept; by default none ever (B36a, B36c).
+
+        Asked every ``--allocation_interval`` where ``--revocation`` is set, and whenever somebody wants a preview; must
+        change nothing. The core refuses what would take a role below its own guarantee.
+        """
+        return ()
 
     # -- deciding --------------------------------------------------------------------------------------------
     @abstractmethod

@@ -12,10 +12,10 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from sqlalchemy import Column, Connection, Row, Table, delete, select
 
-from mesos_service.core.registry.registry import RegisteredFramework, Registry
+from mesos_service.core.registry.registry import RegisteredFramework, RegisteredRevocation, Registry
 from mesos_service.core.registry.touched import Touched
 from mesos_service.domain.agents import AgentInfo, Deactivation
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role, TaskId
 from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import tables
 from mesos_service.registrar.interface import RegistryFault
@@ -27,7 +27,7 @@ from mesos_service.wire.convert.policy import quota_from_wire, quota_to_wire
 from mesos_service.wire.frameworks import FrameworkInfo as WireFrameworkInfo
 from mesos_service.wire.policy import DrainConfig, QuotaConfig
 
-K = TypeVar("K", AgentId, FrameworkId, Role)
+K = TypeVar("K", AgentId, FrameworkId, Role, RevocationId)
 V = TypeVar("V")
 T = TypeVar("T")
 
@@ -117,6 +117,26 @@ def _read_deactivation(row: Row[Any]) -> Deactivation:  # Any: as in Collection.
     return Deactivation(since=float(row.since), drain=drain, drained=bool(row.drained))
 
 
+def _write_revocation(one: RegisteredRevocation) -> Columns:
+    return {
+        "framework_id": one.framework_id,
+        "task_id": one.task_id,
+        "agent_id": one.agent_id,
+        "beneficiary": one.beneficiary,
+        "decided_at": one.at,
+    }
+
+
+def _read_revocation(row: Row[Any]) -> RegisteredRevocation:  # Any: as in Collection.
+    return RegisteredRevocation(
+        FrameworkId(row.framework_id),
+        TaskId(row.task_id),
+        AgentId(row.agent_id),
+        Role(row.beneficiary),
+        float(row.decided_at),
+    )
+
+
 def _read_weight(row: Row[Any]) -> float:  # Any: as in Collection.
     return float(row.weight)
 
@@ -155,6 +175,13 @@ REMOVED_FRAMEWORKS: Final[Collection[FrameworkId, float]] = Collection(
 QUOTAS: Final[Collection[Role, Quota]] = Collection(
     tables.QUOTAS, lambda registry: registry.quotas, lambda keys: keys.roles, _write_quota, _read_quota
 )
+REVOCATIONS: Final[Collection[RevocationId, RegisteredRevocation]] = Collection(
+    tables.REVOCATIONS,
+    lambda registry: registry.revocations,
+    lambda keys: keys.revocations,
+    _write_revocation,
+    _read_revocation,
+)
 WEIGHTS: Final[Collection[Role, float]] = Collection(
     tables.WEIGHTS,
     lambda registry: registry.weights,
@@ -175,6 +202,7 @@ def changes(before: Registry, after: Registry, keys: Touched) -> tuple[Change, .
         _change(REMOVED_FRAMEWORKS, before, after, keys),
         _change(QUOTAS, before, after, keys),
         _change(WEIGHTS, before, after, keys),
+        _change(REVOCATIONS, before, after, keys),
     )
     return tuple(change for change in found if change.gone or change.rows)
 
@@ -228,6 +256,7 @@ def load(connection: Connection) -> Registry:
         removed_frameworks=_load(connection, REMOVED_FRAMEWORKS),
         quotas=_load(connection, QUOTAS),
         weights=_load(connection, WEIGHTS),
+        revocations=_load(connection, REVOCATIONS),
     )
 
 

@@ -66,6 +66,17 @@ QUOTAS: Final = Table(
     Column("config", Text, nullable=False, comment="QuotaConfig as JSON"),
 )
 
+REVOCATIONS: Final = Table(
+    "revocations",
+    METADATA,
+    Column("revocation_id", Text, primary_key=True),
+    Column("framework_id", Text, nullable=False),
+    Column("task_id", Text, nullable=False),
+    Column("agent_id", Text, nullable=False),
+    Column("beneficiary", Text, nullable=False, comment="the role whose guarantee it is for"),
+    Column("decided_at", Double, nullable=False, comment="unix seconds"),
+)
+
 WEIGHTS: Final = Table(
     "weights",
     METADATA,

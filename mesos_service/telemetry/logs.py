@@ -49,7 +49,10 @@ INFO: Final = frozenset(
         "standby.left",
         "allocator.rebuilt",
         "quota.updated",
+        "executor.revoked",
+        "revocation.over",
         "shadow.rebuilt",
+        "task.revoked",
         "registry.pruned",
         "weight.updated",
     }
@@ -67,6 +70,7 @@ WARNING: Final = frozenset(
         "framework.refused",
         "allocator.failed",
         "allocator.slow",
+        "revocation.refused",
         "shadow.failed",
         "shadow.slow",
         "grant.refused",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mesos_service.core.registry.operations import (
     AdmitAgent,
     DeactivateAgent,
+    ForgetRevocations,
     MarkAgentDrained,
     MarkAgentGone,
     MarkAgentReachable,
@@ -22,17 +23,18 @@ from mesos_service.core.registry.operations import (
     PruneFrameworks,
     ReactivateAgent,
     RecordFramework,
+    RecordRevocations,
     RemoveAgent,
     RemoveFramework,
     UpdateQuotas,
     UpdateWeights,
     apply,
 )
-from mesos_service.core.registry.registry import Registry
+from mesos_service.core.registry.registry import RegisteredRevocation, Registry
 from mesos_service.core.registry.touched import touched
 from mesos_service.domain.agents import AgentInfo, Deactivation, Drain
 from mesos_service.domain.frameworks import MULTI_ROLE, FrameworkInfo
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role, TaskId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import rows
@@ -40,7 +42,7 @@ from mesos_service.registrar.store import SqlStore
 from mesos_service.registrar.url import file_url, parse_url
 
 SECONDS = 30.0
-K = TypeVar("K", AgentId, FrameworkId, Role)
+K = TypeVar("K", AgentId, FrameworkId, Role, RevocationId)
 
 # Few keys, so that operations meet.
 agent_ids = st.sampled_from([AgentId("a"), AgentId("b"), AgentId("ü 'c'")])
@@ -66,6 +68,14 @@ frameworks = st.builds(
     principal=st.none() | st.just("p"),
 )
 roles = st.sampled_from([Role("r"), Role("s"), Role("ü 'c'")])
+revocations = st.builds(
+    RegisteredRevocation,
+    framework_id=framework_ids,
+    task_id=st.sampled_from([TaskId("t"), TaskId("ü 'c'")]),
+    agent_id=agent_ids,
+    beneficiary=roles,
+    at=times,
+)
 amounts = st.dictionaries(st.sampled_from(["cpus", "mem"]), st.integers(1, 10**12))
 quotas = st.builds(Quota, guarantees=amounts, limits=amounts)
 graces = st.none() | st.integers(0, 10**12).map(lambda nanoseconds: nanoseconds / 1e9)
@@ -84,6 +94,8 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(RecordFramework, framework_ids, frameworks, st.integers(1, 2**40)),
     st.builds(RemoveFramework, framework_ids, times),
     st.builds(PruneFrameworks, st.lists(framework_ids).map(tuple)),
+    st.builds(RecordRevocations, st.lists(revocations, max_size=3).map(tuple)),
+    st.builds(ForgetRevocations, st.lists(revocations.map(lambda one: one.revocation_id), max_size=3).map(tuple)),
     st.builds(UpdateQuotas, st.lists(st.tuples(roles, quotas), max_size=3).map(tuple)),
     st.builds(UpdateWeights, st.lists(st.tuples(roles, st.floats(1e-6, 1e6)), max_size=3).map(tuple)),
 )
@@ -121,6 +133,7 @@ def test_only_what_is_touched_changes(before: Sequence[Operation], batch: Sequen
     for earlier, later in zip(*frameworks_of, strict=True):
         assert _differing(earlier, later) <= keys.frameworks
     assert _differing(old.quotas, new.quotas) | _differing(old.weights, new.weights) <= keys.roles
+    assert _differing(old.revocations, new.revocations) <= keys.revocations
     assert rows.changes(old, old, keys) == ()
 
 

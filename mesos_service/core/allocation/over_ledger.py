@@ -12,10 +12,12 @@ from typing import Any
 from mesos_service.core.allocation.consumption import consumed_by
 from mesos_service.core.allocation.cycle import Cycle
 from mesos_service.core.allocation.ledger import Ledger
+from mesos_service.core.allocation.revocation import propose
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, Allocator, AllocatorOptions, FrameworkView, Quota
+from mesos_service.plugins.revocation import Revocation, Situation
 
 
 class LedgerAllocator(Allocator):
@@ -96,6 +98,9 @@ class LedgerAllocator(Allocator):
 
     def quota_consumption(self, role: Role) -> Quantities:
         return consumed_by(role, self.ledger.agents.values(), self.ledger.frameworks)
+
+    def revocations(self, situation: Situation) -> Sequence[Revocation]:
+        return propose(situation)
 
     def expect_agents(self, count: int, now: float) -> None:
         self.ledger.recovery.begin(count, now)

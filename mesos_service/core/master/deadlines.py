@@ -78,6 +78,11 @@ class ShadowDue:
     """The same, of the one that runs in shadow."""
 
 
+@dataclass(frozen=True, slots=True)
+class RevocationDue:
+    """Every ``--allocation_interval``: look at revocations under way, and at guarantees (B36)."""
+
+
 Deadline = (
     HeartbeatDue
     | FailoverOverdue
@@ -90,4 +95,5 @@ Deadline = (
     | RegistryGcDue
     | AllocatorDue
     | ShadowDue
+    | RevocationDue
 )

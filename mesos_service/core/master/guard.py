@@ -23,6 +23,7 @@ from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, Allocator, FrameworkView, Grant, Observer, Quota
 from mesos_service.plugins.loader import is_builtin
+from mesos_service.plugins.revocation import Revocation, Situation
 
 T = TypeVar("T")
 
@@ -216,6 +217,17 @@ class Guard(Allocator):
     def expect_agents(self, count: int, now: float) -> None:
         self._expected = (count, now)
         self._call("expect_agents", lambda: self.module.expect_agents(count, now), None)
+
+    def revocations(self, situation: Situation) -> Sequence[Revocation]:
+        nothing: list[Revocation] = []
+        most = len(situation.running)
+        # It may be a generator, and one without end.
+        found = self._call("revocations", lambda: list(islice(self.module.revocations(situation), most + 1)), nothing)
+        for one in found:
+            if not (isinstance(one, Revocation) and all(isinstance(value, str) for value in one)):
+                self._fail("revocations", f"returned {_shown(one)}, which is no Revocation")
+                return []
+        return found
 
     # -- deciding --------------------------------------------------------------------------------------------
     def allocate(

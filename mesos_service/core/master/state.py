@@ -13,7 +13,7 @@ from mesos_service.core.link import OperationStatus
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.messages import Subscribe
 from mesos_service.core.registry.operations import Operation
-from mesos_service.core.registry.registry import Registry
+from mesos_service.core.registry.registry import RegisteredRevocation, Registry
 from mesos_service.core.timers import Timers
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import AgentInfo, Deactivation
@@ -27,6 +27,7 @@ from mesos_service.domain.ids import (
     MasterId,
     OfferId,
     OperationId,
+    RevocationId,
     Role,
     StreamId,
     TaskId,
@@ -73,6 +74,12 @@ class MasterOptions:
     roles: frozenset[Role] | None = None
     """Roles that frameworks may use (``--roles``); ``None`` allows all."""
     root_submissions: bool = True
+    revocation: bool = False
+    """Whether tasks are revoked for guarantees at all (B36a)."""
+    revocation_delay_seconds: float = 30.0
+    """How long a guarantee must have lacked something before."""
+    revocation_grace_seconds: float = 30.0
+    """What a task that is revoked has to end by itself."""
     offer_filters: Mapping[str, type[OfferFilter]] = field(default_factory=dict)
     """The filters that frameworks may ask for, by name (``--offer_filters``)."""
     tracing: bool = False
@@ -235,6 +242,16 @@ class Framework:
 
 
 @dataclass(slots=True)
+class RevocationUnderWay:
+    """How far a revocation has come, by this master; unix seconds."""
+
+    recorded: RegisteredRevocation
+    killed_at: float | None = None
+    destroyed_at: float | None = None
+    """When its executor was told to end last."""
+
+
+@dataclass(slots=True)
 class MasterState:
     """The whole of it. ``frameworks`` and ``completed_frameworks`` exclude each other, as do the agent collections.
 
@@ -301,6 +318,12 @@ class MasterState:
     """When the next full pass is due (``--allocation_interval``); ``None`` until there is somebody to serve."""
     questions: dict[FrameworkId, list[int]] = field(default_factory=dict)
     """Who asked why a framework is offered nothing, by framework: requests that the next full pass answers (N01)."""
+    revocations: dict[RevocationId, RevocationUnderWay] = field(default_factory=dict)
+    """Tasks that are being revoked, until they are no longer there; written by ``revoking.py`` alone."""
+    deciding_revocations: bool = False
+    """Some are being stored."""
+    short_since: dict[Role, float] = field(default_factory=dict)
+    """Since when a role's guarantee could have been satisfied by a revocation, and by nothing else."""
     offer_expiries: deque[tuple[float, OfferId]] = field(default_factory=deque)
     """Offers by the time they expire, earliest first; those answered since are skipped when they come up."""
     ended: bool = False

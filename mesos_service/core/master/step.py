@@ -33,6 +33,7 @@ from mesos_service.core.master import (
     registration,
     registry_gc,
     removals,
+    revoking,
     standbys,
     startup,
     subscription,
@@ -50,6 +51,7 @@ from mesos_service.core.master.deadlines import (
     RegistryGcDue,
     RemovalDue,
     ReregistrationOverdue,
+    RevocationDue,
     ShadowDue,
 )
 from mesos_service.core.master.state import Framework, MasterState
@@ -75,6 +77,7 @@ from mesos_service.core.messages import (
     OperatorUpdateQuota,
     OperatorUpdateWeights,
     Persisted,
+    PreviewRevocation,
     Reconcile,
     ReconcileOperations,
     Request,
@@ -151,6 +154,8 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
             policy.on_set_quota(turn, message)
         case OperatorRemoveQuota():
             policy.on_remove_quota(turn, message)
+        case PreviewRevocation():
+            revoking.on_preview(turn, message)
         case OperatorUpdateWeights():
             policy.on_update_weights(turn, message)
         case OperatorOperation():
@@ -293,6 +298,8 @@ def _on_persisted(turn: Turn, number: int) -> None:
             draining.see_to_all(turn)
         case policy.Quotas():
             policy.on_quotas_stored(turn, stored)
+        case revoking.Decided():
+            revoking.on_decided_stored(turn, stored)
         case policy.Weights():
             policy.on_weights_stored(turn, stored)
         case None:
@@ -327,6 +334,8 @@ def _on_tick(turn: Turn) -> None:
                 registry_gc.on_gc_due(turn)
             case AllocatorDue():
                 rebuilding.on_due(turn)
+            case RevocationDue():
+                revoking.on_due(turn)
             case ShadowDue():
                 rebuilding.on_shadow_due(turn)
             case _:

@@ -14,6 +14,7 @@ from mesos_service.core import task_states
 from mesos_service.core.events import Update
 from mesos_service.core.link import AcknowledgeUpdate, KillTask, ShutdownFramework, UpdateStatus
 from mesos_service.core.master import books, copies, reconciliation
+from mesos_service.core.master.revocation_plan import explained
 from mesos_service.core.master.state import Agent, Framework, Task
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import Acknowledge, Kill
@@ -110,6 +111,7 @@ def on_update(turn: Turn, agent: Agent, message: UpdateStatus) -> None:
         # An agent that was asked about a task may not know whose it is, and so not what its framework understands.
         status = replace(status, state=state_for(framework, status.state))
         latest = state_for(framework, latest) if latest in WAYS_OF_BEING_LOST else latest
+    status = explained(state, framework_id, status)
     turn.tell(framework, Update(status))
     task = framework.tasks.get(status.task_id)
     if task is None or task.agent_id != agent.agent_id:

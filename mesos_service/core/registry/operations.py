@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from mesos_service.core.registry.registry import RegisteredFramework, Registry
+from mesos_service.core.registry.registry import RegisteredFramework, RegisteredRevocation, Registry
 from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.frameworks import FrameworkInfo
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role
 from mesos_service.plugins.allocator import Quota
 
 
@@ -118,6 +118,20 @@ class UpdateWeights:
     weights: tuple[tuple[Role, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RecordRevocations:
+    """These tasks are going to be revoked; stored before the first of them is killed (B36d)."""
+
+    revocations: tuple[RegisteredRevocation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRevocations:
+    """These tasks are no longer there."""
+
+    revocation_ids: tuple[RevocationId, ...]
+
+
 Operation = (
     AdmitAgent
     | MarkAgentUnreachable
@@ -133,6 +147,8 @@ Operation = (
     | PruneFrameworks
     | UpdateQuotas
     | UpdateWeights
+    | RecordRevocations
+    | ForgetRevocations
 )
 
 
@@ -145,6 +161,7 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
     deactivated = dict(registry.deactivated)
     frameworks, removed = dict(registry.frameworks), dict(registry.removed_frameworks)
     quotas, weights = dict(registry.quotas), dict(registry.weights)
+    revocations = dict(registry.revocations)
     for operation in operations:
         match operation:
             case AdmitAgent(agent_id, agent) | MarkAgentReachable(agent_id, agent):
@@ -195,6 +212,11 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
                         quotas.pop(role, None)
             case UpdateWeights(changed_weights):
                 weights.update(changed_weights)
+            case RecordRevocations(decided):
+                revocations.update((one.revocation_id, one) for one in decided)
+            case ForgetRevocations(revocation_ids):
+                for revocation_id in revocation_ids:
+                    revocations.pop(revocation_id, None)
             case _:
                 assert_never(operation)
     return replace(
@@ -207,4 +229,5 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
         removed_frameworks=removed,
         quotas=quotas,
         weights=weights,
+        revocations=revocations,
     )

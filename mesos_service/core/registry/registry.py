@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.frameworks import FrameworkInfo
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role, TaskId
 from mesos_service.plugins.allocator import Quota
 
 
@@ -25,6 +25,22 @@ class RegisteredFramework:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisteredRevocation:
+    """A task that is to end so that ``beneficiary`` comes to its guarantee; decided at ``at``, unix seconds (B36d)."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    agent_id: AgentId
+    beneficiary: Role
+    at: float
+
+    @property
+    def revocation_id(self) -> RevocationId:
+        """No id holds a slash (X14i)."""
+        return RevocationId(f"{self.framework_id}/{self.task_id}")
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """An agent is in at most one of its three collections, a framework in at most one of its two; times are unix
     seconds."""
@@ -39,5 +55,7 @@ class Registry:
     """Torn down, or out of time: none of them may subscribe again (X18f). Oldest first."""
     quotas: Mapping[Role, Quota] = field(default_factory=dict)
     """Of top-level roles; never an empty one (M-OM-08)."""
+    revocations: Mapping[RevocationId, RegisteredRevocation] = field(default_factory=dict)
+    """Under way: the next master goes on with them."""
     weights: Mapping[Role, float] = field(default_factory=dict)
     """As an operator's call has set them; empty until there was one, and the flag holds (M-OM-07)."""

@@ -9,6 +9,7 @@ from typing import assert_never
 from mesos_service.core.registry.operations import (
     AdmitAgent,
     DeactivateAgent,
+    ForgetRevocations,
     MarkAgentDrained,
     MarkAgentGone,
     MarkAgentReachable,
@@ -18,12 +19,13 @@ from mesos_service.core.registry.operations import (
     PruneFrameworks,
     ReactivateAgent,
     RecordFramework,
+    RecordRevocations,
     RemoveAgent,
     RemoveFramework,
     UpdateQuotas,
     UpdateWeights,
 )
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Touched:
     agents: frozenset[AgentId]
     frameworks: frozenset[FrameworkId]
     roles: frozenset[Role]
+    revocations: frozenset[RevocationId]
 
 
 def touched(operations: Iterable[Operation]) -> Touched:
@@ -40,6 +43,7 @@ def touched(operations: Iterable[Operation]) -> Touched:
     agents: set[AgentId] = set()
     frameworks: set[FrameworkId] = set()
     roles: set[Role] = set()
+    revocations: set[RevocationId] = set()
     for operation in operations:
         match operation:
             case AdmitAgent() | MarkAgentReachable() | MarkAgentUnreachable() | RemoveAgent() | MarkAgentGone():
@@ -56,6 +60,10 @@ def touched(operations: Iterable[Operation]) -> Touched:
                 roles.update(role for role, _ in quotas)
             case UpdateWeights(weights):
                 roles.update(role for role, _ in weights)
+            case RecordRevocations(decided):
+                revocations.update(one.revocation_id for one in decided)
+            case ForgetRevocations(revocation_ids):
+                revocations.update(revocation_ids)
             case _:
                 assert_never(operation)
-    return Touched(frozenset(agents), frozenset(frameworks), frozenset(roles))
+    return Touched(frozenset(agents), frozenset(frameworks), frozenset(roles), frozenset(revocations))

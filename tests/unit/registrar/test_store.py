@@ -13,22 +13,24 @@ from sqlalchemy import Connection
 from mesos_service.core.registry.operations import (
     AdmitAgent,
     DeactivateAgent,
+    ForgetRevocations,
     MarkAgentDrained,
     MarkAgentGone,
     MarkAgentUnreachable,
     Operation,
     RecordFramework,
+    RecordRevocations,
     RemoveAgent,
     RemoveFramework,
     UpdateQuotas,
     UpdateWeights,
     apply,
 )
-from mesos_service.core.registry.registry import Registry
+from mesos_service.core.registry.registry import RegisteredRevocation, Registry
 from mesos_service.domain.agents import AgentInfo, Deactivation, Drain
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import FrameworkInfo
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role, TaskId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import backends, rows
@@ -53,6 +55,10 @@ def admit(name: str) -> AdmitAgent:
     return AdmitAgent(AgentId(name), replace(AGENT, agent_id=AgentId(name)))
 
 
+def revoke(task: str) -> RegisteredRevocation:
+    return RegisteredRevocation(FrameworkId("f"), TaskId(task), AgentId("a"), Role("höst"), 0.1 + 0.2)
+
+
 STORED: tuple[Operation, ...] = (
     admit("a"),
     admit("b"),
@@ -73,6 +79,8 @@ STORED: tuple[Operation, ...] = (
     ),
     UpdateQuotas(((Role("taken"), Quota()),)),
     UpdateWeights(((Role("a/b"), 0.1 + 0.2), (Role("a"), 1.0))),
+    RecordRevocations((revoke("t"), revoke("ü t"))),
+    ForgetRevocations((RevocationId("f/t"),)),
 )
 
 
