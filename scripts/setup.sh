@@ -90,15 +90,16 @@ install_locked() {
 
 lock=requirements/$want.txt
 stamp=$venv/stamp-$want
-# The version and the entry points of the package are the only things an editable install copies.
-sum=$(cat scripts/setup.sh "$lock" pyproject.toml mesos_service/__init__.py | cksum)
+# The version and the entry points of the package are the only things an editable install copies; it compiles one file.
+kernel="hatch_build.py mesos_service/core/allocation/_kernel.c"
+sum=$(cat scripts/setup.sh "$lock" pyproject.toml mesos_service/__init__.py $kernel | cksum)
 # A dev environment holds all of the runtime one, in the same versions.
 if [ -x "$venv/bin/mesos-service" ]; then
     if [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ]; then
         exit 0
     fi
     if [ "$want" = runtime ] && [ -f "$venv/stamp-dev" ]; then
-        dev_sum=$(cat scripts/setup.sh requirements/dev.txt pyproject.toml mesos_service/__init__.py | cksum)
+        dev_sum=$(cat scripts/setup.sh requirements/dev.txt pyproject.toml mesos_service/__init__.py $kernel | cksum)
         if [ "$(cat "$venv/stamp-dev")" = "$dev_sum" ]; then
             exit 0
         fi

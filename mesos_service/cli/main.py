@@ -76,7 +76,10 @@ def build(wanted: str | None = None) -> typer.Typer:
         version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version, and end.")] = False,
     ) -> None:
         if version:
+            from mesos_service.core.allocation import kernel
+
             print(f"mesos-service {__version__}")
+            print(f"allocator kernel: {kernel.name()}")
             raise typer.Exit
 
     for name in FLAG_COMMANDS:

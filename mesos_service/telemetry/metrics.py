@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from mesos_service.core import link
 from mesos_service.core.agent.state import AgentState, ExecutorState
+from mesos_service.core.allocation import kernel
 from mesos_service.core.effects import Note
 from mesos_service.core.master.role_use import roles_in_use
 from mesos_service.core.master.state import Framework, MasterState
@@ -238,6 +239,7 @@ def _master_gauges(state: MasterState, now: float) -> Snapshot:
         "master/frameworks_disconnected": float(sum(not framework.connected for framework in frameworks)),
         "registrar/queued_operations": float(len(state.persisting)),
     }
+    found["allocator/kernel_compiled"] = float(kernel.name() == "compiled")
     for name in ("cpus", "disk", "mem"):
         found[f"allocator/mesos/resources/{name}/total"] = total.get(name, 0) / 1000
         found[f"allocator/mesos/resources/{name}/offered_or_allocated"] = (

@@ -1,7 +1,8 @@
 """Hierarchical DRF written down as slowly and plainly as possible (DRF paper, section 4; X27-X38): the oracle.
 
 Nothing is remembered that can be worked out: shares, orders and what is free are computed anew each time they are
-asked for, shares as exact fractions. Only the order of agents within a pass is taken from the real thing.
+asked for, shares as fractions that are rounded once. Only the order of agents within a pass is taken from the real
+thing.
 """
 
 from __future__ import annotations
@@ -105,8 +106,12 @@ class Naive:
     def total(self, name: str) -> int:
         return sum(agent.total.scalar(name) for agent in self.agents.values())
 
-    def key(self, where: str) -> tuple[Fraction, int]:
-        """Weighted dominant share and times served of one place in the tree."""
+    def key(self, where: str) -> tuple[float, int]:
+        """Weighted dominant share and times served of one place in the tree.
+
+        The share is exact until it is rounded, once: no float is 1.1, so that shares which a weight of 1.1 makes equal
+        on paper are not quite equal as fractions.
+        """
         share = Fraction(0)
         for resource in ("cpus", "mem", "disk", "gpus"):
             total = self.total(resource)
@@ -117,7 +122,7 @@ class Naive:
             )
             if total:
                 share = max(share, Fraction(amount, total))
-        return share / Fraction(self.weights.get(where, 1.0)), self.served.get(where, 0)
+        return float(share / Fraction(self.weights.get(where, 1.0))), self.served.get(where, 0)
 
     def order(self) -> list[tuple[str, str]]:
         active = [
@@ -127,10 +132,10 @@ class Naive:
             and role in self.frameworks[name].roles
             and role not in self.frameworks[name].suppressed
         ]
-        keys: dict[str, tuple[Fraction, int]] = {}
+        keys: dict[str, tuple[float, int]] = {}
 
-        def rank(client: tuple[str, str]) -> list[tuple[Fraction, int, str]]:
-            path: list[tuple[Fraction, int, str]] = []
+        def rank(client: tuple[str, str]) -> list[tuple[float, int, str]]:
+            path: list[tuple[float, int, str]] = []
             for where in self.places(*client):
                 if where not in keys:
                     keys[where] = self.key(where)

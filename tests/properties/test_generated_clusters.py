@@ -171,6 +171,16 @@ def test_x32_x36_x37_x38_generated_clusters_are_decided_as_defined(
 ) -> None:
     if hundred % 2:
         monkeypatch.setattr(one_pass, "MANY", 0)  # what large passes do, done in small ones too
+    check(hundred)
+
+
+@pytest.mark.parametrize("hundred", range(4, 7))
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x32_x36_x37_x38_the_compiled_kernel_decides_them_as_defined(hundred: int) -> None:
+    check(hundred)
+
+
+def check(hundred: int) -> None:
     seen = run(range(100 * hundred, 100 * hundred + 100))
     assert seen["grants"] > 1000
     assert min(seen["guarantee unsatisfied"], seen["held back"], seen["limit reached"]) > 10, seen
@@ -180,4 +190,11 @@ def test_x32_x36_x37_x38_generated_clusters_are_decided_as_defined(
 @pytest.mark.parametrize("thousand", range(1, 6))
 def test_x32_x36_x37_x38_many_more_generated_clusters(thousand: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_pass, "MANY", 0)
+    assert run(range(1000 * thousand, 1000 * thousand + 1000))["grants"] > 10_000
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("thousand", range(6, 11))
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x32_x36_x37_x38_many_more_by_the_compiled_kernel(thousand: int) -> None:
     assert run(range(1000 * thousand, 1000 * thousand + 1000))["grants"] > 10_000

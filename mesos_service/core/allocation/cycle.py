@@ -22,7 +22,7 @@ from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.one_pass import Pass
-from mesos_service.core.allocation.shuffle import Queue, as_list, joined, second, shuffled
+from mesos_service.core.allocation.shuffle import FEW, Queue, as_list, joined, second, shuffled
 from mesos_service.core.allocation.summary import PassSummary
 from mesos_service.core.allocation.table import Rows
 from mesos_service.core.allocation.telling import Teller, WhyNot
@@ -87,7 +87,7 @@ class Cycle:
         table = ledger.table
         if one_pass.sizing is not None:
             if one_pass.sizing.unsatisfied:
-                one_pass.serve_guarantees(table.books_at(joined(first, shuffled(seed, new, table))))
+                one_pass.serve_guarantees(joined(first, shuffled(seed, new, table)))
             seed = second(seed)
         queue = joined(first, shuffled(seed, new, table))
         if before is not None:
@@ -119,9 +119,14 @@ class Cycle:
     def _touched(self, agents: Collection[AgentId], first: Queue) -> Queue:
         """Of ``agents`` those with something to offer that are not in ``first`` already."""
         books, is_open = self._ledger.agents, self._ledger.table.open
-        found = [book.index for agent_id in agents if (book := books.get(agent_id)) is not None]
+        found = list(dict.fromkeys([book.index for one in agents if (book := books.get(one)) is not None]))
         waited = frozenset(as_list(first))
-        return [index for index in found if is_open[index] and index not in waited]
+        if waited:
+            found = [index for index in found if index not in waited]
+        if len(found) < FEW:
+            return [index for index in found if is_open[index]]
+        rows: Rows = np.array(found, np.int32)
+        return rows[is_open[rows]]
 
     def _still_left_out(self) -> Queue:
         if not len(self._left_out):

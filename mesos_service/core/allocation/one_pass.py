@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
-from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation import kernel, reasons
 from mesos_service.core.allocation.entries import AgentBook, Client
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.quota import UNBOUNDED, Sizing
@@ -26,6 +26,13 @@ _grant: Final = partial(tuple.__new__, Grant)
 """``Grant(*row)`` without a call of Python: half the time, and it is done 50,000 times a pass."""
 
 
+class Order(Protocol):
+    """Who is asked in which order, where that is not the sorter's to say."""
+
+    def walk(self, wanted: int) -> Iterable[Client]: ...
+    def charge(self, client: Client, prepared: Prepared) -> None: ...
+
+
 class Pass:
     """One pass at work."""
 
@@ -38,7 +45,7 @@ class Pass:
         largest: dict[str, int],
     ) -> None:
         self._ledger = ledger
-        self._summary = summary
+        self.summary = summary
         self._limit = limit
         self._lots = ledger.lots(seed)
         self.sizing = Sizing(ledger.quota, ledger.scale) if ledger.quota else None
@@ -47,11 +54,11 @@ class Pass:
         self.stages: list[Stage] = []
         self._may_repeat = 0
         """How many of the grants may be followed by another one to the same client on the same agent."""
-        self._again: list[int] = []
+        self.again: list[int] = []
         """Which of the later ones are of an agent of which something was offered already."""
         self._owed: dict[Prepared, int] = {}
         """Grants that neither sorter nor sizing has been charged for in full, and how many of each."""
-        self._given: dict[Prepared, int] = {}
+        self.given: dict[Prepared, int] = {}
         """The same of the whole pass, but for those that are owed still."""
         self._largest = largest
         self._unsized = 0
@@ -63,10 +70,10 @@ class Pass:
     def close(self) -> list[Grant]:
         """Settle what is owed; the grants."""
         self._settle_owed()
-        self._ledger.close(self._taken, self._given)
+        self._ledger.close(self._taken, self.given)
         grants = self.grants
-        self._summary.grants = len(grants)
-        return merged(grants, self._may_repeat, self._again)
+        self.summary.grants = len(grants)
+        return merged(grants, self._may_repeat, self.again)
 
     @property
     def is_full(self) -> bool:
@@ -93,12 +100,12 @@ class Pass:
             self.sizing.take(piece)
         self.grants.append(ledger.give(agent, piece))
         self._may_repeat = len(self.grants)
-        self._again.clear()
+        self.again.clear()
         return True
 
     def _settle_owed(self) -> None:
         """Bring the accounts of sorter and quota up to date with what was granted at full speed."""
-        given = self._given
+        given = self.given
         for prepared, times in self._owed.items():
             given[prepared] = given.get(prepared, 0) + times
             if self.sizing is not None and prepared.client.role not in self.sizing.limited:
@@ -113,18 +120,25 @@ class Pass:
         self._unsized = UNBOUNDED if self.sizing is None else self.sizing.room(self._largest)
 
     # -- stage one -------------------------------------------------------------------------------------------
-    def serve_guarantees(self, queue: Iterable[AgentBook]) -> None:
+    def serve_guarantees(self, queue: Queue) -> None:
         """The first stage (X38). What it says no to is not told: the second stage asks everybody again."""
         ledger, sizing = self._ledger, self.sizing
         assert sizing is not None
         self.begin_stage("guarantees")
         sorter = ledger.sorter
-        for agent in queue:
+        vetoed_on = ledger.table.vetoed
+        unsatisfied = frozenset[Role]()
+        wanted_by_all = 0
+        for index in as_list(queue):
             if not sizing.unsatisfied or self.is_full:
                 break
-            wanted = self._bits_in(sizing.unsatisfied) & ~agent.vetoed
+            if unsatisfied != sizing.unsatisfied.keys():
+                unsatisfied = frozenset(sizing.unsatisfied)
+                wanted_by_all = self._bits_in(unsatisfied)
+            wanted = wanted_by_all & ~vetoed_on[index]
             if not wanted:
                 continue
+            agent = self.book(index)
             sorter.settle()
             for client in sorter.walk(wanted):
                 if not agent.free or self.is_full:
@@ -157,18 +171,23 @@ class Pass:
     def serve(self, queue: Queue, active: int) -> int:
         """Everything to whoever of ``active`` may have it; how many agents were done before the limit was reached."""
         ledger, sizing, table = self._ledger, self.sizing, self._ledger.table
-        sorter, filters, prepared_of = ledger.sorter, ledger.filters, ledger.shapes.prepared
+        sorter, prepared_of = ledger.sorter, ledger.shapes.prepared
         first, serve = sorter.first, sorter.serve
         limited = frozenset[Role]() if sizing is None else sizing.limited
         everybody = active == sorter.active and bool(active)
         grants, owed, taken = self.grants, self._owed, self._taken
         limit = -1 if self._limit is None else self._limit
-        filtered = filters.rows
+        filtered = ledger.filters.rows
         free_on, offered_on, vetoed_on, ids = table.free, table.offered, table.vetoed, table.ids
-        guessed, shapes, nothing = table.shapes[queue].tolist(), ledger.shapes.by_number, Resources.EMPTY
-        turn = object()
         self._settle_owed()
         sorter.settle()
+        if self._lots is None and kernel.pays(len(queue), sorter.active):
+            done = kernel.serve(self, self._ledger, queue, active, limit)
+            if done is not None:
+                self._find_room()
+                return done
+        guessed, shapes, nothing = table.shapes[queue].tolist(), ledger.shapes.by_number, Resources.EMPTY
+        turn = object()
         if len(queue) > MANY:
             self._contest = sorter.contest()
         for position, index in enumerate(as_list(queue)):
@@ -178,7 +197,7 @@ class Pass:
             if len(grants) == limit:
                 return position
             if self._lots is not None:
-                self._offer(self._book(index), active & ~vetoed_on[index])
+                self.offer_pieces(self.book(index), active & ~vetoed_on[index])
                 if len(grants) == limit and free_on[index]:
                     return position
                 continue
@@ -190,14 +209,14 @@ class Pass:
             vetoed = vetoed_on[index]
             wanted = shape.asked & ~vetoed if vetoed else shape.asked
             if shape.is_crumbs:
-                wanted = self._without_crumbs(self._book(index), wanted)
+                wanted = self._without_crumbs(self.book(index), wanted)
             while wanted:
                 client = sorter.leader() if everybody and wanted is active else first(wanted)
                 prepared = whole = shape.prepared.get(client.stamp) or prepared_of(shape, client)
                 if prepared.blocked is not None:
                     shape.asked &= ~client.bit
                     shape.blocked |= client.bit
-                    self._summary.count(client, prepared.blocked.reason)
+                    self.summary.count(client, prepared.blocked.reason)
                     wanted ^= client.bit
                     continue
                 if prepared.counted_at is not self._contest:
@@ -208,25 +227,24 @@ class Pass:
                     prepared = sizing.sized(shape, client, whole)
                     if prepared.blocked is not None:
                         shape.asked &= ~client.bit
-                        self._summary.count(client, prepared.blocked.reason)
+                        self.summary.count(client, prepared.blocked.reason)
                         wanted ^= client.bit
                         continue
-                if client.serial in filtered and filters.blocking(client.serial, index, prepared.offer) is not None:
-                    if prepared is whole:
-                        self._book(index).remember_veto(client.bit)
-                    self._summary.count(client, reasons.REFUSAL_FILTER)
+                if client.serial in filtered and self.is_filtered(
+                    self.book(index), client, prepared, prepared is whole
+                ):
                     wanted ^= client.bit
                     continue
                 if prepared.rest is not nothing:
                     # The rest goes on in the order in which this agent was begun.
-                    self._offer(self._book(index), wanted)
+                    self.offer_pieces(self.book(index), wanted)
                     break
                 if client.role in limited and sizing is not None:
                     sizing.take(prepared)
                 self._unsized -= 1
                 if offered_on[index]:
-                    self._again.append(len(grants))
-                    self._book(index).take(prepared)
+                    self.again.append(len(grants))
+                    self.book(index).take(prepared)
                 else:
                     free_on[index] = nothing
                     offered_on[index] = prepared.holdings
@@ -237,12 +255,12 @@ class Pass:
                 break
             else:
                 if shape.blocked:
-                    self._book(index).remember_veto(shape.blocked)
+                    self.book(index).remember_veto(shape.blocked)
             if len(grants) == limit and free_on[index]:
                 return position
         return len(queue)
 
-    def _book(self, index: int) -> AgentBook:
+    def book(self, index: int) -> AgentBook:
         book = self._ledger.table.books[index]
         assert book is not None, "a row in the queue has an agent"
         return book
@@ -269,15 +287,14 @@ class Pass:
         agent.remember_veto(too_little)
         return wanted ^ too_little
 
-    def _offer(self, agent: AgentBook, wanted: int) -> None:
+    def offer_pieces(self, agent: AgentBook, wanted: int, order: Order | None = None) -> None:
         """One agent in full: whoever is left asked in order, until nothing is free there."""
         ledger, sizing = self._ledger, self.sizing
         sorter = ledger.sorter
-        if sizing is not None:
+        if sizing is not None and order is None:
             self._settle_owed()
         served = False
-        lots = None if self._lots is None else self._lots.of(agent.serial)
-        for client in sorter.walk(wanted) if lots is None else sorter.drawn(wanted, lots):
+        for client in order.walk(wanted) if order is not None else self._walk(agent, wanted):
             if served and (not agent.free or self.is_full):
                 break
             shape = ledger.shapes.of(agent)
@@ -287,21 +304,34 @@ class Pass:
             if prepared.blocked is not None:
                 if prepared is whole:
                     agent.remember_veto(client.bit)
-                self._summary.count(client, prepared.blocked.reason)
+                self.summary.count(client, prepared.blocked.reason)
                 continue
-            if ledger.filters.blocking(client.serial, agent.index, prepared.offer) is not None:
-                if prepared is whole:
-                    agent.remember_veto(client.bit)
-                self._summary.count(client, reasons.REFUSAL_FILTER)
+            if self.is_filtered(agent, client, prepared, prepared is whole):
                 continue
             if sizing is not None:
                 sizing.take(prepared)
             if agent.offered:
-                self._again.append(len(self.grants))
+                self.again.append(len(self.grants))
             self.grants.append(ledger.give(agent, prepared))
+            if order is not None:
+                order.charge(client, prepared)
             served = True
-        sorter.settle()
-        self._find_room()
+        if order is None:
+            sorter.settle()
+            self._find_room()
+
+    def _walk(self, agent: AgentBook, wanted: int) -> Iterator[Client]:
+        sorter = self._ledger.sorter
+        return sorter.walk(wanted) if self._lots is None else sorter.drawn(wanted, self._lots.of(agent.serial))
+
+    def is_filtered(self, agent: AgentBook, client: Client, prepared: Prepared, whole: bool) -> bool:
+        """Whether a refusal filter is in the way, which is then counted, and remembered if this is the ``whole``."""
+        if self._ledger.filters.blocking(client.serial, agent.index, prepared.offer) is None:
+            return False
+        if whole:
+            agent.remember_veto(client.bit)
+        self.summary.count(client, reasons.REFUSAL_FILTER)
+        return True
 
 
 def merged(grants: list[Grant], may_repeat: int, again: Sequence[int]) -> list[Grant]:

@@ -24,7 +24,7 @@ from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import Client
 from mesos_service.core.allocation.gates import WANTED, covers
-from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, countable, is_countable
+from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, countable
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import Role
@@ -103,6 +103,16 @@ class QuotaBook:
             if consumed is not None:
                 consumed[name] = consumed.get(name, 0) + times * amount
 
+    def took(self, role: Role | None, amounts: Quantities) -> None:
+        """Many offers were made: so much is consumed by ``role``, a top-level one; or, of all roles, no longer free."""
+        if role is None:
+            for name, amount in amounts.items():
+                self.free[name] = self.free.get(name, 0) - amount
+        else:
+            consumed = self.consumed[role]
+            for name, amount in amounts.items():
+                consumed[name] = consumed.get(name, 0) + amount
+
     def move_free(self, before: Resources, after: Resources) -> None:
         """What is free on an agent has changed."""
         free = self.free
@@ -147,7 +157,7 @@ class Sizing:
         unsatisfied = self.unsatisfied.get(client.role)
         if not unsatisfied:
             return None
-        scalars = prepared.offer.filter(is_countable)
+        scalars, rest = prepared.halves()
         towards = shrink(scalars, unsatisfied, others=False)
         if not towards:
             return None
@@ -160,7 +170,6 @@ class Sizing:
                 more, {name: limit - consumed.get(name, 0) - progress.get(name, 0) for name, limit in limits.items()}
             )
         more = shrink(more, self._surplus)
-        rest = prepared.offer.filter(lambda one: not is_countable(one))
         return self._piece(shape, client, towards + rest + more), progress
 
     def take_guaranteed(self, client: Client, offer: Resources, progress: Left) -> None:
@@ -200,22 +209,24 @@ class Sizing:
             assert prepared.sized is not None
             return prepared.sized
         consumed = self._consumed[client.role] if limits is not None else {}
+        allowed = {name: limit - consumed.get(name, 0) for name, limit in limits.items()} if limits is not None else {}
         for name, amount in prepared.countable:
-            if amount > surplus.get(name, amount):
-                break
-            if limits is not None and name in limits and amount > limits[name] - consumed.get(name, 0):
+            if amount > surplus.get(name, amount) or amount > allowed.get(name, amount):
                 break
         else:
             return prepared
-        left = dict(surplus)
-        for name, limit in limits.items() if limits is not None else ():
-            left[name] = min(left.get(name, limit), limit - consumed.get(name, 0))
-        scalars = prepared.offer.filter(is_countable)
-        piece = self._piece(shape, client, (prepared.offer - scalars) + shrink(scalars, left))
-        if piece.blocked is not None:
-            prepared.sized = piece
+        # What is left is often the same as in the pass before: of a limit that is used up, nothing.
+        state = (tuple(surplus.items()), tuple(allowed.items()))
+        if prepared.sized is None or prepared.sized_for != state:
+            left = dict(surplus)
+            for name, most in allowed.items():
+                left[name] = min(left.get(name, most), most)
+            scalars, others = prepared.halves()
+            prepared.sized = self._piece(shape, client, others + shrink(scalars, left))
+            prepared.sized_for = state
+        if prepared.sized.blocked is not None:
             prepared.sized_at = self._pass
-        return piece
+        return prepared.sized
 
     def take(self, prepared: Prepared, times: int = 1) -> None:
         """``prepared`` is offered so many times, in stage two."""
@@ -228,6 +239,23 @@ class Sizing:
                 consumed[name] = consumed.get(name, 0) + times * amount
             if name in surplus:
                 surplus[name] -= times * amount
+
+    def left(self) -> tuple[Left, dict[Role, Left]]:
+        """What head-room leaves, and what the limit of each role that has one: of what is not named, any amount."""
+        limits = {
+            role: {name: limit - self._consumed[role].get(name, 0) for name, limit in limits.items()}
+            for role, limits in self._limits.items()
+        }
+        return dict(self._surplus), limits
+
+    def took(self, surplus: Mapping[str, int], limits: Mapping[Role, Mapping[str, int]]) -> None:
+        """So much less is left than :meth:`left` said, as somebody else kept count."""
+        for name, amount in surplus.items():
+            self._surplus[name] -= amount
+        for role, amounts in limits.items():
+            consumed = self._consumed[role]
+            for name, amount in amounts.items():
+                consumed[name] = consumed.get(name, 0) + amount
 
     def _piece(self, shape: Shape, client: Client, offer: Resources) -> Prepared:
         """A smaller offer, which must reach the minimum as well (X29b)."""

@@ -29,6 +29,9 @@ class ShapeBook:
         self.by_number: list[Shape] = [_no_shape()]
         """Number 0 is nobody's: what is free on an agent is never the very object that is free there."""
 
+        self.frees: list[Resources] = [self.by_number[0].free]
+        """What is free, by number."""
+
     def traits_of(self, view: AgentView) -> Traits:
         """What gates ask for of an agent, apart from what is free."""
         has_gpus = self._options.filter_gpu_resources and view.total.scalar("gpus") > 0
@@ -62,6 +65,7 @@ class ShapeBook:
             self._bound()
             shape = traits.shapes[free] = Shape(free, traits, len(self.by_number))
             self.by_number.append(shape)
+            self.frees.append(shape.free)
             minimum = self._default_minimum
             shape.is_crumbs = bool(minimum) and not covers(shape.quantities, minimum)
         return shape
@@ -84,6 +88,7 @@ class ShapeBook:
             for shape in self.by_number:
                 shape.prepared.clear()
             self.by_number = self.by_number[:1]  # a pass at work goes on with the old ones
+            self.frees = self.frees[:1]
             self._table.shapes[:] = 0
 
 

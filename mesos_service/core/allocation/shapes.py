@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mesos_service.core.allocation.drf import Counted, Scale, Vector
 from mesos_service.domain.frameworks import Quantities
-from mesos_service.domain.ids import FrameworkId
+from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.domain.resources import Resource, Resources
 from mesos_service.plugins.verdict import Veto
 
@@ -79,6 +79,7 @@ class Prepared:
 
     __slots__ = (
         "_attempt",
+        "_halves",
         "blocked",
         "client",
         "countable",
@@ -87,10 +88,12 @@ class Prepared:
         "granted",
         "holdings",
         "offer",
+        "parts",
         "quantities",
         "rest",
         "sized",
         "sized_at",
+        "sized_for",
         "vector",
     )
 
@@ -106,23 +109,38 @@ class Prepared:
         self.rest = Resources.EMPTY if offer is free else (free - offer or Resources.EMPTY)
         self.holdings: Mapping[FrameworkId, Resources] = {client.framework_id: self.granted}
         """The holdings of an agent on which this is all that is offered."""
+        self.parts: tuple[FrameworkId, Role, Resources, Mapping[FrameworkId, Resources]] | None = None
+        """Framework, role, granted, holdings, where nothing is left."""
+        if self.rest is Resources.EMPTY:
+            self.parts = (client.framework_id, client.role, self.granted, self.holdings)
         self.vector: Vector = tuple(scale.vector_of(quantities))
         self.countable = countable(offer)
         """What quota counts of it."""
         self.counted: Counted = ()
         self.counted_at: object = None
         """The :class:`~mesos_service.core.allocation.drf.Contest` that ``counted`` is for."""
+        self._halves: tuple[Resources, Resources] | None = None
         self.sized: Prepared | None = None
-        """The piece of it that quota last left, when the books of quota stood at ``sized_at``."""
+        """The piece of it that quota last left, when ``sized_for`` was left of head-room and limit."""
+        self.sized_for: object = None
         self.sized_at = -1
+        """In which pass that was too little."""
 
     @classmethod
     def refused(cls, gate: Gate, attempt: Attempt) -> Prepared:
         """``gate`` has just refused ``attempt``."""
         nothing = object.__new__(cls)
         nothing.blocked = gate
+        nothing.parts = None
         nothing._attempt = attempt
         return nothing
+
+    def halves(self) -> tuple[Resources, Resources]:
+        """What of the offer quota counts, and the others."""
+        if self._halves is None:
+            scalars = self.offer.filter(is_countable)
+            self._halves = scalars, self.offer - scalars
+        return self._halves
 
     def veto(self) -> Veto:
         """Why nothing would be offered."""

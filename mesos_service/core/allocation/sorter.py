@@ -102,6 +102,16 @@ class Sorter(Generic[L]):
                 node = node.parent
 
     @property
+    def root(self) -> Node:
+        """The top of the tree, which nobody competes with."""
+        return self._root
+
+    @property
+    def width(self) -> int:
+        """How many bits there are, retired ones included."""
+        return len(self._by_bit)
+
+    @property
     def retired(self) -> int:
         """Bits that mean nobody any more, but that somebody may still remember."""
         return self._retired
@@ -233,6 +243,23 @@ class Sorter(Generic[L]):
                     above[parent] = (missing, done, served)
                 else:
                     above[parent] = (_sum(sums[0], missing), _sum(sums[1], done), sums[2] + served)
+            level = above
+
+    def charge_many(self, charged: Iterable[tuple[L, Amounts, int]]) -> None:
+        """As so many times :meth:`charge` of a client, and amounts as the sum of it all."""
+        level: dict[Node, tuple[Amounts, int]] = {client: (amounts, times) for client, amounts, times in charged}
+        while level:
+            above: dict[Node, tuple[Amounts, int]] = {}
+            for node, (amounts, times) in level.items():
+                parent = node.parent
+                if parent is None:
+                    continue
+                node.amounts = _sum(node.amounts, amounts)
+                node.served += times
+                if not node.stale:
+                    self._note_stale(node, parent)
+                sums = above.get(parent)
+                above[parent] = (amounts, times) if sums is None else (_sum(sums[0], amounts), sums[1] + times)
             level = above
 
     def widen(self) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from typing import cast
 
+import pytest
+
 from mesos_service.core import link
 from mesos_service.core.agent.state import AgentOptions, AgentState, Executor, ExecutorState
 from mesos_service.core.agent.state import Framework as AgentFramework
 from mesos_service.core.agent.state import Task as AgentTask
+from mesos_service.core.allocation import kernel
 from mesos_service.core.effects import Note
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState, Task
@@ -96,6 +99,12 @@ def test_m_om_03_gauges_are_read_from_the_state() -> None:
     assert list(metrics) == sorted(metrics)
     assert all(type(value) is float for value in metrics.values())
     assert metrics["system/mem_total_bytes"] > metrics["system/mem_free_bytes"] > 0
+
+
+def test_which_kernel_allocates_is_a_gauge(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, expected in ((object(), 1.0), (None, 0.0)):
+        monkeypatch.setattr(kernel, "compiled", module)
+        assert MasterMetrics().snapshot(a_master(), now=160.0)["allocator/kernel_compiled"] == expected
 
 
 def test_m_om_03_calls_events_and_agent_messages_are_counted() -> None:

@@ -1,0 +1,224 @@
+"""The compiled kernel and Python decide the same in clusters of hundreds of agents, pass after pass (X31, X32).
+
+Against the slow definition both are held by ``test_generated_clusters.py``, in clusters that are small enough for it.
+Here the sizes are those at which the kernel is used, and what is compared is grants, accounts and quota's books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from mesos_service.core.allocation import kernel
+from mesos_service.core.allocation.audit import contradictions
+from mesos_service.core.allocation.ledger import Ledger
+from mesos_service.core.allocation.one_pass import Pass
+from mesos_service.core.allocation.shuffle import Queue
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.allocator import AgentView, Allocator, AllocatorOptions, FrameworkView, Grant, Quota
+from mesos_service.plugins.loader import ALLOCATORS, load
+
+ROLES = ("a", "b", "c", "a/x", "a/y", "a/x/p", "b/z", "q", "*")
+MACHINES = (
+    "cpus:2;mem:1024",
+    "cpus:4;mem:1024;disk:100;ports:[1-9]",
+    "cpus:1;mem:8192",
+    "cpus:2;mem:512;cpus(a):2;mem(a):512",
+    "cpus:3;mem:700;gpus:1;disk:50",
+    "cpus:0.005;mem:16;ports:[7-9]",
+    "cpus:7.123;mem:512;ports:[5-6]",
+)
+AGENTS = 700
+"""More than a client may have filters before they get a table of their own."""
+
+
+class Twin:
+    """One cluster, served by one kernel. Equal seeds make equal histories as long as decisions are equal."""
+
+    def __init__(self, seed: int, name: str) -> None:
+        self.random = Random(seed)
+        draw = self.random
+        self.allocator: Allocator = load(ALLOCATORS, name)(
+            AllocatorOptions(min_allocatable=({"cpus": 10}, {"mem": 32_000}))
+        )
+        ledger = getattr(self.allocator, "ledger", None)
+        assert isinstance(ledger, Ledger)
+        self.ledger: Ledger = ledger
+        self.now = 0.0
+        self.held: list[Grant] = []
+        self.passes: list[Sequence[Grant]] = []
+        for role in draw.sample(ROLES[:-1], draw.randrange(5)):
+            self.allocator.update_weights({Role(role): draw.choice((0.1, 0.5, 1.1, 2.0, 3.0, 1e-300, 1e18))})
+        for number in range(3 + draw.randrange(20)):
+            self.add_framework(number)
+        kinds = draw.sample(MACHINES, 1 + draw.randrange(len(MACHINES)))
+        for number in range(AGENTS):
+            self.add_agent(number, draw.choice(kinds))
+        for role in draw.sample(("a", "b", "c", "q"), draw.randrange(4)):
+            self.set_quota(role)
+
+    def add_framework(self, number: int) -> None:
+        draw = self.random
+        view = FrameworkView(
+            framework_id=FrameworkId(f"f{number}"),
+            roles=frozenset(map(Role, draw.sample(ROLES, 1 + draw.randrange(2)))),
+            capabilities=frozenset({"GPU_RESOURCES"} if draw.random() < 0.4 else ()),
+            min_allocatable={Role("a"): ({"cpus": 1},)} if draw.random() < 0.1 else {},
+        )
+        self.allocator.add_framework(view, {}, True)
+
+    def add_agent(self, number: int, machine: str) -> None:
+        total = Resources.parse(machine)
+        name = f"agent{number}"
+        used: dict[FrameworkId, Resources] = {}
+        if self.random.random() < 0.1:
+            used[FrameworkId("f1")] = Resources.parse("cpus:0.001").allocated_to("b")
+        self.allocator.add_agent(AgentView(agent_id=AgentId(name), hostname=name, total=total), used)
+
+    def set_quota(self, role: str) -> None:
+        draw = self.random
+        guarantees = {"cpus": 1000 * draw.randrange(400)} if draw.random() < 0.5 else {}
+        limits = {"cpus": guarantees.get("cpus", 0) + 777 * draw.randrange(900), "mem": 1000 * draw.randrange(300_000)}
+        limits = {name: amount for name, amount in limits.items() if draw.random() < 0.7}
+        self.allocator.update_quota(Role(role), Quota(guarantees=guarantees, limits=limits))
+
+    def step(self) -> None:
+        """A pass, and what frameworks make of it."""
+        draw = self.random
+        agents = None
+        if draw.random() < 0.4:
+            agents = {AgentId(f"agent{number}") for number in draw.sample(range(AGENTS), 200)}
+        limit = draw.choice((None, None, 0, 1, 50, 400))
+        grants = list(self.allocator.allocate(self.now, draw, agents=agents, limit=limit))
+        self.passes.append(grants)
+        self.held += grants
+        self.now += draw.choice((0.5, 3.0, 30.0))
+        keep = draw.choice((0.0, 0.3, 0.9))
+        seconds = draw.choice((None, 0.0, 5.0, 600.0))
+        kept: list[Grant] = []
+        for grant in self.held:
+            if draw.random() < keep:
+                kept.append(grant)
+                continue
+            self.allocator.recover(*self._part(grant), refuse_seconds=seconds, allocated=False, now=self.now)
+        self.held = kept
+        if draw.random() < 0.2:
+            self.allocator.revive(FrameworkId("f0"), ())
+        if draw.random() < 0.1:
+            self.allocator.suppress(FrameworkId("f2"), ())
+
+    def _part(self, grant: Grant) -> tuple[FrameworkId, AgentId, Resources]:
+        return grant.framework_id, grant.agent_id, grant.resources
+
+    def books(self) -> object:
+        """What every client and every role with quota holds."""
+        clients = self.ledger.clients()
+        accounts = {(one.framework_id, one.role): (list(one.amounts), one.served) for one in clients}
+        free = {name: amount for name, amount in self.ledger.quota.free.items() if amount}
+        return accounts, self.ledger.quota.consumed, free
+
+
+@pytest.mark.parametrize("name", ["hierarchical", "strict_priority"])
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x31_x32_both_kernels_decide_the_same(seed: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled, python = Twin(seed, name), Twin(seed, name)
+    for number in range(8):
+        compiled.step()
+        with monkeypatch.context() as patch:
+            patch.setattr(kernel, "enabled", False)
+            python.step()
+        assert compiled.passes[-1] == python.passes[-1], f"pass {number}"
+        assert compiled.books() == python.books(), f"pass {number}"
+    assert contradictions(compiled.ledger) == []
+    assert any(compiled.passes)
+
+
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x32_the_compiled_kernel_serves_a_long_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests above compare something only if it does."""
+    served: list[int | None] = []
+    run = kernel.serve
+
+    def serve(one_pass: Pass, ledger: Ledger, queue: Queue, active: int, limit: int) -> int | None:
+        served.append(run(one_pass, ledger, queue, active, limit))
+        return served[-1]
+
+    monkeypatch.setattr(kernel, "serve", serve)
+    twin = Twin(1, "hierarchical")
+    twin.allocator.allocate(0.0, Random(1), agents=None)
+    assert AGENTS in served
+
+
+@pytest.mark.parametrize("agents", [100, AGENTS])
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x27_a_filter_stands_although_no_veto_is_remembered(agents: int) -> None:
+    """More was free for a while than was refused, which forgets vetoes; then as much as was refused is free again."""
+    allocator = load(ALLOCATORS, "hierarchical")(AllocatorOptions())
+    framework = FrameworkId("f")
+    allocator.add_framework(FrameworkView(framework_id=framework, roles=frozenset({Role("a")})), {}, True)
+    one = Resources.parse("cpus:1").allocated_to("a")
+    ids = [AgentId(f"agent{number}") for number in range(agents)]
+    for agent_id in ids:
+        view = AgentView(agent_id=agent_id, hostname="h", total=Resources.parse("cpus:2"))
+        allocator.add_agent(view, {framework: one})
+    random = Random(1)
+    assert len(allocator.allocate(0.0, random, agents=None)) == agents
+    for agent_id in ids:
+        allocator.recover(framework, agent_id, one, refuse_seconds=600.0, allocated=False, now=0.0)
+    assert not allocator.allocate(1.0, random, agents=None)
+    for agent_id in ids:
+        allocator.recover(framework, agent_id, one, refuse_seconds=None, allocated=True, now=1.0)
+    assert len(allocator.allocate(2.0, random, agents=None)) == agents
+    for agent_id in ids:
+        allocator.offered_to_allocated(framework, agent_id, one)
+        allocator.recover(framework, agent_id, one, refuse_seconds=None, allocated=False, now=2.0)
+    assert not allocator.allocate(3.0, random, agents=None)
+    assert len(allocator.allocate(700.0, random, agents=None)) == agents
+
+
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x32_an_agent_that_is_named_twice_is_offered_once() -> None:
+    twin = Twin(3, "hierarchical")
+    named = [AgentId(f"agent{number}") for number in range(100)] * 2
+    twin.allocator.allocate(0.0, Random(1), agents=named)
+    assert contradictions(twin.ledger) == []
+
+
+@pytest.mark.parametrize("exponent", [20, 38, 40, 52])
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x31_amounts_of_any_size_are_decided_alike(exponent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond 2**53 of anything the kernel lets Python divide, and beyond what its columns hold, Python serves."""
+
+    def decide() -> Sequence[Grant]:
+        weights = {Role("b"): 1.1, Role("c"): 0.3}
+        allocator = load(ALLOCATORS, "hierarchical")(AllocatorOptions(weights=weights))
+        for number, role in enumerate("aabbc"):
+            view = FrameworkView(framework_id=FrameworkId(f"f{number}"), roles=frozenset({Role(role)}))
+            allocator.add_framework(view, {}, True)
+        for number in range(600):
+            total = Resources.parse(f"cpus:{1 + number % 3};mem:{2**exponent - number % 7}")
+            allocator.add_agent(AgentView(agent_id=AgentId(str(number)), hostname="h", total=total), {})
+        return allocator.allocate(0.0, Random(1), agents=None)
+
+    by_compiled = decide()
+    monkeypatch.setattr(kernel, "enabled", False)
+    assert by_compiled == decide()
+    assert len(by_compiled) == 600
+
+
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x32_columns_that_do_not_fit_are_refused_with_a_sentence() -> None:
+    """Nothing that Python hands over can make the kernel read what is not there."""
+    assert kernel.compiled is not None
+    with pytest.raises(TypeError, match="by name"):
+        kernel.compiled.Kernel()
+    with pytest.raises(TypeError, match="nodes is missing"):
+        kernel.compiled.Kernel(clients=1)
+    empty = kernel.compiled.Kernel.__new__(kernel.compiled.Kernel)
+    for call in (empty.run, lambda: empty.walk(1), lambda: empty.charge(0, b"")):
+        with pytest.raises(RuntimeError, match="not given yet"):
+            call()
