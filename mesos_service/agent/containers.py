@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from mesos_service.agent.background import Background
 from mesos_service.agent.guests import Guests
-from mesos_service.agent.launch_plans import LaunchSettings, command_to_run, plan_launch, user_of
+from mesos_service.agent.launch_plans import LaunchSettings, command_to_run, plan_launch, user_of, window_of
+from mesos_service.agent.nested import NestedContainers
 from mesos_service.agent.probes import Probes
 from mesos_service.agent.sandboxes import Sandboxes
+from mesos_service.agent.terminals import Size
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.containers.launcher import Child
-from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed
+from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed, LaunchPlan
 from mesos_service.containers.volumes import Volumes
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.effects import LaunchContainer, RecoverContainers, StartProbe
@@ -77,6 +80,7 @@ class AgentContainers:
         self._quick = asyncio.Semaphore(LAUNCHES_MAX)
         self._fetching = asyncio.Semaphore(FETCHES_MAX)
         self.guests = Guests(containerizer)
+        self.nested = NestedContainers(containerizer, self.guests, background)
         self._probes = Probes(containerizer, self.guests, background, submit)
         containerizer.on_exit = self._exited
         containerizer.on_limitation = self._limited
@@ -170,7 +174,7 @@ class AgentContainers:
                 user = user_of(effect, self._settings)
                 own, run = self._sandboxes.make(effect, agent_id, user)
                 self._attach_volumes(effect, own, run, user)
-                pid = await self._containerizer.launch(plan_launch(effect, agent_id, self._settings, own, run))
+                pid = await self._bring_up(plan_launch(effect, agent_id, self._settings, own, run), window_of(effect))
             except LaunchFailed as failure:
                 failed = ContainerLaunchFailed(container_id, failure.reason, failure.message)
             except DestroyFailed as failure:
@@ -179,6 +183,7 @@ class AgentContainers:
             else:
                 self._submit(ContainerLaunched(container_id, pid))
                 return
+        self.nested.gone(container_id)
         if container_id not in self._doomed:
             self._sandboxes.ended(container_id)
             self._submit(failed)
@@ -188,6 +193,16 @@ class AgentContainers:
         self._volumes.attach(effect.resources if effect.task is None else effect.task.resources, own, user)
         if effect.task is not None:
             self._volumes.attach(effect.executor.resources, run, user)
+
+    async def _bring_up(self, plan: LaunchPlan, window: Size | None) -> int:
+        if window is None:
+            return await self._containerizer.launch(plan)
+        terminal = self.nested.open_for_task(plan.container_id, plan.user, window, plan.sandbox)
+        try:
+            # The agent holds the other end of the terminal, and takes it along.
+            return await self._containerizer.launch(replace(plan, streams=terminal.streams, survives=False))
+        finally:
+            terminal.given_away()
 
     async def _destroy(self, container_id: ContainerId) -> None:
         launching = self._launching.get(container_id)
@@ -201,6 +216,7 @@ class AgentContainers:
         if launching is not None:
             await asyncio.wait((launching,))
         self._doomed.discard(container_id)
+        self.nested.gone(container_id)
         self._sandboxes.ended(container_id)
         self._submit(ContainerDestroyed(container_id))
 
@@ -208,6 +224,7 @@ class AgentContainers:
     def _exited(self, container_id: ContainerId, status: int | None) -> None:
         if self.guests.exited(container_id, status):
             return
+        self.nested.exited(container_id, status)
         if status is None:
             self._submit(ContainerLost(container_id, UNSEEN))
         else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
 
+from mesos_service.agent.terminals import Size
 from mesos_service.agent.wishes import CannotBeHad, wishes_of
 from mesos_service.configuration.units import Duration
 from mesos_service.containers.command import Invocation, invocation, refuse_command
@@ -22,7 +23,7 @@ from mesos_service.domain.ids import AgentId, ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import UNLIMITED
 from mesos_service.wire import tasks
-from mesos_service.wire.containers import CommandInfo, ContainerInfo, Environment, EnvironmentVariable
+from mesos_service.wire.containers import CommandInfo, ContainerInfo, Environment, EnvironmentVariable, TTYInfo
 from mesos_service.wire.convert.infos import carried_task, command_of
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -110,7 +111,12 @@ def plan_launch(
 
 
 def plan_guest(
-    host: LaunchPlan, container_id: ContainerId, command: CommandInfo, *, streams: Streams, sandbox: Path | None = None
+    host: LaunchPlan,
+    container_id: ContainerId,
+    command: CommandInfo,
+    *,
+    streams: Streams | None,
+    sandbox: Path | None = None,
 ) -> LaunchPlan:
     """What runs beside a task in its container: as its user, with its environment, and where nothing else is said in
     its sandbox. It uses what the task has, and goes with it.
@@ -197,6 +203,18 @@ def user_of(effect: LaunchContainer, settings: LaunchSettings) -> str | None:
         if named is not None and named.user:
             return named.user
     return effect.framework.user or None
+
+
+def window_of(effect: LaunchContainer) -> Size | None:
+    """How large a terminal the process is to have; ``None`` for one that asks for none."""
+    container = _container(effect)
+    return None if container is None or container.tty_info is None else size_of(container.tty_info)
+
+
+def size_of(tty: TTYInfo) -> Size:
+    """Of a window; of one that does not say, that of a terminal of old."""
+    window = tty.window_size
+    return Size(24, 80) if window is None else Size(window.rows, window.columns)
 
 
 def _container(effect: LaunchContainer) -> ContainerInfo | None:

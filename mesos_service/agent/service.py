@@ -27,6 +27,7 @@ from mesos_service.agent.kept import open_kept
 from mesos_service.agent.launch_plans import LaunchSettings
 from mesos_service.agent.master_detector import make_detector
 from mesos_service.agent.master_link import MasterLink
+from mesos_service.agent.nested import NestedContainers
 from mesos_service.agent.outlets import AgentOutlets
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.checkpoints.writer import CheckpointWriter
@@ -156,6 +157,11 @@ class AgentService:
     def flags(self) -> Mapping[str, str]:
         """What ``/flags`` shows: every flag in force, as text."""
         return self.config.as_flags()
+
+    @property
+    def nested(self) -> NestedContainers:
+        """What operators nest in the containers of tasks."""
+        return self.containers.nested
 
     @property
     def master_hostname(self) -> str | None:
@@ -290,6 +296,7 @@ class AgentService:
         self._link.detach(self._uplink)
         if self._owns_link:
             await self._link.stop()
+        self.containers.nested.hang_up()
         for stream in list(self.outlets.executor_streams.values()):
             stream.close()
 

@@ -37,7 +37,6 @@ def wishes_of(container: wire.ContainerInfo | None, provided: Collection[Wish]) 
     absent = {
         "network_infos": any(info.name for info in container.network_infos),
         "hostname": container.hostname,
-        "tty_info": container.tty_info,
     }
     for name, asked in absent.items():
         if asked:

@@ -22,6 +22,10 @@ from mesos_service.cli.options import DEFAULT_MASTER, MasterOption, OutputOption
 from mesos_service.cli.output import EXIT_FAULT, EXIT_USAGE, OutputFormat, complain, print_json, print_table
 from mesos_service.domain.errors import ConfigurationError, MesosServiceError
 
+FrameworkOption = Annotated[
+    str | None, typer.Option("--framework", help="Its framework's id, where several have a task of this name.")
+]
+
 FLAG_COMMANDS: Final = {
     "master": ("mesos_service.master.config", "MasterConfig", "mesos_service.master.main"),
     "agent": ("mesos_service.agent.config", "AgentConfig", "mesos_service.agent.main"),
@@ -40,6 +44,9 @@ class ServiceName(StrEnum):
 # What commands call, imported when they run; tests/house sees that each is there.
 RUN: Final = "mesos_service.cli.run_command:run_command"
 """Called with the command and, by name, the options of ``run`` below; returns its exit status."""
+EXEC: Final = "mesos_service.cli.sessions:exec_command"
+ATTACH: Final = "mesos_service.cli.sessions:attach"
+"""Called with the task and, by name, the options below; they return the exit status of what ran."""
 DEMO: Final = "mesos_service.demo.main:run"
 """``run() -> int``"""
 OPENAPI: Final = {
@@ -169,6 +176,34 @@ def _add_user_commands(app: typer.Typer) -> None:
                 timeout_seconds=timeout_seconds,
             )
         )
+
+    @app.command("exec", context_settings={"allow_interspersed_args": False})
+    def execute(
+        task: Annotated[str, typer.Argument(help="The task's id.")],
+        command: Annotated[list[str], typer.Argument(help="The command and its arguments, after '--'.")],
+        master: MasterOption = DEFAULT_MASTER,
+        framework: FrameworkOption = None,
+        tty: Annotated[
+            bool | None, typer.Option("--tty/--no-tty", help="With a terminal or without; by default, as we are.")
+        ] = None,
+        stdin: Annotated[bool, typer.Option("--stdin/--no-stdin", help="Hand on our standard input.")] = True,
+    ) -> None:
+        """Run a command beside a task, in its container, and end with its exit status."""
+        # Behind the task's name, what stands before the command is taken for a part of it.
+        command = command[1:] if command[0] == "--" else command
+        if not command:
+            raise ConfigurationError("exec needs a command, after '--'")
+        raise typer.Exit(_target(EXEC)(task, command, master=master, framework=framework, terminal=tty, stdin=stdin))
+
+    @app.command()
+    def attach(
+        task: Annotated[str, typer.Argument(help="The task's id.")],
+        master: MasterOption = DEFAULT_MASTER,
+        framework: FrameworkOption = None,
+        stdin: Annotated[bool, typer.Option("--stdin/--no-stdin", help="Hand on what is typed here.")] = True,
+    ) -> None:
+        """Show what a task writes from now on, and end with its exit status. Ctrl-P Ctrl-Q leaves its terminal."""
+        raise typer.Exit(_target(ATTACH)(task, master=master, framework=framework, stdin=stdin))
 
     @app.command()
     def demo() -> None:

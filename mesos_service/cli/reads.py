@@ -104,7 +104,7 @@ async def _leader(url: ZooKeeperUrl) -> Leader:
 
 def agents(body: bytes) -> Listing:
     """Registered agents, with what is allocated of their total."""
-    found = _decode(body).get_agents
+    found = decode(body).get_agents
     rows = [
         (
             _id(agent.agent_info.id),
@@ -127,7 +127,7 @@ def _use(agent: ResponseGetAgentsAgent) -> str:
 
 def frameworks(body: bytes) -> Listing:
     """Registered frameworks; completed ones are only in the JSON form of ``--all``."""
-    found = _decode(body).get_frameworks
+    found = decode(body).get_frameworks
     rows = [
         (
             _id(framework.framework_info.id),
@@ -146,13 +146,13 @@ def frameworks(body: bytes) -> Listing:
 
 def tasks(body: bytes) -> Listing:
     """Tasks that have not ended."""
-    found = _decode(body).get_tasks
+    found = decode(body).get_tasks
     return _tasks(found.tasks if found else (), _items(body, "get_tasks", "tasks"))
 
 
 def all_tasks(body: bytes) -> Listing:
     """Tasks that have not ended, those out of reach, and those that have ended, as far as the master remembers."""
-    found = _decode(body).get_tasks or ResponseGetTasks()
+    found = decode(body).get_tasks or ResponseGetTasks()
     lists = ("tasks", "unreachable_tasks", "completed_tasks")
     items = [item for name in lists for item in _items(body, "get_tasks", name)]
     return _tasks((*found.tasks, *found.unreachable_tasks, *found.completed_tasks), items)
@@ -160,7 +160,7 @@ def all_tasks(body: bytes) -> Listing:
 
 def roles(body: bytes) -> Listing:
     """Roles in use, and what each holds."""
-    found = _decode(body).get_roles
+    found = decode(body).get_roles
     rows = [
         (role.name, f"{role.weight:g}", str(len(role.frameworks)), _amounts(role.resources))
         for role in (found.roles if found else ())
@@ -170,7 +170,7 @@ def roles(body: bytes) -> Listing:
 
 def offers(body: bytes) -> Listing:
     """Offers that have not been answered."""
-    found = _decode(body).get_frameworks or ResponseGetFrameworks()
+    found = decode(body).get_frameworks or ResponseGetFrameworks()
     rows = [
         (_id(offer.id), _id(offer.framework_id), _id(offer.agent_id), offer.hostname, _amounts(offer.resources))
         for framework in found.frameworks
@@ -182,7 +182,7 @@ def offers(body: bytes) -> Listing:
 
 def quota(body: bytes) -> Listing:
     """Roles with quota: what is guaranteed, and what they may have at most."""
-    found = _decode(body).get_quota
+    found = decode(body).get_quota
     rows = [
         (config.role, _quantities(config.guarantees), _quantities(config.limits))
         for config in (found.status.configs if found else ())
@@ -195,7 +195,7 @@ def quota(body: bytes) -> Listing:
 
 def weights(body: bytes) -> Listing:
     """Roles for which a weight was set; all others weigh 1."""
-    found = _decode(body).get_weights
+    found = decode(body).get_weights
     rows = [(info.role or "*", f"{info.weight:g}") for info in (found.weight_infos if found else ())]
     return Listing(("ROLE", "WEIGHT"), rows, _items(body, "get_weights", "weight_infos"))
 
@@ -227,7 +227,8 @@ def show(name: str, master: str, output: OutputFormat) -> None:
         print_table(listing.columns, listing.rows)
 
 
-def _decode(body: bytes) -> Response:
+def decode(body: bytes) -> Response:
+    """A master's answer."""
     # Mesos prints whole numbers as 1.0 in places where its own documents say integer.
     return msgspec.json.decode(body, type=Response, strict=False)
 

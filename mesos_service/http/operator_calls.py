@@ -11,7 +11,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 import msgspec
 
 from mesos_service.http.answers import coded
-from mesos_service.http.asgi import TEXT, HeaderName, Receive, Scope, Send, respond, respond_text
+from mesos_service.http.asgi import TEXT, CallHeaders, HeaderName, Receive, Scope, Send, respond, respond_text
 from mesos_service.http.calls import receive_call, respond_broken
 from mesos_service.wire.encode import encode_message
 from mesos_service.wire.errors import WireError
@@ -64,12 +64,19 @@ class OperatorCalls(ABC, Generic[CallT]):
     async def answer(self, call: CallT) -> msgspec.Struct | Said | None:
         """The answer; ``None`` where 200 says it all. Raises ``Refused``."""
 
+    async def streamed(self, call: CallT, headers: CallHeaders, receive: Receive, send: Send) -> bool:
+        """Answer a call whose answer stays open; ``False`` for all others. Raises ``Refused`` before it has begun."""
+        return False
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         posted = await receive_call(scope, receive, send, self.content_types)
         if posted is None:
             return
         try:
-            answer = await self.answer(self.read(posted.body, posted.headers.content_type))
+            call = self.read(posted.body, posted.headers.content_type)
+            if await self.streamed(call, posted.headers, receive, send):
+                return
+            answer = await self.answer(call)
             content_type = negotiate_answer(posted.headers.accept)
             if answer is not None and content_type is None:
                 raise Refused(406, _NOT_ACCEPTABLE)

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from mesos_service.agent.routes import nested_calls
 from mesos_service.agent.routes.containers import get_containers, measure
 from mesos_service.agent.routes.reads import AgentReads
 from mesos_service.containers.files import FileEntry, FilesError, NoSuchFile, NotAllowed
+from mesos_service.http.asgi import CallHeaders, Receive, Scope, Send
 from mesos_service.http.build import build_info
 from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had
 from mesos_service.wire import agent_operator as operator
@@ -75,7 +77,7 @@ _READS: Final[Mapping[str, Callable[[AgentReads], Response]]] = {
     "GET_TASKS": _tasks,
     "GET_OPERATIONS": _operations,
 }
-CALLS: Final = (*_READS, "GET_CONTAINERS", "LIST_FILES", "READ_FILE")
+CALLS: Final = (*_READS, "GET_CONTAINERS", "LIST_FILES", "READ_FILE", *nested_calls.CALLS)
 """What this version has of Mesos' calls."""
 
 
@@ -90,7 +92,22 @@ class AgentOperatorCalls(OperatorCalls[operator.Call]):
     def read(self, body: bytes, content_type: str | None) -> operator.Call:
         return read_agent_call(body, content_type)
 
-    async def answer(self, call: operator.Call) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST" and CallHeaders.of(scope).content_type == nested_calls.RECORDIO:
+            await nested_calls.attach_input(self._service, scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    async def streamed(self, call: operator.Call, headers: CallHeaders, receive: Receive, send: Send) -> bool:
+        if call.type in nested_calls.STREAMS:
+            await nested_calls.stream(self._service, call, headers, receive, send)
+        elif call.type in nested_calls.WAITS:
+            await nested_calls.wait_or_leave(self._service, call, receive, send, headers.accept)
+        else:
+            return False
+        return True
+
+    async def answer(self, call: operator.Call) -> Response | None:
         read = _READS.get(call.type or "")
         if read is not None:
             return read(self._service)
@@ -101,6 +118,8 @@ class AgentOperatorCalls(OperatorCalls[operator.Call]):
         if call.type in ("LIST_FILES", "READ_FILE"):
             # Files are on a disk, which may be slow.
             return await asyncio.to_thread(self._files, call)
+        if call.type in nested_calls.CALLS:
+            return await nested_calls.answer(self._service, call)
         raise not_had(call.type)
 
     def _files(self, call: operator.Call) -> Response:

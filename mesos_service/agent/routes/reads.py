@@ -8,6 +8,7 @@ from typing import Annotated, Protocol, cast
 from fastapi import Depends, FastAPI, Request
 
 from mesos_service.agent.files_api import SandboxFiles
+from mesos_service.agent.nested import NestedContainers
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.core.agent.state import AgentState
@@ -25,6 +26,9 @@ class AgentReads(Protocol):
 
     @property
     def containerizer(self) -> Containerizer: ...
+
+    @property
+    def nested(self) -> NestedContainers: ...
 
     @property
     def sandboxes(self) -> Sandboxes: ...

@@ -1,0 +1,407 @@
+"""The calls about nested containers, and those that stay open: exec and attach (M-OA-03, M-OA-04).
+
+What a container writes goes out as records of ``ProcessIO``, with a heartbeat where it is silent. What it is to read
+comes in as records of calls, the first of which says what it is about; it is read as fast as the container reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from mesos_service.agent.following import follow
+from mesos_service.agent.launch_plans import size_of
+from mesos_service.agent.nested import NestedContainers, NothingToAttach, NotNested, Unfinished
+from mesos_service.agent.routes.reads import AgentReads
+from mesos_service.agent.terminals import Reader, Stream, Terminal
+from mesos_service.containers.garbage import NotRemoved
+from mesos_service.containers.plan import DestroyFailed, LaunchFailed
+from mesos_service.domain.ids import ContainerId, refuse_id
+from mesos_service.http.asgi import TEXT, CallHeaders, HeaderName, Receive, Scope, Send, respond, respond_text
+from mesos_service.http.operator_calls import Refused
+from mesos_service.wire import agent_operator as operator
+from mesos_service.wire import common
+from mesos_service.wire.agent_operator import ProcessIO, Response
+from mesos_service.wire.containers import CommandInfo, ContainerInfo
+from mesos_service.wire.decode import read_agent_call
+from mesos_service.wire.encode import encode_message
+from mesos_service.wire.errors import WireError
+from mesos_service.wire.protobuf.encode import encode_protobuf
+from mesos_service.wire.recordio import RecordReader, record
+from mesos_service.wire.streams import JSON, PROTOBUF, Framer, negotiate, negotiate_answer
+
+RECORDIO: Final = "application/recordio"
+HEARTBEAT_SECONDS: Final = 30.0
+RECORD_BYTES_MAX: Final = 1024 * 1024
+"""Of input; a client that sends more at once is refused."""
+STREAMS: Final = ("LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_OUTPUT")
+WAITS: Final = ("WAIT_NESTED_CONTAINER", "WAIT_CONTAINER")
+CALLS: Final = (
+    "LAUNCH_NESTED_CONTAINER",
+    "WAIT_NESTED_CONTAINER",
+    "KILL_NESTED_CONTAINER",
+    "REMOVE_NESTED_CONTAINER",
+    "LAUNCH_NESTED_CONTAINER_SESSION",
+    "ATTACH_CONTAINER_INPUT",
+    "ATTACH_CONTAINER_OUTPUT",
+    "WAIT_CONTAINER",
+    "KILL_CONTAINER",
+    "REMOVE_CONTAINER",
+)
+Take = Callable[[], Awaitable[tuple[Stream, bytes] | None]]
+
+log = logging.getLogger(__name__)
+
+
+# -- calls with one answer -----------------------------------------------------------------------------------
+async def answer(service: AgentReads, call: operator.Call) -> Response | None:
+    """Answer a call about a nested container; ``None``: 200 says it all. Raises ``Refused``."""
+    nested = service.nested
+    if call.launch_nested_container is not None and call.type == "LAUNCH_NESTED_CONTAINER":
+        await _launch(nested, call.launch_nested_container)
+    elif call.wait_nested_container is not None and call.type == "WAIT_NESTED_CONTAINER":
+        status = await _wait(nested, call.wait_nested_container.container_id, "wait_nested_container")
+        waited = operator.ResponseWaitNestedContainer(exit_status=status)
+        return Response(type="WAIT_NESTED_CONTAINER", wait_nested_container=waited)
+    elif call.wait_container is not None and call.type == "WAIT_CONTAINER":
+        status = await _wait(nested, call.wait_container.container_id, None)
+        return Response(type="WAIT_CONTAINER", wait_container=operator.ResponseWaitContainer(exit_status=status))
+    elif call.kill_nested_container is not None and call.type == "KILL_NESTED_CONTAINER":
+        killed = call.kill_nested_container
+        _kill(nested, killed.container_id, "kill_nested_container", killed.signal)
+    elif call.kill_container is not None and call.type == "KILL_CONTAINER":
+        _kill(nested, call.kill_container.container_id, None, call.kill_container.signal)
+    elif call.remove_nested_container is not None and call.type == "REMOVE_NESTED_CONTAINER":
+        await _remove(nested, call.remove_nested_container.container_id, "remove_nested_container")
+    elif call.remove_container is not None and call.type == "REMOVE_CONTAINER":
+        await _remove(nested, call.remove_container.container_id, None)
+    else:
+        raise Refused(400, "Expecting 'Content-Type' of application/recordio")
+    return None
+
+
+async def _launch(nested: NestedContainers, call: operator.CallLaunchNestedContainer) -> None:
+    container_id, parent = _nested_id(call.container_id, "launch_nested_container")
+    tty = call.container.tty_info if call.container is not None else None
+    try:
+        begun = await nested.launch(
+            container_id,
+            parent,
+            _command(call.command, call.container),
+            tty=tty is not None,
+            size=None if tty is None else size_of(tty),
+        )
+    except (NotNested, LaunchFailed, DestroyFailed) as error:
+        raise _refused(error) from error
+    if not begun:
+        raise Refused(202)
+
+
+async def _wait(nested: NestedContainers, container: common.ContainerID, word: str | None) -> int | None:
+    container_id = _known(nested, container, word)
+    try:
+        return await nested.wait(container_id)
+    except NotNested as error:
+        raise _refused(error) from error
+
+
+def _kill(nested: NestedContainers, container: common.ContainerID, word: str | None, signum: int | None) -> None:
+    if signum is not None and not 0 < signum < 65:
+        raise Refused(400, f"{signum} is no signal")
+    container_id, _ = _identify(container, word)
+    if not nested.kill(container_id, signum):
+        raise Refused(404, f"Container '{container_id}' cannot be found (or is already killed)")
+
+
+async def _remove(nested: NestedContainers, container: common.ContainerID, word: str | None) -> None:
+    container_id, _ = _identify(container, word)
+    try:
+        await nested.remove(container_id)
+    except (Unfinished, NotRemoved) as error:
+        raise Refused(500, f"Failed to remove container: {error}") from error
+
+
+def _identify(container: common.ContainerID, word: str | None) -> tuple[ContainerId, ContainerId | None]:
+    """Its own id and that of the container around it, which must be there where ``word`` names a call that says so."""
+    one: common.ContainerID | None = container
+    while one is not None:
+        refusal = refuse_id(one.value)
+        if refusal is not None:
+            raise Refused(400, f"'ContainerID.value' '{one.value}' is invalid: {refusal}")
+        one = one.parent
+    if word is not None and container.parent is None:
+        raise Refused(400, f"Expecting '{word}.container_id.parent' to be present")
+    return ContainerId(container.value), None if container.parent is None else ContainerId(container.parent.value)
+
+
+def _nested_id(container: common.ContainerID, word: str) -> tuple[ContainerId, ContainerId]:
+    container_id, parent = _identify(container, word)
+    assert parent is not None, "it would have been refused"
+    return container_id, parent
+
+
+def _known(nested: NestedContainers, container: common.ContainerID, word: str | None) -> ContainerId:
+    container_id, parent = _identify(container, word)
+    if not nested.is_here(container_id, parent):
+        raise Refused(404, f"Container {container_id} cannot be found")
+    return container_id
+
+
+def _command(command: CommandInfo | None, container: ContainerInfo | None) -> CommandInfo:
+    if command is None:
+        raise Refused(400, "Expecting 'command' to be present")
+    if container is not None:
+        shared = container.linux_info is None or container.linux_info.share_cgroups is not False
+        asked = (container.mesos is not None and container.mesos.image, container.docker, container.volumes)
+        if container.type != "MESOS" or any(asked) or not shared:
+            raise Refused(400, "The provided ContainerInfo is not supported")
+    return command
+
+
+def _refused(error: Exception) -> Refused:
+    if isinstance(error, NotNested):
+        return Refused(404, str(error))
+    return Refused(400 if isinstance(error, NothingToAttach) else 500, str(error))
+
+
+async def wait_or_leave(
+    service: AgentReads, call: operator.Call, receive: Receive, send: Send, accept: str | None
+) -> None:
+    """Answer WAIT_..., unless the client goes first: a container may take longer than anybody's patience. Raises
+    ``Refused``."""
+    content_type = negotiate_answer(accept)
+    if content_type is None:
+        raise Refused(406, "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'")
+    answering = asyncio.ensure_future(answer(service, call))
+    leaving = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if answering.done():
+            told = answering.result()
+            assert told is not None, "it says how the container ended"
+            body = encode_protobuf(told) if content_type == PROTOBUF else encode_message(told)
+            await respond(send, 200, body, ((HeaderName(b"Content-Type"), content_type.encode()),))
+    finally:
+        answering.cancel()
+        leaving.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+# -- output --------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Framing:
+    """How records go out."""
+
+    frame: Framer
+    protobuf: bool
+    content_type: str
+    message_content_type: str | None = None
+
+    def encode(self, message: ProcessIO) -> bytes:
+        return self.frame(encode_protobuf(message) if self.protobuf else encode_message(message))
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        found: list[tuple[bytes, bytes]] = [(HeaderName(b"Content-Type"), self.content_type.encode())]
+        if self.message_content_type is not None:
+            found.append((HeaderName(b"Message-Content-Type"), self.message_content_type.encode()))
+        return found
+
+
+async def stream(service: AgentReads, call: operator.Call, headers: CallHeaders, receive: Receive, send: Send) -> None:
+    """Answer with what a container writes, until one side ends. Raises ``Refused`` when nothing has been sent yet."""
+    framing = _framing(headers)
+    nested = service.nested
+    if call.launch_nested_container_session is not None and call.type == "LAUNCH_NESTED_CONTAINER_SESSION":
+        asked = call.launch_nested_container_session
+        container_id, parent = _nested_id(asked.container_id, "launch_nested_container_session")
+        tty = asked.container.tty_info if asked.container is not None else None
+        command = _command(asked.command, asked.container)
+        try:
+            size = None if tty is None else size_of(tty)
+            reader = await nested.launch_session(container_id, parent, command, tty=tty is not None, size=size)
+        except (NotNested, LaunchFailed, DestroyFailed) as error:
+            raise _refused(error) from error
+        try:
+            await _serve(reader.take, framing, receive, send)
+        finally:
+            nested.end_session(container_id, reader)
+        return
+    assert call.attach_container_output is not None, "validation saw to it"
+    await _attach(nested, call.attach_container_output.container_id, framing, receive, send)
+
+
+async def _attach(
+    nested: NestedContainers,
+    container: common.ContainerID,
+    framing: _Framing,
+    receive: Receive,
+    send: Send,
+) -> None:
+    container_id = _known(nested, container, None)
+    terminal: Terminal | None = None
+    reader: Reader | None = None
+    try:
+        terminal = nested.terminal_of(container_id)
+        reader = terminal.attach()
+        take: Take = reader.take
+    except NotNested as error:
+        raise _refused(error) from error
+    except NothingToAttach as error:
+        plan = nested.plan(container_id)
+        if plan is None:
+            raise _refused(error) from error
+        # It writes to files: what is added to them from now on is what it writes.
+        pieces = follow(plan.sandbox, lambda: nested.plan(container_id) is not None)
+
+        async def next_piece() -> tuple[Stream, bytes] | None:
+            return await anext(pieces, None)
+
+        take = next_piece
+    try:
+        await _serve(take, framing, receive, send)
+    finally:
+        if terminal is not None and reader is not None:
+            terminal.detach(reader)
+
+
+def _framing(headers: CallHeaders) -> _Framing:
+    accept = headers.accept
+    if accept is not None and RECORDIO in accept:
+        messages = negotiate_answer(headers.message_accept)
+        if messages is None:
+            raise Refused(406, f"Expecting 'Message-Accept' to allow '{PROTOBUF}' or '{JSON}'")
+        return _Framing(record, messages == PROTOBUF, RECORDIO, messages)
+    encoding = negotiate(accept)
+    if encoding is None:
+        raise Refused(406, f"Expecting 'Accept' to allow '{RECORDIO}' or '{JSON}'")
+    return _Framing(encoding.framer(), encoding.is_protobuf, encoding.content_type)
+
+
+async def _serve(take: Take, framing: _Framing, receive: Receive, send: Send) -> None:
+    leaving = asyncio.ensure_future(_disconnected(receive))
+    taking: asyncio.Future[tuple[Stream, bytes] | None] | None = None
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": framing.headers})
+        await _send(send, framing.encode(_heartbeat()))
+        while True:
+            taking = taking or asyncio.ensure_future(take())
+            done, _ = await asyncio.wait(
+                (taking, leaving), timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if leaving in done:
+                return
+            if not done:
+                await _send(send, framing.encode(_heartbeat()))
+                continue
+            piece, taking = taking.result(), None
+            if piece is None:
+                break
+            await _send(send, framing.encode(_data(*piece)))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except (OSError, RuntimeError) as error:
+        # A connection that closes under a write is told in either way (``http.held_stream``).
+        log.debug("An attached client has gone: %s", error)
+    finally:
+        for task in (leaving, taking):
+            if task is not None:
+                task.cancel()
+
+
+async def _send(send: Send, payload: bytes) -> None:
+    await send({"type": "http.response.body", "body": payload, "more_body": True})
+
+
+def _data(name: Stream, data: bytes) -> ProcessIO:
+    return ProcessIO(type="DATA", data=operator.ProcessIOData(type=name, data=data))
+
+
+def _heartbeat() -> ProcessIO:
+    interval = common.DurationInfo(nanoseconds=int(HEARTBEAT_SECONDS * 1_000_000_000))
+    heartbeat = operator.ProcessIOControlHeartbeat(interval=interval)
+    return ProcessIO(type="CONTROL", control=operator.ProcessIOControl(type="HEARTBEAT", heartbeat=heartbeat))
+
+
+# -- input ---------------------------------------------------------------------------------------------------
+async def attach_input(service: AgentReads, scope: Scope, receive: Receive, send: Send) -> None:
+    """``ATTACH_CONTAINER_INPUT``: a request that goes on for as long as somebody types."""
+    terminal: Terminal | None = None
+    try:
+        message_type = dict(scope["headers"]).get(b"message-content-type", b"").decode("latin-1")
+        if message_type not in (JSON, PROTOBUF):
+            raise Refused(415, f"Expecting 'Message-Content-Type' of {JSON} or {PROTOBUF}")
+        reader = RecordReader()
+        unfinished = 0
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body, more = message.get("body", b""), message.get("more_body", False)
+            records = reader.feed(body)
+            unfinished = len(body) if records else unfinished + len(body)
+            if unfinished > 2 * RECORD_BYTES_MAX or any(len(one) > RECORD_BYTES_MAX for one in records):
+                raise Refused(413, f"A record of input is {RECORD_BYTES_MAX} bytes at most")
+            for one in records:
+                asked = _input_of(one, message_type)
+                if terminal is None:
+                    terminal = _input_terminal(service.nested, asked)
+                elif not await _pass_on(terminal, asked):
+                    raise Refused(400, "The container reads no more")
+        if terminal is None:
+            raise Refused(400, "Expecting 'attach_container_input.container_id' to be present")
+        await respond_text(send, 200, "")
+    except WireError as error:
+        await respond(send, 400 if error.status == 502 else error.status, error.text.encode(), (TEXT,))
+    except Refused as refusal:
+        # The client is still sending, and is not going to be read.
+        await respond(send, refusal.status, refusal.text.encode(), (TEXT, (b"connection", b"close")))
+    finally:
+        if terminal is not None:
+            terminal.input_taken = False
+
+
+def _input_of(one: bytes, message_type: str) -> operator.CallAttachContainerInput:
+    call = read_agent_call(one, message_type)
+    if call.type != "ATTACH_CONTAINER_INPUT" or call.attach_container_input is None:
+        raise Refused(400, "Expecting 'type' of ATTACH_CONTAINER_INPUT in each record")
+    return call.attach_container_input
+
+
+def _input_terminal(nested: NestedContainers, asked: operator.CallAttachContainerInput) -> Terminal:
+    if asked.type != "CONTAINER_ID" or asked.container_id is None:
+        raise Refused(400, "Expecting 'attach_container_input.type' to be CONTAINER_ID in the first record")
+    container_id = _known(nested, asked.container_id, None)
+    try:
+        terminal = nested.terminal_of(container_id)
+    except (NotNested, NothingToAttach) as error:
+        raise _refused(error) from error
+    if terminal.input_taken:
+        raise Refused(409, "Multiple input connections are not allowed")
+    terminal.input_taken = True
+    return terminal
+
+
+async def _pass_on(terminal: Terminal, asked: operator.CallAttachContainerInput) -> bool:
+    given = asked.process_io
+    if asked.type != "PROCESS_IO" or given is None:
+        raise Refused(400, "Expecting 'attach_container_input.type' to be PROCESS_IO")
+    if given.type == "DATA" and given.data is not None:
+        if given.data.type != "STDIN":
+            raise Refused(400, "Expecting 'process_io.data.type' to be STDIN")
+        if given.data.data:
+            return await terminal.write(given.data.data)
+        await terminal.end_input()
+    elif given.type == "CONTROL" and given.control is not None:
+        if given.control.type == "TTY_INFO" and given.control.tty_info is not None:
+            terminal.resize(size_of(given.control.tty_info))
+    else:
+        raise Refused(400, "Expecting 'process_io' to hold data or control")
+    return True

@@ -1,0 +1,663 @@
+"""Containers nested in those of tasks, and terminals on them (M-OA-03, M-OA-04, M-AG-23): commands and calls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import sys
+import termios
+import uuid
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from mesos_service.local import LocalCluster
+from mesos_service.sdk import tasks
+from mesos_service.wire import agent_operator as operator
+from mesos_service.wire.common import ContainerID
+from mesos_service.wire.containers import ContainerInfo, TTYInfo
+from mesos_service.wire.protobuf.decode import read_message
+from mesos_service.wire.protobuf.encode import encode_protobuf
+from mesos_service.wire.recordio import RecordReader, record
+from tests.e2e.test_agent_restarts import Patient, restartable
+from tests.e2e.test_agent_service import NEEDS, Framework, play, subscribed, subscribed_as, task_processes
+from tests.unit.agent_service.support import until
+from tests.unit.cgroups.live import Live, live_groups
+
+live = live_groups
+Json = dict[str, Any]  # Any: bodies as the test writes them.
+
+
+async def start(cluster: LocalCluster, *arguments: str, **streams: Any) -> asyncio.subprocess.Process:
+    verb, *others = arguments
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "mesos_service.cli.main", verb, "--master", cluster.master, *others, **streams
+    )
+
+
+async def command(cluster: LocalCluster, *arguments: str, given: bytes = b"") -> tuple[int | None, str, str]:
+    pipe = asyncio.subprocess.PIPE
+    process = await start(cluster, *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
+    async with asyncio.timeout(30):
+        out, err = await process.communicate(given)
+    return process.returncode, out.decode(), err.decode()
+
+
+async def running(framework: Framework, line: str, task_id: str = "t1", tty: bool = False) -> str:
+    """A task that runs; gives its container's id."""
+    container = ContainerInfo(type="MESOS", tty_info=TTYInfo()) if tty else None
+
+    def make(offer: Any) -> Any:  # Any: messages that are handed on
+        made = tasks.task(task_id, offer, NEEDS, line)
+        return made if container is None else _with(made, container)
+
+    await framework.run_tasks(make)
+    told = await framework.reaches(task_id, "STARTING", "RUNNING")
+    assert told.container_status is not None
+    assert told.container_status.container_id is not None
+    return told.container_status.container_id.value
+
+
+def _with(task: Any, container: ContainerInfo) -> Any:
+    import msgspec
+
+    return msgspec.structs.replace(task, container=container)
+
+
+class Terminal:
+    """A terminal of ours with a command of ours at it."""
+
+    def __init__(self, rows: int = 33, columns: int = 101) -> None:
+        self.ours, self.theirs = pty.openpty()
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(self.theirs)
+        self.shown = b""
+        os.set_blocking(self.ours, False)
+        asyncio.get_running_loop().add_reader(self.ours, self._read)
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):
+            self.shown += os.read(self.ours, 65536)
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, text: str) -> None:
+        os.write(self.ours, text.encode())
+
+    async def shows(self, text: str) -> None:
+        await until(lambda: text.encode() in self.shown, 20)
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self.ours)
+        os.close(self.ours)
+        os.close(self.theirs)
+
+
+@contextlib.asynccontextmanager
+async def at_terminal(
+    cluster: LocalCluster, *arguments: str
+) -> AsyncIterator[tuple[Terminal, asyncio.subprocess.Process]]:
+    terminal = Terminal()
+    theirs = terminal.theirs
+
+    def lead() -> None:
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    process = await start(cluster, *arguments, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=lead)
+    try:
+        yield terminal, process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        terminal.close()
+
+
+async def call(address: str, kind: str, **body: Any) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        return await client.post(f"http://{address}/api/v1", json={"type": kind, kind.lower(): body})
+
+
+def nested_id(parent: str, own: str | None = None) -> Json:
+    return {"value": own or str(uuid.uuid4()), "parent": {"value": parent}}
+
+
+def found_below(path: Path, pattern: str) -> Path:
+    [found] = path.rglob(pattern)
+    return found
+
+
+def processes(*words: str) -> list[psutil.Process]:
+    return [one for one in task_processes() if all(word in one.cmdline() for word in words)]
+
+
+def test_m_oa_04_exec_hands_on_arguments_input_output_and_the_exit_status(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            await running(framework, "touch mine; exec sleep 1000")
+            status, out, err = await command(cluster, "exec", "t1", "--", "ls; echo oh >&2; exit 7")
+            assert (status, out, err) == (7, "mine\nstderr\nstdout\n", "oh\n")
+            assert await command(cluster, "exec", "t1", "--", "/bin/echo", "a  b", "c") == (0, "a  b c\n", "")
+            status, out, _ = await command(cluster, "exec", "t1", "--", "cat; echo end", given=b"x" * 300_000)
+            assert (status, out) == (0, "x" * 300_000 + "end\n")
+            assert (await command(cluster, "exec", "t1", "--", "kill -KILL $$"))[0] == 137
+            assert (await command(cluster, "exec", "t1", "--", "no-such-program"))[0] == 127
+            status, out, _ = await command(cluster, "exec", "t1", "--", "head -c 4000000 /dev/zero")
+            assert (status, len(out)) == (0, 4_000_000)
+            status, _, err = await command(cluster, "exec", "nobody", "--", "true")
+            assert (status, err) == (1, "mesos-service: no task 'nobody' runs\n")
+            # What it leaves behind goes with it.
+            await command(cluster, "exec", "t1", "--", "setsid sleep 4242 > /dev/null 2>&1 & exit 0")
+            await until(lambda: not processes("4242"))
+            assert framework.states("t1") == ["STARTING", "RUNNING"]
+
+    play(scenario)
+
+
+def test_m_oa_04_exec_with_a_terminal(tmp_path: Path) -> None:
+    """Its size, a change of it, Ctrl-C for the command and not for us, and the terminal as it was afterwards."""
+
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            await running(framework, "exec sleep 1000")
+            async with at_terminal(cluster, "exec", "t1", "--", "/bin/bash", "--norc") as (terminal, process):
+                terminal.type("tty; stty size; PS1=ready\\>\n")
+                await terminal.shows("33 101")
+                await terminal.shows("\nready>")
+                assert b"/dev/pts/" in terminal.shown
+                terminal.resize(50, 120)
+                for _ in range(100):
+                    terminal.type("stty size\n")
+                    await asyncio.sleep(0.05)
+                    if b"50 120" in terminal.shown:
+                        break
+                assert b"50 120" in terminal.shown
+                terminal.type("sleep 1234\n")
+                await until(lambda: processes("1234"))
+                terminal.type("\x03")
+                await until(lambda: not processes("1234"))
+                terminal.type("echo still $((40 + 2)) here\n")
+                await terminal.shows("still 42 here")
+                terminal.type("exit 9\n")
+                async with asyncio.timeout(20):
+                    assert await process.wait() == 9
+                assert termios.tcgetattr(terminal.theirs) == terminal.before
+
+    play(scenario)
+
+
+def test_m_oa_04_a_client_that_vanishes_ends_its_session(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            await running(framework, "exec sleep 1000")
+            line = "trap '' HUP TERM; sleep 4343 & sleep 4343"
+            pipe = asyncio.subprocess.PIPE
+            for how in ("pipes", "terminal"):
+                more = ("--tty",) if how == "terminal" else ()
+                process = await start(cluster, "exec", *more, "t1", "--", line, stdin=pipe, stdout=pipe, stderr=pipe)
+                await until(lambda: len(processes("4343")) == 2)
+                process.kill()
+                await process.communicate()
+                await until(lambda: not processes("4343"))
+            assert framework.states("t1") == ["STARTING", "RUNNING"]
+
+    play(scenario)
+
+
+def test_m_oa_04_a_reader_that_stops_stops_the_command_and_nobody_else(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            container = await running(framework, "exec sleep 1000")
+            host, _, port = cluster.agents[0].partition(":")
+            reader, writer = await asyncio.open_connection(host, int(port), limit=4096)
+            wanted = {"container_id": nested_id(container), "command": {"value": "exec yes 5454"}}
+            body = httpx.Request(
+                "POST",
+                "http://x",
+                json={"type": "LAUNCH_NESTED_CONTAINER_SESSION", "launch_nested_container_session": wanted},
+            ).content
+            writer.write(
+                f"POST /api/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+                "\r\n\r\n".encode()
+                + body
+            )
+            assert b"200" in await reader.readline()
+            await until(lambda: processes("5454"))
+            [flood] = processes("5454")
+            written = -1
+            while (now := flood.io_counters().write_chars) != written:
+                written = now
+                await asyncio.sleep(0.3)
+            assert written < 32 * 1024 * 1024
+            assert (await command(cluster, "exec", "t1", "--", "echo fine"))[1] == "fine\n"
+            writer.transport.abort()
+            await until(lambda: not processes("5454"))
+
+    play(scenario)
+
+
+def test_m_oa_04_attach_to_a_task_with_a_terminal(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            line = 'stty -echo; while read line; do test $line = end && exit 5; echo "<$line>"; done'
+            container = await running(framework, line, tty=True)
+            async with at_terminal(cluster, "attach", "t1") as (terminal, process):
+                terminal.type("hello\r")
+                await terminal.shows("<hello>")
+                # A second one hears too, but has no say.
+                async with at_terminal(cluster, "attach", "t1") as (other, _):
+                    for _ in range(200):
+                        terminal.type("again\r")
+                        await asyncio.sleep(0.05)
+                        if b"<again>" in other.shown:
+                            break
+                    assert b"<again>" in other.shown
+                terminal.type("\x10\x11")
+                async with asyncio.timeout(20):
+                    assert await process.wait() == 0
+                assert termios.tcgetattr(terminal.theirs) == terminal.before
+            assert framework.states("t1") == ["STARTING", "RUNNING"]
+            async with at_terminal(cluster, "attach", "t1") as (terminal, process):
+                terminal.type("back\r")
+                await terminal.shows("<back>")
+                terminal.type("end\r")
+                async with asyncio.timeout(20):
+                    assert await process.wait() == 5
+            await framework.reaches("t1", "STARTING", "RUNNING", "FAILED")
+            stdout = found_below(tmp_path, f"runs/{container}/stdout")
+            shown = stdout.read_text()
+            assert "<hello>" in shown
+            assert "<back>" in shown
+
+    play(scenario)
+
+
+def test_m_oa_04_attach_to_a_task_that_writes_to_files(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            container = await running(framework, "while :; do echo tick; echo tock >&2; sleep 0.05; done")
+            pipe = asyncio.subprocess.PIPE
+            process = await start(cluster, "attach", "t1", stdout=pipe, stderr=pipe)
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert await process.stdout.readline() == b"tick\n"
+            assert await process.stderr.readline() == b"tock\n"
+            refused = await give_input(cluster.agents[0], {"value": container}, [b"x"])
+            assert refused.status_code == 400
+            assert "without an input" in refused.text
+            await framework.kill("t1")
+            async with asyncio.timeout(20):
+                await process.communicate()
+            assert process.returncode == 143
+
+    play(scenario)
+
+
+def test_m_oa_03_nested_containers_by_the_calls(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            agent = cluster.agents[0]
+            container = await running(framework, "exec sleep 1000")
+            own = nested_id(container, "child")
+            line = {"value": "pwd; test -d ../../containers || exit 1; while [ ! -e go ]; do sleep 0.02; done; exit 3"}
+            assert (await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=own, command=line)).status_code == 200
+            assert (await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=own, command=line)).status_code == 202
+            removed = await call(agent, "REMOVE_NESTED_CONTAINER", container_id=own)
+            assert (removed.status_code, "has not terminated" in removed.text) == (500, True)
+            sandbox = found_below(tmp_path, f"runs/{container}/containers/child")
+            deeper = {"value": "grandchild", "parent": own}
+            assert (
+                await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=deeper, command={"value": "exec sleep 1000"})
+            ).status_code == 200
+            waiting = asyncio.create_task(call(agent, "WAIT_NESTED_CONTAINER", container_id=own))
+            below = asyncio.create_task(call(agent, "WAIT_CONTAINER", container_id=deeper))
+            (sandbox / "go").touch()
+            told = (await waiting).json()
+            assert told == {"type": "WAIT_NESTED_CONTAINER", "wait_nested_container": {"exit_status": 3 << 8}}
+            # What is nested in it goes with it.
+            assert (await below).json()["wait_container"]["exit_status"] == 9
+            assert (await call(agent, "WAIT_NESTED_CONTAINER", container_id=own)).json() == told
+            assert (sandbox / "stdout").read_text() == f"{sandbox}\n"
+            killed = await call(agent, "KILL_NESTED_CONTAINER", container_id=own)
+            assert (killed.status_code, "cannot be found" in killed.text) == (404, True)
+            assert (await call(agent, "REMOVE_NESTED_CONTAINER", container_id=own)).status_code == 200
+            assert not sandbox.exists()
+            assert (await call(agent, "WAIT_NESTED_CONTAINER", container_id=own)).status_code == 404
+            assert (await call(agent, "REMOVE_NESTED_CONTAINER", container_id=own)).status_code == 200
+
+            other = nested_id(container, "other")
+            line = {"value": "trap 'exit 4' USR1; echo > ready; while :; do sleep 0.02; done"}
+            assert (await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=other, command=line)).status_code == 200
+            await until(lambda: list(tmp_path.rglob("containers/other/ready")))
+            assert (await call(agent, "KILL_NESTED_CONTAINER", container_id=other, signal=10)).status_code == 200
+            told = (await call(agent, "WAIT_NESTED_CONTAINER", container_id=other)).json()
+            assert told["wait_nested_container"]["exit_status"] == 4 << 8
+
+            last = nested_id(container, "last")
+            line = {"value": "exec sleep 6161"}
+            assert (await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=last, command=line)).status_code == 200
+            waiting = asyncio.create_task(call(agent, "WAIT_CONTAINER", container_id={"value": container}))
+            await until(lambda: processes("6161"))
+            await framework.kill("t1")
+            await framework.reaches("t1", "STARTING", "RUNNING", "KILLED")
+            assert (await waiting).json()["wait_container"]["exit_status"] == 15
+            await until(lambda: not processes("6161"))
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status", "says"),
+    [
+        ("LAUNCH_NESTED_CONTAINER", {"container_id": {"value": "a"}, "command": {"value": "true"}}, 400, "parent"),
+        ("LAUNCH_NESTED_CONTAINER", {"container_id": nested_id("nobody"), "command": {"value": "true"}}, 404, "nobody"),
+        ("LAUNCH_NESTED_CONTAINER", {"container_id": nested_id("HERE")}, 400, "command"),
+        ("LAUNCH_NESTED_CONTAINER", {"container_id": nested_id("HERE"), "command": {}}, 500, "needs a value"),
+        (
+            "LAUNCH_NESTED_CONTAINER",
+            {"container_id": nested_id("HERE", "../../up"), "command": {"value": "true"}},
+            400,
+            "invalid",
+        ),
+        (
+            "LAUNCH_NESTED_CONTAINER",
+            {"container_id": nested_id("HERE", ".."), "command": {"value": "true"}},
+            400,
+            "'..'",
+        ),
+        (
+            "LAUNCH_NESTED_CONTAINER",
+            {
+                "container_id": nested_id("HERE"),
+                "command": {"value": "true"},
+                "container": {"type": "MESOS", "linux_info": {"share_cgroups": False}},
+            },
+            400,
+            "not supported",
+        ),
+        (
+            "LAUNCH_NESTED_CONTAINER_SESSION",
+            {"container_id": nested_id("nobody"), "command": {"value": "true"}},
+            404,
+            "",
+        ),
+        ("WAIT_CONTAINER", {"container_id": {"value": "nobody"}}, 404, "cannot be found"),
+        ("WAIT_NESTED_CONTAINER", {"container_id": {"value": "HERE"}}, 400, "parent"),
+        ("KILL_CONTAINER", {"container_id": {"value": "HERE"}, "signal": 99}, 400, "no signal"),
+        ("REMOVE_CONTAINER", {"container_id": {"value": "HERE"}}, 500, "belongs to a task"),
+        ("ATTACH_CONTAINER_OUTPUT", {"container_id": {"value": "nobody"}}, 404, "cannot be found"),
+        ("ATTACH_CONTAINER_INPUT", {"type": "CONTAINER_ID"}, 400, "recordio"),
+        ("LAUNCH_CONTAINER", {"container_id": {"value": "a"}, "command": {"value": "true"}}, 501, "LAUNCH_CONTAINER"),
+    ],
+)
+def test_m_oa_03_calls_that_cannot_be_done_say_why(
+    tmp_path: Path, kind: str, body: Json, status: int, says: str
+) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            container = await running(framework, "exec sleep 1000")
+            answer = await call(cluster.agents[0], kind, **_here(body, container))
+            assert (answer.status_code, says in answer.text) == (status, True), answer.text
+            assert framework.states("t1") == ["STARTING", "RUNNING"]
+
+    play(scenario)
+
+
+def _here(body: Any, container: str) -> Any:
+    if isinstance(body, dict):
+        return {key: _here(value, container) for key, value in body.items()}
+    return container if body == "HERE" else body
+
+
+async def give_input(
+    address: str, container: Json, pieces: list[bytes], message_type: str = "application/json"
+) -> httpx.Response:
+    """ATTACH_CONTAINER_INPUT with these bytes to be read."""
+
+    async def content() -> AsyncIterator[bytes]:
+        yield framed({"type": "CONTAINER_ID", "container_id": container})
+        for piece in pieces:
+            io = {"type": "DATA", "data": {"type": "STDIN", "data": b64encode(piece).decode()}}
+            yield framed({"type": "PROCESS_IO", "process_io": io})
+
+    return await post_records(address, content(), message_type)
+
+
+def framed(asked: Json) -> bytes:
+    body: Json = {"type": "ATTACH_CONTAINER_INPUT", "attach_container_input": asked}
+    return record(httpx.Request("POST", "http://x", json=body).content)
+
+
+async def post_records(
+    address: str, content: AsyncIterator[bytes], message_type: str = "application/json"
+) -> httpx.Response:
+    headers = {"Content-Type": "application/recordio", "Message-Content-Type": message_type}
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        return await client.post(f"http://{address}/api/v1", content=content, headers=headers)
+
+
+def test_m_oa_04_input_that_makes_no_sense_is_refused_and_harms_nobody(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            agent = cluster.agents[0]
+            container = await running(framework, 'while read line; do echo "<$line>"; done', tty=True)
+            here: Json = {"type": "CONTAINER_ID", "container_id": {"value": container}}
+
+            def sending(*pieces: bytes) -> Callable[[], AsyncIterator[bytes]]:
+                async def content() -> AsyncIterator[bytes]:
+                    for piece in pieces:
+                        yield piece
+
+                return content
+
+            io = {"type": "PROCESS_IO", "process_io": {"type": "DATA", "data": {"type": "STDOUT", "data": "eA=="}}}
+            attacks: list[tuple[int, Callable[[], AsyncIterator[bytes]]]] = [
+                (400, sending()),
+                (400, sending(b"not a length\n{}")),
+                (400, sending(b"99999999999999999999\n")),
+                (400, sending(record(b"{}"))),
+                (400, sending(record(b"[1]"))),
+                (400, sending(record(b"\xff\xfe"))),
+                (400, sending(record(b'{"type":"GET_HEALTH"}'))),
+                (400, sending(framed(io))),
+                (404, sending(framed({"type": "CONTAINER_ID", "container_id": {"value": "nobody"}}))),
+                (400, sending(framed(here), framed(here))),
+                (400, sending(framed(here), framed(io))),
+                (400, sending(framed(here), framed({"type": "PROCESS_IO", "process_io": {"type": "DATA"}}))),
+                (413, sending(framed(here), b"200000000\n", *[bytes(65536)] * 32)),
+            ]
+            for status, content in attacks:
+                answer = await post_records(agent, content())
+                assert answer.status_code == status, (status, answer.status_code, answer.text)
+            assert (await give_input(agent, {"value": container}, [], "text/plain")).status_code == 415
+            assert (await give_input(agent, {"value": container}, [b"fine\n"])).status_code == 200
+            stdout = found_below(tmp_path, f"runs/{container}/stdout")
+            await until(lambda: "<fine>" in stdout.read_text())
+
+            # One at a time has a say.
+            held = asyncio.Event()
+
+            async def holding() -> AsyncIterator[bytes]:
+                yield framed(here)
+                io = {"type": "DATA", "data": {"type": "STDIN", "data": b64encode(b"held\n").decode()}}
+                yield framed({"type": "PROCESS_IO", "process_io": io})
+                await held.wait()
+
+            first = asyncio.create_task(post_records(agent, holding()))
+            await until(lambda: "<held>" in stdout.read_text())
+            assert (await give_input(agent, {"value": container}, [b"x"])).status_code == 409
+            held.set()
+            assert (await first).status_code == 200
+            assert (await give_input(agent, {"value": container}, [b"free\n"])).status_code == 200
+            await until(lambda: "<free>" in stdout.read_text())
+            assert framework.states("t1") == ["STARTING", "RUNNING"]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ({"Accept": "application/recordio", "Message-Accept": "application/json"}, "application/recordio"),
+        ({"Accept": "application/json"}, "application/json"),
+        ({"Accept": "application/jsonl"}, "application/jsonl"),
+    ],
+)
+def test_m_oa_04_a_sessions_records(tmp_path: Path, accept: dict[str, str], content_type: str) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            container = await running(framework, "exec sleep 1000")
+            body = {
+                "type": "LAUNCH_NESTED_CONTAINER_SESSION",
+                "launch_nested_container_session": {
+                    "container_id": nested_id(container),
+                    "command": {"value": "echo out; sleep 0.1; echo err >&2"},
+                },
+            }
+            async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+                answer = await client.post(f"http://{cluster.agents[0]}/api/v1", json=body, headers=accept)
+            assert answer.headers["content-type"] == content_type
+            assert answer.headers.get("message-content-type") == (
+                "application/json" if content_type == "application/recordio" else None
+            )
+            if content_type == "application/jsonl":
+                records = answer.content.splitlines()
+            else:
+                records = RecordReader().feed(answer.content)
+            assert records == [
+                b'{"type":"CONTROL","control":{"type":"HEARTBEAT","heartbeat":{"interval":{"nanoseconds":30000000000}}}}',
+                b'{"type":"DATA","data":{"type":"STDOUT","data":"b3V0Cg=="}}',
+                b'{"type":"DATA","data":{"type":"STDERR","data":"ZXJyCg=="}}',
+            ]
+
+    play(scenario)
+
+
+def test_m_oa_04_a_session_in_protobuf(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            container = await running(framework, "exec sleep 1000")
+            asked = operator.Call(
+                type="LAUNCH_NESTED_CONTAINER_SESSION",
+                launch_nested_container_session=operator.CallLaunchNestedContainerSession(
+                    container_id=ContainerID(value="mine", parent=ContainerID(value=container)),
+                    command=tasks.command_info("read line; echo got $line"),
+                ),
+            )
+            headers = {
+                "Content-Type": "application/x-protobuf",
+                "Accept": "application/recordio",
+                "Message-Accept": "application/x-protobuf",
+            }
+            url = f"http://{cluster.agents[0]}/api/v1"
+            async with (
+                httpx.AsyncClient(trust_env=False, timeout=30) as client,
+                client.stream("POST", url, content=encode_protobuf(asked), headers=headers) as answer,
+            ):
+                assert answer.status_code == 200
+                assert answer.headers["message-content-type"] == "application/x-protobuf"
+
+                async def typed() -> AsyncIterator[bytes]:
+                    kinds: list[Any] = [
+                        {"type": "CONTAINER_ID", "container_id": ContainerID(value="mine")},
+                        {
+                            "type": "PROCESS_IO",
+                            "process_io": operator.ProcessIO(
+                                type="DATA", data=operator.ProcessIOData(type="STDIN", data=b"it\n")
+                            ),
+                        },
+                    ]
+                    for one in kinds:
+                        given = operator.CallAttachContainerInput(**one)
+                        yield record(
+                            encode_protobuf(operator.Call(type="ATTACH_CONTAINER_INPUT", attach_container_input=given))
+                        )
+
+                assert (await post_records(cluster.agents[0], typed(), "application/x-protobuf")).status_code == 200
+                records = RecordReader().feed(await answer.aread())
+            said = [read_message(operator.ProcessIO, one) for one in records]
+            assert [one.type for one in said] == ["CONTROL", "DATA"]
+            assert said[1].data == operator.ProcessIOData(type="STDOUT", data=b"got it\n")
+
+    play(scenario)
+
+
+def test_m_oa_04_m_ag_23_exec_into_a_task_of_a_group(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+
+            def make(offer: Any) -> Any:  # Any: messages that are handed on
+                made = [tasks.task(name, offer, NEEDS, f"touch {name}; exec sleep 1000") for name in ("a", "b")]
+                return tasks.launch_group(tasks.default_executor("pod", NEEDS), *made)
+
+            await framework.run_tasks(make)
+            for name in ("a", "b"):
+                await framework.reaches(name, "STARTING", "RUNNING")
+                status, out, err = await command(cluster, "exec", name, "--", "ls")
+                assert (status, out) == (0, f"{name}\nstderr\nstdout\n"), err
+
+    play(scenario)
+
+
+def test_m_oa_04_x53_sessions_and_terminals_go_with_their_agent(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent") as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            await running(framework, "exec sleep 1000")
+            await running(framework, "exec sleep 7070", task_id="t2", tty=True)
+            pipe = asyncio.subprocess.PIPE
+            process = await start(cluster, "exec", "t1", "--", "exec sleep 7171", stdin=pipe, stdout=pipe, stderr=pipe)
+            await until(lambda: processes("7171"))
+            await agent.kill()
+            await process.communicate()
+            assert process.returncode == 1
+            await until(lambda: not processes("7171") and not processes("7070"))
+            await agent.start()
+            await framework.until(lambda: framework.states("t2")[-1:] == ["FAILED"])
+            assert framework.states("t1") == ["STARTING", "RUNNING"]
+            assert (await command(cluster, "exec", "t1", "--", "echo back"))[1] == "back\n"
+
+    play(scenario)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="control groups and namespaces take root")
+def test_m_oa_04_exec_is_in_the_groups_and_namespaces_of_its_task(tmp_path: Path, live: Live) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(
+                cluster,
+                tmp_path / "agent",
+                isolation="namespaces/pid,cgroups/mem,cgroups/pids,namespaces/ipc",
+                cgroups_root=live.root,
+                cgroups_pids_max=20,
+            ),
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            await running(framework, "exec sleep 1000")
+            status, out, err = await command(cluster, "exec", "t1", "--", "tr '\\0' ' ' < /proc/1/cmdline; exit 6")
+            assert (status, out) == (6, "sleep 1000 "), err
+            status, out, _ = await command(cluster, "exec", "t1", "--", "diff /proc/1/cgroup /proc/self/cgroup")
+            assert (status, out) == (0, "")
+            # It counts against what the task may have.
+            line = "for i in $(seq 40); do sleep 100 & done; wait"
+            status, _, err = await command(cluster, "exec", "t1", "--", line)
+            assert "fork" in err
+            assert framework.states("t1") == ["STARTING", "RUNNING"]
+
+    play(scenario)
+    assert not live.containers()
