@@ -60,6 +60,7 @@ class Leadership:
         self._name = name
         self._ended = ended
         self._recovery: asyncio.Task[None] | None = None
+        self._rehearsal: asyncio.Task[None] | None = None
 
     # -- asked by the doors ----------------------------------------------------------------------------------
     @property
@@ -84,6 +85,9 @@ class Leadership:
     def start(self) -> None:
         """Contend; whoever contends with nobody is elected before this returns."""
         self._contender.start(self)
+        if self.phase is Phase.STANDBY:
+            self._rehearsal = asyncio.create_task(self._registrar.rehearse(), name="registry-rehearsal")
+            self._rehearsal.add_done_callback(_rehearsal_ended)
 
     async def recovered(self) -> None:
         """Wait until the registry has been read, for a master that has been elected."""
@@ -94,8 +98,9 @@ class Leadership:
         """Decide nothing any more, and let another one lead at once: whatever else has to end can end after that."""
         self.phase = Phase.OVER
         self._driver.hold()
-        if self._recovery is not None:
-            self._recovery.cancel()
+        for task in (self._recovery, self._rehearsal):
+            if task is not None:
+                task.cancel()
         await self._contender.stop()
         await self._registrar.close()
 
@@ -142,3 +147,10 @@ class Leadership:
         elif error is not None:
             log.critical("A defect of ours; please report it with these lines", exc_info=error)
             self.end(MesosServiceError("the registry could not be taken over"))
+
+
+def _rehearsal_ended(task: asyncio.Task[None]) -> None:
+    """It may be left out, but not in silence."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.critical("A defect of ours; please report it with these lines", exc_info=error)

@@ -49,6 +49,8 @@ class Backend(Protocol):
     """One kind of database."""
 
     engine: Engine
+    is_shared: bool
+    """Whether others may read while one writes, from other hosts even."""
 
     def limit(self, seconds: float) -> None:
         """Let the transaction that begins next wait no longer than so for anything."""
@@ -92,6 +94,8 @@ def open_backend(url: URL) -> Backend:
 
 class SqliteBackend:
     """A file beside its master. WAL, and each commit is on the disk before it is told (``synchronous=FULL``)."""
+
+    is_shared = False
 
     def __init__(self, url: URL) -> None:
         self._path = url.database or ""
@@ -197,6 +201,8 @@ _PASSING: Final = frozenset({"25006", "25P03", "40001", "40P01", "53300", "57P01
 
 class PostgresqlBackend:
     """A server that several masters share, one of which writes."""
+
+    is_shared = True
 
     def __init__(self, url: URL) -> None:
         defaults: dict[str, Any] = {  # Any: parameters of libpq are texts and numbers.

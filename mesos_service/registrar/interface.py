@@ -40,6 +40,11 @@ class Registrar(Protocol):
         """
         ...
 
+    async def rehearse(self) -> None:
+        """Read the registry once without becoming its writer, for a master that stands by: :meth:`take` is quicker the
+        second time, and an operator is told beforehand, by a line of the log, that it would fail."""
+        ...
+
     def persist(self, number: int, operation: Operation) -> None:
         """Store ``operation``; ``number`` is told on a later turn of the loop. Only after :meth:`take`."""
         ...

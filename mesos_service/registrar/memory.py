@@ -23,6 +23,9 @@ class MemoryRegistrar:
         """Nobody else can write to this process's memory, so whoever asks may."""
         return self.registry
 
+    async def rehearse(self) -> None:
+        """There is nothing to read."""
+
     def persist(self, number: int, operation: Operation) -> None:
         """Store ``operation``; ``persisted`` is told ``number`` on a later turn of the loop."""
         if not self._waiting:

@@ -36,6 +36,11 @@ def refuse_newer(connection: Connection) -> None:
             )
 
 
+def is_current(connection: Connection) -> bool:
+    """Whether the tables are those of this version."""
+    return _heads(connection) == (ScriptDirectory.from_config(_config(connection)).get_current_head(),)
+
+
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Bring the tables to ``revision``, in the transaction that is open.
 

@@ -74,6 +74,23 @@ class SqlRegistrar:
         self._taken = True
         return registry
 
+    async def rehearse(self) -> None:
+        # A connection and a thread of its own: should this master be elected meanwhile, nothing is in its way.
+        store, worker = SqlStore(self._store.url), Worker("registrar-rehearsal")
+
+        def job() -> None:
+            try:
+                store.rehearse()
+            finally:
+                store.close()
+
+        try:
+            await worker.do(job)
+        except RegistryFault as fault:
+            log.warning("This master stands by, and could not lead now: %s", fault)
+        finally:
+            worker.end()
+
     def persist(self, number: int, operation: Operation) -> None:
         if not self._taken:
             raise InvariantBroken(f"{operation} is to be stored in a registry that was not taken")

@@ -29,13 +29,15 @@ from mesos_service.domain.errors import InvariantBroken
 from mesos_service.registrar import rows
 from mesos_service.registrar.backends import open_backend
 from mesos_service.registrar.interface import Deposed, RegistryFault
-from mesos_service.registrar.schema import refuse_newer, upgrade
+from mesos_service.registrar.schema import is_current, refuse_newer, upgrade
 from mesos_service.registrar.tables import LEADERSHIP
 from mesos_service.registrar.url import shown
 
 PAUSE_SECONDS_MIN: Final = 0.05
 PAUSE_SECONDS_MAX: Final = 2.0
 """Between attempts to reach the database, doubling."""
+
+REHEARSAL_SECONDS_MAX: Final = 10.0
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -85,6 +87,33 @@ class SqlStore:
 
         self._mine, self._registry = self._transact(body, timeout_seconds)
         return self._registry
+
+    def rehearse(self) -> None:
+        """Do what :meth:`take` does as far as nothing is changed: what is done for the first time takes much longer.
+
+        Does nothing where a reader would keep the writer out, and where there is nothing yet that could be read.
+
+        Raises:
+            RegistryFault: the registry cannot be reached or read now.
+        """
+        if not self._backend.is_shared:
+            return
+        try:
+            self._backend.limit(REHEARSAL_SECONDS_MAX)
+            with self._connect().begin() as transaction:
+                connection = self._connect()
+                self._backend.begin(connection)
+                refuse_newer(connection)
+                if inspect(connection).has_table(LEADERSHIP.name) and is_current(connection):
+                    _leadership(connection)
+                    rows.load(connection)
+                transaction.rollback()
+        except DBAPIError as error:
+            raise RegistryFault(f"Registry {self.name}: {self._backend.explain(error)}") from error
+        except RegistryFault as fault:
+            raise RegistryFault(f"Registry {self.name}: {fault}") from fault
+        finally:
+            self._disconnect()
 
     def write(self, operations: Sequence[Operation], timeout_seconds: float) -> None:
         """Store all of ``operations`` in one transaction, or none.

@@ -270,6 +270,29 @@ def test_x22_leading_is_over_for_good(world: World) -> None:
     asyncio.run(scenario())
 
 
+def test_a82_a_master_that_stands_by_reads_the_registry_beforehand(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = asyncio.Event()
+
+    async def rehearse(self: MemoryRegistrar) -> None:
+        read.set()
+        raise InvariantBroken("nobody thought of that")
+
+    monkeypatch.setattr(MemoryRegistrar, "rehearse", rehearse)
+
+    async def scenario() -> None:
+        await world.service.lead()
+        await asyncio.wait_for(read.wait(), 10)
+        phases = [world.leadership.phase]
+        await world.elect()
+        assert [*phases, world.leadership.phase] == [Phase.STANDBY, Phase.LEADING], "it is no condition"
+        await world.service.close()
+
+    asyncio.run(scenario())
+    assert "nobody thought of that" in caplog.text
+
+
 def test_a_registry_that_fails_ends_the_master(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(self: MemoryRegistrar, election: int | None, leader: str) -> object:
         raise MesosServiceError("a newer leader has it")

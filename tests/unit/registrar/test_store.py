@@ -236,3 +236,20 @@ def test_x25_of_two_who_race_the_last_one_writes(registry_url: str, open_store: 
             done.result(2 * SECONDS)
     assert set(map(str, range(40, 80))) <= told
     assert set(open_store(registry_url).take(3, "third", SECONDS).admitted) == told
+
+
+def test_a82_a_rehearsal_changes_nothing_and_keeps_nobody_out(registry_url: str, open_store: OpenStore) -> None:
+    """Whoever stands by reads what the leader writes, and the leader goes on."""
+    standby = open_store(registry_url)
+    standby.rehearse()
+    leader = open_store(registry_url)
+    assert leader.take(1, "leader", SECONDS) == Registry(), "nothing was made yet"
+    leader.write(STORED, SECONDS)
+    standby.rehearse()
+    leader.write([admit("S9")], SECONDS)
+    assert "S9" in open_store(registry_url).take(2, "next", SECONDS).admitted
+
+
+def test_a_rehearsal_that_fails_says_why_in_a_sentence(postgresql_url: str, open_store: OpenStore) -> None:
+    with pytest.raises(RegistryFault, match=r"^Registry postgresql.*/nowhere: .*create the database"):
+        open_store(f"{postgresql_url.rpartition('/')[0]}/nowhere").rehearse()
