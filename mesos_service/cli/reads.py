@@ -55,7 +55,7 @@ def ask(master: str, call: str, **arguments: object) -> bytes:
         raise OperatingFault(f"the master at {address} did not answer within {TIMEOUT_SECONDS:g} seconds") from error
     except httpx.HTTPError as error:
         raise OperatingFault(f"no master answers at {address}: {error}") from error
-    if response.status_code != httpx.codes.OK:
+    if response.status_code not in (httpx.codes.OK, httpx.codes.ACCEPTED):
         said = response.text.strip()[:300] or response.reason_phrase
         raise OperatingFault(f"the master at {address} refused {call} ({response.status_code}): {said}")
     return response.content

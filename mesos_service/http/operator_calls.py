@@ -11,7 +11,17 @@ from typing import Final, Generic, NamedTuple, TypeVar
 import msgspec
 
 from mesos_service.http.answers import coded
-from mesos_service.http.asgi import TEXT, CallHeaders, HeaderName, Receive, Scope, Send, respond, respond_text
+from mesos_service.http.asgi import (
+    PRINCIPAL,
+    TEXT,
+    CallHeaders,
+    HeaderName,
+    Receive,
+    Scope,
+    Send,
+    respond,
+    respond_text,
+)
 from mesos_service.http.calls import receive_call, respond_broken
 from mesos_service.wire.encode import encode_message
 from mesos_service.wire.errors import WireError
@@ -61,8 +71,11 @@ class OperatorCalls(ABC, Generic[CallT]):
         """Raises ``WireError``."""
 
     @abstractmethod
-    async def answer(self, call: CallT) -> msgspec.Struct | Said | None:
-        """The answer; ``None`` where 200 says it all. Raises ``Refused``."""
+    async def answer(self, call: CallT, principal: str | None) -> msgspec.Struct | Said | None:
+        """The answer; ``None`` where 200 says it all. Raises ``Refused``.
+
+        ``principal`` is who the caller proved to be, where that was asked.
+        """
 
     async def streamed(self, call: CallT, headers: CallHeaders, receive: Receive, send: Send) -> bool:
         """Answer a call whose answer stays open; ``False`` for all others. Raises ``Refused`` before it has begun."""
@@ -76,9 +89,9 @@ class OperatorCalls(ABC, Generic[CallT]):
             call = self.read(posted.body, posted.headers.content_type)
             if await self.streamed(call, posted.headers, receive, send):
                 return
-            answer = await self.answer(call)
+            answer = await self.answer(call, scope.get(PRINCIPAL))
             content_type = negotiate_answer(posted.headers.accept)
-            if answer is not None and content_type is None:
+            if isinstance(answer, msgspec.Struct) and content_type is None:
                 raise Refused(406, _NOT_ACCEPTABLE)
         except (WireError, Refused) as refusal:
             # Plain text even where there is none: so was it recorded.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from mesos_service import sdk
+from mesos_service.cli.main import run
 from mesos_service.domain.resources import Resources
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
@@ -192,5 +194,48 @@ def test_m_om_09_and_m_om_10_operators_calls_answer_as_recorded(tmp_path: Path) 
     async def _nothing_under_way(client: httpx.AsyncClient) -> bool:
         answer = await client.post("/api/v1", json={"type": "GET_OPERATIONS"})
         return bool(answer.json() == {"type": "GET_OPERATIONS", "get_operations": {}})
+
+    play(scenario)
+
+
+def test_m_om_10_the_commands_do_what_operators_calls_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent"),
+        ):
+            await until(lambda: _holds_soon(cluster.master))
+            agent_id = (await agent_of(cluster.master))["id"]
+
+            async def command(*words: str) -> str:
+                status = await asyncio.to_thread(run, [*words, "--master", cluster.master])
+                said = capsys.readouterr()
+                assert status == 0, said.err
+                return said.out
+
+            async def volumes() -> list[tuple[str, float]]:
+                listed = json.loads(await command("volume", "list", "-o", "json"))
+                return [(one["id"], one["megabytes"]) for one in listed]
+
+            await command("reserve", agent_id, "cpus:0.5;disk:32", "--role", "ops")
+            await command("volume", "create", agent_id, "archive", "8", "--role", "ops", "--path", "archive")
+            assert await volumes() == [("archive", 8.0)]
+            await command("volume", "resize", agent_id, "archive", "12", "--role", "ops")
+            assert await volumes() == [("archive", 12.0)]
+            await command("volume", "resize", agent_id, "archive", "4", "--role", "ops")
+            assert await volumes() == [("archive", 4.0)]
+            await command("volume", "destroy", agent_id, "archive", "--role", "ops")
+            assert await volumes() == []
+            await command("unreserve", agent_id, "cpus:0.5;disk:32", "--role", "ops")
+            assert (await agent_of(cluster.master))["reserved_resources"] == {}
+            absent = ["volume", "destroy", agent_id, "archive", "--role", "ops", "--master", cluster.master]
+            assert await asyncio.to_thread(run, absent) == 1
+            assert "has no volume 'archive' of role 'ops'" in capsys.readouterr().err
+            wrong = ["reserve", agent_id, "cpus:x", "--role", "ops", "--master", cluster.master]
+            assert await asyncio.to_thread(run, wrong) == 2
+
+    async def _holds_soon(master: str) -> bool:
+        async with httpx.AsyncClient() as client:
+            return bool((await client.get(f"http://{master}/slaves")).json()["slaves"])
 
     play(scenario)

@@ -188,7 +188,7 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
     def read(self, body: bytes, content_type: str | None) -> operator.Call:
         return read_operator_call(body, content_type)
 
-    async def answer(self, call: operator.Call) -> Response | Said | None:
+    async def answer(self, call: operator.Call, principal: str | None) -> Response | Said | None:
         read = _READS.get(call.type or "")
         if read is not None:
             return read(self._service)
@@ -200,7 +200,7 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
             return None
         asked = asked_by(call)
         if asked is not None:
-            refused = await change_resources(self._service, *asked)
+            refused = await change_resources(self._service, *asked, principal)
             if refused is not None:
                 raise Refused(refused.status, refused.text)
             return ACCEPTED

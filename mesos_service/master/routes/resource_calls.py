@@ -13,7 +13,7 @@ from starlette.responses import Response
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.operations import Operation
 from mesos_service.http.answers import empty_answer, text_answer
-from mesos_service.http.asgi import BodyTooLarge, read_body
+from mesos_service.http.asgi import PRINCIPAL, BodyTooLarge, read_body
 from mesos_service.master.routes.reads import Reads
 from mesos_service.master.routes.writes import change_resources
 from mesos_service.openapi import refusal
@@ -88,7 +88,7 @@ def _endpoint(path: str, field: str, summary: str, make: Callable[..., tuple[Ope
             sent = _listed(form[field][-1])
         except WireError as error:
             return text_answer(400, f"Error in parsing '{field}' query parameter in the request body: {error.text}")
-        refused = await change_resources(reads, AgentId(form["slaveId"][-1]), *make(sent))
+        refused = await change_resources(reads, AgentId(form["slaveId"][-1]), *make(sent), request.scope.get(PRINCIPAL))
         return empty_answer(202) if refused is None else text_answer(refused.status, refused.text)
 
     endpoint.__doc__ = summary

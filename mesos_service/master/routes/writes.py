@@ -120,7 +120,7 @@ async def update_weights(service: MasterReads, infos: Iterable[WeightInfo]) -> R
 
 
 async def change_resources(
-    service: MasterReads, agent_id: AgentId, operation: Operation, unreadable: str | None
+    service: MasterReads, agent_id: AgentId, operation: Operation, unreadable: str | None, principal: str | None
 ) -> Reply | None:
     """Have an operation done on an agent's resources; the refusal, or ``None`` when the agent has been told."""
     request = service.driver.new_request()
@@ -131,6 +131,7 @@ async def change_resources(
             agent_id=agent_id,
             operation=operation,
             refusal=unreadable,
+            principal=principal,
             stimulus=f"operator-{request}",
         ),
     )
