@@ -27,12 +27,6 @@ def make_isolators(config: AgentConfig, host: Host) -> Sequence[Isolator]:
             made += _all_cgroups(config, host)
         else:
             made.append(_make(name, config, host))
-    for number, one in enumerate(made):
-        for earlier in made[:number]:
-            if earlier.name in one.before:
-                raise ConfigurationError(
-                    f"Isolator '{one.name}' has to stand before '{earlier.name}' in --isolation={config.isolation}"
-                )
     return made
 
 

@@ -1,4 +1,4 @@
-"""What a task's or an executor's ``ContainerInfo`` asks of isolators (M-AG-08)."""
+"""What a task's or an executor's ``ContainerInfo`` asks of isolators (M-AG-08, M-AG-10)."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from mesos_service.containers.fetcher import Fetcher, FetchFailed
 from mesos_service.containers.launcher import Child, Fence, Launch, Launcher, open_log
+from mesos_service.containers.mounts import look
 from mesos_service.containers.namespaces import entering
 from mesos_service.containers.plan import (
     CONTAINER_ID_VARIABLE,
@@ -387,6 +388,8 @@ class Containerizer:
             environment.update(info.environment)
         environment[CONTAINER_ID_VARIABLE] = plan.container_id
         container.command_prefix = [part for info in infos for part in info.command_prefix]
+        mounts = [mount for info in infos for mount in info.mounts]
+        look(mounts, plan.sandbox)
         entered = await self._entering_parent(plan)
         gating = [isolator for isolator in container.isolators if isolator.isolates_before_exec]
         try:
@@ -400,7 +403,8 @@ class Containerizer:
                     streams=streams,
                     user=user,
                     command_prefix=[*entered, *container.command_prefix],
-                    privileges=[option for info in infos for option in info.privileges],
+                    capabilities=next((info.capabilities for info in infos if info.capabilities is not None), None),
+                    mounts=mounts,
                     gated=bool(gating),
                     name=plan.container_id,
                     survives=plan.survives,

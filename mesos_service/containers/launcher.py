@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from mesos_service.containers.kept import KeeperLink, Kept
+from mesos_service.containers.mounts import entering
 from mesos_service.containers.plan import (
     CONTAINER_ID_VARIABLE,
     REASON_LAUNCH_FAILED,
@@ -31,6 +32,7 @@ from mesos_service.containers.plan import (
 )
 from mesos_service.containers.processes import Census, Lineage, ProcessStat, forks_since_boot, read_stat, still
 from mesos_service.containers.users import User, become
+from mesos_service.domain.containers import Capabilities, Mount
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 
 _SHELL: Final = "/bin/sh"
@@ -56,8 +58,9 @@ class Launch:
     streams: Streams
     user: User | None
     command_prefix: Sequence[str]
-    privileges: Sequence[str]
-    """Options for ``setpriv``, together with the switch of user."""
+    capabilities: Capabilities | None
+    mounts: Sequence[Mount]
+    """Made after the prefix, which must lead into a mount namespace of its own."""
     gated: bool
     """Wait for :meth:`Launcher.release` before changing into the sandbox."""
     survives: bool
@@ -174,7 +177,15 @@ class PosixLauncher:
         # A prefix may fork, and only who waits itself is isolated together with all it makes: then another shell waits.
         waits_outside = launch.gated and bool(launch.command_prefix)
         script = (_WAIT_AT_GATE if launch.gated and not waits_outside else "") + _ENTER_SANDBOX + execute
-        prefix = [*launch.command_prefix, *become(launch.user, launch.privileges)]
+        user, capabilities = launch.user, launch.capabilities
+        prefix = [
+            *launch.command_prefix,
+            *(
+                entering(launch.mounts, launch.sandbox, user, capabilities)
+                if launch.mounts
+                else become(user, capabilities)
+            ),
+        ]
         line = [*prefix, shell, "-c", script, "sh", str(launch.sandbox), *operands]
         return [_SHELL, "-c", f'{_WAIT_AT_GATE}exec "$@"', "sh", *line] if waits_outside else line
 

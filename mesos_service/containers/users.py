@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+from mesos_service.domain.containers import Capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +51,18 @@ def user_to_switch_to(name: str | None) -> User | None:
     return user
 
 
-def become(user: User | None, privileges: Sequence[str] = ()) -> tuple[str, ...]:
+def become(user: User | None, capabilities: Capabilities | None = None) -> tuple[str, ...]:
     """The program that becomes ``user``, with all of its groups, and executes what follows; nothing where nothing is
-    asked for. ``privileges`` are further options for it.
+    asked for.
 
     Raises:
         CannotSwitchUser: the program is not there.
     """
-    if user is None and not privileges:
+    if user is None and capabilities is None:
         return ()
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         asked = "with capabilities of its own" if user is None else f"as '{user.name}'"
         raise CannotSwitchUser(f"Running a container {asked} needs the program 'setpriv' (util-linux)")
     switch = () if user is None else (f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups")
-    return (setpriv, *switch, *privileges, "--")
+    return (setpriv, *switch, *(() if capabilities is None else capabilities.setpriv()), "--")

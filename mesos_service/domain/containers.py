@@ -48,6 +48,32 @@ class Rlimit:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a process has, and the most it can ever have: ``effective`` is a part of ``bounding``."""
+
+    effective: frozenset[str]
+    bounding: frozenset[str]
+
+    def setpriv(self) -> tuple[str, ...]:
+        """As options of ``setpriv`` (util-linux)."""
+        begin = _only(self.effective)
+        options = (f"--bounding-set={_only(self.bounding)}", f"--inh-caps={begin}", f"--ambient-caps={begin}")
+        return options if self.effective == self.bounding else (*options, "--securebits=+noroot")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """Something that is seen somewhere else too. A path below a root is followed through no symbolic link."""
+
+    source: str
+    source_root: str | None
+    """``None``: ``source`` is absolute."""
+    target: str
+    target_root: str | None
+    read_only: bool
+
+
 class Source(StrEnum):
     """Where a volume is taken from."""
 
@@ -106,3 +132,12 @@ def in_order(capabilities: Iterable[str]) -> tuple[str, ...]:
     """As the kernel numbers them."""
     there = set(capabilities)
     return tuple(name for name in CAPABILITIES if name in there)
+
+
+def mask(capabilities: Iterable[str]) -> int:
+    """As a number, one bit for each."""
+    return sum(1 << CAPABILITIES.index(name) for name in capabilities)
+
+
+def _only(capabilities: Iterable[str]) -> str:
+    return ",".join(["-all", *(f"+{name.lower()}" for name in in_order(capabilities))])

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Protocol
 
-from mesos_service.domain.containers import NOTHING, Wish, Wishes
+from mesos_service.domain.containers import NOTHING, Capabilities, Mount, Wish, Wishes
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 
@@ -62,8 +62,10 @@ class LaunchInfo:
     command_prefix: tuple[str, ...] = ()
     """A program (absolute path) and its arguments that execute the rest of the command line in their place, such as
     ``prlimit``. It runs as the agent's user, before a switch of user; the first isolator's prefix is outermost."""
-    privileges: tuple[str, ...] = ()
-    """Options for ``setpriv`` (util-linux), by which the process becomes who it is to be, just before its command."""
+    capabilities: Capabilities | None = None
+    """What the process is to have of root's powers, whoever it is; ``None`` leaves what comes with its user."""
+    mounts: tuple[Mount, ...] = ()
+    """Made in this order just before the command; there must be a ``command_prefix`` into a mount namespace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +138,6 @@ class Isolator(ABC):
     """Whether it is asked about nested containers too."""
     provides: ClassVar[frozenset[Wish]] = frozenset()
     """What containers may ask for where this isolator is there; whoever asks for what nobody provides is refused."""
-    before: ClassVar[tuple[str, ...]] = ()
-    """Names of isolators that ``--isolation`` must not have in front of this one."""
     isolates_before_exec: ClassVar[bool] = True
     """Whether the command must wait for :meth:`isolate`. ``False`` saves the wait where nothing depends on it."""
 

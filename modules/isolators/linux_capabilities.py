@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from mesos_service.domain.containers import CAPABILITIES, Wish, Wishes, in_order
+from mesos_service.domain.containers import CAPABILITIES, Capabilities, Wish, Wishes, in_order
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.plugins.isolator import ContainerConfig, Host, Isolator, LaunchInfo
@@ -42,7 +42,7 @@ class Config(BaseModel):
 
 
 class LinuxCapabilities(Isolator):
-    """Handed to ``setpriv``, which becomes the container's user; takes root."""
+    """Taken on together with the container's user; takes root."""
 
     name = "linux/capabilities"
     Config: ClassVar[type[Any] | None] = Config
@@ -60,8 +60,8 @@ class LinuxCapabilities(Isolator):
         if self._effective is not None and self._bounding is not None:
             _must_hold(self._effective, self._bounding, ConfigurationError, "--effective_capabilities")
 
-    def options(self, wishes: Wishes) -> tuple[str, ...]:
-        """What ``setpriv`` is told; nothing where nothing is to be changed.
+    def decide(self, wishes: Wishes) -> Capabilities | None:
+        """What a container gets; ``None`` where nothing is to be changed.
 
         Raises:
             OperatingFault: more is asked for than may be had; names what.
@@ -78,22 +78,20 @@ class LinuxCapabilities(Isolator):
             if effective is not None and bounding is not None:
                 effective &= bounding
         if effective is None:
-            return ()
+            return None
         if bounding is None:
             bounding = effective
         _must_hold(effective, bounding, OperatingFault, "The effective set of the task")
-        begin = _only(effective)
-        options = (f"--bounding-set={_only(bounding)}", f"--inh-caps={begin}", f"--ambient-caps={begin}")
-        return options if effective == bounding else (*options, "--securebits=+noroot")
+        return Capabilities(effective, bounding)
 
     def explain(self, container_id: ContainerId, config: ContainerConfig) -> list[str]:
-        options = self.options(config.wishes)
-        return [f"become the user by setpriv {' '.join(options)}"] if options else []
+        decided = self.decide(config.wishes)
+        return [] if decided is None else [f"become the user by setpriv {' '.join(decided.setpriv())}"]
 
     async def prepare(self, container_id: ContainerId, config: ContainerConfig) -> LaunchInfo | None:
         """Say what is left of root's powers."""
-        options = self.options(config.wishes)
-        return LaunchInfo(privileges=options) if options else None
+        decided = self.decide(config.wishes)
+        return None if decided is None else LaunchInfo(capabilities=decided)
 
 
 def read_capabilities(text: str) -> frozenset[str]:
@@ -116,7 +114,3 @@ def _must_hold(asked: Collection[str], there: Collection[str], fault: type[Excep
         raise fault(
             f"{who} has {', '.join(beyond)}, which the bounding set does not: {', '.join(in_order(there)) or '-'}"
         )
-
-
-def _only(capabilities: Collection[str]) -> str:
-    return ",".join(["-all", *(f"+{name.lower()}" for name in in_order(capabilities))])

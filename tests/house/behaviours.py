@@ -153,6 +153,7 @@ BEHAVIOURS: Final = {
     "M-AG-07": "Projects of Solaris and illumos, tried on a fake userland.",
     "M-AG-08": "Namespaces of processes and of IPC, no new privileges, limits of processes, and capabilities.",
     "M-AG-09": "disk/du measures sandboxes, and ends whose is too large where that is asked for.",
+    "M-AG-10": "Volumes: directories and files of the machine, or of a sandbox.",
     "M-AG-11": "Who listens at a port that is not his is told, and ended where that is asked for.",
     "M-AG-14": "The fetcher: files, http, archives, executables.",
     "M-AG-15": "The tree of sandboxes, and its garbage collection.",
