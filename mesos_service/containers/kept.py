@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 _SOCKET: Final = "keeper.sock"
 _BOOKS: Final = "containers.log"
 _LOG: Final = "keeper.log"
+_LOCK: Final = "lock"
 END_SECONDS_MAX: Final = 5.0
 """How long a keeper with nothing left to keep may take to end."""
 
@@ -71,6 +72,8 @@ class KeeperLink:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._books = directory / _BOOKS
+        self._lock: int | None = None
+        """Held for as long as this agent may use the directory."""
         self._connection: socket.socket | None = None
         self._opening: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -177,6 +180,9 @@ class KeeperLink:
                 asyncio.get_running_loop().remove_reader(one.handle)
             one.close()
         self._kept.clear()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     # -- the connection --------------------------------------------------------------------------------------
     async def _open(self) -> None:
@@ -198,8 +204,17 @@ class KeeperLink:
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._directory.chmod(0o700)
+            if self._lock is None:
+                self._lock = os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise OperatingFault(f"Cannot use --runtime_dir={self._directory}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Its keeper would be ours from here on, and what it runs would be destroyed as nobody's.
+            raise OperatingFault(
+                f"Another agent keeps its containers in --runtime_dir={self._directory}; give each its own"
+            ) from error
 
     def _connect(self) -> socket.socket | None:
         connection = _socket()

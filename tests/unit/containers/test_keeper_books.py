@@ -15,6 +15,7 @@ from mesos_service.containers import keeper
 from mesos_service.containers.keeper import Books
 from mesos_service.containers.kept import KeeperLink, SpawnFailed
 from mesos_service.containers.plan import Streams
+from mesos_service.domain.errors import OperatingFault
 
 
 def entry(pid: int, status: int | None = None) -> dict[str, Any]:  # Any: as the books have it
@@ -135,6 +136,31 @@ def test_a_packet_that_makes_no_sense_does_not_cost_the_keeper_its_life(tmp_path
             assert await kept.exited == signal.SIGKILL
             link.reap(kept)
         await link.close()
+
+    try:
+        asyncio.run(asyncio.wait_for(scenario(), 20))
+    finally:
+        os.close(nothing)
+
+
+def test_two_agents_do_not_share_a_keeper(tmp_path: Path) -> None:
+    """The second would take the first for gone, and destroy what it runs as nobody's."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+
+    async def scenario() -> None:
+        first, second = KeeperLink(tmp_path), KeeperLink(tmp_path)
+        await first.recover()
+        streams = Streams(None, nothing, nothing)
+        kept = await first.launch("one", ["/bin/sleep", "60"], {}, streams, gated=False, survives=True)
+        with pytest.raises(OperatingFault, match=f"Another agent keeps its containers in --runtime_dir={tmp_path}"):
+            await second.recover()
+        await second.close()
+        os.kill(kept.pid, signal.SIGKILL)
+        assert await kept.exited == signal.SIGKILL, "it is the first one's still"
+        first.reap(kept)
+        await first.close()
+        await second.recover()
+        await second.close()
 
     try:
         asyncio.run(asyncio.wait_for(scenario(), 20))
