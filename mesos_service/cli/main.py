@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from mesos_service import __version__
-from mesos_service.cli import agent_commands, policy_commands, resource_commands
+from mesos_service.cli import agent_commands, maintenance_commands, policy_commands, resource_commands
 from mesos_service.cli.options import DEFAULT_MASTER, MasterOption, OutputOption, show
 from mesos_service.cli.output import EXIT_FAULT, EXIT_USAGE, OutputFormat, complain, print_json, print_table
 from mesos_service.domain.errors import ConfigurationError, MesosServiceError
@@ -101,6 +101,7 @@ def build(wanted: str | None = None) -> typer.Typer:
     policy_commands.add_to(app)
     agent_commands.add_to(app)
     resource_commands.add_to(app)
+    maintenance_commands.add_to(app)
     registry = typer.Typer(no_args_is_help=True)
     # Without a callback, typer would make the only command that of the group.
     registry.callback()(lambda: None)

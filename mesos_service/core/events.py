@@ -12,7 +12,7 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo, SchedulerMode
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, OfferId, OperationId, TaskId
-from mesos_service.domain.offers import Offer
+from mesos_service.domain.offers import InverseOffer, Offer
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
 
@@ -51,6 +51,16 @@ class Offers:
 
 @dataclass(frozen=True, slots=True)
 class Rescind:
+    offer_id: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class InverseOffers:
+    offers: tuple[InverseOffer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RescindInverseOffer:
     offer_id: OfferId
 
 
@@ -118,7 +128,18 @@ class Error:
 
 
 SchedulerEvent = (
-    Subscribed | Promoted | Heartbeat | Offers | Rescind | Update | UpdateOperationStatus | Message | Failure | Error
+    Subscribed
+    | Promoted
+    | Heartbeat
+    | Offers
+    | Rescind
+    | InverseOffers
+    | RescindInverseOffer
+    | Update
+    | UpdateOperationStatus
+    | Message
+    | Failure
+    | Error
 )
 
 # -- to executors --------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from mesos_service.domain.ids import (
     StreamId,
     TaskId,
 )
+from mesos_service.domain.machines import MachineId, Unavailability
 from mesos_service.domain.offers import DEFAULT_FILTERS, Filters
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
 from mesos_service.plugins.allocator import Quota
@@ -196,8 +197,17 @@ class SchedulerHeartbeat(SchedulerCall):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerInverseOffers(SchedulerCall):
+    """ACCEPT_INVERSE_OFFERS or DECLINE_INVERSE_OFFERS (M-SC-14)."""
+
+    offer_ids: tuple[OfferId, ...]
+    accepted: bool
+    filters: Filters = DEFAULT_FILTERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unhandled(SchedulerCall):
-    """A lawful call about what this master does not have (inverse offers): accepted, no effect."""
+    """A lawful call about what this master does not have: accepted, no effect."""
 
     type: str
 
@@ -296,6 +306,34 @@ class OperatorReactivate:
     stimulus: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class MaintenanceWindow:
+    """Machines that go at the same time."""
+
+    machines: tuple[MachineId, ...]
+    unavailability: Unavailability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSchedule:
+    """UPDATE_MAINTENANCE_SCHEDULE (M-OM-11): answered 200 when it is stored, 400 with a reason."""
+
+    request: int
+    windows: tuple[MaintenanceWindow, ...]
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorMachines:
+    """START_MAINTENANCE, or with ``up`` STOP_MAINTENANCE; answered alike."""
+
+    request: int
+    machines: tuple[MachineId, ...]
+    up: bool = False
+    stimulus: str = ""
+
+
+OperatorMaintenance = OperatorSchedule | OperatorMachines
 OperatorAgents = OperatorDeactivate | OperatorDrain | OperatorReactivate
 
 
@@ -374,6 +412,7 @@ SchedulerMessage = (
     | Request
     | UpdateFramework
     | SchedulerHeartbeat
+    | AnswerInverseOffers
     | Unhandled
 )
 MasterMessage = (
@@ -384,6 +423,7 @@ MasterMessage = (
     | OperatorTeardown
     | OperatorMarkGone
     | OperatorAgents
+    | OperatorMaintenance
     | OperatorPolicy
     | PreviewRevocation
     | OperatorOperation

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, Role
+from mesos_service.domain.machines import Unavailability
 from mesos_service.domain.resources import Resources
 
 
@@ -22,6 +23,25 @@ class Offer:
     expires_at: float | None = None
     trace: str | None = None
     """The ``traceparent`` of the span under which this offer was decided (N03)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InverseOffer:
+    """A framework is asked to give back what it holds on an agent, as its machine is about to go (M-SE-08)."""
+
+    offer_id: OfferId
+    framework_id: FrameworkId
+    agent_id: AgentId
+    unavailability: Unavailability
+
+
+@dataclass(frozen=True, slots=True)
+class InverseAnswer:
+    """What a framework said last of an agent that goes; times in unix seconds."""
+
+    accepted: bool
+    at: float
+    asked_again_at: float
 
 
 @dataclass(frozen=True, slots=True)

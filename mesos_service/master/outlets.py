@@ -14,8 +14,9 @@ from typing import Final
 import msgspec
 
 from mesos_service.core import link
-from mesos_service.core.events import Offers, SchedulerEvent
+from mesos_service.core.events import InverseOffers, Offers, SchedulerEvent
 from mesos_service.core.link import Downlink
+from mesos_service.core.master import machines
 from mesos_service.core.master.state import Agent, MasterState
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import MULTI_ROLE, RESERVATION_REFINEMENT, FrameworkInfo
@@ -28,6 +29,7 @@ from mesos_service.wire import offers as wire_offers
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.convert.infos import framework_to_wire, task_to_wire
 from mesos_service.wire.convert.link import downlink_to_wire
+from mesos_service.wire.convert.maintenance import unavailability_to_wire
 from mesos_service.wire.convert.scheduler import event_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire
 from mesos_service.wire.encode import EncodedOffer, encode_event, encode_fragment, encode_offers
@@ -68,8 +70,13 @@ class OfferEncoder:
             resources=self._list(offer.resources, refined, multi_role),
             attributes=attributes,
             executor_ids=_executor_ids(agent, offer),
+            unavailability=self._unavailability(agent),
             allocation_info=allocation_to_wire(offer.role) if multi_role else None,
         )
+
+    def _unavailability(self, agent: Agent) -> msgspec.Raw | None:
+        machine = machines.of(self._state, agent.info)
+        return None if machine is None else encode_fragment(unavailability_to_wire(machine.unavailability))
 
     def encode_protobuf(self, offers: Iterable[Offer], framework: FrameworkInfo) -> bytes:
         """The same event in protobuf."""
@@ -79,6 +86,7 @@ class OfferEncoder:
 
     def _whole(self, offer: Offer, refined: bool, multi_role: bool) -> wire_offers.Offer:
         agent = self._state.agents[offer.agent_id]
+        machine = machines.of(self._state, agent.info)
         listed = resources_to_wire(offer.resources, refined=refined, allocation=multi_role)
         return wire_offers.Offer(
             id=common.OfferID(value=offer.offer_id),
@@ -89,6 +97,7 @@ class OfferEncoder:
             resources=tuple(listed),
             attributes=tuple(attributes_to_wire(agent.info.attributes)),
             executor_ids=_executor_ids(agent, offer),
+            unavailability=None if machine is None else unavailability_to_wire(machine.unavailability),
             allocation_info=allocation_to_wire(offer.role) if multi_role else None,
         )
 
@@ -173,11 +182,27 @@ class MasterOutlets:
             encode = self._offers.encode_protobuf if stream.protobuf else self._offers.encode
             stream.write(encode(event.offers, self._state.frameworks[framework_id].info))
         else:
-            message = event_to_wire(event, self._description)
+            if isinstance(event, InverseOffers):
+                message = self._inverse_offers(event)
+            else:
+                message = event_to_wire(event, self._description)
             kind = message.type or "UNKNOWN"
             stream.write(encode_protobuf(message) if stream.protobuf else encode_event(message))
         if framework_id is not None:
             self._count(kind, framework_id)
+
+    def _inverse_offers(self, event: InverseOffers) -> scheduler.Event:
+        made = tuple(
+            wire_offers.InverseOffer(
+                id=common.OfferID(value=one.offer_id),
+                url=_url(self._state.agents[one.agent_id].info),
+                framework_id=common.FrameworkID(value=one.framework_id),
+                agent_id=common.AgentID(value=one.agent_id),
+                unavailability=unavailability_to_wire(one.unavailability),
+            )
+            for one in event.offers
+        )
+        return scheduler.Event(type="INVERSE_OFFERS", inverse_offers=scheduler.EventInverseOffers(inverse_offers=made))
 
     def close_stream(self, stream_id: StreamId) -> None:
         stream = self.scheduler_streams.get(stream_id)

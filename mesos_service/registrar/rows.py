@@ -16,6 +16,7 @@ from mesos_service.core.registry.registry import RegisteredFramework, Registered
 from mesos_service.core.registry.touched import Touched
 from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role, TaskId
+from mesos_service.domain.machines import Machine, MachineId, MachineMode, Unavailability
 from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import tables
 from mesos_service.registrar.interface import RegistryFault
@@ -27,7 +28,7 @@ from mesos_service.wire.convert.policy import quota_from_wire, quota_to_wire
 from mesos_service.wire.frameworks import FrameworkInfo as WireFrameworkInfo
 from mesos_service.wire.policy import DrainConfig, QuotaConfig
 
-K = TypeVar("K", AgentId, FrameworkId, Role, RevocationId)
+K = TypeVar("K", AgentId, FrameworkId, Role, RevocationId, MachineId)
 V = TypeVar("V")
 T = TypeVar("T")
 
@@ -137,6 +138,21 @@ def _read_revocation(row: Row[Any]) -> RegisteredRevocation:  # Any: as in Colle
     )
 
 
+def _write_machine(one: Machine) -> Columns:
+    when = one.unavailability
+    return {
+        "mode": one.mode.value,
+        "window_number": one.window,
+        "unavailable_from": when.start,
+        "unavailable_for": when.duration,
+    }
+
+
+def _read_machine(row: Row[Any]) -> Machine:  # Any: as in Collection.
+    when = Unavailability(row.unavailable_from, row.unavailable_for)
+    return Machine(MachineMode(row.mode), row.window_number, when)
+
+
 def _read_weight(row: Row[Any]) -> float:  # Any: as in Collection.
     return float(row.weight)
 
@@ -172,6 +188,9 @@ REMOVED_FRAMEWORKS: Final[Collection[FrameworkId, float]] = Collection(
     _read_since,
 )
 
+MACHINES: Final[Collection[MachineId, Machine]] = Collection(
+    tables.MACHINES, lambda registry: registry.machines, lambda keys: keys.machines, _write_machine, _read_machine
+)
 QUOTAS: Final[Collection[Role, Quota]] = Collection(
     tables.QUOTAS, lambda registry: registry.quotas, lambda keys: keys.roles, _write_quota, _read_quota
 )
@@ -200,6 +219,7 @@ def changes(before: Registry, after: Registry, keys: Touched) -> tuple[Change, .
         _change(DEACTIVATED, before, after, keys),
         _change(FRAMEWORKS, before, after, keys),
         _change(REMOVED_FRAMEWORKS, before, after, keys),
+        _change(MACHINES, before, after, keys),
         _change(QUOTAS, before, after, keys),
         _change(WEIGHTS, before, after, keys),
         _change(REVOCATIONS, before, after, keys),
@@ -254,6 +274,7 @@ def load(connection: Connection) -> Registry:
         deactivated=_load(connection, DEACTIVATED),
         frameworks=_load(connection, FRAMEWORKS),
         removed_frameworks=_load(connection, REMOVED_FRAMEWORKS),
+        machines=_load(connection, MACHINES),
         quotas=_load(connection, QUOTAS),
         weights=_load(connection, WEIGHTS),
         revocations=_load(connection, REVOCATIONS),

@@ -59,6 +59,16 @@ FRAMEWORKS: Final = Table(
     Column("info", Text, nullable=False, comment="FrameworkInfo as JSON"),
 )
 
+MACHINES: Final = Table(
+    "machines",
+    METADATA,
+    Column("machine", Text, primary_key=True, comment="MachineID as JSON"),
+    Column("mode", Text, nullable=False, comment="DRAINING or DOWN"),
+    Column("window_number", Integer, nullable=False, comment="which window of the schedule it is in"),
+    Column("unavailable_from", BigInteger, nullable=False, comment="unix time in nanoseconds"),
+    Column("unavailable_for", BigInteger, comment="nanoseconds; NULL is for ever"),
+)
+
 QUOTAS: Final = Table(
     "quotas",
     METADATA,

@@ -16,9 +16,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from mesos_service.wire import agent_operator, executor, operator, scheduler
+from mesos_service.wire.common import MachineID
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.lenient import Json, RefusedJsonError, read_message
-from mesos_service.wire.policy import QuotaRequest, WeightInfo
+from mesos_service.wire.policy import QuotaRequest, Schedule, WeightInfo
 from mesos_service.wire.protobuf.decode import decode_protobuf_call
 from mesos_service.wire.streams import JSON, PROTOBUF
 from mesos_service.wire.validate import (
@@ -127,6 +128,16 @@ def read_quota_request(body: bytes) -> QuotaRequest:
 def read_weights(body: bytes) -> tuple[WeightInfo, ...]:
     """The body of ``PUT /weights``, a list; raises ``WireError``."""
     return _read_old(WeightInfo, body, "update weights", listed=True)
+
+
+def read_schedule(body: bytes) -> Schedule:
+    """The body of ``POST /maintenance/schedule``; raises ``WireError``."""
+    return _read_old(Schedule, body, "maintenance schedule")[0]
+
+
+def read_machines(body: bytes) -> tuple[MachineID, ...]:
+    """The body of ``POST /machine/down`` and ``/machine/up``, a list; raises ``WireError``."""
+    return _read_old(MachineID, body, "machines", listed=True)
 
 
 def _read_old(cls: type[S], body: bytes, what: str, *, listed: bool = False) -> tuple[S, ...]:

@@ -16,12 +16,8 @@ NOT_HAD: Final[Mapping[str, str]] = {
     "master/idle-files-debug": "a log file",
     "master/idle-help": "pages for people, which are the documentation's matter",
     "master/idle-logging-toggle": "changing the level of the log",
-    "master/idle-maintenance-schedule": "maintenance",
-    "master/idle-maintenance-status": "maintenance",
     "master/idle-system-stats.json": "an endpoint of libprocess' own",
     "master-api-v1/idle-GET_LOGGING_LEVEL": "changing the level of the log",
-    "master-api-v1/idle-GET_MAINTENANCE_SCHEDULE": "maintenance",
-    "master-api-v1/idle-GET_MAINTENANCE_STATUS": "maintenance",
     "master-api-v1/idle-LIST_FILES": "a log file",
     "master-api-v1/idle-READ_FILE": "a log file",
 }

@@ -26,6 +26,7 @@ from mesos_service.core.registry.operations import (
     RecordRevocations,
     RemoveAgent,
     RemoveFramework,
+    UpdateMachines,
     UpdateQuotas,
     UpdateWeights,
     apply,
@@ -35,6 +36,7 @@ from mesos_service.core.registry.touched import touched
 from mesos_service.domain.agents import AgentInfo, Deactivation, Drain
 from mesos_service.domain.frameworks import MULTI_ROLE, FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role, TaskId
+from mesos_service.domain.machines import Machine, MachineMode, Unavailability, machine_id
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import rows
@@ -81,6 +83,11 @@ quotas = st.builds(Quota, guarantees=amounts, limits=amounts)
 graces = st.none() | st.integers(0, 10**12).map(lambda nanoseconds: nanoseconds / 1e9)
 drains = st.none() | st.builds(Drain, max_grace_seconds=graces, mark_gone=st.booleans())
 deactivations = st.builds(Deactivation, since=times, drain=drains)
+machine_ids = st.sampled_from([machine_id("a", None), machine_id("a", "10.0.0.1"), machine_id("ü", None)])
+nanoseconds = st.integers(0, 2**63 - 1)
+unavailabilities = st.builds(Unavailability, nanoseconds, st.none() | nanoseconds)
+machines = st.builds(Machine, st.sampled_from(MachineMode), st.integers(0, 9), unavailabilities)
+scheduled = st.lists(st.tuples(machine_ids, machines), max_size=3).map(tuple)
 operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(AdmitAgent, agent_ids, agents),
     st.builds(MarkAgentReachable, agent_ids, agents),
@@ -90,6 +97,11 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(DeactivateAgent, agent_ids, deactivations),
     st.builds(MarkAgentDrained, agent_ids),
     st.builds(ReactivateAgent, agent_ids),
+    st.builds(
+        UpdateMachines,
+        st.lists(st.tuples(machine_ids, machines), max_size=3).map(tuple),
+        st.lists(machine_ids).map(tuple),
+    ),
     st.builds(PruneAgents, st.lists(agent_ids).map(tuple), st.lists(agent_ids).map(tuple)),
     st.builds(RecordFramework, framework_ids, frameworks, st.integers(1, 2**40)),
     st.builds(RemoveFramework, framework_ids, times),

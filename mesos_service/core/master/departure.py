@@ -13,7 +13,7 @@ from typing import Final
 from mesos_service.core.effects import SendAgent
 from mesos_service.core.events import Failure
 from mesos_service.core.link import Ping, ShutdownAgent
-from mesos_service.core.master import addresses, books, copies, offers, operations, tasks
+from mesos_service.core.master import addresses, books, copies, inverse_offers, offers, operations, tasks
 from mesos_service.core.master.deadlines import PingDue, ReregistrationOverdue
 from mesos_service.core.master.state import Agent, Framework, MasterState, Task
 from mesos_service.core.master.turn import Turn
@@ -234,6 +234,7 @@ def _remove(
     agent_id = agent.agent_id
     offers.rescind_all(turn, agent.offers.values(), message)
     state.allocator.remove_agent(agent_id)
+    inverse_offers.rescind(turn, agent_id)
     for framework_id, on_agent in list(agent.tasks.items()):
         framework = state.frameworks[framework_id]
         for task in list(on_agent.values()):

@@ -165,7 +165,13 @@ def see_to(turn: Turn, agent_id: AgentId | None) -> None:
     if agent_id is None or agent_id not in state.deactivated:
         return
     agent = state.agents.get(agent_id)
-    if agent is None or agent.tasks or not agent.connected or not state.deactivated[agent_id].is_draining:
+    if (
+        agent is None
+        or agent.tasks
+        or agent.copies
+        or not agent.connected
+        or not state.deactivated[agent_id].is_draining
+    ):
         return
     if not any(isinstance(one, Drained) and one.agent_id == agent_id for _, one in state.persisting.values()):
         turn.persist(MarkAgentDrained(agent_id), Drained(agent_id))

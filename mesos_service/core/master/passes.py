@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.events import Offers
-from mesos_service.core.master import books, explaining
+from mesos_service.core.master import books, explaining, inverse_offers
 from mesos_service.core.master.shadow import Followed
 from mesos_service.core.master.state import Agent, Framework, MasterState
 from mesos_service.core.master.turn import Turn
@@ -39,6 +39,7 @@ def run_due(turn: Turn) -> None:
         # After a long pause one pass is enough; the rhythm begins anew.
         state.full_pass_due_at = following if following > now else now + interval
         state.full_pass_wanted = True
+        inverse_offers.send(turn)
     elif state.pass_due_at is None or state.pass_due_at > now:
         return
     state.pass_due_at = None

@@ -16,6 +16,7 @@ from mesos_service.core.master import (
     departure,
     draining,
     liveness,
+    maintenance,
     offers,
     operations,
     passes,
@@ -62,6 +63,8 @@ def on_register(turn: Turn, envelope: FromAgent, message: Register) -> None:
     state = turn.state
     link_id = envelope.link_id
     state.links.setdefault(link_id, {})
+    if maintenance.refused(turn, message.agent, link_id, None):
+        return
     known = state.registrations.setdefault(link_id, {})
     agent_id = known.get(message.registration)
     if agent_id is not None:
@@ -104,6 +107,8 @@ def on_reregister(turn: Turn, envelope: FromAgent, message: Reregister) -> None:
     if agent_id in state.gone:
         turn.note("agent.refused", agent_id=agent_id, reason=departure.MARKED_GONE)
         departure.shut_down_gone(turn, link_id, agent_id)
+        return
+    if maintenance.refused(turn, message.agent, link_id, agent_id):
         return
     removals.cancel(turn, agent_id)
     agent = state.agents.get(agent_id)

@@ -30,6 +30,7 @@ def start(state: MasterState, registry: Registry, now: float) -> None:
     state.unreachable = dict(sorted(registry.unreachable.items(), key=lambda entry: entry[1]))
     state.gone = dict(sorted(registry.gone.items(), key=lambda entry: entry[1]))
     state.deactivated = dict(registry.deactivated)
+    state.machines = dict(registry.machines)
     policy.recover(state, registry)
     revoking.recover(state, registry, now)
     frameworks.recover_registered(state, registry, now)

@@ -32,7 +32,8 @@ from mesos_service.domain.ids import (
     StreamId,
     TaskId,
 )
-from mesos_service.domain.offers import Offer
+from mesos_service.domain.machines import Machine, MachineId
+from mesos_service.domain.offers import InverseAnswer, InverseOffer, Offer
 from mesos_service.domain.operations import Operation as ResourceChange
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
@@ -290,6 +291,12 @@ class MasterState:
     deactivated: dict[AgentId, Deactivation] = field(default_factory=dict)
     """Those of ``agents``, ``recovered`` and ``unreachable`` that operators have taken out of use; as the registry has
     them (M-OM-12, ``draining``)."""
+    machines: dict[MachineId, Machine] = field(default_factory=dict)
+    """Those that the maintenance schedule names, as the registry has them (M-OM-11, ``maintenance``)."""
+    inverse_offers: dict[OfferId, InverseOffer] = field(default_factory=dict)
+    """Those that have not been answered (M-SE-08)."""
+    inverse_answers: dict[tuple[AgentId, FrameworkId], InverseAnswer] = field(default_factory=dict)
+    """What each framework said last of each agent that goes."""
     removed: deque[AgentId] = field(default_factory=lambda: deque(maxlen=100_000))
     frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)
     completed_frameworks: dict[FrameworkId, Framework] = field(default_factory=dict)

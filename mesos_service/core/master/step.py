@@ -22,7 +22,9 @@ from mesos_service.core.master import (
     draining,
     executors,
     explaining,
+    inverse_offers,
     liveness,
+    maintenance,
     offers,
     operations,
     operator_operations,
@@ -60,6 +62,7 @@ from mesos_service.core.messages import (
     Accept,
     Acknowledge,
     AcknowledgeOperationStatus,
+    AnswerInverseOffers,
     Decline,
     ExplainFramework,
     FromAgent,
@@ -69,9 +72,11 @@ from mesos_service.core.messages import (
     MessageCall,
     OperatorDeactivate,
     OperatorDrain,
+    OperatorMachines,
     OperatorMarkGone,
     OperatorReactivate,
     OperatorRemoveQuota,
+    OperatorSchedule,
     OperatorSetQuota,
     OperatorTeardown,
     OperatorUpdateQuota,
@@ -112,6 +117,7 @@ Call = (
     | Request
     | UpdateFramework
     | SchedulerHeartbeat
+    | AnswerInverseOffers
     | Unhandled
 )
 """What only a subscribed framework may say."""
@@ -142,6 +148,10 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
             teardown.on_operator_teardown(turn, message)
         case OperatorMarkGone():
             departure.on_mark_gone(turn, message)
+        case OperatorSchedule():
+            maintenance.on_schedule(turn, message)
+        case OperatorMachines():
+            (maintenance.on_stop if message.up else maintenance.on_start)(turn, message)
         case OperatorDeactivate():
             draining.on_deactivate(turn, message)
         case OperatorDrain():
@@ -222,6 +232,8 @@ def _on_call(turn: Turn, framework: Framework, call: Call) -> None:
             demand.on_update_framework(turn, framework, call)
         case SchedulerHeartbeat():
             turn.reply(call.request, 202)
+        case AnswerInverseOffers():
+            inverse_offers.on_answer(turn, framework, call)
         case Unhandled():
             turn.reply(call.request, 202)
             turn.note("call.unhandled", framework_id=framework.framework_id, type=call.type)
@@ -279,6 +291,8 @@ def _on_persisted(turn: Turn, number: int) -> None:
             departure.on_removal_stored(turn, number, stored)
         case departure.Gone():
             departure.on_gone_stored(turn, number, stored)
+        case maintenance.Stored():
+            maintenance.on_stored(turn, stored)
         case draining.Stored():
             draining.on_stored(turn, stored)
         case draining.Drained():

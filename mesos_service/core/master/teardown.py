@@ -13,7 +13,7 @@ from typing import Final
 
 from mesos_service.core.effects import CloseStream
 from mesos_service.core.link import ShutdownFramework
-from mesos_service.core.master import books, copies, frameworks, offers, operations, tasks
+from mesos_service.core.master import books, copies, frameworks, inverse_offers, offers, operations, tasks
 from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue, LeaseDue
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
@@ -105,6 +105,7 @@ def detach(turn: Turn, framework: Framework) -> None:
     framework.lease = None
     state.allocator.set_framework_active(framework.framework_id, False)
     offers.discard_all(turn, framework)
+    inverse_offers.forget_framework(state, framework.framework_id)
 
 
 # -- stored --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from mesos_service.core.registry.registry import RegisteredFramework, Registered
 from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role
+from mesos_service.domain.machines import Machine, MachineId
 from mesos_service.plugins.allocator import Quota
 
 
@@ -132,6 +133,14 @@ class ForgetRevocations:
     revocation_ids: tuple[RevocationId, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateMachines:
+    """The maintenance schedule has become this one; ``struck`` are not in it any more (M-OM-11)."""
+
+    machines: tuple[tuple[MachineId, Machine], ...]
+    struck: tuple[MachineId, ...] = ()
+
+
 Operation = (
     AdmitAgent
     | MarkAgentUnreachable
@@ -149,6 +158,7 @@ Operation = (
     | UpdateWeights
     | RecordRevocations
     | ForgetRevocations
+    | UpdateMachines
 )
 
 
@@ -162,6 +172,7 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
     frameworks, removed = dict(registry.frameworks), dict(registry.removed_frameworks)
     quotas, weights = dict(registry.quotas), dict(registry.weights)
     revocations = dict(registry.revocations)
+    machines = dict(registry.machines)
     for operation in operations:
         match operation:
             case AdmitAgent(agent_id, agent) | MarkAgentReachable(agent_id, agent):
@@ -210,6 +221,10 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
                         quotas[role] = quota
                     else:
                         quotas.pop(role, None)
+            case UpdateMachines(changed_machines, struck):
+                machines.update(changed_machines)
+                for machine in struck:
+                    machines.pop(machine, None)
             case UpdateWeights(changed_weights):
                 weights.update(changed_weights)
             case RecordRevocations(decided):
@@ -230,4 +245,5 @@ def apply(registry: Registry, operations: Iterable[Operation]) -> Registry:
         quotas=quotas,
         weights=weights,
         revocations=revocations,
+        machines=machines,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role, TaskId
+from mesos_service.domain.machines import Machine, MachineId
 from mesos_service.plugins.allocator import Quota
 
 
@@ -53,6 +54,8 @@ class Registry:
     frameworks: Mapping[FrameworkId, RegisteredFramework] = field(default_factory=dict)
     removed_frameworks: Mapping[FrameworkId, float] = field(default_factory=dict)
     """Torn down, or out of time: none of them may subscribe again (X18f). Oldest first."""
+    machines: Mapping[MachineId, Machine] = field(default_factory=dict)
+    """Those that the maintenance schedule names (M-OM-11)."""
     quotas: Mapping[Role, Quota] = field(default_factory=dict)
     """Of top-level roles; never an empty one (M-OM-08)."""
     revocations: Mapping[RevocationId, RegisteredRevocation] = field(default_factory=dict)

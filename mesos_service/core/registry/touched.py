@@ -22,10 +22,12 @@ from mesos_service.core.registry.operations import (
     RecordRevocations,
     RemoveAgent,
     RemoveFramework,
+    UpdateMachines,
     UpdateQuotas,
     UpdateWeights,
 )
 from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role
+from mesos_service.domain.machines import MachineId
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Touched:
     frameworks: frozenset[FrameworkId]
     roles: frozenset[Role]
     revocations: frozenset[RevocationId]
+    machines: frozenset[MachineId]
 
 
 def touched(operations: Iterable[Operation]) -> Touched:
@@ -44,6 +47,7 @@ def touched(operations: Iterable[Operation]) -> Touched:
     frameworks: set[FrameworkId] = set()
     roles: set[Role] = set()
     revocations: set[RevocationId] = set()
+    machines: set[MachineId] = set()
     for operation in operations:
         match operation:
             case AdmitAgent() | MarkAgentReachable() | MarkAgentUnreachable() | RemoveAgent() | MarkAgentGone():
@@ -58,6 +62,8 @@ def touched(operations: Iterable[Operation]) -> Touched:
                 frameworks.update(removed)
             case UpdateQuotas(quotas):
                 roles.update(role for role, _ in quotas)
+            case UpdateMachines(changed, struck):
+                machines.update(struck, (machine for machine, _ in changed))
             case UpdateWeights(weights):
                 roles.update(role for role, _ in weights)
             case RecordRevocations(decided):
@@ -66,4 +72,10 @@ def touched(operations: Iterable[Operation]) -> Touched:
                 revocations.update(revocation_ids)
             case _:
                 assert_never(operation)
-    return Touched(frozenset(agents), frozenset(frameworks), frozenset(roles), frozenset(revocations))
+    return Touched(
+        agents=frozenset(agents),
+        frameworks=frozenset(frameworks),
+        roles=frozenset(roles),
+        revocations=frozenset(revocations),
+        machines=frozenset(machines),
+    )

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from mesos_service import __version__
 from mesos_service.http.answers import AnyMethod
 from mesos_service.http.faults import answer_faults
-from mesos_service.master.routes import explain, legacy, policy, resource_calls, revocation, shadow
+from mesos_service.master.routes import explain, legacy, maintenance, policy, resource_calls, revocation, shadow
 from mesos_service.master.routes.operator import CALLS, MasterOperatorCalls
 from mesos_service.master.routes.reads import MasterReads, give_reads
 from mesos_service.openapi import add_documentation, make_documents
@@ -23,7 +23,8 @@ TITLE = "mesos-service master"
 def openapi_documents() -> Documents:
     """The master's OpenAPI documents; no master is needed for them."""
     application = FastAPI(title=TITLE, version=__version__)
-    structs = (*legacy.STRUCTS, *policy.STRUCTS, *explain.STRUCTS, *shadow.STRUCTS, *revocation.STRUCTS)
+    by_path = (legacy, policy, maintenance, explain, shadow, revocation)
+    structs = tuple(struct for module in by_path for struct in module.STRUCTS)
     return make_documents(_with_routers(application), (SCHEDULER, AGENT_LINK, master_operator(CALLS)), structs)
 
 
@@ -43,6 +44,7 @@ def _with_routers(application: FastAPI) -> FastAPI:
     application.include_router(legacy.write_router)
     application.include_router(policy.router)
     application.include_router(resource_calls.router)
+    application.include_router(maintenance.router)
     application.include_router(explain.router)
     application.include_router(shadow.router)
     application.include_router(revocation.router)

@@ -12,6 +12,7 @@ from mesos_service.http.operator_calls import ACCEPTED, OperatorCalls, Refused, 
 from mesos_service.master.routes.reads import MasterReads
 from mesos_service.master.routes.resource_calls import asked_by
 from mesos_service.master.routes.writes import (
+    change_machines,
     change_resources,
     deactivate_agent,
     drain_agent,
@@ -21,11 +22,13 @@ from mesos_service.master.routes.writes import (
     set_quota,
     teardown_framework,
     update_quota,
+    update_schedule,
     update_weights,
 )
 from mesos_service.wire import operator
 from mesos_service.wire.decode import read_operator_call
 from mesos_service.wire.operator import Response
+from mesos_service.wire.render import maintenance
 from mesos_service.wire.render import master_v1 as render
 from mesos_service.wire.render.common_v1 import flags, metrics
 from mesos_service.wire.render.operations import operations_of_master
@@ -81,6 +84,16 @@ def _operations(service: MasterReads) -> Response:
     return Response(type="GET_OPERATIONS", get_operations=operator.ResponseGetOperations(operations=known))
 
 
+def _schedule(service: MasterReads) -> Response:
+    found = operator.ResponseGetMaintenanceSchedule(schedule=maintenance.schedule(service.state))
+    return Response(type="GET_MAINTENANCE_SCHEDULE", get_maintenance_schedule=found)
+
+
+def _maintenance_status(service: MasterReads) -> Response:
+    found = operator.ResponseGetMaintenanceStatus(status=maintenance.status(service.state))
+    return Response(type="GET_MAINTENANCE_STATUS", get_maintenance_status=found)
+
+
 def _quota(service: MasterReads) -> Response:
     return Response(type="GET_QUOTA", get_quota=render.get_quota(service.state))
 
@@ -104,6 +117,8 @@ _READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
     "GET_TASKS": _tasks,
     "GET_ROLES": _roles,
     "GET_OPERATIONS": _operations,
+    "GET_MAINTENANCE_SCHEDULE": _schedule,
+    "GET_MAINTENANCE_STATUS": _maintenance_status,
     "GET_QUOTA": _quota,
     "GET_WEIGHTS": _weights,
 }
@@ -132,6 +147,21 @@ async def _drain_agent(service: MasterReads, call: operator.Call) -> Reply | Non
 async def _reactivate_agent(service: MasterReads, call: operator.Call) -> Reply | None:
     assert call.reactivate_agent is not None, "validation saw to it"
     return await reactivate_agent(service, AgentId(call.reactivate_agent.agent_id.value))
+
+
+async def _update_schedule(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.update_maintenance_schedule is not None, "validation saw to it"
+    return await update_schedule(service, call.update_maintenance_schedule.schedule)
+
+
+async def _start_maintenance(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.start_maintenance is not None, "validation saw to it"
+    return await change_machines(service, call.start_maintenance.machines, up=False)
+
+
+async def _stop_maintenance(service: MasterReads, call: operator.Call) -> Reply | None:
+    assert call.stop_maintenance is not None, "validation saw to it"
+    return await change_machines(service, call.stop_maintenance.machines, up=True)
 
 
 async def _update_quota(service: MasterReads, call: operator.Call) -> Reply | None:
@@ -163,7 +193,10 @@ _WRITES: Final[Mapping[str, Callable[[MasterReads, operator.Call], Awaitable[Rep
     "REACTIVATE_AGENT": _reactivate_agent,
     "REMOVE_QUOTA": _remove_quota,
     "SET_QUOTA": _set_quota,
+    "START_MAINTENANCE": _start_maintenance,
+    "STOP_MAINTENANCE": _stop_maintenance,
     "TEARDOWN": _teardown,
+    "UPDATE_MAINTENANCE_SCHEDULE": _update_schedule,
     "UPDATE_QUOTA": _update_quota,
     "UPDATE_WEIGHTS": _update_weights,
 }

@@ -12,10 +12,13 @@ from mesos_service.core.messages import (
     OperatorAgents,
     OperatorDeactivate,
     OperatorDrain,
+    OperatorMachines,
+    OperatorMaintenance,
     OperatorMarkGone,
     OperatorPolicy,
     OperatorReactivate,
     OperatorRemoveQuota,
+    OperatorSchedule,
     OperatorSetQuota,
     OperatorTeardown,
     OperatorUpdateQuota,
@@ -27,12 +30,15 @@ from mesos_service.domain.operations import Operation
 from mesos_service.driver import Held
 from mesos_service.master.leadership import IN_DOUBT
 from mesos_service.master.routes.reads import MasterReads
-from mesos_service.wire.convert.maintenance import drain_from_call
+from mesos_service.wire.common import MachineID
+from mesos_service.wire.convert.maintenance import drain_from_call, machine_from_wire, windows_from_wire
 from mesos_service.wire.convert.policy import guarantee_from_wire, quota_from_wire
 from mesos_service.wire.operator import CallDrainAgent
-from mesos_service.wire.policy import QuotaConfig, QuotaRequest, WeightInfo
+from mesos_service.wire.policy import QuotaConfig, QuotaRequest, Schedule, WeightInfo
 
-Message = OperatorTeardown | OperatorMarkGone | OperatorAgents | OperatorPolicy
+Message = (
+    OperatorTeardown | OperatorMarkGone | OperatorAgents | OperatorMaintenance | OperatorPolicy | OperatorOperation
+)
 
 
 async def teardown_framework(service: MasterReads, framework_id: FrameworkId) -> Reply | None:
@@ -72,6 +78,21 @@ async def reactivate_agent(service: MasterReads, agent_id: AgentId) -> Reply | N
     request = service.driver.new_request()
     stimulus = f"operator-{request}"
     return await _refusal(service, OperatorReactivate(request=request, agent_id=agent_id, stimulus=stimulus))
+
+
+async def update_schedule(service: MasterReads, schedule: Schedule) -> Reply | None:
+    """Replace the maintenance schedule."""
+    request = service.driver.new_request()
+    windows = windows_from_wire(schedule)
+    return await _refusal(service, OperatorSchedule(request=request, windows=windows, stimulus=f"operator-{request}"))
+
+
+async def change_machines(service: MasterReads, machines: Iterable[MachineID], *, up: bool) -> Reply | None:
+    """Bring machines of the schedule down, or ``up`` again."""
+    request = service.driver.new_request()
+    named = tuple(map(machine_from_wire, machines))
+    message = OperatorMachines(request=request, machines=named, up=up, stimulus=f"operator-{request}")
+    return await _refusal(service, message)
 
 
 async def update_quota(service: MasterReads, configs: Iterable[QuotaConfig], force: bool) -> Reply | None:
@@ -137,10 +158,7 @@ async def change_resources(
     )
 
 
-async def _refusal(
-    service: MasterReads,
-    message: OperatorTeardown | OperatorMarkGone | OperatorAgents | OperatorPolicy | OperatorOperation,
-) -> Reply | None:
+async def _refusal(service: MasterReads, message: Message) -> Reply | None:
     try:
         answer = service.driver.call(message.request, message)
     except Held:

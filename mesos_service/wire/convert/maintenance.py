@@ -1,11 +1,16 @@
-"""Draining between the wire and the core (mesos.proto: ``DrainConfig``, ``DrainInfo``)."""
+"""Draining and maintenance between the wire and the core (mesos.proto, maintenance.proto)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
+from mesos_service.core.messages import MaintenanceWindow
 from mesos_service.domain.agents import Deactivation, Drain
+from mesos_service.domain.machines import Machine, MachineId, Unavailability, machine_id, parts_of
+from mesos_service.wire import common
 from mesos_service.wire.convert.values import duration_from_wire, duration_to_wire
 from mesos_service.wire.operator import CallDrainAgent
-from mesos_service.wire.policy import DrainConfig, DrainInfo
+from mesos_service.wire.policy import DrainConfig, DrainInfo, Schedule, Window
 
 
 def drain_from_call(call: CallDrainAgent) -> Drain:
@@ -31,3 +36,46 @@ def drain_info_to_wire(found: Deactivation | None) -> DrainInfo | None:
     if found is None or found.drain is None:
         return None
     return DrainInfo(state="DRAINED" if found.drained else "DRAINING", config=drain_to_wire(found.drain))
+
+
+def unavailability_to_wire(when: Unavailability) -> common.Unavailability:
+    duration = None if when.duration is None else common.DurationInfo(nanoseconds=when.duration)
+    return common.Unavailability(start=common.TimeInfo(nanoseconds=when.start), duration=duration)
+
+
+def machine_from_wire(machine: common.MachineID) -> MachineId:
+    return machine_id(machine.hostname, machine.ip)
+
+
+def machine_to_wire(machine: MachineId) -> common.MachineID:
+    hostname, ip = parts_of(machine)
+    return common.MachineID(hostname=hostname, ip=ip)
+
+
+def windows_from_wire(schedule: Schedule) -> tuple[MaintenanceWindow, ...]:
+    return tuple(
+        MaintenanceWindow(
+            tuple(map(machine_from_wire, window.machine_ids)),
+            Unavailability(
+                window.unavailability.start.nanoseconds,
+                None if window.unavailability.duration is None else window.unavailability.duration.nanoseconds,
+            ),
+        )
+        for window in schedule.windows
+    )
+
+
+def schedule_to_wire(machines: Mapping[MachineId, Machine]) -> Schedule:
+    """The windows as they were given; a window has lost the machines that were brought up since."""
+    windows: dict[int, list[MachineId]] = {}
+    for machine, known in machines.items():
+        windows.setdefault(known.window, []).append(machine)
+    return Schedule(windows=tuple(_window(machines, windows[number]) for number in sorted(windows)))
+
+
+def _window(machines: Mapping[MachineId, Machine], named: Iterable[MachineId]) -> Window:
+    names = tuple(named)
+    return Window(
+        machine_ids=tuple(map(machine_to_wire, names)),
+        unavailability=unavailability_to_wire(machines[names[0]].unavailability),
+    )

@@ -115,6 +115,20 @@ def _decline(call: wire.Call, framework_id: FrameworkId, context: CallContext) -
     )
 
 
+def _answer_inverse_offers(
+    call: wire.Call, framework_id: FrameworkId, context: CallContext
+) -> messages.SchedulerMessage:
+    answer = call.accept_inverse_offers if call.type == "ACCEPT_INVERSE_OFFERS" else call.decline_inverse_offers
+    assert answer is not None
+    return messages.AnswerInverseOffers(
+        framework_id=framework_id,
+        **context,
+        offer_ids=tuple(OfferId(one.value) for one in answer.inverse_offer_ids),
+        accepted=call.type == "ACCEPT_INVERSE_OFFERS",
+        filters=_filters(answer.filters),
+    )
+
+
 def _acknowledge(call: wire.Call, framework_id: FrameworkId, context: CallContext) -> messages.SchedulerMessage:
     acknowledge = call.acknowledge
     assert acknowledge is not None
@@ -271,6 +285,8 @@ _CALLS: Mapping[str, Callable[[wire.Call, FrameworkId, CallContext], messages.Sc
     "REQUEST": _request,
     "UPDATE_FRAMEWORK": _update_framework,
     "HEARTBEAT": _heartbeat,
+    "ACCEPT_INVERSE_OFFERS": _answer_inverse_offers,
+    "DECLINE_INVERSE_OFFERS": _answer_inverse_offers,
 }
 
 # -- events --------------------------------------------------------------------------------------------------
@@ -280,6 +296,7 @@ Event = (
     | events.Promoted
     | events.Heartbeat
     | events.Rescind
+    | events.RescindInverseOffer
     | events.Update
     | events.UpdateOperationStatus
     | events.Message
@@ -289,7 +306,10 @@ Event = (
 
 
 def event_to_wire(event: Event, master: MasterInfo | None) -> wire.Event:
-    """Every event but OFFERS, which takes what only a master knows of its agents; ``master`` is for SUBSCRIBED."""
+    """Every event but OFFERS and INVERSE_OFFERS, which take what only a master knows of its agents.
+
+    ``master`` is for SUBSCRIBED.
+    """
     match event:
         case events.Update():
             return wire.Event(type="UPDATE", update=wire.EventUpdate(status=status_to_wire(event.status)))
@@ -298,6 +318,12 @@ def event_to_wire(event: Event, master: MasterInfo | None) -> wire.Event:
         case events.Rescind():
             offer_id = common.OfferID(value=event.offer_id)
             return wire.Event(type="RESCIND", rescind=wire.EventRescind(offer_id=offer_id))
+        case events.RescindInverseOffer():
+            offer_id = common.OfferID(value=event.offer_id)
+            return wire.Event(
+                type="RESCIND_INVERSE_OFFER",
+                rescind_inverse_offer=wire.EventRescindInverseOffer(inverse_offer_id=offer_id),
+            )
         case events.Subscribed():
             return wire.Event(
                 type="SUBSCRIBED",

@@ -22,6 +22,7 @@ from mesos_service.core.registry.operations import (
     RecordRevocations,
     RemoveAgent,
     RemoveFramework,
+    UpdateMachines,
     UpdateQuotas,
     UpdateWeights,
     apply,
@@ -31,6 +32,7 @@ from mesos_service.domain.agents import AgentInfo, Deactivation, Drain
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, RevocationId, Role, TaskId
+from mesos_service.domain.machines import Machine, MachineMode, Unavailability, machine_id
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import backends, rows
@@ -68,6 +70,14 @@ STORED: tuple[Operation, ...] = (
     DeactivateAgent(AgentId("a"), Deactivation(since=0.1 + 0.2)),
     DeactivateAgent(AgentId("b"), Deactivation(since=7.0, drain=Drain(max_grace_seconds=1.5, mark_gone=True))),
     MarkAgentDrained(AgentId("b")),
+    UpdateMachines(
+        (
+            (machine_id("höst", None), Machine(MachineMode.DOWN, 0, Unavailability(2**62, None))),
+            (machine_id("h", "10.0.0.1"), Machine(MachineMode.DRAINING, 1, Unavailability(1, 2))),
+            (machine_id("struck", None), Machine(MachineMode.DRAINING, 1, Unavailability(1, 2))),
+        )
+    ),
+    UpdateMachines((), (machine_id("struck", None),)),
     RecordFramework(FrameworkId("f"), FRAMEWORK, 7),
     RemoveFramework(FrameworkId("spent"), 5.0),
     UpdateQuotas(
