@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mesos_service.core.link import Downlink, Uplink
+from mesos_service.core.operator_messages import OperatorAgents, OperatorMaintenance
 from mesos_service.core.resource_messages import OperatorOperation, ResourceOperation
 from mesos_service.core.trace import TraceParent
-from mesos_service.domain.agents import Drain
 from mesos_service.domain.checks import ProbeResult, Purpose
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo, Quantities, SchedulerMode
@@ -28,7 +28,6 @@ from mesos_service.domain.ids import (
     StreamId,
     TaskId,
 )
-from mesos_service.domain.machines import MachineId, Unavailability
 from mesos_service.domain.offers import DEFAULT_FILTERS, Filters
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
 from mesos_service.plugins.allocator import Quota
@@ -276,65 +275,6 @@ class OperatorMarkGone:
     agent_id: AgentId
     principal: str | None = None
     stimulus: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorDeactivate:
-    """DEACTIVATE_AGENT (M-OM-12): answered 200 when it is stored, 400 where nobody knows the agent."""
-
-    request: int
-    agent_id: AgentId
-    stimulus: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorDrain:
-    """DRAIN_AGENT."""
-
-    request: int
-    agent_id: AgentId
-    drain: Drain
-    stimulus: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorReactivate:
-    """REACTIVATE_AGENT; 409 while the agent drains."""
-
-    request: int
-    agent_id: AgentId
-    stimulus: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MaintenanceWindow:
-    """Machines that go at the same time."""
-
-    machines: tuple[MachineId, ...]
-    unavailability: Unavailability
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorSchedule:
-    """UPDATE_MAINTENANCE_SCHEDULE (M-OM-11): answered 200 when it is stored, 400 with a reason."""
-
-    request: int
-    windows: tuple[MaintenanceWindow, ...]
-    stimulus: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorMachines:
-    """START_MAINTENANCE, or with ``up`` STOP_MAINTENANCE; answered alike."""
-
-    request: int
-    machines: tuple[MachineId, ...]
-    up: bool = False
-    stimulus: str = ""
-
-
-OperatorMaintenance = OperatorSchedule | OperatorMachines
-OperatorAgents = OperatorDeactivate | OperatorDrain | OperatorReactivate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, assert_never
 
-from mesos_service.core import effects, messages
+from mesos_service.core import effects, messages, operator_messages
 from mesos_service.core.events import SchedulerEvent
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.master import startup
@@ -322,11 +322,13 @@ class Masters:
 
     def drain(self, agent_id: AgentId, drain: Drain, done: Callable[[int], None]) -> None:
         """An operator has an agent drained; ``done`` is told the status of the answer, if one comes."""
-        self._operate(lambda request: messages.OperatorDrain(request=request, agent_id=agent_id, drain=drain), done)
+        self._operate(
+            lambda request: operator_messages.OperatorDrain(request=request, agent_id=agent_id, drain=drain), done
+        )
 
     def reactivate(self, agent_id: AgentId, done: Callable[[int], None]) -> None:
         """An operator puts an agent back; ``done`` as above."""
-        self._operate(lambda request: messages.OperatorReactivate(request=request, agent_id=agent_id), done)
+        self._operate(lambda request: operator_messages.OperatorReactivate(request=request, agent_id=agent_id), done)
 
     def change_resources(self, agent_id: AgentId, operation: ResourceChange) -> None:
         """An operator reserves or unreserves, if that can be done."""

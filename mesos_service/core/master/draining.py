@@ -15,7 +15,7 @@ from mesos_service.core.link import UpdateStatus
 from mesos_service.core.master import books, departure, tasks
 from mesos_service.core.master.state import Agent, MasterState, Task
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import OperatorDeactivate, OperatorDrain, OperatorReactivate
+from mesos_service.core.operator_messages import OperatorDeactivate, OperatorDrain, OperatorReactivate
 from mesos_service.core.registry.operations import DeactivateAgent, MarkAgentDrained, ReactivateAgent
 from mesos_service.domain.agents import Deactivation
 from mesos_service.domain.frameworks import PARTITION_AWARE

@@ -16,7 +16,7 @@ from mesos_service.core.link import ShutdownAgent
 from mesos_service.core.master import departure, inverse_offers, machines, offers
 from mesos_service.core.master.state import Agent, MasterState
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import OperatorMachines, OperatorSchedule
+from mesos_service.core.operator_messages import OperatorMachines, OperatorSchedule
 from mesos_service.core.registry.operations import UpdateMachines
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import AgentId, LinkId

@@ -70,13 +70,8 @@ from mesos_service.core.messages import (
     LinkLost,
     MasterMessage,
     MessageCall,
-    OperatorDeactivate,
-    OperatorDrain,
-    OperatorMachines,
     OperatorMarkGone,
-    OperatorReactivate,
     OperatorRemoveQuota,
-    OperatorSchedule,
     OperatorSetQuota,
     OperatorTeardown,
     OperatorUpdateQuota,
@@ -97,6 +92,13 @@ from mesos_service.core.messages import (
     Unhandled,
     UpdateFramework,
     UpdateWhitelist,
+)
+from mesos_service.core.operator_messages import (
+    OperatorDeactivate,
+    OperatorDrain,
+    OperatorMachines,
+    OperatorReactivate,
+    OperatorSchedule,
 )
 from mesos_service.core.resource_messages import OperatorOperation
 from mesos_service.domain.errors import InvariantBroken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mesos_service.core.messages import MaintenanceWindow
+from mesos_service.core.operator_messages import MaintenanceWindow
 from mesos_service.domain.agents import Deactivation, Drain
 from mesos_service.domain.machines import Machine, MachineId, Unavailability, machine_id, parts_of
 from mesos_service.wire import common

@@ -10,7 +10,8 @@ import pytest
 from mesos_service.core.effects import MasterEffect, Persist, Reply
 from mesos_service.core.link import KillTask, ShutdownAgent
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import OperatorDeactivate, OperatorDrain, OperatorReactivate, Persisted
+from mesos_service.core.messages import Persisted
+from mesos_service.core.operator_messages import OperatorDeactivate, OperatorDrain, OperatorReactivate
 from mesos_service.core.registry.operations import DeactivateAgent, MarkAgentDrained, RemoveAgent, apply
 from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.agents import AgentInfo, Deactivation, Drain

@@ -7,7 +7,8 @@ import pytest
 from mesos_service.core.effects import MasterEffect, Persist
 from mesos_service.core.events import InverseOffers, RescindInverseOffer
 from mesos_service.core.link import Registered, ShutdownAgent
-from mesos_service.core.messages import AnswerInverseOffers, MaintenanceWindow, OperatorMachines, OperatorSchedule
+from mesos_service.core.messages import AnswerInverseOffers
+from mesos_service.core.operator_messages import MaintenanceWindow, OperatorMachines, OperatorSchedule
 from mesos_service.core.registry.operations import UpdateMachines
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import OfferId
