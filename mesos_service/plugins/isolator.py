@@ -95,11 +95,18 @@ class Usage:
     cpus_nr_throttled: int | None = None
     cpus_throttled_time_secs: float | None = None
     mem_total_bytes: int | None = None
+    mem_total_memsw_bytes: int | None = None
+    mem_kmem_usage_bytes: int | None = None
+    mem_kmem_tcp_usage_bytes: int | None = None
     mem_limit_bytes: int | None = None
     mem_soft_limit_bytes: int | None = None
-    mem_rss_bytes: int | None = None
+    mem_file_bytes: int | None = None
+    mem_anon_bytes: int | None = None
     mem_cache_bytes: int | None = None
+    mem_rss_bytes: int | None = None
+    mem_mapped_file_bytes: int | None = None
     mem_swap_bytes: int | None = None
+    mem_unevictable_bytes: int | None = None
     disk_used_bytes: int | None = None
     disk_limit_bytes: int | None = None
 

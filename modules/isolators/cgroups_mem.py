@@ -123,19 +123,32 @@ class CgroupsMem(CgroupIsolator):
         if self.version == 2:
             return Usage(
                 mem_total_bytes=group.number("memory.current"),
+                mem_kmem_usage_bytes=stat.get("kernel"),
+                mem_kmem_tcp_usage_bytes=stat.get("sock"),
                 mem_limit_bytes=_hard_bound(group),
                 mem_soft_limit_bytes=group.number("memory.low"),
-                mem_rss_bytes=stat.get("anon"),
+                mem_file_bytes=stat.get("file"),
+                mem_anon_bytes=stat.get("anon"),
                 mem_cache_bytes=stat.get("file"),
+                mem_rss_bytes=stat.get("anon"),
+                mem_mapped_file_bytes=stat.get("file_mapped"),
                 mem_swap_bytes=group.number("memory.swap.current"),
+                mem_unevictable_bytes=stat.get("unevictable"),
             )
         return Usage(
             mem_total_bytes=group.number("memory.usage_in_bytes"),
+            mem_total_memsw_bytes=group.number("memory.memsw.usage_in_bytes"),
+            mem_kmem_usage_bytes=group.number("memory.kmem.usage_in_bytes"),
+            mem_kmem_tcp_usage_bytes=group.number("memory.kmem.tcp.usage_in_bytes"),
             mem_limit_bytes=_hard_bound(group),
             mem_soft_limit_bytes=group.number("memory.soft_limit_in_bytes"),
-            mem_rss_bytes=stat.get("total_rss"),
+            mem_file_bytes=stat.get("total_cache"),
+            mem_anon_bytes=stat.get("total_rss"),
             mem_cache_bytes=stat.get("total_cache"),
+            mem_rss_bytes=stat.get("total_rss"),
+            mem_mapped_file_bytes=stat.get("total_mapped_file"),
             mem_swap_bytes=stat.get("total_swap"),
+            mem_unevictable_bytes=stat.get("total_unevictable"),
         )
 
 

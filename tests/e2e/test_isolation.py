@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -150,3 +150,78 @@ def test_m_ag_05_x53_who_took_too_much_while_the_agent_was_away_is_told_so(tmp_p
 
     play(scenario)
     assert not live.containers()
+
+
+def test_m_ag_30_statistics_are_what_the_groups_say(tmp_path: Path, live: Live) -> None:
+    """A task that holds 20 MB and has spun for a while stands still; then every number can be read in two places."""
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(
+                cluster,
+                tmp_path / "agent",
+                isolation=ISOLATION,
+                cgroups_root=live.root,
+                cgroups_enable_cfs="true",
+            ) as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            spin = 'hoard = bytearray(20 << 20); sum(range(3000000)); open("ready", "w"); __import__("time").sleep(1e3)'
+            offer = await framework.an_offer()
+            made = tasks.task("still", offer, "cpus:0.5;mem:64", f"exec {sys.executable} -c '{spin}'")
+            await framework.accept([offer], [tasks.launch(made)], refuse_seconds=0)
+            await framework.reaches("still", "STARTING", "RUNNING")
+            process = psutil.Process(pid_of(framework, "still"))
+            ready = Path(process.cwd()) / "ready"
+            async with asyncio.timeout(20):
+                while not ready.exists() or process.status() != psutil.STATUS_SLEEPING:  # noqa: ASYNC110 - a process
+                    await asyncio.sleep(0.02)
+            base = f"http://127.0.0.1:{agent.flags['port']}"
+            async with httpx.AsyncClient(trust_env=False) as client:
+                monitored = (await client.get(f"{base}/monitor/statistics")).json()[0]["statistics"]
+                call = {"type": "GET_CONTAINERS", "get_containers": {}}
+                answer = await client.post(f"{base}/api/v1", json=call)
+                contained = answer.json()["get_containers"]["containers"][0]["resource_statistics"]
+            groups = {group.parent.parent.name: group for group in live.containers()}
+            expected = expected_statistics(groups)
+            for name, value in expected.items():
+                assert monitored[name] == contained[name] == value, name
+            assert monitored["mem_anon_bytes"] > 20 << 20
+            assert monitored["cpus_user_time_secs"] > 0
+
+    play(scenario)
+    assert not live.containers()
+
+
+def expected_statistics(groups: Mapping[str, Path]) -> dict[str, float]:
+    """What the kernel says of the one container, in Mesos' names."""
+    if "memory" not in groups:
+        pytest.skip("real part not installed: control groups of version 1")
+
+    def number(hierarchy: str, name: str) -> int:
+        return int((groups[hierarchy] / name).read_text())
+
+    def table(hierarchy: str, name: str) -> dict[str, int]:
+        rows = (line.split() for line in (groups[hierarchy] / name).read_text().splitlines())
+        return {key: int(value) for key, value in rows}
+
+    memory, cpu, ticks = table("memory", "memory.stat"), table("cpu", "cpu.stat"), table("cpuacct", "cpuacct.stat")
+    second = os.sysconf("SC_CLK_TCK")
+    return {
+        "threads": number("pids", "pids.current"),
+        "cpus_user_time_secs": ticks["user"] / second,
+        "cpus_system_time_secs": ticks["system"] / second,
+        "cpus_nr_periods": cpu["nr_periods"],
+        "cpus_nr_throttled": cpu["nr_throttled"],
+        "cpus_throttled_time_secs": cpu["throttled_time"] / 1e9,
+        "mem_total_bytes": number("memory", "memory.usage_in_bytes"),
+        "mem_limit_bytes": number("memory", "memory.limit_in_bytes"),
+        "mem_soft_limit_bytes": number("memory", "memory.soft_limit_in_bytes"),
+        "mem_anon_bytes": memory["total_rss"],
+        "mem_rss_bytes": memory["total_rss"],
+        "mem_file_bytes": memory["total_cache"],
+        "mem_cache_bytes": memory["total_cache"],
+        "mem_mapped_file_bytes": memory["total_mapped_file"],
+        "mem_unevictable_bytes": memory["total_unevictable"],
+    }

@@ -171,6 +171,7 @@ BEHAVIOURS: Final = {
     "M-AG-25": "What an operator decides of an agent outlives masters, connections and unreachability.",
     "M-AG-24": "Grace and registration time-outs of executors.",
     "M-AG-29": "Tasks run as the users they name, with all of their groups.",
+    "M-AG-30": "What containers use is what their control groups say.",
     "M-AG-33": "Under systemd, an agent that is restarted keeps its tasks.",
     "M-HA-01": "Masters contend in ZooKeeper under the names and with the contents that Mesos gives its nodes.",
     "M-HA-02": "What the registry holds is there for the next leader.",
