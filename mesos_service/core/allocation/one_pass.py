@@ -172,9 +172,8 @@ class Pass:
         """Everything to whoever of ``active`` may have it; how many agents were done before the limit was reached."""
         ledger, sizing, table = self._ledger, self.sizing, self._ledger.table
         sorter, prepared_of = ledger.sorter, ledger.shapes.prepared
-        first, serve = sorter.first, sorter.serve
+        first, leader, serve = sorter.first, sorter.leader, sorter.serve
         limited = frozenset[Role]() if sizing is None else sizing.limited
-        everybody = active == sorter.active and bool(active)
         grants, owed, taken = self.grants, self._owed, self._taken
         limit = -1 if self._limit is None else self._limit
         filtered = ledger.filters.rows
@@ -211,7 +210,9 @@ class Pass:
             if shape.is_crumbs:
                 wanted = self._without_crumbs(self.book(index), wanted)
             while wanted:
-                client = sorter.leader() if everybody and wanted is active else first(wanted)
+                client = leader()
+                if not client.bit & wanted:
+                    client = first(wanted)
                 prepared = whole = shape.prepared.get(client.stamp) or prepared_of(shape, client)
                 if prepared.blocked is not None:
                     shape.asked &= ~client.bit

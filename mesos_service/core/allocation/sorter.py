@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
-from math import inf
+from math import inf, isqrt
 from typing import Final, Generic, TypeVar, cast
 
 from mesos_service.core.allocation.drf import Amounts, Contest, Counted, Scale, Vector, dominant_share
@@ -329,7 +329,9 @@ class Sorter(Generic[L]):
         """The first of :meth:`walk`; ``wanted`` must not be empty."""
         if self._counted_at != self._standings:
             self._counted_at = self._standings
-            self._few = self._root.mask.bit_count() // FEW
+            # Walking passes some of the widest siblings; sorting looks at each that is wanted, at ten times the cost.
+            widest = max(node.standing_children for node in self._nodes())
+            self._few = isqrt(widest // 10) + 1
         if wanted.bit_count() < self._few:
             return self._sorted(wanted)[0]
         node = self._root
