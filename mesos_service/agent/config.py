@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from mesos_service.agent.log_rotation import KEPT_MAX
 from mesos_service.agent.master_detector import read_master, some_address
 from mesos_service.configuration import absent
 from mesos_service.configuration.credentials import CredentialFlag, CredentialsFlag, read_credential
@@ -30,6 +31,7 @@ from mesos_service.configuration.forms import (
 )
 from mesos_service.configuration.security import SecurityFlags
 from mesos_service.configuration.units import Duration, Size
+from mesos_service.containers.rotation import Bound, Rotation
 from mesos_service.core.agent.state import AgentOptions
 from mesos_service.domain.attributes import Attribute, parse_attributes
 from mesos_service.domain.errors import ConfigurationError
@@ -86,6 +88,12 @@ def _check_reregistration(duration: Duration) -> Duration:
     if duration.seconds > REREGISTRATION_SECONDS_MAX:
         raise ValueError(f"it can be {REREGISTRATION_SECONDS_MAX} seconds at most")
     return duration
+
+
+def _check_not_empty(size: Size) -> Size:
+    if not size.octets:
+        raise ValueError("it has to be more than nothing")
+    return size
 
 
 def _check_environment(text: str) -> str:
@@ -198,6 +206,18 @@ class AgentConfig(SecurityFlags):
     executor_environment_variables: Annotated[FileTextFlag, AfterValidator(_check_environment)] | None = Field(
         None, description="Environment of executors, as a JSON object, in place of the agent's own."
     )
+    container_logger: Literal["sandbox", "logrotate", "org_apache_mesos_LogrotateContainerLogger"] = Field(
+        "sandbox", description="What becomes of stdout and stderr: files, or files that are rotated ('logrotate')."
+    )
+    container_logger_max_stdout_size: Annotated[SizeFlag, AfterValidator(_check_not_empty)] = Field(
+        Size.parse("10MB"), description="How large stdout may become before it is rotated."
+    )
+    container_logger_max_stderr_size: Annotated[SizeFlag, AfterValidator(_check_not_empty)] = Field(
+        Size.parse("10MB"), description="How large stderr may become before it is rotated."
+    )
+    container_logger_rotate: Annotated[int, Field(ge=0, le=KEPT_MAX)] = Field(
+        9, description="How many rotated files are kept of each."
+    )
     gc_delay: DurationFlag = Field(
         Duration.parse("1weeks"), description="How long sandboxes are kept at most; less, the fuller the disk is."
     )
@@ -300,6 +320,16 @@ class AgentConfig(SecurityFlags):
         """What executors find in their environment, or ``None`` for the agent's own."""
         text = self.executor_environment_variables
         return None if text is None else parse_environment(text)
+
+    def rotation(self) -> Rotation | None:
+        """Bounds on what containers write to files; ``None`` where there are none."""
+        if self.container_logger == "sandbox":
+            return None
+        kept = self.container_logger_rotate
+        return {
+            "stdout": Bound(self.container_logger_max_stdout_size.octets, kept),
+            "stderr": Bound(self.container_logger_max_stderr_size.octets, kept),
+        }
 
     def options(self) -> AgentOptions:
         """What the agent's core may know of the flags."""

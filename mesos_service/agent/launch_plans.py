@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
 
+from mesos_service.agent.log_rotation import rotation_for
 from mesos_service.agent.terminals import Size
 from mesos_service.agent.wishes import CannotBeHad, wishes_of
 from mesos_service.configuration.units import Duration
 from mesos_service.containers.command import Invocation, invocation, refuse_command
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan, Streams, UriSpec
+from mesos_service.containers.rotation import Rotation
 from mesos_service.core.effects import LaunchContainer
 from mesos_service.domain.containers import Wish
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
@@ -43,6 +45,8 @@ class LaunchSettings:
     """In place of :data:`PATH`."""
     executor_shutdown_grace_seconds: float = 5.0
     recovery_timeout_seconds: float = 900.0
+    rotation: Rotation | None = None
+    """Bounds on what containers write to files, where they are kept to any."""
     executor_reregistration_timeout_seconds: float = 2.0
     """What executors see as the longest pause between attempts to subscribe again (as in Mesos)."""
     provided: frozenset[Wish] = frozenset()
@@ -81,6 +85,11 @@ def plan_launch(
         wishes = wishes_of(container, settings.provided)
     except CannotBeHad as refusal:
         raise LaunchFailed(REASON_LAUNCH_FAILED, str(refusal)) from refusal
+    variables = environment(effect, agent_id, settings, sandbox, executor_sandbox)
+    try:
+        rotation_for(variables, settings.rotation or {})
+    except ValueError as refusal:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, str(refusal)) from refusal
     invoked = _invocation(command)
     # The built-in executor of task groups is a name to the containerizer: there is no container to nest in.
     parent = None if effect.executor.type is ExecutorType.DEFAULT else effect.parent
@@ -89,7 +98,7 @@ def plan_launch(
         argv=invoked.argv,
         program=invoked.program,
         missing_program_status=invoked.missing_program_status,
-        environment=environment(effect, agent_id, settings, sandbox, executor_sandbox),
+        environment=variables,
         sandbox=sandbox,
         resources=effect.resources,
         limits=_limits(effect),

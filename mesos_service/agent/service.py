@@ -25,6 +25,7 @@ from mesos_service.agent.garbage import SandboxGarbage
 from mesos_service.agent.isolators import make_isolators, runtime_dir
 from mesos_service.agent.kept import open_kept
 from mesos_service.agent.launch_plans import LaunchSettings
+from mesos_service.agent.log_rotation import LogRotation
 from mesos_service.agent.master_detector import make_detector
 from mesos_service.agent.master_link import MasterLink
 from mesos_service.agent.nested import NestedContainers
@@ -124,6 +125,8 @@ class AgentService:
             hide=self.sandboxes.hide,
         )
         self.metrics.add(self.garbage.metrics)
+        rotation = config.rotation()
+        self._rotation = None if rotation is None else LogRotation(self.containerizer, rotation)
         self.metrics.add(fetcher.metrics)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._background = Background(self.fail)
@@ -176,6 +179,7 @@ class AgentService:
             self.containerizer,
             self.sandboxes,
             LaunchSettings(
+                rotation=config.rotation(),
                 ip=info.ip,
                 port=info.port,
                 switch_user=config.switch_user and os.geteuid() == 0,
@@ -239,6 +243,8 @@ class AgentService:
         await self._recover()
         await self._server.start()
         self.garbage.start(self.sandboxes.in_use(), self.fail, self._kept.meta.former())
+        if self._rotation is not None:
+            self._rotation.start(self.fail)
         if self._owns_link:
             self._link.start(self.fail)
         log.info("Agent listens at %s:%d and offers %s", self.config.ip, self.port, self.state.total)
@@ -292,6 +298,8 @@ class AgentService:
     async def _hang_up(self) -> None:
         self._left = True
         await self.garbage.stop()
+        if self._rotation is not None:
+            await self._rotation.stop()
         self.driver.stop()
         self._link.detach(self._uplink)
         if self._owns_link:

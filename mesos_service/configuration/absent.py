@@ -163,7 +163,6 @@ AGENT: Final = _table(
     (
         "",
         (
-            "container_logger",
             "csi_plugin_config_dir",
             "disk_profile_adaptor",
             "frameworks_home",

@@ -101,3 +101,48 @@ def test_m_ag_14_tasks_share_a_download(tmp_path: Path, shop: Shop, cache: bool)
             assert found["containerizer/fetcher/task_fetches_succeeded"] == 5.0
 
     play(scenario)
+
+
+def sizes(sandbox: Path) -> dict[str, int]:
+    return {one.name: one.stat().st_size for one in sandbox.iterdir() if one.name.startswith("std")}
+
+
+def test_m_ag_28_files_rotate_and_tasks_may_say_how(tmp_path: Path) -> None:
+    flags = {
+        "container_logger": "logrotate",
+        "container_logger_max_stdout_size": "64KB",
+        "container_logger_rotate": 2,
+    }
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", **flags) as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            line = "while :; do head -c 10000 /dev/zero | tr '\\0' x; sleep 0.02; done"
+            own = {"CONTAINER_LOGGER_LOGROTATE_STDOUT_OPTIONS": "rotate 1", "CONTAINER_LOGGER_MAX_STDOUT_SIZE": "32KB"}
+            wrong = {"CONTAINER_LOGGER_MAX_STDOUT_SIZE": "much"}
+            offer = await framework.an_offer()
+            made = [
+                tasks.task(name, offer, NEEDS, line, environment=environment)
+                for name, environment in (("plain", {}), ("own", own), ("wrong", wrong))
+            ]
+            await framework.accept([offer], [tasks.launch(*made)], refuse_seconds=0)
+            told = await framework.reaches("wrong", "FAILED")
+            assert told.message is not None
+            assert "CONTAINER_LOGGER_MAX_STDOUT_SIZE: 'much' is not a size" in told.message
+            found = {}
+            for name in ("plain", "own"):
+                await framework.reaches(name, "STARTING", "RUNNING")
+                found[name] = next((tmp_path / "agent").glob(f"slaves/*/frameworks/*/executors/{name}/runs/latest"))
+            await until(lambda: set(sizes(found["plain"])) == {"stdout", "stdout.1", "stdout.2", "stderr"})
+            assert set(sizes(found["own"])) == {"stdout", "stdout.1", "stderr"}
+            # The next agent goes on with it.
+            await agent.kill()
+            before = (found["plain"] / "stdout.1").stat().st_ino
+            await agent.start()
+            await until(lambda: (found["plain"] / "stdout.1").stat().st_ino != before)
+            assert set(sizes(found["plain"])) == {"stdout", "stdout.1", "stdout.2", "stderr"}
+
+    play(scenario)

@@ -170,6 +170,7 @@ BEHAVIOURS: Final = {
     "M-AG-23": "Containers nested in containers, to any depth Mesos allows.",
     "M-AG-25": "What an operator decides of an agent outlives masters, connections and unreachability.",
     "M-AG-24": "Grace and registration time-outs of executors.",
+    "M-AG-28": "What tasks write is kept in files, which may be rotated.",
     "M-AG-29": "Tasks run as the users they name, with all of their groups.",
     "M-AG-30": "What containers use is what their control groups say.",
     "M-AG-33": "Under systemd, an agent that is restarted keeps its tasks.",
