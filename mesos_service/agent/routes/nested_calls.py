@@ -25,7 +25,7 @@ from mesos_service.http.operator_calls import Refused
 from mesos_service.wire import agent_operator as operator
 from mesos_service.wire import common
 from mesos_service.wire.agent_operator import ProcessIO, Response
-from mesos_service.wire.containers import CommandInfo, ContainerInfo
+from mesos_service.wire.containers import CommandInfo, ContainerInfo, LinuxInfo
 from mesos_service.wire.decode import read_agent_call
 from mesos_service.wire.encode import encode_message
 from mesos_service.wire.errors import WireError
@@ -154,9 +154,16 @@ def _command(command: CommandInfo | None, container: ContainerInfo | None) -> Co
     if command is None:
         raise Refused(400, "Expecting 'command' to be present")
     if container is not None:
-        shared = container.linux_info is None or container.linux_info.share_cgroups is not False
-        asked = (container.mesos is not None and container.mesos.image, container.docker, container.volumes)
-        if container.type != "MESOS" or any(asked) or not shared:
+        # It has what its parent has; whoever asks for something else is told, and not left to wonder.
+        asked = (
+            container.mesos is not None and container.mesos.image,
+            container.docker,
+            container.volumes,
+            container.rlimit_info,
+            any(info.name for info in container.network_infos),
+            container.linux_info not in (None, LinuxInfo(), LinuxInfo(share_cgroups=True)),
+        )
+        if container.type != "MESOS" or any(asked):
             raise Refused(400, "The provided ContainerInfo is not supported")
     return command
 

@@ -53,10 +53,9 @@ def test_m_ag_28_none_may_be_kept(sandbox: Path) -> None:
 
 
 def test_m_ag_28_a_task_that_writes_on_loses_nothing(sandbox: Path) -> None:
-    """On a file system that can take a range out of a file, such as this project is tested on."""
+    """On a file system that can take a range out of a file; on others only what was written in between is missing."""
     (sandbox / "probe").write_bytes(bytes(64 * KB))
-    if subprocess.run(["fallocate", "-c", "-o", "0", "-l", "4096", str(sandbox / "probe")], check=False).returncode:
-        pytest.xfail("this file system cannot take a range out of a file, and says so")
+    taken_out = subprocess.run(["fallocate", "-c", "-o", "0", "-l", "4096", str(sandbox / "probe")], check=False)
     (sandbox / "probe").unlink()
     count = 200_000
     program = f"import os\nfor number in range({count}): os.write(1, b'%07d\\n' % number)\n"
@@ -67,7 +66,11 @@ def test_m_ag_28_a_task_that_writes_on_loses_nothing(sandbox: Path) -> None:
     kept = sorted((one for one in names(sandbox) if one != "stdout"), key=lambda name: -int(name.rpartition(".")[2]))
     assert len(kept) > 2
     whole = b"".join((sandbox / name).read_bytes() for name in (*kept, "stdout"))
-    assert whole == b"".join(b"%07d\n" % number for number in range(count))
+    if taken_out.returncode == 0:
+        assert whole == b"".join(b"%07d\n" % number for number in range(count))
+    else:
+        numbers = [int(line) for line in whole.splitlines() if len(line) == 7]
+        assert numbers == sorted(set(numbers))
 
 
 @pytest.mark.parametrize("kind", ["link", "second name", "pipe", "directory"])
