@@ -96,3 +96,29 @@ def test_x53_an_unmodified_pymesos_executor_comes_back_to_the_next_agent(client_
             assert pid_of(framework, "t") == pid
 
     play(scenario)
+
+
+def test_m_op_03_and_m_op_04_pymesos_reserves_and_keeps_a_volume(client_python: Path, tmp_path: Path) -> None:
+    """M-AL-09, M-AL-10: it speaks of reservations in the older way, and is told of them in that way."""
+
+    async def run() -> tuple[int | None, list[dict[str, object]]]:
+        agent = AgentSpec(resources="cpus:4;mem:4096;disk:1024")
+        async with LocalCluster(agents=[agent], work_dir=tmp_path, master_port=0) as cluster:
+            process = await asyncio.create_subprocess_exec(
+                client_python,
+                CLIENTS / "pymesos_reserving.py",
+                cluster.master,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=sys.stderr.fileno(),
+            )
+            output, _ = await process.communicate()
+            return process.returncode, [json.loads(line) for line in output.splitlines()]
+
+    status, story = asyncio.run(asyncio.wait_for(run(), 90))
+    assert status == 0, story
+    [volume] = [one["volume"] for one in story if one["what"] == "offer"]
+    assert isinstance(volume, dict)
+    assert (volume["role"], volume["reservation"]) == ("keep", {"principal": "keeper"})
+    assert volume["disk"]["persistence"]["id"] == "kept"
+    assert "reservations" not in volume
+    assert not list(tmp_path.rglob("volumes/roles/keep/kept")), "what was destroyed is gone"
