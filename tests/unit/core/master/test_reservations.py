@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.messages import LaunchOperation
 from mesos_service.domain.frameworks import RESERVATION_REFINEMENT
+from mesos_service.domain.ids import Role
 from mesos_service.domain.operations import Create, Destroy, GrowVolume, Operation, Reserve, ShrinkVolume, Unreserve
 from mesos_service.domain.resource import Reservation, Resource, plain_key
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+from mesos_service.plugins.allocator import Quota
 from tests.unit.core.master.resource_world import (
     TOTAL,
     applied,
     ask,
     capable_agent,
     finish,
+    operate,
     reserved,
     states,
     told,
@@ -280,13 +282,44 @@ def test_m_op_05_an_agent_that_cannot_resize_is_not_asked_to() -> None:
     assert node.record.total.persistent_volumes() == volumes(40)
 
 
-def test_x36_what_is_reserved_is_in_the_allocators_total_and_in_nobodys_share() -> None:
-    """The books agree after every step, which ``World`` checks; here with what finishes and what is lost."""
+def test_x36_what_is_reserved_counts_for_the_quota_of_its_role_whoever_reserves_it() -> None:
+    """X37: the books of quota, which follow each step, are what adding up anew makes of them."""
     world, node, scheduler = begin()
-    [message] = applied(scheduler.accept(scheduler.offers, ask(Reserve(reserved("cpus:2;mem:64")))))
+    world.state.allocator.update_quota(Role("role"), Quota(limits={"cpus": 3000}))
+    world.state.allocator.update_quota(Role("ops"), Quota(limits={"cpus": 2000}))
+    ledger = world.state.allocator.ledger
+    assert isinstance(ledger, Ledger)
+
+    def books() -> tuple[dict[Role, dict[str, int]], dict[str, int]]:
+        consumed = {role: {k: v for k, v in one.items() if v} for role, one in ledger.quota.consumed.items()}
+        return consumed, {name: amount for name, amount in ledger.quota.free.items() if amount}
+
+    def agree() -> None:
+        before = books()
+        ledger._recount_quota()
+        assert books() == before
+
+    [message] = applied(scheduler.accept(scheduler.offers, ask(Reserve(reserved("cpus:2;mem:64;disk:64")))))
+    agree()
     finish(node, message)
     assert node.record.operations == {}
     world.settle()
-    node.lose_link()
-    info = replace(node.info, resources=node.record.total)
-    assert info.resources.reserved("role") == reserved("cpus:2;mem:64")
+    agree()
+    operate(world, node, Reserve(reserved("cpus:1", "ops")))
+    agree()
+    assert dict(world.state.allocator.quota_consumption(Role("ops"))) == {"cpus": 1000}
+    world.advance(6.0)
+    agree()
+    offer = next(one for one in scheduler.offers if one.resources.reserved())
+    task = task_info("t", node.agent_id, reserved("cpus:1;mem:32"))
+    scheduler.accept([offer], ask(Create(volumes(8))), LaunchOperation((task,)), refuse_seconds=0.0)
+    agree()
+    assert world.state.allocator.quota_consumption(Role("role"))["cpus"] == 2000
+    world.advance(1.0)
+    scheduler.accept(scheduler.offers, ask(Unreserve(reserved("cpus:1;mem:32"))), refuse_seconds=0.0)
+    agree()
+    node.update(scheduler, node.status("t", TaskState.FINISHED))
+    world.advance(1.0)
+    agree()
+    operate(world, node, Unreserve(reserved("cpus:1", "ops")))
+    agree()
