@@ -20,6 +20,7 @@ from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.tasks import TaskState
 from mesos_service.telemetry.counters import FactCounters, add_scalars, resource_gauges, short_name
+from mesos_service.telemetry.operation_counts import OperationCounts
 from mesos_service.telemetry.system import system_metrics
 
 Snapshot = dict[str, float]
@@ -106,6 +107,7 @@ class MasterMetrics:
 
     def __init__(self, sources: Iterable[Source] = ()) -> None:
         self._counters = FactCounters()
+        self._operations = OperationCounts()
         self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._events: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._uplink: defaultdict[type[link.Uplink], int] = defaultdict(int)
@@ -115,6 +117,7 @@ class MasterMetrics:
     def note(self, note: Note) -> None:
         """Count a fact of the core."""
         self._counters.note(note)
+        self._operations.note(note)
 
     def call(self, call_type: str, framework_id: FrameworkId | None) -> None:
         """Count a scheduler call that was understood, by Mesos' name of its type."""
@@ -133,6 +136,7 @@ class MasterMetrics:
         found = {
             **_master_gauges(state, now),
             **self._counters.named(MASTER_FACTS),
+            **self._operations.snapshot(state),
             **self._counters.terminal_updates("master/tasks", MASTER_TERMINAL),
             **self._messages(),
             **self._reasons(),

@@ -104,15 +104,9 @@ def on_update(turn: Turn, agent: Agent, message: UpdateOperation) -> None:
         # It was acknowledged, and that has not reached the agent yet; when it registers again it says so itself.
         turn.note("operation.unknown", agent_id=agent.agent_id)
         return
+    if record.status.state != message.status.state:
+        _note(turn, "operation.updated", record, message.status.state)
     record.status = message.status
-    turn.note(
-        "operation.updated",
-        agent_id=agent.agent_id,
-        framework_id=record.framework_id or "",
-        operation_id=record.operation_id or "",
-        type=name_of(record.operation),
-        state=message.status.state,
-    )
     if message.status.uuid is None:
         forget(turn.state, agent, record)
         return
@@ -129,7 +123,7 @@ def compare(turn: Turn, agent: Agent, reports: Iterable[OperationReport]) -> Non
     for record in [one for uuid, one in agent.operations.items() if uuid not in reported]:
         forget(state, agent, record)
         if record.status.state == "OPERATION_PENDING":
-            turn.note("operation.dropped", agent_id=agent.agent_id, operation_id=record.operation_id or "")
+            _note(turn, "operation.dropped", record, "OPERATION_DROPPED")
             _tell(turn, record, "OPERATION_DROPPED", "The agent has not received the operation")
     for report in reported.values():
         known = agent.operations.get(report.uuid)
@@ -158,10 +152,9 @@ def lose_agent(turn: Turn, agent: Agent, unreachable: bool) -> None:
     for record in list(agent.operations.values()):
         forget(turn.state, agent, record)
         if record.status.state not in TERMINAL_STATES:
-            if unreachable:
-                _tell(turn, record, "OPERATION_UNREACHABLE", "The agent is unreachable")
-            else:
-                _tell(turn, record, "OPERATION_GONE_BY_OPERATOR", "The agent is gone")
+            state: OperationState = "OPERATION_UNREACHABLE" if unreachable else "OPERATION_GONE_BY_OPERATOR"
+            _note(turn, "operation.lost", record, state)
+            _tell(turn, record, state, "The agent is unreachable" if unreachable else "The agent is gone")
 
 
 # -- from frameworks -----------------------------------------------------------------------------------------
@@ -229,6 +222,17 @@ def _latest(operation_id: OperationId, record: OperationRecord) -> UpdateOperati
 
 
 # -- within --------------------------------------------------------------------------------------------------
+
+
+def _note(turn: Turn, fact: str, record: OperationRecord, state: OperationState) -> None:
+    turn.note(
+        fact,
+        agent_id=record.agent_id,
+        framework_id=record.framework_id or "",
+        operation_id=record.operation_id or "",
+        type=name_of(record.operation),
+        state=state,
+    )
 
 
 def _pass_on(turn: Turn, record: OperationRecord) -> None:

@@ -12,9 +12,11 @@ from mesos_service.core.agent.state import AgentOptions, AgentState, Executor, E
 from mesos_service.core.agent.state import Framework as AgentFramework
 from mesos_service.core.agent.state import Task as AgentTask
 from mesos_service.core.allocation import kernel
-from mesos_service.core.effects import Note
+from mesos_service.core.effects import MasterEffect, Note
+from mesos_service.core.link import OperationStatus, UpdateOperation
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState, Task
+from mesos_service.core.messages import UnsupportedOperation
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
@@ -31,9 +33,12 @@ from mesos_service.domain.ids import (
     TaskId,
 )
 from mesos_service.domain.offers import Offer
+from mesos_service.domain.operations import Create, Reserve
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
 from mesos_service.telemetry.metrics import AgentMetrics, MasterMetrics
+from tests.unit.core.master.resource_world import applied, ask, capable_agent, finish, reserved, volumes
+from tests.unit.core.master.world import World, only
 
 F1, A1, T1 = FrameworkId("m-0000"), AgentId("m-S0"), TaskId("t1")
 TOTAL = Resources.parse("cpus:4;mem:4096;disk:8192;ports:[31000-32000]")
@@ -218,3 +223,32 @@ def test_m_om_03_an_agent_counts_its_own() -> None:
         "slave/tasks_finished": 0.0,
     }
     assert {name: found.get(name) for name in expected} == expected
+
+
+def test_m_om_03_operations_are_counted_by_kind_and_by_what_became_of_them() -> None:
+    """Once each, however often an agent repeats itself; the names are Mesos'."""
+    world = World()
+    node = capable_agent(world)
+    scheduler = world.framework()
+    world.settle()
+    metrics = MasterMetrics()
+
+    def count(effects: list[MasterEffect]) -> list[MasterEffect]:
+        for note in only(effects, Note):
+            metrics.note(note)
+        return effects
+
+    asked = [ask(Reserve(reserved("disk:64")), "op"), ask(Create(volumes(8))), ask(Create(volumes(8)))]
+    reserve, _ = applied(count(scheduler.accept(scheduler.offers, *asked, UnsupportedOperation("CREATE_DISK"))))
+    count(finish(node, reserve))
+    status = OperationStatus(state="OPERATION_FINISHED", uuid=world.uuid())
+    count(node.say(UpdateOperation(uuid=reserve.uuid, status=status)))
+    found = metrics.snapshot(world.state, world.now)
+    named = {name: found[f"master/operations/{name}"] for name in ("finished", "error", "pending", "total")}
+    assert named == {"finished": 1.0, "error": 2.0, "pending": 1.0, "total": 4.0}
+    assert (found["master/operations/reserve/finished"], found["master/operations/create/pending"]) == (1.0, 1.0)
+    assert (found["master/operations/create/error"], found["master/operations/create_disk/error"]) == (1.0, 1.0)
+    node.lose_link()
+    count(node.come_back())
+    found = metrics.snapshot(world.state, world.now)
+    assert (found["master/operations/create/dropped"], found["master/operations/pending"]) == (1.0, 0.0)
