@@ -39,7 +39,8 @@ from mesos_service.domain.resources_text import parse_resources
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.http.dialing import HTTPS, PLAIN, Dialing
 from mesos_service.http.tls import TlsFiles, client_context, server_context
-from mesos_service.plugins.loader import ISOLATORS, load
+from mesos_service.plugins.loader import ISOLATORS, Place, load
+from mesos_service.plugins.manifest import read_manifest
 
 PORT: Final = 5051
 ALL_CGROUPS: Final = "cgroups/all"
@@ -272,7 +273,14 @@ class AgentConfig(SecurityFlags):
         " when it changes.",
     )
 
-    modules_dir: str | None = Field(None, description="Folders with modules of your own, separated by commas.")
+    modules_dir: str | None = Field(
+        None, description="Folders with modules of your own, and manifests (*.json), separated by commas."
+    )
+    modules: FileTextFlag | None = Field(
+        None,
+        description="A manifest in Mesos' form, or file:///path of one: which modules are in which files, and their"
+        " parameters. Not with --modules_dir.",
+    )
     logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @model_validator(mode="after")
@@ -308,9 +316,13 @@ class AgentConfig(SecurityFlags):
         """Names of the isolators, in order."""
         return split_list(self.isolation)
 
-    def modules_dirs(self) -> tuple[Path, ...]:
-        """The folders of ``--modules_dir``, in order."""
-        return tuple(map(Path, split_list(self.modules_dir or "")))
+    def modules_dirs(self) -> tuple[Place, ...]:
+        """The folders of ``--modules_dir``, in order, or what ``--modules`` says; raises ``ConfigurationError``."""
+        if self.modules is None:
+            return tuple(map(Path, split_list(self.modules_dir or "")))
+        if self.modules_dir is not None:
+            raise ConfigurationError("--modules and --modules_dir exclude each other (Mesos' rule)")
+        return (read_manifest(self.modules, "--modules"),)
 
     def parsed_attributes(self) -> tuple[Attribute, ...]:
         """The attributes, in the order written."""

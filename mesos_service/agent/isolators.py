@@ -10,7 +10,7 @@ from mesos_service.agent.config import ALL_CGROUPS, IN_ALL_CGROUPS, AgentConfig
 from mesos_service.configuration.units import Duration
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.isolator import Host, Isolator
-from mesos_service.plugins.loader import ISOLATORS, available, load, read_config
+from mesos_service.plugins.loader import ISOLATORS, available, load, parameters_of, read_config
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ def _all_cgroups(config: AgentConfig, host: Host) -> list[Isolator]:
 
 def _make(name: str, config: AgentConfig, host: Host) -> Isolator:
     kind = load(ISOLATORS, name, config.modules_dirs())
-    return kind(host, read_config(kind, _flags_for(kind, config)))
+    parameters = parameters_of(name, config.modules_dirs())
+    return kind(host, read_config(kind, {**_flags_for(kind, config), **parameters}))
 
 
 def runtime_dir(config: AgentConfig) -> Path:

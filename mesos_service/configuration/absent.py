@@ -35,7 +35,7 @@ _BOTH: Final = (
     (_NO_AUTHORIZATION, ("acls",)),
     (_NO_LOOKUP, ("hostname_lookup", "ip_discovery_command")),
     (_LOGS, ("external_log_file", "initialize_driver_logging", "log_dir", "logbufsecs", "quiet")),
-    (_MODULES, ("hooks", "modules")),
+    (_MODULES, ("hooks",)),
     ("", ("domain", "firewall_rules", "memory_profiling")),
 )
 

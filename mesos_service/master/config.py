@@ -37,7 +37,8 @@ from mesos_service.domain.values import to_milli
 from mesos_service.election.url import ZooKeeperUrl, read_url
 from mesos_service.http.tls import TlsFiles, server_context
 from mesos_service.plugins.allocator import Allocator, SorterKind
-from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, available, load
+from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, Place, available, load, parameters_of
+from mesos_service.plugins.manifest import read_manifest
 from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.registrar.url import FILE_NAME, IN_MEMORY, check_registry, file_url
 
@@ -292,7 +293,14 @@ class MasterConfig(SecurityFlags):
     whitelist: Path | None = Field(
         None, description="File with the hosts that may be offered, one a line; read again every 5 seconds."
     )
-    modules_dir: str | None = Field(None, description="Folders with modules of your own, separated by commas.")
+    modules_dir: str | None = Field(
+        None, description="Folders with modules of your own, and manifests (*.json), separated by commas."
+    )
+    modules: FileTextFlag | None = Field(
+        None,
+        description="A manifest in Mesos' form, or file:///path of one: which modules are in which files, and their"
+        " parameters. Not with --modules_dir.",
+    )
     logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @model_validator(mode="before")
@@ -328,9 +336,13 @@ class MasterConfig(SecurityFlags):
         """Where masters contend, if they do."""
         return None if self.zk is None else ZooKeeperUrl.parse(self.zk)
 
-    def modules_dirs(self) -> tuple[Path, ...]:
-        """The folders of ``--modules_dir``, in order."""
-        return tuple(map(Path, split_list(self.modules_dir or "")))
+    def modules_dirs(self) -> tuple[Place, ...]:
+        """The folders of ``--modules_dir``, in order, or what ``--modules`` says; raises ``ConfigurationError``."""
+        if self.modules is None:
+            return tuple(map(Path, split_list(self.modules_dir or "")))
+        if self.modules_dir is not None:
+            raise ConfigurationError("--modules and --modules_dir exclude each other (Mesos' rule)")
+        return (read_manifest(self.modules, "--modules"),)
 
     def role_weights(self) -> dict[Role, float]:
         """Weights by role; roles not named weigh 1."""
@@ -375,7 +387,11 @@ class MasterConfig(SecurityFlags):
         """The modules of ``--offer_filters``, by name; raises ``ConfigurationError``."""
         if self.offer_filters is None:
             return {one.name: load(OFFER_FILTERS, one.name) for one in available(OFFER_FILTERS)}
-        kinds = [load(OFFER_FILTERS, name, self.modules_dirs()) for name in split_list(self.offer_filters)]
+        names = split_list(self.offer_filters)
+        kinds = [load(OFFER_FILTERS, name, self.modules_dirs()) for name in names]
+        for name in names:
+            if parameters_of(name, self.modules_dirs()):
+                raise ConfigurationError(f"The offer filter '{name}' takes its parameters from frameworks alone.")
         return {kind.name: kind for kind in kinds}
 
     def shadow_kind(self) -> type[Allocator] | None:

@@ -34,8 +34,8 @@ from mesos_service.master.outlets import MasterOutlets
 from mesos_service.master.scheduler_api import SchedulerApi
 from mesos_service.master.time_limit import TimeLimit
 from mesos_service.master.whitelist import Whitelist
-from mesos_service.plugins.allocator import AllocatorOptions
-from mesos_service.plugins.loader import ALLOCATORS, load
+from mesos_service.plugins.allocator import Allocator, AllocatorOptions
+from mesos_service.plugins.loader import ALLOCATORS, load, parameters_of, read_config
 from mesos_service.registrar.factory import make_registrar
 from mesos_service.registrar.interface import PersistedCallback, Registrar
 from mesos_service.registrar.url import IN_MEMORY
@@ -67,9 +67,15 @@ def make_allocator(config: MasterConfig, watch: Watch | None = None) -> Guard:
         framework_sorter=config.framework_sorter,
         filter_gpu_resources=config.filter_gpu_resources,
     )
-    module = load(ALLOCATORS, config.allocator, config.modules_dirs())(options)
+
+    def make(kind: type[Allocator], name: str) -> Allocator:
+        return kind(options, read_config(kind, parameters_of(name, config.modules_dirs())))
+
+    module = make(load(ALLOCATORS, config.allocator, config.modules_dirs()), config.allocator)
     shadow = config.shadow_kind()
-    return Guard(module, watch) if shadow is None else Followed(module, Shadow(Guard(shadow(options), watch)), watch)
+    if shadow is None:
+        return Guard(module, watch)
+    return Followed(module, Shadow(Guard(make(shadow, config.shadow_allocator or ""), watch)), watch)
 
 
 def make_contender(config: MasterConfig, description: MasterInfo) -> Contender:
@@ -87,18 +93,20 @@ class MasterService:
         self.config = config
         self.clock = Clock()
         self.started_at = self.clock()
+        limit = config.allocator_timeout
+        self._time_limit = None if limit is None else TimeLimit(limit.seconds)
+        # Before anything is opened: what is wrong with a module is said without leaving something behind.
+        allocator = make_allocator(config, self._time_limit)
         self._listener = bind(config.ip, config.port)
         self.port: int = self._listener.getsockname()[1]
         self.hostname = config.shown_hostname()
         self._spans = open_exporter("mesos-master")
         spans = [] if self._spans is None else [self._spans.counts]
         self.metrics = MasterMetrics([self._stream_overruns, self._registrar_timings, self._shadow_counts, *spans])
-        limit = config.allocator_timeout
-        self._time_limit = None if limit is None else TimeLimit(limit.seconds)
         self.state = MasterState(
             master_id=MasterId(str(uuid.uuid4())),
             options=config.options(tracing=self._spans is not None),
-            allocator=make_allocator(config, self._time_limit),
+            allocator=allocator,
             random=random.Random(os.urandom(32)),
             started_at=self.started_at,
             weights=config.role_weights(),

@@ -29,9 +29,13 @@ import mesos_service
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.allocator import Allocator
 from mesos_service.plugins.isolator import Isolator
+from mesos_service.plugins.manifest import Listed, Manifest, by_name, read_manifests
 from mesos_service.plugins.offer_filter import OfferFilter
 
 T = TypeVar("T")
+
+Place = str | Path | Manifest
+"""A folder with modules, or what ``--modules`` says."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def builtin_modules_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "modules"
 
 
-def available(kind: Kind[Any], modules_dirs: Sequence[str | Path] = ()) -> list[Found]:
+def available(kind: Kind[Any], modules_dirs: Sequence[Place] = ()) -> list[Found]:
     """All modules of ``kind``, in the order in which places are searched, by name within one place.
 
     Raises :class:`ConfigurationError` when one of ``modules_dirs`` is no directory, and when two modules have one
@@ -97,13 +101,16 @@ def available(kind: Kind[Any], modules_dirs: Sequence[str | Path] = ()) -> list[
     return list(found.values())
 
 
-def load(kind: Kind[T], name: str, modules_dirs: Sequence[str | Path] = ()) -> type[T]:
+def load(kind: Kind[T], name: str, modules_dirs: Sequence[Place] = ()) -> type[T]:
     """Import the module called ``name`` and return its class, checked against the interface of its kind.
 
     Raises :class:`ConfigurationError`. A module file is imported once, and again only when it has changed.
     """
     wanted = _file_name(kind.aliases.get(name, name))
     known = available(kind, modules_dirs)
+    listed = _listed(modules_dirs).get(name)
+    if listed is not None:
+        return _load_listed(kind, listed, [one for one in known if _file_name(one.name) == wanted])
     for found in known:
         if _file_name(found.name) == wanted:
             break
@@ -116,6 +123,12 @@ def load(kind: Kind[T], name: str, modules_dirs: Sequence[str | Path] = ()) -> t
         module_class = _load_entry_point(kind, found.origin)
     check(kind, module_class, found.name)
     return module_class
+
+
+def parameters_of(name: str, modules_dirs: Sequence[Place] = ()) -> Mapping[str, str]:
+    """What a manifest says of the module called ``name`` (M-MO-01)."""
+    listed = _listed(modules_dirs).get(name)
+    return {} if listed is None else listed.parameters
 
 
 def load_file(kind: Kind[T], file: Path) -> type[T] | None:
@@ -192,14 +205,39 @@ def _file_name(name: str) -> str:
     return name.replace("/", "_")
 
 
-def _candidates(kind: Kind[Any], modules_dirs: Sequence[str | Path]) -> Iterator[Found]:
+def _candidates(kind: Kind[Any], modules_dirs: Sequence[Place]) -> Iterator[Found]:
     yield from _in_folder(builtin_modules_dir() / kind.folder)
     for directory in modules_dirs:
+        if isinstance(directory, Manifest):
+            continue
         if not Path(directory).is_dir():
             raise ConfigurationError(f"--modules_dir: '{directory}' is not a directory.")
         yield from _in_folder(Path(directory) / kind.folder)
     for entry_point in sorted(entry_points(group=f"mesos_service.{kind.folder}"), key=lambda one: one.name):
         yield Found(entry_point.name, entry_point)
+
+
+def _listed(modules_dirs: Sequence[Place]) -> dict[str, Listed]:
+    """Modules of manifests, those in folders included."""
+    manifests: list[Manifest] = []
+    for place in modules_dirs:
+        manifests += [place] if isinstance(place, Manifest) else read_manifests(Path(place))
+    return by_name(manifests)
+
+
+def _load_listed(kind: Kind[T], listed: Listed, others: Sequence[Found]) -> type[T]:
+    if others:
+        raise ConfigurationError(
+            f"There are two {kind.folder} of one name: {others[0]} and {listed.name} ({listed.file}). Rename one of"
+            " them."
+        )
+    classes = _classes_in(kind, _import_file(kind, listed.file))
+    for one in classes:
+        if getattr(one, "name", None) == listed.name:
+            check(kind, one, listed.name)
+            return one
+    names = ", ".join(str(getattr(one, "name", one.__name__)) for one in classes) or "none"
+    raise ConfigurationError(f"{listed.file} has no {kind.singular} '{listed.name}'; it has: {names}.")
 
 
 def _in_folder(folder: Path) -> Iterator[Found]:

@@ -291,6 +291,10 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
     flags = MasterConfig.load({"cluster": "golden", "work_dir": "/tmp/m", "root_submissions": "false"}).as_flags()
 
     assert flags == {
+        "allocator_timeout": "10secs",
+        "revocation": "false",
+        "revocation_delay": "30secs",
+        "revocation_grace": "30secs",
         "agent_ping_timeout": "15secs",
         "agent_reregister_timeout": "10mins",
         "allocation_interval": "1secs",
