@@ -20,6 +20,9 @@ FIND_SECONDS_MAX: Final = 2.0
 class Masters(Protocol):
     """Those that may lead."""
 
+    names_leader: bool
+    """Whether :meth:`addresses` says who leads, and not only who may know it."""
+
     def start(self) -> None:
         """Begin to look; on the loop that all else is called on."""
 
@@ -40,6 +43,8 @@ class Masters(Protocol):
 class NamedMasters:
     """``host:port``, or several separated by commas."""
 
+    names_leader = False
+
     def __init__(self, masters: str) -> None:
         self._addresses = tuple(Address.parse(one.strip(), DEFAULT_PORT) for one in masters.split(","))
 
@@ -58,6 +63,8 @@ class NamedMasters:
 
 class DetectedMasters:
     """The leader under ``zk://[user:password@]host:port,.../path``."""
+
+    names_leader = True
 
     def __init__(self, url: str) -> None:
         self._url = ZooKeeperUrl.parse(read_url(url))

@@ -242,15 +242,36 @@ class Scheduler:
             subscribe = self._succession.ask(subscribe)
         call = wire.Call(framework_id=self.framework_info.id, type="SUBSCRIBE", subscribe=subscribe)
         known = await self._masters.addresses()
-        # The last leader first: it is nearly always still the one.
-        last = () if self._leader is None else (self._leader,)
-        subscription = await open_any(dict.fromkeys((*last, *known)), PATH, encode_message(call), self.dialing)
+        # Where nobody says who leads, the last leader first: it is nearly always still the one. Where somebody does, no
+        # other: one that is frozen takes the connection, and says nothing for as long as it may.
+        last = () if self._leader is None or self._masters.names_leader else (self._leader,)
+        opening = asyncio.create_task(
+            open_any(dict.fromkeys((*last, *known)), PATH, encode_message(call), self.dialing)
+        )
+        subscription = await self._while_it_leads(opening)
         subscription.silence_seconds_max = HEARTBEATS_MISSED_MAX * HEARTBEAT_SECONDS
         self._leader = subscription.address
         self._subscription = subscription
         if self._stopped.is_set():
             subscription.close()
         return subscription
+
+    async def _while_it_leads(self, opening: asyncio.Task[Subscription]) -> Subscription:
+        """What comes of ``opening``; raises ``ConnectionFault`` as soon as another master leads."""
+        news = asyncio.create_task(self._masters.news())
+        try:
+            await asyncio.wait((opening, news), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            superseded = news.done()
+            news.cancel()
+            if superseded or not opening.done():
+                opening.cancel()
+                await asyncio.wait((opening,))
+        if not superseded:
+            return opening.result()
+        if not opening.cancelled() and opening.exception() is None:
+            opening.result().close()
+        raise ConnectionFault("another master leads now")
 
     async def _handle_all(self, subscription: Subscription, backoff: Backoff) -> str:
         """Handle events until the stream ends; returns why it did."""

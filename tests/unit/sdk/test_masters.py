@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 
@@ -18,11 +19,20 @@ from tests.unit.sdk.fake_server import Answer, FakeServer, fake_master
 from tests.unit.sdk.test_scheduler import Recording, in_loop, running
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """A leader that is no server of the test's."""
+
+    address: str
+
+
 class Oracle:
     """Masters as the test says."""
 
+    names_leader = True
+
     def __init__(self) -> None:
-        self.leader: FakeServer | None = None
+        self.leader: FakeServer | Elsewhere | None = None
         self.stopped = False
         self.awaited = asyncio.Event()
         self._changed = asyncio.Event()
@@ -121,6 +131,27 @@ def test_a_master_that_does_not_answer_subscribe_is_frozen(monkeypatch: pytest.M
             host, port = listener.getsockname()
             with pytest.raises(ConnectionFault, match=r"did not answer within 0\.2 s"):
                 await Subscription.open(Address(host, port), "/api/v1/scheduler", b"{}")
+
+    in_loop(test())
+
+
+def test_x22_a_leader_that_is_frozen_keeps_no_scheduler_from_the_next_one() -> None:
+    """Its kernel takes the connection, and nobody answers: whoever waits there is away for as long."""
+
+    async def test() -> None:
+        async with fake_master() as master:
+            with bind("127.0.0.1", 0) as frozen:
+                scheduler = Recording("unused:1")
+                scheduler._masters = oracle = Oracle()
+                oracle.leader = Elsewhere(f"127.0.0.1:{frozen.getsockname()[1]}")
+                async with running(scheduler):
+                    await oracle.awaited.wait()
+                    oracle.say(master)
+                    await scheduler.heard("subscribed")
+                    # Nor when it was this scheduler's own leader.
+                    scheduler._leader = Address.parse(f"127.0.0.1:{frozen.getsockname()[1]}", 5050)
+                    master.end_stream()
+                    await scheduler.heard("subscribed", 2)
 
     in_loop(test())
 
