@@ -71,7 +71,6 @@ MASTER: Final = _table(
     (
         "",
         (
-            "max_operator_event_stream_subscribers",
             "publish_per_framework_metrics",
             "require_agent_domain",
         ),

@@ -32,7 +32,7 @@ CallT = TypeVar("CallT", bound=msgspec.Struct)
 
 _JSON: Final = (HeaderName(b"Content-Type"), JSON.encode())
 _PROTOBUF: Final = (HeaderName(b"Content-Type"), PROTOBUF.encode())
-_NOT_ACCEPTABLE: Final = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'"
+NOT_ACCEPTABLE: Final = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'"
 _NOT_IMPLEMENTED: Final = "501 Not Implemented."
 
 
@@ -92,7 +92,7 @@ class OperatorCalls(ABC, Generic[CallT]):
             answer = await self.answer(call, scope.get(PRINCIPAL))
             content_type = negotiate_answer(posted.headers.accept)
             if isinstance(answer, msgspec.Struct) and content_type is None:
-                raise Refused(406, _NOT_ACCEPTABLE)
+                raise Refused(406, NOT_ACCEPTABLE)
         except (WireError, Refused) as refusal:
             # Plain text even where there is none: so was it recorded.
             await respond(send, refusal.status, refusal.text.encode(), (TEXT,))

@@ -279,6 +279,10 @@ class MasterConfig(SecurityFlags):
     max_completed_tasks_per_framework: CountFlag = Field(1000, description="Completed tasks kept per framework.")
     max_unreachable_tasks_per_framework: CountFlag = Field(1000, description="Unreachable tasks kept per framework.")
 
+    max_operator_event_stream_subscribers: CountFlag = Field(
+        1000, description="Operators that may be subscribed at once; one more takes the place of the oldest."
+    )
+
     credentials: CredentialsFlag | None = Field(
         None,
         description="File with the principals and secrets of frameworks, agents and operators, as JSON or a line each;"

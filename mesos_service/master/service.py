@@ -30,6 +30,7 @@ from mesos_service.master.description import describe_master
 from mesos_service.master.driver import MasterDriver
 from mesos_service.master.leader_gate import LeaderGate
 from mesos_service.master.leadership import Leadership
+from mesos_service.master.operator_events import OperatorEvents
 from mesos_service.master.outlets import MasterOutlets
 from mesos_service.master.scheduler_api import SchedulerApi
 from mesos_service.master.time_limit import TimeLimit
@@ -115,11 +116,14 @@ class MasterService:
             self.state.master_id, config.advertise_ip or config.ip, config.advertise_port or self.port, self.hostname
         )
         self.outlets = MasterOutlets(self.state, self.description, self.metrics.event)
+        self.operator_events = OperatorEvents(
+            self.state, self.outlets.backlog, config.max_operator_event_stream_subscribers
+        )
         self._ended: asyncio.Future[int] | None = None
         self.driver = MasterDriver(
             self.state,
             self.outlets,
-            Observers("master", self.metrics, self._spans),
+            Observers("master", self.metrics, self._spans, self.operator_events.note),
             self._make_registrar,
             self._on_exit,
             self._on_defect,
@@ -158,7 +162,7 @@ class MasterService:
 
     def _stream_overruns(self) -> Mapping[str, float]:
         """Streams that were given up because their reader was too slow (N17); Mesos has no such metric."""
-        return {"master/stream_overruns": float(self.outlets.overruns)}
+        return {"master/stream_overruns": float(self.outlets.overruns + self.operator_events.overruns)}
 
     def _shadow_counts(self) -> Mapping[str, float]:
         shadow = shadow_of(self.state)
@@ -231,6 +235,7 @@ class MasterService:
         await self.leadership.stop()
         for stream in [*self.outlets.scheduler_streams.values(), *self.outlets.links.values()]:
             stream.close()
+        self.operator_events.close()
         await self._server.stop()
         await self.close()
 

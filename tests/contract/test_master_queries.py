@@ -19,8 +19,10 @@ from mesos_service.domain.attributes import Attribute
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.resources import Resources
 from mesos_service.http.asgi import Application
+from mesos_service.http.held_stream import Backlog
 from mesos_service.http.paths import MesosPaths
 from mesos_service.master.app import OWN_PATHS, build_fastapi
+from mesos_service.master.operator_events import OperatorEvents
 from mesos_service.master.routes import legacy
 from mesos_service.telemetry.metrics import MasterMetrics
 from mesos_service.wire.agents import MasterInfo
@@ -59,6 +61,7 @@ class Service:
         self.description = MasterInfo(id="m", ip=1, port=5050, hostname="h", pid="master@h:5050")
         self.metrics = MasterMetrics()
         self.flags: Mapping[str, str] = {"port": "5050"}
+        self.operator_events = OperatorEvents(state, Backlog(), 10)
 
     def clock(self) -> float:
         return 100.0

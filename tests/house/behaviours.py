@@ -115,6 +115,7 @@ BEHAVIOURS: Final = {
     "M-OM-01": "The master's health, version, flags and itself.",
     "M-OM-02": "The master's state, whole and in parts, in agreement.",
     "M-OM-03": "The master's metrics.",
+    "M-OM-06": "Operators are told what there is, and from then on what changes.",
     "M-OM-07": "Weights are read and changed by call.",
     "M-OM-08": "Quota is read and changed by call: guarantees and limits, all of a call or nothing.",
     "M-OM-09": "Operators reserve and unreserve what nobody uses.",

@@ -7,8 +7,9 @@ from typing import Final
 
 from mesos_service.core.effects import Reply
 from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.http.asgi import CallHeaders, Receive, Send
 from mesos_service.http.build import build_info
-from mesos_service.http.operator_calls import ACCEPTED, OperatorCalls, Refused, Said, not_had
+from mesos_service.http.operator_calls import ACCEPTED, NOT_ACCEPTABLE, OperatorCalls, Refused, Said, not_had
 from mesos_service.master.routes.reads import MasterReads
 from mesos_service.master.routes.resource_calls import asked_by
 from mesos_service.master.routes.writes import (
@@ -32,6 +33,7 @@ from mesos_service.wire.render import maintenance
 from mesos_service.wire.render import master_v1 as render
 from mesos_service.wire.render.common_v1 import flags, metrics
 from mesos_service.wire.render.operations import operations_of_master
+from mesos_service.wire.streams import negotiate
 
 
 def _health(service: MasterReads) -> Response:
@@ -208,7 +210,7 @@ _OPERATIONS: Final = (
     "GROW_VOLUME",
     "SHRINK_VOLUME",
 )
-CALLS: Final = (*_READS, *_WRITES, *_OPERATIONS, "LIST_FILES", "READ_FILE")
+CALLS: Final = (*_READS, *_WRITES, *_OPERATIONS, "LIST_FILES", "READ_FILE", "SUBSCRIBE")
 """What this version has of Mesos' calls."""
 
 
@@ -220,6 +222,15 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
 
     def read(self, body: bytes, content_type: str | None) -> operator.Call:
         return read_operator_call(body, content_type)
+
+    async def streamed(self, call: operator.Call, headers: CallHeaders, receive: Receive, send: Send) -> bool:
+        if call.type != "SUBSCRIBE":
+            return False
+        encoding = negotiate(headers.accept)
+        if encoding is None:
+            raise Refused(406, NOT_ACCEPTABLE)
+        await self._service.operator_events.serve(encoding, receive, send)
+        return True
 
     async def answer(self, call: operator.Call, principal: str | None) -> Response | Said | None:
         read = _READS.get(call.type or "")

@@ -43,7 +43,7 @@ def get_state(state: MasterState) -> operator.ResponseGetState:
 
 def get_agents(state: MasterState) -> operator.ResponseGetAgents:
     return operator.ResponseGetAgents(
-        agents=tuple(_agent(state, agent) for agent in state.agents.values()),
+        agents=tuple(agent_v1(state, agent) for agent in state.agents.values()),
         recovered_agents=tuple(
             msgspec.structs.replace(agent_to_wire(replace(info, agent_id=agent_id)), checkpoint=info.checkpoint)
             for agent_id, info in state.recovered.items()
@@ -51,7 +51,7 @@ def get_agents(state: MasterState) -> operator.ResponseGetAgents:
     )
 
 
-def _agent(state: MasterState, agent: Agent) -> operator.ResponseGetAgentsAgent:
+def agent_v1(state: MasterState, agent: Agent) -> operator.ResponseGetAgentsAgent:
     info, found = agent.info, state.deactivated.get(agent.agent_id)
     drain = drain_info_to_wire(found)
     return operator.ResponseGetAgentsAgent(

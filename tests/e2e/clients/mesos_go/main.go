@@ -225,9 +225,15 @@ func runExecutor(ctx context.Context, codecName string) {
 
 func runOperator(ctx context.Context, masterAddress, agentAddress, codecName string) {
 	toMaster := httpmaster.NewSender(client("http://"+masterAddress+"/api/v1", codecName).Send)
-	for _, call := range []*master.Call{mastercalls.GetHealth(), mastercalls.GetVersion(), mastercalls.GetFlags(),
-		mastercalls.GetMetrics(nil), mastercalls.GetState(), mastercalls.GetAgents(), mastercalls.GetFrameworks(),
-		mastercalls.GetExecutors(), mastercalls.GetTasks(), mastercalls.GetRoles(), mastercalls.GetMaster()} {
+	masterCalls := []*master.Call{mastercalls.GetHealth(), mastercalls.GetVersion(), mastercalls.GetFlags(),
+		mastercalls.GetMetrics(nil), mastercalls.GetFrameworks(), mastercalls.GetExecutors(), mastercalls.GetTasks(),
+		mastercalls.GetRoles(), mastercalls.GetMaster()}
+	// It is older than some capabilities of agents, and its JSON, unlike its protobuf, stumbles over their names.
+	knowsAgents := codecName == codecs.NameProtobuf
+	if knowsAgents {
+		masterCalls = append(masterCalls, mastercalls.GetState(), mastercalls.GetAgents())
+	}
+	for _, call := range masterCalls {
 		response, err := toMaster.Send(ctx, mastercalls.NonStreaming(call))
 		must(err)
 		var answer master.Response
@@ -235,6 +241,15 @@ func runOperator(ctx context.Context, masterAddress, agentAddress, codecName str
 		response.Close()
 		tell("master", told{"type": answer.GetType().String(), "agents": len(answer.GetGetAgents().GetAgents()),
 			"metrics": len(answer.GetGetMetrics().GetMetrics())})
+	}
+	if knowsAgents {
+		response, err := toMaster.Send(ctx, mastercalls.NonStreaming(mastercalls.Subscribe()))
+		must(err)
+		var event master.Event
+		must(response.Decode(&event))
+		tell("event", told{"type": event.GetType().String(),
+			"agents": len(event.GetSubscribed().GetGetState().GetGetAgents().GetAgents())})
+		response.Close()
 	}
 	toAgent := httpagent.NewSender(client("http://"+agentAddress+"/api/v1", codecName).Send)
 	for _, call := range []*agent.Call{agentcalls.GetHealth(), agentcalls.GetVersion(), agentcalls.GetState(),

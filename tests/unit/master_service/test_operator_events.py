@@ -1,0 +1,174 @@
+"""What operators are told of what happens, in the order and the words recorded of Mesos (M-OM-06)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mesos_service.core.effects import MasterEffect, Note
+from mesos_service.core.link import Unregister
+from mesos_service.core.master.state import MasterOptions
+from mesos_service.core.messages import MasterMessage
+from mesos_service.domain.tasks import TaskState
+from mesos_service.http.held_stream import Backlog
+from mesos_service.master.operator_events import OperatorEvents
+from mesos_service.wire.recordio import RecordReader
+from mesos_service.wire.streams import Encoding
+from tests.contract.shapes import differences, recorded
+from tests.unit.core.master.reign import Reign
+from tests.unit.core.master.world import AWARE, framework_info, only, running
+
+FAST = MasterOptions(agent_ping_timeout_seconds=1.0, max_agent_ping_timeouts=2)
+Json = Any  # JSON documents
+
+
+class Watched(Reign):
+    """A master's core whose facts go on to operators, as they do in a service."""
+
+    events: OperatorEvents | None = None
+
+    def _step(self, message: MasterMessage) -> list[MasterEffect]:
+        effects = super()._step(message)
+        if self.events is not None:
+            for note in only(effects, Note):
+                self.events.note(note)
+        return effects
+
+
+class Operator:
+    """Reads one stream."""
+
+    def __init__(self, events: OperatorEvents) -> None:
+        self._reader = RecordReader()
+        self._heard: list[Json] = []
+        self.ended = False
+        self._gone = asyncio.Event()
+        self._task = asyncio.ensure_future(events.serve(Encoding.RECORDIO, self._receive, self._send))
+
+    async def _receive(self) -> dict[str, Any]:
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        if message["type"] == "http.response.body":
+            self._heard += [json.loads(one) for one in self._reader.feed(message["body"])]
+            self.ended = not message["more_body"]
+
+    async def hear(self) -> list[Json]:
+        """What has been told since."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+        heard, self._heard = self._heard, []
+        # Snapshots were recorded of idle clusters only, and no agent unregistered.
+        for one in (each for each in heard if each["type"] not in ("SUBSCRIBED", "AGENT_REMOVED")):
+            found = differences(one, recorded()["events"]["operator"][one["type"]])
+            assert [str(each) for each in found if each.kind != "missing"] == []
+        return heard
+
+    async def kinds(self) -> list[str]:
+        return [one["type"] for one in await self.hear()]
+
+    async def go(self) -> None:
+        self._gone.set()
+        await self._task
+
+
+def play(scenario: Callable[[Watched, OperatorEvents], Awaitable[None]], subscribers_max: int = 10) -> None:
+    world = Watched(options=FAST)
+    events = world.events = OperatorEvents(world.state, Backlog(), subscribers_max)
+    asyncio.run(scenario(world, events))  # type: ignore[arg-type]
+
+
+def test_m_om_06_an_agent_comes_falls_silent_and_comes_back() -> None:
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        operator = Operator(events)
+        first = await operator.hear()
+        assert [one["type"] for one in first] == ["SUBSCRIBED", "HEARTBEAT"]
+        assert first[0]["subscribed"]["get_state"]["get_agents"] == {"agents": [], "recovered_agents": []}
+        node = world.agent()
+        (added,) = await operator.hear()
+        assert added["agent_added"]["agent"]["agent_info"]["id"] == {"value": node.agent_id}
+        assert "checkpoint" not in added["agent_added"]["agent"]["agent_info"]
+        framework = world.framework(framework_info("aware", capabilities=AWARE))
+        task = running(world, node, framework)
+        assert await operator.kinds() == ["FRAMEWORK_ADDED", "TASK_ADDED", "TASK_UPDATED"]
+
+        node.lose_link()
+        node.come_back(node.report(framework, task))
+        assert await operator.kinds() == [], "it was never away to operators"
+
+        world.advance(60.0)
+        (lost,) = await operator.hear()
+        assert lost["task_updated"]["state"] == lost["task_updated"]["status"]["state"] == "TASK_UNREACHABLE"
+        node.come_back(node.report(framework, task))
+        again = await operator.hear()
+        assert [one["type"] for one in again][:2] == ["TASK_ADDED", "AGENT_ADDED"]
+        assert again[0]["task_added"]["task"]["state"] == "TASK_RUNNING"
+        node.say(Unregister())
+        removed = (await operator.hear())[-1]
+        assert removed == {"type": "AGENT_REMOVED", "agent_removed": {"agent_id": {"value": node.agent_id}}}
+        await operator.go()
+        assert len(events) == 0
+
+    play(scenario)
+
+
+def test_m_om_06_an_agent_marked_gone_is_told_by_its_tasks_alone() -> None:
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        operator = Operator(events)
+        node, framework = world.agent(), world.framework(framework_info("aware", capabilities=AWARE))
+        running(world, node, framework)
+        await operator.hear()
+        world.mark_gone(node.agent_id)
+        (told,) = await operator.hear()
+        assert told["task_updated"]["state"] == "TASK_GONE_BY_OPERATOR"
+        await operator.go()
+
+    play(scenario)
+
+
+def test_m_om_06_a_framework_that_ends_is_told_after_its_tasks() -> None:
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        operator = Operator(events)
+        node, framework = world.agent(), world.framework(framework_info("aware", capabilities=AWARE))
+        running(world, node, framework)
+        await operator.hear()
+        framework.tear_down()
+        killed, removed = await operator.hear()
+        assert killed["task_updated"]["status"]["state"] == TaskState.KILLED
+        assert removed["framework_removed"]["framework_info"]["id"] == {"value": framework.framework_id}
+        await operator.go()
+
+    play(scenario)
+
+
+def test_a_late_operator_is_told_what_there_is() -> None:
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        node, framework = world.agent(), world.framework()
+        running(world, node, framework)
+        operator = Operator(events)
+        subscribed, _ = await operator.hear()
+        there = subscribed["subscribed"]["get_state"]
+        assert [one["state"] for one in there["get_tasks"]["tasks"]] == ["TASK_RUNNING"]
+        assert len(there["get_agents"]["agents"]) == len(there["get_frameworks"]["frameworks"]) == 1
+        await operator.go()
+
+    play(scenario)
+
+
+def test_one_operator_too_many_takes_the_place_of_the_oldest() -> None:
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        operators = []
+        for _ in range(3):
+            operators.append(Operator(events))
+            await operators[-1].hear()
+        assert [one.ended for one in operators] == [True, False, False]
+        world.agent()
+        assert [await one.kinds() for one in operators] == [[], ["AGENT_ADDED"], ["AGENT_ADDED"]]
+        for one in operators:
+            await one.go()
+        assert len(events) == 0
+
+    play(scenario, subscribers_max=2)
