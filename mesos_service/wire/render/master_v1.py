@@ -52,6 +52,7 @@ def get_agents(state: MasterState) -> operator.ResponseGetAgents:
 
 
 def agent_v1(state: MasterState, agent: Agent) -> operator.ResponseGetAgentsAgent:
+    """One registered agent, with what is used of it and offered."""
     info, found = agent.info, state.deactivated.get(agent.agent_id)
     drain = drain_info_to_wire(found)
     return operator.ResponseGetAgentsAgent(

@@ -35,6 +35,7 @@ def subscribed(state: MasterState, heartbeat_seconds: float) -> Event:
 
 
 def task_added(task: Task) -> Event:
+    """A task that was launched, or came back with its agent."""
     made = task_v1(task.info, task.framework_id, task.executor_id, task.state, task.statuses, None)
     return Event(type="TASK_ADDED", task_added=EventTaskAdded(task=made))
 
@@ -48,24 +49,28 @@ def task_updated(framework_id: FrameworkId, task: Task, status: TaskStatus) -> E
 
 
 def agent_added(state: MasterState, agent: Agent) -> Event:
-    # Without ``checkpoint``, which GET_AGENTS has (recorded).
+    """As GET_AGENTS lists it, but without ``checkpoint`` (recorded)."""
     told = msgspec.structs.replace(agent_v1(state, agent), agent_info=agent_to_wire(agent.info))
     return Event(type="AGENT_ADDED", agent_added=EventAgentAdded(agent=told))
 
 
 def agent_removed(agent_id: AgentId) -> Event:
+    """One that is not coming back under this id."""
     return Event(type="AGENT_REMOVED", agent_removed=EventAgentRemoved(agent_id=common.AgentID(value=agent_id)))
 
 
 def framework_added(framework: Framework) -> Event:
+    """One that subscribed, or whose agents brought it back."""
     return Event(type="FRAMEWORK_ADDED", framework_added=EventFrameworkAdded(framework=_framework(framework)))
 
 
 def framework_updated(framework: Framework) -> Event:
+    """One that subscribed again, or changed what it says of itself."""
     return Event(type="FRAMEWORK_UPDATED", framework_updated=EventFrameworkUpdated(framework=_framework(framework)))
 
 
 def framework_removed(framework: Framework) -> Event:
+    """One that has ended, by what it said of itself."""
     told = EventFrameworkRemoved(framework_info=framework_to_wire(framework.info))
     return Event(type="FRAMEWORK_REMOVED", framework_removed=told)
 
