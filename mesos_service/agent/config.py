@@ -198,6 +198,12 @@ class AgentConfig(SecurityFlags):
     container_ports_isolated_range: str | None = Field(
         None, description="Let network/ports look only at these ports, such as [0-35000]."
     )
+    egress_rate_limit_per_container: str | None = Field(
+        None, description="How much network/bandwidth lets each container send in a second, such as 10MB."
+    )
+    eth0_name: str | None = Field(
+        None, description="Interface that network/bandwidth bounds; without, the one of the default route."
+    )
     dry_run_isolation: Annotated[str, AfterValidator(_check_resources)] | None = Field(
         None,
         description="Print what each isolator would do for a task of these resources ('cpus:0.5;mem:64'), do nothing,"

@@ -64,7 +64,7 @@ class CgroupIsolator(Isolator):
     def __init__(self, host: Host, config: Any = None) -> None:  # Any: an instance of Config
         super().__init__(host, config if config is not None else (self.Config or CgroupConfig)())
         settings: CgroupConfig = self.config
-        self.hierarchies = self._choose(settings)
+        self.hierarchies = self.choose(settings)
         self.version = next(iter(self.hierarchies.values())).version
         self._trees = tuple(dict.fromkeys(self.hierarchies.values()))
         """Each hierarchy once: a mount may have several of the controllers."""
@@ -76,8 +76,8 @@ class CgroupIsolator(Isolator):
         """Of the containers that were prepared or recovered, as making such a thing takes longer than a system call."""
 
     # -- what there is ---------------------------------------------------------------------------------------
-    def _choose(self, settings: CgroupConfig) -> Mapping[str, Hierarchy]:
-        """By controller. All of version 1, or the one of version 2."""
+    def choose(self, settings: CgroupConfig) -> Mapping[str, Hierarchy]:
+        """Hierarchies by controller. All of version 1, or the one of version 2."""
         there = mounted(settings.rootfs, settings.cgroups_hierarchy)
         chosen = {name: found for name in self.v1_controllers if (found := find(there, 1, name)) is not None}
         if len(chosen) < len(self.v1_controllers):
@@ -133,11 +133,10 @@ class CgroupIsolator(Isolator):
             root = self._roots[hierarchy]
             group = self._group_in(hierarchy, container_id)
             if hierarchy.version == 2:
-                hand_on = f"+{self.v2_controller}"
-                steps += _hand_on(hierarchy.mount, hand_on)
+                steps += _hand_on(hierarchy.mount, self.v2_controller)
                 for level in _levels(hierarchy.mount, root):
                     steps += self._made(level)
-                    steps += _hand_on(level, hand_on)
+                    steps += _hand_on(level, self.v2_controller)
                 steps += [Make(group.path), Make(group.home)]
             else:
                 for level in _levels(hierarchy.mount, root):
@@ -178,7 +177,7 @@ class CgroupIsolator(Isolator):
         for hierarchy in self._trees:
             for container_id in set(self._book.containers(hierarchy.name)) - living:
                 log.info("Container %s of an agent before never ran: ending its control groups", container_id)
-                await self._end(hierarchy, container_id)
+                await self.end(hierarchy, container_id)
 
     def remember(self, container_id: ContainerId, config: ContainerConfig) -> None:
         """A container is there, new or recovered."""
@@ -218,7 +217,7 @@ class CgroupIsolator(Isolator):
             return
         for hierarchy in reversed(self._trees):
             if self._book.has(hierarchy.name, container_id):
-                await self._end(hierarchy, container_id)
+                await self.end(hierarchy, container_id)
             self._groups.pop((hierarchy, container_id), None)
 
     async def close(self) -> None:
@@ -240,7 +239,8 @@ class CgroupIsolator(Isolator):
     def _is_ours(self, container_id: ContainerId) -> bool:
         return all(self._book.has(one.name, container_id) for one in self._trees)
 
-    async def _end(self, hierarchy: Hierarchy, container_id: ContainerId) -> None:
+    async def end(self, hierarchy: Hierarchy, container_id: ContainerId) -> None:
+        """Remove one group that is ours, and cross it out."""
         await self._group_in(hierarchy, container_id).remove(self.config.cgroups_destroy_timeout)
         self._book.cross_out(hierarchy.name, container_id)
 
@@ -250,10 +250,12 @@ def _levels(mount: Path, root: Path) -> list[Path]:
     return [*reversed([one for one in root.parents if one.is_relative_to(mount) and one != mount]), root]
 
 
-def _hand_on(group: Path, controller: str) -> list[Step]:
-    """Let groups below this one have the controller; no step where they have it already."""
+def _hand_on(group: Path, controller: str | None) -> list[Step]:
+    """Let groups below this one have the controller; no step where they have it already, or none is needed."""
+    if controller is None:
+        return []
     try:
         handed_on = (group / SUBTREE_FILE).read_text().split()
     except FileNotFoundError:
         handed_on = []
-    return [] if controller.removeprefix("+") in handed_on else [Write(group / SUBTREE_FILE, controller)]
+    return [] if controller in handed_on else [Write(group / SUBTREE_FILE, f"+{controller}")]

@@ -138,9 +138,7 @@ AGENT: Final = _table(
         _NO_NETWORK,
         (
             "default_container_dns",
-            "egress_rate_limit_per_container",
             "ephemeral_ports_per_container",
-            "eth0_name",
             "ip6",
             "lo_name",
             "network_cni_config_dir",
