@@ -107,6 +107,10 @@ class AgentContainers:
             self._doomed.add(container_id)
             self._background.start(self._destroy(container_id))
 
+    def attach_volumes(self, launched: LaunchContainer) -> None:
+        """As soon as the container's sandbox is there."""
+        self._background.start(self._attach_late(launched))
+
     def start_probe(self, effect: StartProbe) -> None:
         """Answered by ``ProbeEnded``, unless it is stopped before."""
         self._probes.start(effect)
@@ -187,6 +191,19 @@ class AgentContainers:
         if container_id not in self._doomed:
             self._sandboxes.ended(container_id)
             self._submit(failed)
+
+    async def _attach_late(self, launched: LaunchContainer) -> None:
+        container_id, executor = launched.container_id, launched.executor
+        launching = self._launching.get(container_id)
+        if launching is not None:
+            await asyncio.wait((launching,))
+        agent_id = self._state.agent_id
+        assert agent_id is not None and executor.framework_id is not None, "it was launched"
+        run = self._sandboxes.run_path(agent_id, executor.framework_id, executor.executor_id, container_id)
+        try:
+            self._volumes.attach(launched.resources, run, user_of(launched, self._settings))
+        except LaunchFailed as failure:
+            log.error("Executor %s has to do without: %s", executor.executor_id, failure)
 
     def _attach_volumes(self, effect: LaunchContainer, own: Path, run: Path, user: str | None) -> None:
         """A task's volumes appear in its own sandbox, those of the executor in the executor's."""

@@ -10,6 +10,7 @@ from mesos_service.core.agent.state import AgentState
 from mesos_service.core.agent.step import next_deadline, step
 from mesos_service.core.effects import (
     AgentEffect,
+    AttachVolumes,
     Checkpoint,
     CloseExecutorStream,
     DestroyContainer,
@@ -61,6 +62,7 @@ class Containers(Protocol):
     def launch(self, effect: LaunchContainer) -> None: ...
     def signal(self, container_id: ContainerId, signal: int) -> None: ...
     def destroy(self, container_id: ContainerId) -> None: ...
+    def attach_volumes(self, launched: LaunchContainer) -> None: ...
     def start_probe(self, effect: StartProbe) -> None: ...
     def stop_probe(self, probe: int) -> None: ...
 
@@ -136,6 +138,8 @@ class AgentDriver(Driver[AgentMessage, AgentEffect, Reply | OpenExecutorStream])
                 self._containers.start_probe(effect)
             case StopProbe(probe):
                 self._containers.stop_probe(probe)
+            case AttachVolumes(launched):
+                self._containers.attach_volumes(launched)
             case MakeVolume(place):
                 self._volumes.make(place)
             case RemoveVolume(token, place):

@@ -10,6 +10,7 @@ from mesos_service.conformance.run import Nonconforming, require
 from mesos_service.core.allocation.explanation import Listener
 from mesos_service.core.allocation.reasons import no_agents
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.resource import Reservation
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, Allocator, AllocatorOptions, FrameworkView, Grant
 from mesos_service.plugins.loader import read_config
@@ -215,6 +216,27 @@ def allocated_resources_come_back_when_tasks_end(kind: Kind) -> None:
     _expect(checked.allocate(), AGENTS, "When all tasks have ended")
 
 
+def what_operations_make_of_an_offer_is_there_to_stay(kind: Kind) -> None:
+    """Resources that were reserved out of an offer are offered to their role, and to no other, in the same amount."""
+    checked = Checked(kind)
+    grants = checked.allocate()
+    grant = next(one for one in grants if one.resources.unreserved().scalar("cpus"))
+    before = grant.resources.unreserved().filter(lambda item: item.name == "cpus")
+    after = before.push_reservation(Reservation("DYNAMIC", grant.role))
+    checked.allocator.update_allocation(grant.framework_id, grant.agent_id, before, after)
+    changed = grant._replace(resources=grant.resources - before + after)
+    for one in (changed, *(other for other in grants if other is not grant)):
+        checked.recover(one)
+    again = checked.allocate()
+    found = sum(one.resources.reserved(grant.role).scalar("cpus") for one in again if one.agent_id == grant.agent_id)
+    wanted = changed.resources.reserved(grant.role).scalar("cpus")
+    require(
+        found == wanted,
+        f"After update_allocation() {wanted / 1000:g} cpus are reserved to '{grant.role}' on '{grant.agent_id}';"
+        f" allocate() offered {found / 1000:g} of them.",
+    )
+
+
 def what_agents_bring_is_not_offered(kind: Kind) -> None:
     """Tasks that run on an agent when it is added hold what they hold."""
     checked = Checked(kind)
@@ -275,6 +297,7 @@ CHECKS: Final[tuple[Callable[[Kind], None], ...]] = (
     a_whitelist_bounds_offers,
     recover_tolerates_who_has_gone,
     allocated_resources_come_back_when_tasks_end,
+    what_operations_make_of_an_offer_is_there_to_stay,
     what_agents_bring_is_not_offered,
     same_seed_and_calls_same_grants,
     a_silent_framework_hears_why,

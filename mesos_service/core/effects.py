@@ -210,6 +210,13 @@ class MakeVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachVolumes:
+    """Let the volumes among its resources appear in a container that was launched without them."""
+
+    launched: LaunchContainer
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveVolume:
     """Delete what is on the volume; ``VolumeRemoved(token)`` answers. Once for each token, however often it is said:
     the place may be another volume's by the time it is said again."""
@@ -246,6 +253,7 @@ AgentEffect = (
     | StartProbe
     | StopProbe
     | MakeVolume
+    | AttachVolumes
     | RemoveVolume
     | ForgetVolume
     | RecoverVolumes

@@ -272,7 +272,11 @@ class AgentNode:
                 if self._connection is not None:
                     self._connection.send(0, self._connection.cut)
             case (
-                effects.Reply() | effects.OpenExecutorStream() | effects.SendExecutor() | effects.CloseExecutorStream()
+                effects.AttachVolumes()
+                | effects.Reply()
+                | effects.OpenExecutorStream()
+                | effects.SendExecutor()
+                | effects.CloseExecutorStream()
             ):
                 raise AssertionError(f"no custom executor runs in the simulator yet, but there is {effect}")
             case effects.Note() | effects.Span():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
 from mesos_service.wire.offers import OperationStatus
 from tests.e2e.raw import until
-from tests.e2e.test_agent_restarts import Patient, restartable
+from tests.e2e.test_agent_restarts import ROOT, Patient, restartable
 from tests.e2e.test_agent_service import play, subscribed_as
 
 NEEDS = "cpus:0.1;mem:16"
@@ -237,5 +238,49 @@ def test_m_om_10_the_commands_do_what_operators_calls_do(tmp_path: Path, capsys:
     async def _holds_soon(master: str) -> bool:
         async with httpx.AsyncClient() as client:
             return bool((await client.get(f"http://{master}/slaves")).json()["slaves"])
+
+    play(scenario)
+
+
+WRITER = """
+import asyncio
+from pathlib import Path
+from mesos_service.sdk.executor import Executor
+
+class Writer(Executor):
+    async def launch(self, task):
+        if task.name == "writes":
+            Path("later/file").write_text("by the executor")
+        await self.update(task.task_id.value, "TASK_RUNNING")
+
+asyncio.run(Writer().run())
+"""
+
+
+def test_m_al_10_an_executor_that_runs_already_finds_the_volume_of_its_next_task(tmp_path: Path) -> None:
+    program = tmp_path / "writer.py"
+    program.write_text(WRITER)
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent"),
+            subscribed_as(Operating, cluster) as framework,
+        ):
+            role = framework.roles[0]
+            command = f"PYTHONPATH={ROOT} exec {sys.executable} {program}"
+            executor = tasks.custom_executor("writer", command, "cpus:0.1;mem:64")
+            offer = await framework.an_offer()
+            first = tasks.task("first", offer, NEEDS, executor=executor)
+            await framework.accept([offer], [tasks.launch(first)], refuse_seconds=0)
+            await framework.reaches("first", "RUNNING")
+            disk = sdk.reserved("disk:16", role)
+            data = sdk.volume(disk, "data", "later")
+            offer = await framework.an_offer()
+            writes = tasks.task("writes", offer, Resources.parse(NEEDS) + data, executor=executor)
+            await framework.accept([offer], [sdk.reserve(disk), sdk.create(data), tasks.launch(writes)])
+            await framework.reaches("writes", "RUNNING")
+            [file] = (tmp_path / "agent" / "volumes" / "roles").rglob("data/file")
+            assert file.read_text() == "by the executor"
 
     play(scenario)

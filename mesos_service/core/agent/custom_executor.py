@@ -24,7 +24,14 @@ from mesos_service.core.agent.state import (
 from mesos_service.core.agent.texts import describe_seconds
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.agent.validation import Refusal, refuse_call, refuse_status
-from mesos_service.core.effects import CloseExecutorStream, OpenExecutorStream, Reply, SendExecutor
+from mesos_service.core.effects import (
+    AttachVolumes,
+    CloseExecutorStream,
+    LaunchContainer,
+    OpenExecutorStream,
+    Reply,
+    SendExecutor,
+)
 from mesos_service.core.events import (
     Acknowledged,
     ExecutorSubscribed,
@@ -45,6 +52,7 @@ from mesos_service.core.messages import (
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import PARTITION_AWARE
 from mesos_service.domain.ids import ExecutorId, FrameworkId, StreamId, TaskId
+from mesos_service.domain.operations import places
 from mesos_service.domain.tasks import ContainerStatus, TaskState, TaskStatus
 
 REASON_REGISTRATION_TIMEOUT = "REASON_EXECUTOR_REGISTRATION_TIMEOUT"
@@ -67,8 +75,24 @@ def launch(turn: Turn, framework: Framework, info: ExecutorInfo, tasks: Sequence
         executors.launch_container(turn, framework, executor, None, executor.resources, trace)
         timeout = turn.state.options.executor_registration_timeout_seconds
         turn.state.timers.set(ExecutorRegistrationOverdue(executor.container_id), turn.now + timeout)
-    elif executor.state is ExecutorState.RUNNING and executor.stream_id is not None:
+        return
+    _attach_volumes(turn, framework, executor, tasks)
+    if executor.state is ExecutorState.RUNNING and executor.stream_id is not None:
         _deliver(turn, executor, executor.stream_id)
+
+
+def _attach_volumes(turn: Turn, framework: Framework, executor: Executor, tasks: Sequence[Task]) -> None:
+    """The executor's container does not know of those that its later tasks bring."""
+    for task in tasks:
+        if places(task.info.resources):
+            launched = LaunchContainer(
+                container_id=executor.container_id,
+                framework=framework.info,
+                executor=executor.info,
+                task=None,
+                resources=task.info.resources,
+            )
+            turn.do(AttachVolumes(launched))
 
 
 # -- calls ---------------------------------------------------------------------------------------------------

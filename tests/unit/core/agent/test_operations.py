@@ -12,12 +12,14 @@ from mesos_service.core.agent.records import OperationForgotten, ResourcesKept, 
 from mesos_service.core.agent.replay import kept_resources, replay
 from mesos_service.core.effects import (
     AgentEffect,
+    AttachVolumes,
     Checkpoint,
     ForgetVolume,
     LaunchContainer,
     MakeVolume,
     RecoverVolumes,
     RemoveVolume,
+    SendExecutor,
 )
 from mesos_service.core.link import (
     AcknowledgeOperation,
@@ -34,7 +36,18 @@ from mesos_service.domain.ids import AgentId, OperationId
 from mesos_service.domain.operations import Create, Destroy, Operation, Reserve, Unreserve, VolumePlace
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
-from tests.unit.core.agent.world import AGENT_ID, FRAMEWORK_ID, World, facts, only, states, task_info, uplinks
+from tests.unit.core.agent.world import (
+    AGENT_ID,
+    FRAMEWORK_ID,
+    SMALL,
+    World,
+    custom,
+    facts,
+    only,
+    states,
+    task_info,
+    uplinks,
+)
 from tests.unit.core.master.resource_world import reserved, volumes
 
 PLACE = VolumePlace("role", "v")
@@ -251,3 +264,18 @@ def test_x14c_a_task_on_what_is_not_there_is_dropped(resources: Resources) -> No
     assert states(effects) == [("t", TaskState.DROPPED)]
     invariants.check(world.state)
     assert world.state.info.agent_id == AGENT_ID
+
+
+def test_m_al_10_a_running_executor_finds_the_volumes_of_later_tasks() -> None:
+    """Before the task is delivered to it."""
+    world = registered()
+    apply(world, Reserve(reserved("disk:64")))
+    apply(world, Create(volumes(64)))
+    container_id, stream_id = world.start_custom("first")
+    effects = world.run(task_info("second", custom(), resources=volumes(64) + SMALL))
+    done = [one for one in effects if isinstance(one, AttachVolumes | SendExecutor)]
+    assert [type(one) for one in done] == [AttachVolumes, SendExecutor]
+    [attached] = only(effects, AttachVolumes)
+    assert (attached.launched.container_id, attached.launched.executor) == (container_id, world.executor().info)
+    assert attached.launched.resources.persistent_volumes() == volumes(64)
+    assert only(effects, SendExecutor)[0].stream_id == stream_id
