@@ -151,6 +151,10 @@ class Containerizer:
         container = self._containers.get(container_id)
         return container.phase if container else None
 
+    def nested_in(self, container_id: ContainerId) -> Sequence[ContainerId]:
+        """Those that were launched into it, and are there."""
+        return [other for other, its in self._containers.items() if its.plan.parent == container_id]
+
     def plan(self, container_id: ContainerId) -> LaunchPlan | None:
         """What it was launched by; ``None`` when it is unknown."""
         container = self._containers.get(container_id)
@@ -500,8 +504,7 @@ class Containerizer:
     async def _tear_down(self, container: _Container) -> None:
         container_id = container.plan.container_id
         failures: list[str] = []
-        nested = [other for other, its in self._containers.items() if its.plan.parent == container_id]
-        outcomes = await asyncio.gather(*map(self.destroy, nested), return_exceptions=True)
+        outcomes = await asyncio.gather(*map(self.destroy, self.nested_in(container_id)), return_exceptions=True)
         failures += [str(outcome) for outcome in outcomes if isinstance(outcome, BaseException)]
         if container.fetching is not None:
             container.fetching.cancel()

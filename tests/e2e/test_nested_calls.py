@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from mesos_service.local import LocalCluster
@@ -291,5 +292,27 @@ def test_m_oa_04_a_session_in_protobuf(tmp_path: Path) -> None:
             said = [read_message(operator.ProcessIO, one) for one in records]
             assert [one.type for one in said] == ["CONTROL", "DATA"]
             assert said[1].data == operator.ProcessIOData(type="STDOUT", data=b"got it\n")
+
+    play(scenario)
+
+
+def test_m_oa_01_m_oa_03_nested_containers_are_listed_and_measured(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            agent = cluster.agents[0]
+            container = await running(framework, "exec sleep 1000")
+            own = nested_id(container, "child")
+            deeper = {"value": "grandchild", "parent": own}
+            for one in (own, deeper):
+                line = {"value": "while :; do :; done"}
+                assert (await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=one, command=line)).status_code == 200
+            listed = (await call(agent, "GET_CONTAINERS", show_nested=True)).json()["get_containers"]["containers"]
+            assert [one["container_status"]["container_id"] for one in listed] == [{"value": container}, own, deeper]
+            assert ["executor_id" in one for one in listed] == [True, False, False]
+            pids = [one["container_status"]["executor_pid"] for one in listed]
+            assert len({psutil.Process(pid).pid for pid in pids}) == 3
+            assert all(one["resource_statistics"]["timestamp"] > 0 for one in listed)
+            hidden = (await call(agent, "GET_CONTAINERS")).json()["get_containers"]["containers"]
+            assert [one["container_id"]["value"] for one in hidden] == [container]
 
     play(scenario)

@@ -57,7 +57,8 @@ class Measured:
 
     container_id: ContainerId
     executor: Executor
-    nested: bool
+    around: tuple[ContainerId, ...]
+    """The containers that it is nested in, the innermost first."""
     usage: Usage
     pid: int | None
 
@@ -66,14 +67,17 @@ class Measured:
 class _Entry:
     container_id: ContainerId
     executor: Executor
-    nested: bool
+    around: tuple[ContainerId, ...]
     members: tuple[ContainerId, ...]
     """Whose usage is this one's: itself, or the tasks' containers of an executor that has no process of its own."""
 
 
 async def measure(service: AgentReads, *, nested: bool = False) -> list[Measured]:
-    """All executors' containers that have been launched, with ``nested`` those of task groups behind each."""
+    """All executors' containers that have been launched, with ``nested`` those of task groups behind each, and what
+    operators and checks have nested in them."""
     entries = list(_entries(service.state, nested))
+    if nested:
+        entries = [one for entry in entries for one in (entry, *_guests(service, entry))]
     measured = await asyncio.gather(*(_measure(service, entry) for entry in entries))
     return [one for one in measured if one is not None]
 
@@ -89,10 +93,17 @@ def _entries(state: AgentState, nested: bool) -> Iterator[_Entry]:
             ]
             if not launched:
                 continue
-            yield _Entry(own, executor, False, (own,) if own in launched else tuple(launched))
+            yield _Entry(own, executor, (), (own,) if own in launched else tuple(launched))
             for container_id in launched if nested else ():
                 if container_id != own:
-                    yield _Entry(container_id, executor, True, (container_id,))
+                    yield _Entry(container_id, executor, (own,), (container_id,))
+
+
+def _guests(service: AgentReads, entry: _Entry) -> Iterator[_Entry]:
+    for container_id in service.containerizer.nested_in(entry.container_id):
+        guest = _Entry(container_id, entry.executor, (entry.container_id, *entry.around), (container_id,))
+        yield guest
+        yield from _guests(service, guest)
 
 
 def _containers_of(state: AgentState, executor: Executor) -> Iterator[ContainerId]:
@@ -111,7 +122,7 @@ async def _measure(service: AgentReads, entry: _Entry) -> Measured | None:
     status = await containerizer.status(entry.container_id)
     # Its value is an ``int`` by the containerizer's word; isolators add keys of their own.
     pid = cast("int | None", status.get("executor_pid"))
-    return Measured(entry.container_id, entry.executor, entry.nested, summed(usages), pid)
+    return Measured(entry.container_id, entry.executor, entry.around, summed(usages), pid)
 
 
 def summed(usages: Sequence[Usage]) -> Usage:
@@ -172,12 +183,14 @@ def get_containers(measured: Sequence[Measured]) -> operator.ResponseGetContaine
 
 def _container(one: Measured) -> operator.ResponseGetContainersContainer:
     info = one.executor.info
-    parent = common.ContainerID(value=one.executor.container_id) if one.nested else None
+    parent: common.ContainerID | None = None
+    for outer in reversed(one.around):
+        parent = common.ContainerID(value=outer, parent=parent)
     return operator.ResponseGetContainersContainer(
         # A nested container says whose it is by its parent alone (recorded).
-        framework_id=None if one.nested else common.FrameworkID(value=one.executor.framework_id),
-        executor_id=None if one.nested else common.ExecutorID(value=info.executor_id),
-        executor_name=None if one.nested else info.name,
+        framework_id=None if one.around else common.FrameworkID(value=one.executor.framework_id),
+        executor_id=None if one.around else common.ExecutorID(value=info.executor_id),
+        executor_name=None if one.around else info.name,
         container_id=common.ContainerID(value=one.container_id),
         container_status=containers.ContainerStatus(
             container_id=common.ContainerID(value=one.container_id, parent=parent), executor_pid=one.pid

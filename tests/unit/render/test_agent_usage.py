@@ -38,6 +38,9 @@ class Containerizer:
     def containers(self) -> Collection[str]:
         return self._usages
 
+    def nested_in(self, container_id: ContainerId) -> Collection[ContainerId]:
+        return ()
+
     async def usage(self, container_id: ContainerId) -> Usage:
         return self._usages.get(container_id, Usage(timestamp=1.0))
 
@@ -91,7 +94,7 @@ def test_an_executor_without_a_process_uses_what_its_tasks_use() -> None:
     assert top.usage == use(7.0, 30, 0.5)
     assert isinstance(top.usage.mem_rss_bytes, int)
     first, *inner = measured(service, nested=True)
-    assert (first.nested, [one.container_id for one in inner]) == (False, ["a", "b"])
+    assert (first.around, [one.container_id for one in inner]) == ((), ["a", "b"])
     assert [one.usage for one in inner] == [use(5.0, 10, 0.5), use(7.0, 20)]
 
 
