@@ -71,6 +71,8 @@ class NestedContainers:
         """Of tasks that asked for one."""
         self._waiting: dict[ContainerId, list[asyncio.Future[int | None]]] = {}
         """Who waits for the end of a container that the core had launched."""
+        self._statuses: dict[ContainerId, int | None] = {}
+        """How those have ended of which something is still left."""
 
     # -- asking ----------------------------------------------------------------------------------------------
     def is_here(self, container_id: ContainerId, parent: ContainerId | None) -> bool:
@@ -211,13 +213,14 @@ class NestedContainers:
 
     def exited(self, container_id: ContainerId, status: int | None) -> None:
         """A container that the core had launched has ended; a lost status is ``None``."""
-        for waiting in self._waiting.get(container_id, ()):
-            if not waiting.done():
-                waiting.set_result(status)
+        self._statuses[container_id] = status
 
     def gone(self, container_id: ContainerId) -> None:
         """Nothing is left of a container that the core had launched, or it never came to be."""
-        self.exited(container_id, None)
+        status = self._statuses.pop(container_id, None)
+        for waiting in self._waiting.get(container_id, ()):
+            if not waiting.done():
+                waiting.set_result(status)
         terminal = self._terminals.pop(container_id, None)
         if terminal is not None:
             self._background.start(self._finish(terminal))
