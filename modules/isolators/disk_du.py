@@ -135,5 +135,7 @@ def held_bytes(path: str) -> int:
 
 
 def _limit(resources: Resources, limits: Mapping[str, int]) -> int | None:
-    asked = limits.get("disk", resources.quantities().get("disk"))
+    # A volume, and a disk of its own, is outside of the sandbox.
+    plain = resources.filter(lambda item: item.key.disk is None)
+    asked = limits.get("disk", plain.quantities().get("disk"))
     return None if asked is None or asked == UNLIMITED else asked * MEGABYTE // 1000

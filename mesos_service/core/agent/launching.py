@@ -22,7 +22,8 @@ from mesos_service.core.trace import TraceParent
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
-from mesos_service.domain.operations import made_by_operations
+from mesos_service.domain.operations import made_by_operations, may_be_made
+from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo
 
 REASON_TASK_INVALID: Final = "REASON_TASK_INVALID"
@@ -127,7 +128,7 @@ def _refuse_resources(turn: Turn, tasks: tuple[TaskInfo, ...], executor_info: Ex
     """
     known = turn.state.total
     for resources in (*(task.resources for task in tasks), executor_info.resources):
-        made = made_by_operations(resources)
+        made = made_by_operations(resources) if may_be_made(resources) else Resources.EMPTY
         if made and not known.contains(made.unallocated()):
             return _Refusal(REASON_RESOURCES_UNKNOWN, f"{known.shortage(made.unallocated())} is unknown to the agent")
     return None

@@ -157,6 +157,13 @@ def lose_agent(turn: Turn, agent: Agent, unreachable: bool) -> None:
             _tell(turn, record, state, "The agent is unreachable" if unreachable else "The agent is gone")
 
 
+def repeat(turn: Turn, framework: Framework) -> None:
+    """Somebody listens again: what became of the framework's operations need not wait until agents repeat it (X03)."""
+    for (framework_id, _), record in turn.state.operations.items():
+        if framework_id == framework.framework_id and record.status.uuid is not None:
+            _pass_on(turn, record)
+
+
 # -- from frameworks -----------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from typing import Final
 
 from mesos_service.core.effects import SendScheduler
 from mesos_service.core.events import Promoted
-from mesos_service.core.master import frameworks, teardown
+from mesos_service.core.master import frameworks, operations, teardown
 from mesos_service.core.master.deadlines import GraceOver, HeartbeatDue, LeaseDue
 from mesos_service.core.master.state import Framework, MasterState, Standby
 from mesos_service.core.master.turn import Turn
@@ -176,6 +176,7 @@ def on_promotion_stored(turn: Turn, number: int, stored: Promotion) -> None:
         framework.reregistered_at = turn.now
         turn.do(SendScheduler(stored.stream_id, Promoted(stored.framework_id, stored.record.generation)))
         frameworks.seat(turn, framework, stored.stream_id, stored.record, stored.call)
+        operations.repeat(turn, framework)
         turn.note(
             "framework.promoted",
             framework_id=stored.framework_id,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mesos_service.core.effects import CloseStream, OpenStream, SendScheduler
 from mesos_service.core.events import Error, Heartbeat
-from mesos_service.core.master import frameworks, standbys, teardown, validation
+from mesos_service.core.master import frameworks, operations, standbys, teardown, validation
 from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
@@ -156,6 +156,7 @@ def _subscribe(turn: Turn, wanted: Subscription) -> None:
         fact = "framework.failed_over"
     stream_id = frameworks.open_stream(turn, call, framework_id, wanted.record.generation)
     frameworks.seat(turn, framework, stream_id, wanted.record, call)
+    operations.repeat(turn, framework)
     turn.note(fact, framework_id=framework_id, name=framework.info.name)
 
 

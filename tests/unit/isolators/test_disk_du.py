@@ -11,6 +11,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import ContainerConfig
 from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from tests.unit.containers.room import cid, room, run_asyncio, until
+from tests.unit.core.master.resource_world import volumes
 
 KIND = load(ISOLATORS, "disk/du")
 MEGABYTE = 1024 * 1024
@@ -62,9 +63,12 @@ def test_m_ag_09_too_much_ends_the_container_where_that_was_asked_for(tmp_path: 
 
 
 def test_m_ag_09_a_sandbox_that_vanishes_holds_nothing(tmp_path: Path) -> None:
+    """And a volume is not in it."""
+
     async def body() -> None:
         du = KIND(Members(), None)
-        config = ContainerConfig(sandbox=str(tmp_path / "never"), resources=Resources.scalars(disk=1))
+        held = Resources.scalars(disk=1) + volumes(64)
+        config = ContainerConfig(sandbox=str(tmp_path / "never"), resources=held)
         await du.prepare(cid("c"), config)
         assert (await du.usage(cid("c"))).disk_limit_bytes == MEGABYTE
 

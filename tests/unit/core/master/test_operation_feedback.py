@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mesos_service.core.events import UpdateOperationStatus
+from mesos_service.core.events import Subscribed, UpdateOperationStatus
 from mesos_service.core.link import (
     AcknowledgeOperation,
     OperationReport,
@@ -225,3 +225,21 @@ def test_m_sc_02_an_agent_is_relieved_of_operations_of_a_framework_that_has_ende
     assert ShutdownFramework(scheduler.framework_id) in downlinks(back, ShutdownFramework)  # type: ignore[arg-type]
     assert only(back, UpdateOperationStatus) == []
     assert node.record.operations == {}
+
+
+def test_m_sc_15_whoever_subscribes_again_hears_at_once_what_it_has_missed() -> None:
+    """As of tasks (X03); after SUBSCRIBED, and only what it has not acknowledged."""
+    world, node, scheduler = begin()
+    first, second = applied(
+        scheduler.accept(scheduler.offers, ask(RESERVE, "heard"), ask(Reserve(reserved("cpus:1")), "missed"))
+    )
+    [event] = scheduler.hears(finish(node, first), UpdateOperationStatus)
+    acknowledge(scheduler, event)
+    scheduler.disconnect()
+    assert scheduler.hears(finish(node, second), UpdateOperationStatus) == []
+    effects = scheduler.subscribe_again()
+    assert isinstance(scheduler.events(effects)[0], Subscribed)
+    [missed] = scheduler.hears(effects, UpdateOperationStatus)
+    assert (missed.operation_id, missed.state) == ("missed", "OPERATION_FINISHED")
+    assert len(downlinks(acknowledge(scheduler, missed), AcknowledgeOperation)) == 1
+    assert world.state.operations == {}
