@@ -1,4 +1,6 @@
-"""An agent that dies at one step of a launch: ``python -m tests.unit.cgroups.dying ROOT GROUP STEP``.
+"""An agent that dies at one step of a container's life: ``python -m tests.unit.cgroups.dying ROOT GROUP DEED STEP``.
+
+``DEED`` is ``launch`` or ``destroy``, in which steps are counted.
 
 Steps are what Python itself audits: files that are opened, made, removed and renamed, groups, sockets. At the
 step with that number the process kills itself; 0 is never, and then the number of steps is printed, and the container
@@ -58,12 +60,14 @@ def plan(root: Path) -> LaunchPlan:
     )
 
 
-async def die(root: Path, group: str, step: int) -> None:
-    """Launch, and count."""
+async def die(root: Path, group: str, deed: str, step: int) -> None:
+    """Launch or destroy, and count."""
     containerizer, _ = agent(root, group)
     await containerizer.recover([])
     what = plan(root)
     steps = 0
+    if deed == "destroy":
+        await containerizer.launch(what)
     counting = True
 
     def count(event: str, _: object) -> None:
@@ -74,11 +78,14 @@ async def die(root: Path, group: str, step: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
-    await containerizer.launch(what)
+    if deed == "destroy":
+        await containerizer.destroy(CONTAINER)
+    else:
+        await containerizer.launch(what)
     counting = False
     print(steps, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    asyncio.run(die(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    asyncio.run(die(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])))

@@ -92,6 +92,23 @@ def test_m_ag_10_nested_containers_share_a_directory_of_their_parent(tmp_path: P
     assert (tmp_path / "outer" / "shared" / "file").exists()
 
 
+def test_m_ag_10_who_comes_into_a_container_sees_its_volumes(tmp_path: Path) -> None:
+    """A session or a check runs beside the command, in its namespaces."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_text("hello\n")
+
+    async def body() -> None:
+        async with room(tmp_path, [make()]) as here:
+            wishes = Wishes(volumes=(host(tmp_path / "data", "v"),))
+            line = "echo up; exec sleep 1000"
+            await here.containerizer.launch(here.plan("outer", "/bin/sh", "-c", line, wishes=wishes))
+            await here.said("outer")
+            guest = f"cat {tmp_path}/outer/v/file; cat /proc/self/mountinfo | grep -c {tmp_path}/outer/v"
+            assert await says(here, guest, name="guest", parent="outer") == "hello\n1\n"
+
+    run_asyncio(body())
+
+
 @pytest.mark.parametrize(
     ("volume", "why"),
     [

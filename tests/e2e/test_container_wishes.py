@@ -1,0 +1,98 @@
+"""What a task asks for in its ContainerInfo, from the framework's call to the process (M-AG-08, M-AG-10)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mesos_service.domain.containers import mask
+from mesos_service.local import LocalCluster
+from mesos_service.sdk import tasks
+from mesos_service.wire import containers as wire
+from mesos_service.wire.offers import Offer
+from mesos_service.wire.tasks import TaskInfo
+from tests.e2e.test_agent_restarts import Patient, restartable
+from tests.e2e.test_agent_service import play, subscribed_as
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting and capabilities take root")
+ISOLATION = "posix/cpu,posix/mem,filesystem/linux,namespaces/pid,posix/rlimits,linux/capabilities"
+SHOW = "ulimit -n; cat seen/word; grep -h -e ^CapEff /proc/self/status; echo written > out/file"
+
+
+def asking(offer: Offer, name: str, line: str, info: wire.ContainerInfo) -> TaskInfo:
+    return msgspec.structs.replace(tasks.task(name, offer, "cpus:0.1;mem:32", line), container=info)
+
+
+def volume(source: Path, at: str, mode: wire.VolumeMode) -> wire.Volume:
+    path = wire.VolumeSourceHostPath(path=str(source))
+    return wire.Volume(mode=mode, container_path=at, source=wire.VolumeSource(type="HOST_PATH", host_path=path))
+
+
+def wishes(place: Path) -> wire.ContainerInfo:
+    return wire.ContainerInfo(
+        type="MESOS",
+        volumes=(volume(place / "in", "seen", "RO"), volume(place / "out", "out", "RW")),
+        rlimit_info=wire.RLimitInfo(rlimits=(wire.RLimitInfoRLimit(type="RLMT_NOFILE", soft=64, hard=64),)),
+        linux_info=wire.LinuxInfo(effective_capabilities=wire.CapabilityInfo(capabilities=("KILL",))),
+    )
+
+
+def test_m_ag_08_m_ag_10_a_task_has_what_it_asks_for_and_keeps_it_over_a_restart(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "word").write_text("hello\n")
+    (tmp_path / "out").mkdir()
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation=ISOLATION) as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            offer = await framework.an_offer()
+            line = f"{SHOW}; while [ ! -e out/go ]; do sleep 0.05; done; cat seen/word"
+            await framework.accept([offer], [tasks.launch(asking(offer, "t", line, wishes(tmp_path)))])
+            await framework.reaches("t", "STARTING", "RUNNING")
+            sandbox = next((tmp_path / "agent").glob("slaves/*/frameworks/*/executors/t/runs/latest"))
+            async with asyncio.timeout(20):
+                while not (tmp_path / "out" / "file").exists():  # noqa: ASYNC110 - a process writes it
+                    await asyncio.sleep(0.02)
+            said = (sandbox / "stdout").read_text().split()
+            assert said[:2] == ["64", "hello"]
+            assert int(said[3], 16) == mask({"KILL"})
+            await agent.kill()
+            await agent.start()
+            (tmp_path / "out" / "go").touch()
+            await framework.reaches("t", "STARTING", "RUNNING", "FINISHED")
+            assert (sandbox / "stdout").read_text().split()[-1] == "hello"
+            assert not list((sandbox / "seen").iterdir()), "what the sandbox itself has there is empty"
+
+    play(scenario)
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+
+
+def test_m_ag_10_what_cannot_be_had_is_told_in_the_tasks_status(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation=ISOLATION),
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            bad = {
+                "absent": (tmp_path / "nowhere", "v", "No such file or directory"),
+                "programs": (tmp_path, "/usr/bin", "where programs of the machine are"),
+            }
+            offer = await framework.an_offer()
+            made = [
+                asking(offer, name, "true", wire.ContainerInfo(type="MESOS", volumes=(volume(source, at, "RW"),)))
+                for name, (source, at, _) in bad.items()
+            ]
+            await framework.accept([offer], [tasks.launch(*made)])
+            for name, (_, _, why) in bad.items():
+                told = await framework.reaches(name, "FAILED")
+                assert told.message is not None and why in told.message
+
+    play(scenario)
