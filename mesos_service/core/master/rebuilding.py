@@ -28,18 +28,17 @@ def report(turn: Turn) -> None:
     """Say what modules did wrong in this step, and plan the next attempt."""
     state = turn.state
     if state.allocator.failures:
-        _report(turn, state.allocator, "allocator", AllocatorDue())
+        _report(turn, state.allocator, "allocator.failed", "allocator.slow", AllocatorDue())
     shadow = shadow_of(state)
     if shadow is not None and shadow.guard.failures:
         shadow.failures += sum(failure.broken for failure in shadow.guard.failures)
-        _report(turn, shadow.guard, "shadow", ShadowDue())
+        _report(turn, shadow.guard, "shadow.failed", "shadow.slow", ShadowDue())
 
 
-def _report(turn: Turn, guard: Guard, what: str, due: AllocatorDue | ShadowDue) -> None:
+def _report(turn: Turn, guard: Guard, failed: str, slow: str, due: AllocatorDue | ShadowDue) -> None:
     failures, guard.failures = guard.failures, []
     for failure in failures:
-        fact = f"{what}.failed" if failure.broken else f"{what}.slow"
-        turn.note(fact, allocator=guard.name, method=failure.method, error=failure.error)
+        turn.note(failed if failure.broken else slow, allocator=guard.name, method=failure.method, error=failure.error)
     if guard.broken and turn.state.timers.deadline(due) is None:
         turn.state.timers.set(due, turn.now + next_pause(guard, turn.now))
 
