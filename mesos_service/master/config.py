@@ -188,6 +188,13 @@ class MasterConfig(SecurityFlags):
     cluster: str | None = Field(None, description="A name for the cluster, shown to people.")
 
     allocator: str = Field("hierarchical", description="Allocator module ('mesos-service module list').")
+    starvation_threshold: Annotated[
+        DurationFlag | None, AfterValidator(check_positive), BeforeValidator(_none_is_no_timeout)
+    ] = Field(
+        Duration.parse("10mins"),
+        description="A framework that has wanted offers for so long and got none is told of in the log, with the"
+        " reason; 'none' tells of nobody.",
+    )
     revocation: bool = Field(
         False,
         description="Whether running tasks are revoked where the guarantee of a role that wants offers cannot be"
@@ -380,6 +387,7 @@ class MasterConfig(SecurityFlags):
             max_unreachable_tasks_per_framework=self.max_unreachable_tasks_per_framework,
             roles=None if self.roles is None else parse_roles(self.roles),
             root_submissions=self.root_submissions,
+            starvation_seconds=None if self.starvation_threshold is None else self.starvation_threshold.seconds,
             revocation=self.revocation,
             revocation_delay_seconds=self.revocation_delay.seconds,
             revocation_grace_seconds=self.revocation_grace.seconds,

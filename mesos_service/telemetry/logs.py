@@ -70,6 +70,7 @@ WARNING: Final = frozenset(
         "framework.refused",
         "allocator.failed",
         "allocator.slow",
+        "framework.starving",
         "revocation.refused",
         "shadow.failed",
         "shadow.slow",

@@ -241,6 +241,7 @@ def _master_gauges(state: MasterState, now: float) -> Snapshot:
         "master/frameworks_inactive": float(sum(not framework.connected for framework in frameworks)),
         "master/frameworks_connected": float(sum(framework.connected for framework in frameworks)),
         "master/frameworks_disconnected": float(sum(not framework.connected for framework in frameworks)),
+        "master/frameworks_starving": float(len(state.starving)),
         "registrar/queued_operations": float(len(state.persisting)),
     }
     found["allocator/kernel_compiled"] = float(kernel.name() == "compiled")

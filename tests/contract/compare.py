@@ -34,6 +34,7 @@ METRICS_DIFFERENT: Final[Mapping[str, str]] = {
     r"extra master/frameworks/recorded/.*": "the name of a framework is its own",
     r"extra master/slaves_recovered.*": "Mesos lists the agents that are waited for, and does not count them",
     r"extra allocator/kernel_compiled": "Mesos' allocator has one kernel only",
+    r"extra master/frameworks_starving": "Mesos does not watch who waits for offers",
     r"extra master/allocator_failures": "Mesos' allocator is part of it, and takes it along",
     r"extra (master|slave)/stream_overruns.*": "Mesos does not bound what a slow reader costs",
 }

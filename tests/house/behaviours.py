@@ -193,6 +193,7 @@ BEHAVIOURS: Final = {
     "N02": "Whoever is offered nothing hears what would have to change.",
     "N03": "One trace for each offer's life.",
     "N05": "The same stream as RecordIO, JSON Lines and SSE.",
+    "N08": "A framework that waits for offers for too long is told of, with the reason and who is in its way.",
     "N09": "A module is one file, which a command checks; one that fails costs nobody else anything.",
     "N10": "Filters are modules that frameworks ask for by name; what one keeps apart causes no traffic.",
     "N11": "A fencing token turns away calls of a scheduler that was succeeded.",

@@ -293,6 +293,7 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
     assert flags == {
         "allocator_timeout": "10secs",
         "revocation": "false",
+        "starvation_threshold": "10mins",
         "revocation_delay": "30secs",
         "revocation_grace": "30secs",
         "agent_ping_timeout": "15secs",

@@ -83,6 +83,11 @@ class RevocationDue:
     """Every ``--allocation_interval``: look at revocations under way, and at guarantees (B36)."""
 
 
+@dataclass(frozen=True, slots=True)
+class StarvationDue:
+    """Look for frameworks that have waited too long for an offer (N08)."""
+
+
 Deadline = (
     HeartbeatDue
     | FailoverOverdue
@@ -96,4 +101,5 @@ Deadline = (
     | AllocatorDue
     | ShadowDue
     | RevocationDue
+    | StarvationDue
 )

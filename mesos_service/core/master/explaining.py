@@ -68,6 +68,24 @@ def answer(turn: Turn, heard: Listener, grants: Iterable[Grant]) -> None:
         found = _explanation(turn, framework, roles)
         for request in requests:
             turn.do(Reply(request, 200, explanation=found))
+        _tell_of_starving(turn, framework, found)
+
+
+def _tell_of_starving(turn: Turn, framework: Framework, found: Explanation) -> None:
+    """Who was asked for because it starves is told of, with what stands in its way on most agents (N08)."""
+    since = turn.state.starving.get(framework.framework_id)
+    obstacles = [one for role in found.roles for one in role.obstacles]
+    if since is None or any(role.offered for role in found.roles) or not obstacles:
+        return
+    widest = max(obstacles, key=lambda one: (not one.agents, one.agents))
+    turn.note(
+        "framework.starving",
+        framework_id=framework.framework_id,
+        name=framework.info.name,
+        seconds=round(turn.now - since, 1),
+        reason=widest.reason,
+        detail=widest.veto.detail,
+    )
 
 
 def answer_without_pass(turn: Turn, veto: Veto) -> None:

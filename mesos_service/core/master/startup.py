@@ -9,7 +9,7 @@ off: it gives up, and another may see them (M-HA-07).
 from __future__ import annotations
 
 from mesos_service.core.effects import Exit
-from mesos_service.core.master import addresses, frameworks, policy, removals, revoking
+from mesos_service.core.master import addresses, frameworks, policy, removals, revoking, starvation
 from mesos_service.core.master.deadlines import RecoveryOverdue, RegistryGcDue
 from mesos_service.core.master.state import MasterState
 from mesos_service.core.master.turn import Turn
@@ -33,6 +33,7 @@ def start(state: MasterState, registry: Registry, now: float) -> None:
     state.machines = dict(registry.machines)
     policy.recover(state, registry)
     revoking.recover(state, registry, now)
+    starvation.plan(state, now)
     frameworks.recover_registered(state, registry, now)
     state.allocator.expect_agents(len(state.recovered), now)
     if state.recovered:

@@ -75,6 +75,8 @@ class MasterOptions:
     roles: frozenset[Role] | None = None
     """Roles that frameworks may use (``--roles``); ``None`` allows all."""
     root_submissions: bool = True
+    starvation_seconds: float | None = 600.0
+    """A framework that has wanted offers for so long and got none is told of (N08); ``None``: never."""
     revocation: bool = False
     """Whether tasks are revoked for guarantees at all (B36a)."""
     revocation_delay_seconds: float = 30.0
@@ -325,6 +327,10 @@ class MasterState:
     """When the next full pass is due (``--allocation_interval``); ``None`` until there is somebody to serve."""
     questions: dict[FrameworkId, list[int]] = field(default_factory=dict)
     """Who asked why a framework is offered nothing, by framework: requests that the next full pass answers (N01)."""
+    waiting_since: dict[FrameworkId, float] = field(default_factory=dict)
+    """Frameworks that want an offer and hold none, since when; written by ``starvation.py`` alone."""
+    starving: dict[FrameworkId, float] = field(default_factory=dict)
+    """Those of them who have waited too long, and of whom somebody is told."""
     revocations: dict[RevocationId, RevocationUnderWay] = field(default_factory=dict)
     """Tasks that are being revoked, until they are no longer there; written by ``revoking.py`` alone."""
     deciding_revocations: bool = False

@@ -38,6 +38,7 @@ from mesos_service.core.master import (
     revoking,
     standbys,
     startup,
+    starvation,
     subscription,
     tasks,
     teardown,
@@ -55,6 +56,7 @@ from mesos_service.core.master.deadlines import (
     ReregistrationOverdue,
     RevocationDue,
     ShadowDue,
+    StarvationDue,
 )
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
@@ -352,6 +354,8 @@ def _on_tick(turn: Turn) -> None:
                 rebuilding.on_due(turn)
             case RevocationDue():
                 revoking.on_due(turn)
+            case StarvationDue():
+                starvation.on_due(turn)
             case ShadowDue():
                 rebuilding.on_shadow_due(turn)
             case _:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from mesos_service.core.effects import MasterEffect, Persist
+from mesos_service.core.effects import MasterEffect, Persist, Reply
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.messages import (
+    ExplainFramework,
     OperatorRemoveQuota,
     OperatorSetQuota,
     OperatorUpdateQuota,
@@ -16,9 +17,10 @@ from mesos_service.core.messages import (
 )
 from mesos_service.core.registry.operations import Operation, UpdateQuotas, UpdateWeights, apply
 from mesos_service.core.registry.registry import Registry
-from mesos_service.domain.ids import Role
+from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
+from mesos_service.plugins.verdict import Remedy
 from tests.unit.core.master.world import World, facts, framework_info, only, replies, running, task_info
 
 FORCED = "(use 'force' flag to bypass this check)"
@@ -349,3 +351,47 @@ def test_the_registry_takes_quota_and_weights_twice_as_once() -> None:
     assert apply(once, operations) == once
     assert once.quotas == {"a": quota(milli(cpus=1)), "b": quota(limits=milli(cpus=0))}
     assert apply(once, [UpdateQuotas(((Role("a"), quota()),))]).quotas == {"b": quota(limits=milli(cpus=0))}
+
+
+# -- explained -----------------------------------------------------------------------------------------------
+
+
+def obstacles(world: World, framework_id: FrameworkId) -> dict[str, tuple[Remedy, ...]]:
+    """What stands in the way, and what would help, as who asks is told."""
+    asked = world.take(ExplainFramework(request=world.request(), framework_id=framework_id)) + world.advance(1.0)
+    (answer,) = [one.explanation for one in only(asked, Reply) if one.explanation is not None]
+    return {one.reason: one.examples[0].veto.remedies for role in answer.roles for one in role.obstacles}
+
+
+def test_n01_n02_a_limit_set_by_call_is_explained_and_what_is_named_gives_the_offer() -> None:
+    world = World()
+    world.agent("cpus:4;mem:4096")
+    scheduler = world.framework(framework_info(roles=["a"]))
+    set_quotas(world, ("a", quota(limits=milli(cpus=0, mem=0))))
+    world.settle()
+    assert scheduler.offers == []
+    (remedy,) = [one for one in obstacles(world, scheduler.framework_id)["quota_limit"] if one.by == "operator"]
+    more = {name: amount for name, amount in remedy.arguments.items() if name != "role"}
+    assert remedy.arguments["role"] == "a"
+    raised = {name: round(float(amount) * 1000) for name, amount in more.items()}
+    set_quotas(world, ("a", quota(limits=milli(cpus=0, mem=0) | raised)))
+    assert len(scheduler.offered(world.settle())) == 1
+
+
+def test_n01_n02_head_room_for_a_guarantee_set_by_call_is_explained_and_so_much_less_gives_the_offer() -> None:
+    world = World()
+    world.agent("cpus:4;mem:4096")
+    scheduler = world.framework(framework_info(roles=["a"]))
+    world.settle()
+    scheduler.decline(*scheduler.offers, refuse_seconds=0)
+    set_quotas(world, ("owed", quota(milli(cpus=4, mem=4096))))
+    world.advance(1.0)
+    assert scheduler.offers == []
+    found = obstacles(world, scheduler.framework_id)["quota_headroom"]
+    lower = next(
+        one for one in found if one.by == "operator" and any(name in one.arguments for name in ("cpus", "mem"))
+    )
+    less = {name: round(float(amount) * 1000) for name, amount in lower.arguments.items() if name in ("cpus", "mem")}
+    guarantees = {name: amount - less.get(name, 0) for name, amount in milli(cpus=4, mem=4096).items()}
+    set_quotas(world, ("owed", quota(guarantees)))
+    assert len(scheduler.offered(world.settle())) == 1
