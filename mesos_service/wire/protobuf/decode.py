@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -28,8 +29,8 @@ Unread = Any
 
 DEPTH_MAX: Final = 100
 """As in protobuf's own library."""
-FIELDS_MAX: Final = 1_000_000
-"""5,000 tasks in one ACCEPT are some 200,000."""
+FIELDS_MAX: Final = 500_000
+"""5,000 tasks in one ACCEPT are some 100,000."""
 
 _UNPARSED: Final = "Failed to parse body into Call protobuf"
 _TAG_MAX: Final = 2**32 - 1
@@ -67,8 +68,24 @@ class _Known:
     field: Field
     names: dict[int, str]
     """Of an enum's values."""
+    read: Callable[[_Reader, _Known, dict[str, Unread], int, int], Unread]
     packed: bool = False
     """Many numbers under one tag."""
+    single: bool = False
+    """Neither repeated nor a map."""
+    message: bool = False
+
+    @classmethod
+    def of(cls, numbered: Numbered, packed: bool = False) -> Self:
+        field = numbered.field
+        return cls(
+            field,
+            {value: name for name, value in numbered.values.items()},
+            _READERS[field.kind],
+            packed,
+            single=field.label in (Label.OPTIONAL, Label.REQUIRED),
+            message=field.kind is Kind.MESSAGE,
+        )
 
 
 @cache
@@ -76,10 +93,9 @@ def _plan(cls: type[msgspec.Struct]) -> dict[int, _Known]:
     """Known fields by their tag."""
     plan: dict[int, _Known] = {}
     for numbered in numbered_fields(cls):
-        names = {value: name for name, value in numbered.values.items()}
-        plan[numbered.tag] = _Known(numbered.field, names)
+        plan[numbered.tag] = _Known.of(numbered)
         if numbered.field.label is Label.REPEATED and numbered.wire_type is not WireType.LENGTH:
-            plan[numbered.number << 3 | WireType.LENGTH] = _Known(numbered.field, names, packed=True)
+            plan[numbered.number << 3 | WireType.LENGTH] = _Known.of(numbered, packed=True)
     return plan
 
 
@@ -88,7 +104,7 @@ def _entry_plan(field: Field) -> dict[int, _Known]:
     """Of an entry of a map."""
     key = Numbered(Field("key", Label.OPTIONAL, Kind.STRING), 1, WireType.LENGTH, {})
     value = Numbered(Field("value", Label.OPTIONAL, field.kind, field.message), 2, WireType.LENGTH, {})
-    return {one.tag: _Known(one.field, {}) for one in (key, value)}
+    return {one.tag: _Known.of(one) for one in (key, value)}
 
 
 class _Reader:
@@ -110,28 +126,28 @@ class _Reader:
             if known is None:
                 self._skip(tag, end, depth)
                 continue
-            field = known.field
-            if known.packed:
-                self._read_packed(known, into, end)
-            elif field.label is Label.MAP:
-                self._read_entry(field, into, end, depth)
-            elif field.label is Label.REPEATED:
-                one = self._read_one(known, {}, end, depth)
-                if one is not None:
-                    into.setdefault(field.name, []).append(one)
-            else:
+            name = known.field.name
+            if known.single:
                 # A message that comes twice is the sum of both.
-                before = into.get(field.name) if field.kind is Kind.MESSAGE else None
-                one = self._read_one(known, {} if before is None else before, end, depth)
+                before = into.get(name) if known.message else None
+                one = known.read(self, known, {} if before is None else before, end, depth)
                 if one is not None:
-                    into[field.name] = one
+                    into[name] = one
+            elif known.packed:
+                self._read_packed(known, into, end)
+            elif known.field.label is Label.MAP:
+                self._read_entry(known.field, into, end, depth)
+            else:
+                one = known.read(self, known, {}, end, depth)
+                if one is not None:
+                    into.setdefault(name, []).append(one)
 
     def _read_packed(self, known: _Known, into: dict[str, Unread], end: int) -> None:
         end = self._length(end)
         many = into.setdefault(known.field.name, [])
         while self._at < end:
             self._count()
-            one = self._read_one(known, {}, end, 0)
+            one = known.read(self, known, {}, end, 0)
             if one is not None:
                 many.append(one)
 
@@ -141,30 +157,33 @@ class _Reader:
         value = entry.get("value", {} if field.kind is Kind.MESSAGE else "")
         into.setdefault(field.name, {})[entry.get("key", "")] = value
 
-    def _read_one(self, known: _Known, into: dict[str, Unread], end: int, depth: int) -> Unread:
-        """One value; ``None`` for an enum's that nobody knows. A message is read into ``into``."""
-        field = known.field
-        match field.kind:
-            case Kind.MESSAGE:
-                assert field.message is not None
-                self.read_fields(_plan(field.message), into, self._length(end), depth + 1)
-                return into
-            case Kind.STRING:
-                try:
-                    return self._bytes(end).decode()
-                except UnicodeDecodeError:
-                    raise RefusedProtobufError(f"Not valid UTF-8 in field '{field.name}'") from None
-            case Kind.BYTES:
-                return self._bytes(end)
-            case Kind.INTEGER:
-                return _whole(field, self._varint(end))
-            case Kind.BOOLEAN:
-                return self._varint(end) != 0
-            case Kind.ENUM:
-                return known.names.get(_signed(self._varint(end), 32))
-            case Kind.DOUBLE:
-                return _finite(field, self._double(end))
-        raise TypeError(f"{field.name}: protobuf has no {field.kind}")
+    # One for each kind of field: reads one value; ``None`` for an enum's that nobody knows.
+    def read_message(self, known: _Known, into: dict[str, Unread], end: int, depth: int) -> Unread:
+        """Into what an earlier part of the same message has filled, if there is one."""
+        assert known.field.message is not None
+        self.read_fields(_plan(known.field.message), into, self._length(end), depth + 1)
+        return into
+
+    def read_string(self, known: _Known, into: dict[str, Unread], end: int, depth: int) -> Unread:
+        try:
+            return self._bytes(end).decode()
+        except UnicodeDecodeError:
+            raise RefusedProtobufError(f"Not valid UTF-8 in field '{known.field.name}'") from None
+
+    def read_bytes(self, known: _Known, into: dict[str, Unread], end: int, depth: int) -> Unread:
+        return self._bytes(end)
+
+    def read_integer(self, known: _Known, into: dict[str, Unread], end: int, depth: int) -> Unread:
+        return _whole(known.field, self._varint(end))
+
+    def read_boolean(self, known: _Known, into: dict[str, Unread], end: int, depth: int) -> Unread:
+        return self._varint(end) != 0
+
+    def read_enum(self, known: _Known, into: dict[str, Unread], end: int, depth: int) -> Unread:
+        return known.names.get(_signed(self._varint(end), 32))
+
+    def read_double(self, known: _Known, into: dict[str, Unread], end: int, depth: int) -> Unread:
+        return _finite(known.field, self._double(end))
 
     def _count(self) -> None:
         self._fields += 1
@@ -242,6 +261,17 @@ class _Reader:
             if tag == number << 3 | WireType.END_GROUP:
                 return
             self._skip(tag, end, depth)
+
+
+_READERS: Final = {
+    Kind.STRING: _Reader.read_string,
+    Kind.BYTES: _Reader.read_bytes,
+    Kind.MESSAGE: _Reader.read_message,
+    Kind.INTEGER: _Reader.read_integer,
+    Kind.BOOLEAN: _Reader.read_boolean,
+    Kind.ENUM: _Reader.read_enum,
+    Kind.DOUBLE: _Reader.read_double,
+}
 
 
 def _whole(field: Field, number: int) -> int:
