@@ -131,14 +131,18 @@ def _free(agent: Agent, resources: Resources) -> None:
 # -- conversions ---------------------------------------------------------------------------------------------
 
 
-def convert_offered(turn: Turn, framework_id: FrameworkId, agent: Agent, change: Conversion) -> None:
-    """What is offered to the framework becomes something else, and the agent's total with it (X14c).
+def convert_offered(agent: Agent, change: Conversion) -> None:
+    """What is offered becomes something else, and the agent's total with it (X14c); both have the allocation role.
 
-    Both come with the allocation role. Like all that an answer to an offer does, this is between the end of the offer
-    and the use, or return, of what it held.
+    Like all that an answer to an offer does, this is between the end of the offer and the use, or return, of what it
+    held. :func:`tell_converted` is to follow, once for all conversions of the answer.
     """
     agent.total = agent.total - change.consumed.unallocated() + change.converted.unallocated()
-    turn.state.allocator.update_allocation(framework_id, agent.agent_id, change.consumed, change.converted)
+
+
+def tell_converted(turn: Turn, framework_id: FrameworkId, agent: Agent, before: Resources, after: Resources) -> None:
+    """The allocator is told what conversions have made of all that the offers held."""
+    turn.state.allocator.update_allocation(framework_id, agent.agent_id, before, after)
 
 
 def convert_free(turn: Turn, agent: Agent, change: Conversion) -> None:

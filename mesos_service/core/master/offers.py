@@ -111,6 +111,7 @@ def on_accept(turn: Turn, framework: Framework, call: Accept) -> None:
                 operations.refuse_unsupported(turn, framework, operation)
             case _:
                 assert_never(operation)
+    conversions.finish(available)
     if launch.taken:
         books.use_offered(turn, framework.framework_id, agent, launch.taken)
     changed, untouched = conversions.split(launch.left)

@@ -35,7 +35,7 @@ class Conversions:
     ``resized`` is what grown and shrunk volumes have become: it cannot be used in the same call (M-OP-05).
     """
 
-    __slots__ = ("_agent", "_converted", "_framework", "_launch", "_role", "_turn", "resized")
+    __slots__ = ("_agent", "_converted", "_done", "_framework", "_launch", "_role", "_turn", "resized")
 
     def __init__(self, turn: Turn, framework: Framework, agent: Agent, role: Role, launch: Launch) -> None:
         self._turn = turn
@@ -44,6 +44,7 @@ class Conversions:
         self._role = role
         self._launch = launch
         self._converted = Resources.EMPTY
+        self._done = False
         self.resized = Resources.EMPTY
 
     def apply(self, asked: ResourceOperation) -> None:
@@ -51,6 +52,14 @@ class Conversions:
         reason = self._apply(asked)
         if reason is not None:
             operations.refuse(self._turn, self._framework, asked, reason)
+
+    def finish(self, available: Resources) -> None:
+        """Tell the allocator, when all is done; ``available`` is what the offers held."""
+        if self._done:
+            after = self._launch.taken + self._launch.left + self.resized
+            # A task may have its volume mounted elsewhere; what the allocator is told is as the agent has it.
+            after = after.unallocated().spelt_as_in(self._agent.total).allocated_to(self._role)
+            books.tell_converted(self._turn, self._framework.framework_id, self._agent, available, after)
 
     def split(self, left: Resources) -> tuple[Resources, Resources]:
         """What is left, in two: what operations have changed, which goes back without a filter, and the rest (X14e)."""
@@ -69,7 +78,7 @@ class Conversions:
         except ResourcesError as short:
             return str(short)
         for change in changes:
-            books.convert_offered(turn, self._framework.framework_id, agent, change)
+            books.convert_offered(agent, change)
             # What one conversion has made, another may consume.
             consumed = change.consumed - self._converted.shortage(change.consumed)
             self._converted = self._converted - consumed + change.converted
@@ -78,6 +87,7 @@ class Conversions:
             self._converted, left = self._converted - made, left - made
             self.resized = self.resized + made
         self._launch.left = left
+        self._done = True
         unallocated = mapped(operation, Resources.unallocated)
         tell_agent(turn, agent, unallocated, self._framework.framework_id, asked.operation_id)
         return None
