@@ -316,3 +316,30 @@ def test_m_oa_01_m_oa_03_nested_containers_are_listed_and_measured(tmp_path: Pat
             assert [one["container_id"]["value"] for one in hidden] == [container]
 
     play(scenario)
+
+
+def test_m_oa_04_a_client_that_vanishes_while_nobody_reads_leaves_the_input_to_others(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            container = await running(framework, "stty raw; exec sleep 1000", tty=True)
+            agent, here = cluster.agents[0], {"value": container}
+            began = asyncio.Event()
+
+            async def pasted() -> AsyncIterator[bytes]:
+                yield framed({"type": "CONTAINER_ID", "container_id": here})
+                for _ in range(4):
+                    io = {"type": "DATA", "data": {"type": "STDIN", "data": b64encode(b"x" * 500_000).decode()}}
+                    yield framed({"type": "PROCESS_IO", "process_io": io})
+                    began.set()
+
+            pasting = asyncio.create_task(post_records(agent, pasted()))
+            await began.wait()
+            assert (await give_input(agent, here, [])).status_code == 409
+            pasting.cancel()
+            await asyncio.wait((pasting,))
+            async with asyncio.timeout(30):
+                while (await give_input(agent, here, [])).status_code != 200:  # noqa: ASYNC110 - it is asked of the agent
+                    await asyncio.sleep(0.05)
+            assert framework.states("t1") == ["STARTING", "RUNNING"]
+
+    play(scenario)

@@ -1,7 +1,7 @@
 """The calls about nested containers, and those that stay open: exec and attach (M-OA-03, M-OA-04).
 
-What a container writes goes out as records of ``ProcessIO``, with a heartbeat where it is silent. What it is to read
-comes in as records of calls, the first of which says what it is about; it is read as fast as the container reads.
+What a container writes goes out as records of ``ProcessIO``, with a heartbeat where it is silent; what it is to read is
+``attach_input.py``'s.
 """
 
 from __future__ import annotations
@@ -20,23 +20,25 @@ from mesos_service.agent.terminals import Reader, Stream, Terminal
 from mesos_service.containers.garbage import NotRemoved
 from mesos_service.containers.plan import DestroyFailed, LaunchFailed
 from mesos_service.domain.ids import ContainerId, refuse_id
-from mesos_service.http.asgi import TEXT, CallHeaders, HeaderName, Receive, Scope, Send, respond, respond_text
+from mesos_service.http.asgi import (
+    CallHeaders,
+    HeaderName,
+    Receive,
+    Send,
+    respond,
+)
 from mesos_service.http.operator_calls import Refused
 from mesos_service.wire import agent_operator as operator
 from mesos_service.wire import common
 from mesos_service.wire.agent_operator import ProcessIO, Response
 from mesos_service.wire.containers import CommandInfo, ContainerInfo, LinuxInfo
-from mesos_service.wire.decode import read_agent_call
 from mesos_service.wire.encode import encode_message
-from mesos_service.wire.errors import WireError
 from mesos_service.wire.protobuf.encode import encode_protobuf
-from mesos_service.wire.recordio import RecordReader, record
+from mesos_service.wire.recordio import record
 from mesos_service.wire.streams import JSON, PROTOBUF, Framer, negotiate, negotiate_answer
 
 RECORDIO: Final = "application/recordio"
 HEARTBEAT_SECONDS: Final = 30.0
-RECORD_BYTES_MAX: Final = 1024 * 1024
-"""Of input; a client that sends more at once is refused."""
 STREAMS: Final = ("LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_OUTPUT")
 WAITS: Final = ("WAIT_NESTED_CONTAINER", "WAIT_CONTAINER")
 CALLS: Final = (
@@ -95,17 +97,17 @@ async def _launch(nested: NestedContainers, call: operator.CallLaunchNestedConta
             size=None if tty is None else size_of(tty),
         )
     except (NotNested, LaunchFailed, DestroyFailed) as error:
-        raise _refused(error) from error
+        raise refused(error) from error
     if not begun:
         raise Refused(202)
 
 
 async def _wait(nested: NestedContainers, container: common.ContainerID, word: str | None) -> int | None:
-    container_id = _known(nested, container, word)
+    container_id = known(nested, container, word)
     try:
         return await nested.wait(container_id)
     except NotNested as error:
-        raise _refused(error) from error
+        raise refused(error) from error
 
 
 def _kill(nested: NestedContainers, container: common.ContainerID, word: str | None, signum: int | None) -> None:
@@ -143,7 +145,8 @@ def _nested_id(container: common.ContainerID, word: str) -> tuple[ContainerId, C
     return container_id, parent
 
 
-def _known(nested: NestedContainers, container: common.ContainerID, word: str | None) -> ContainerId:
+def known(nested: NestedContainers, container: common.ContainerID, word: str | None) -> ContainerId:
+    """The id of a container that is here. Raises ``Refused``."""
     container_id, parent = _identify(container, word)
     if not nested.is_here(container_id, parent):
         raise Refused(404, f"Container {container_id} cannot be found")
@@ -168,7 +171,8 @@ def _command(command: CommandInfo | None, container: ContainerInfo | None) -> Co
     return command
 
 
-def _refused(error: Exception) -> Refused:
+def refused(error: Exception) -> Refused:
+    """The answer to a call that could not be done."""
     if isinstance(error, NotNested):
         return Refused(404, str(error))
     return Refused(400 if isinstance(error, NothingToAttach) else 500, str(error))
@@ -235,7 +239,7 @@ async def stream(service: AgentReads, call: operator.Call, headers: CallHeaders,
             size = None if tty is None else size_of(tty)
             reader = await nested.launch_session(container_id, parent, command, tty=tty is not None, size=size)
         except (NotNested, LaunchFailed, DestroyFailed) as error:
-            raise _refused(error) from error
+            raise refused(error) from error
         try:
             await _serve(reader.take, framing, receive, send)
         finally:
@@ -252,7 +256,7 @@ async def _attach(
     receive: Receive,
     send: Send,
 ) -> None:
-    container_id = _known(nested, container, None)
+    container_id = known(nested, container, None)
     terminal: Terminal | None = None
     reader: Reader | None = None
     try:
@@ -260,11 +264,11 @@ async def _attach(
         reader = terminal.attach()
         take: Take = reader.take
     except NotNested as error:
-        raise _refused(error) from error
+        raise refused(error) from error
     except NothingToAttach as error:
         plan = nested.plan(container_id)
         if plan is None:
-            raise _refused(error) from error
+            raise refused(error) from error
         # It writes to files: what is added to them from now on is what it writes.
         pieces = follow(plan.sandbox, lambda: nested.plan(container_id) is not None)
 
@@ -334,81 +338,3 @@ def _heartbeat() -> ProcessIO:
     interval = common.DurationInfo(nanoseconds=int(HEARTBEAT_SECONDS * 1_000_000_000))
     heartbeat = operator.ProcessIOControlHeartbeat(interval=interval)
     return ProcessIO(type="CONTROL", control=operator.ProcessIOControl(type="HEARTBEAT", heartbeat=heartbeat))
-
-
-# -- input ---------------------------------------------------------------------------------------------------
-async def attach_input(service: AgentReads, scope: Scope, receive: Receive, send: Send) -> None:
-    """``ATTACH_CONTAINER_INPUT``: a request that goes on for as long as somebody types."""
-    terminal: Terminal | None = None
-    try:
-        message_type = dict(scope["headers"]).get(b"message-content-type", b"").decode("latin-1")
-        if message_type not in (JSON, PROTOBUF):
-            raise Refused(415, f"Expecting 'Message-Content-Type' of {JSON} or {PROTOBUF}")
-        reader = RecordReader()
-        unfinished = 0
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body, more = message.get("body", b""), message.get("more_body", False)
-            records = reader.feed(body)
-            unfinished = len(body) if records else unfinished + len(body)
-            if unfinished > 2 * RECORD_BYTES_MAX or any(len(one) > RECORD_BYTES_MAX for one in records):
-                raise Refused(413, f"A record of input is {RECORD_BYTES_MAX} bytes at most")
-            for one in records:
-                asked = _input_of(one, message_type)
-                if terminal is None:
-                    terminal = _input_terminal(service.nested, asked)
-                elif not await _pass_on(terminal, asked):
-                    raise Refused(400, "The container reads no more")
-        if terminal is None:
-            raise Refused(400, "Expecting 'attach_container_input.container_id' to be present")
-        await respond_text(send, 200, "")
-    except WireError as error:
-        await respond(send, 400 if error.status == 502 else error.status, error.text.encode(), (TEXT,))
-    except Refused as refusal:
-        # The client is still sending, and is not going to be read.
-        await respond(send, refusal.status, refusal.text.encode(), (TEXT, (b"connection", b"close")))
-    finally:
-        if terminal is not None:
-            terminal.input_taken = False
-
-
-def _input_of(one: bytes, message_type: str) -> operator.CallAttachContainerInput:
-    call = read_agent_call(one, message_type)
-    if call.type != "ATTACH_CONTAINER_INPUT" or call.attach_container_input is None:
-        raise Refused(400, "Expecting 'type' of ATTACH_CONTAINER_INPUT in each record")
-    return call.attach_container_input
-
-
-def _input_terminal(nested: NestedContainers, asked: operator.CallAttachContainerInput) -> Terminal:
-    if asked.type != "CONTAINER_ID" or asked.container_id is None:
-        raise Refused(400, "Expecting 'attach_container_input.type' to be CONTAINER_ID in the first record")
-    container_id = _known(nested, asked.container_id, None)
-    try:
-        terminal = nested.terminal_of(container_id)
-    except (NotNested, NothingToAttach) as error:
-        raise _refused(error) from error
-    if terminal.input_taken:
-        raise Refused(409, "Multiple input connections are not allowed")
-    terminal.input_taken = True
-    return terminal
-
-
-async def _pass_on(terminal: Terminal, asked: operator.CallAttachContainerInput) -> bool:
-    given = asked.process_io
-    if asked.type != "PROCESS_IO" or given is None:
-        raise Refused(400, "Expecting 'attach_container_input.type' to be PROCESS_IO")
-    if given.type == "DATA" and given.data is not None:
-        if given.data.type != "STDIN":
-            raise Refused(400, "Expecting 'process_io.data.type' to be STDIN")
-        if given.data.data:
-            return await terminal.write(given.data.data)
-        await terminal.end_input()
-    elif given.type == "CONTROL" and given.control is not None:
-        if given.control.type == "TTY_INFO" and given.control.tty_info is not None:
-            terminal.resize(size_of(given.control.tty_info))
-    else:
-        raise Refused(400, "Expecting 'process_io' to hold data or control")
-    return True

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from mesos_service.agent.routes import nested_calls
+from mesos_service.agent.routes import attach_input, nested_calls
 from mesos_service.agent.routes.containers import get_containers, measure
 from mesos_service.agent.routes.reads import AgentReads
 from mesos_service.containers.files import FileEntry, FilesError, NoSuchFile, NotAllowed
@@ -94,7 +94,7 @@ class AgentOperatorCalls(OperatorCalls[operator.Call]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "POST" and CallHeaders.of(scope).content_type == nested_calls.RECORDIO:
-            await nested_calls.attach_input(self._service, scope, receive, send)
+            await attach_input.attach_input(self._service, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
