@@ -114,15 +114,16 @@ class Twin:
         return grant.framework_id, grant.agent_id, grant.resources
 
     def books(self) -> object:
-        """What every client and every role with quota holds."""
+        """What every client and every role with quota holds, and what is remembered of refusals."""
         clients = self.ledger.clients()
         accounts = {(one.framework_id, one.role): (list(one.amounts), one.served) for one in clients}
         free = {name: amount for name, amount in self.ledger.quota.free.items() if amount}
-        return accounts, self.ledger.quota.consumed, free
+        vetoes = [(book.vetoed, book.vetoed_free) for book in self.ledger.agents.values()]
+        return accounts, self.ledger.quota.consumed, free, vetoes
 
 
 @pytest.mark.parametrize("name", ["hierarchical", "strict_priority"])
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [*range(12), 137, 218])
 @pytest.mark.usefixtures("compiled_kernel")
 def test_x31_x32_both_kernels_decide_the_same(seed: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled, python = Twin(seed, name), Twin(seed, name)

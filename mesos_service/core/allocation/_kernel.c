@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define INTERFACE 1 /* as in kernel.py: another number when what is handed over changes */
+#define INTERFACE 2 /* as in kernel.py: another number when what is handed over changes */
 #define EXACT ((int64_t)1 << 53)
 #define BUFFERS 32
 #define FAR 12
@@ -513,6 +513,10 @@ static int
 bits_of(Kernel *self, PyObject *bits, uint64_t *words)
 {
     size_t size = (size_t)self->words * 8;
+    if (!PyLong_Check(bits)) {
+        PyErr_SetString(PyExc_TypeError, "bits are an integer");
+        return -1;
+    }
 #if PY_VERSION_HEX >= 0x030D0000
     return _PyLong_AsByteArray((PyLongObject *)bits, (unsigned char *)words, size, PY_LITTLE_ENDIAN, 0, 1);
 #else
@@ -689,9 +693,10 @@ serve_agent(Kernel *self, Py_ssize_t position)
             gone = lasting = 1;
         } else if (!fits(self, shape, client)) {
             long said = flush(self) < 0 ? -1 : answer(self->squeeze, agent, shape, client);
-            if (said)
-                return said < 0 ? -1 : PIECES;
-            gone = lasting = 1;
+            if (said < 0 || said == PIECES)
+                return (int)said;
+            gone = 1;
+            lasting = said == NONE; /* else a filter is in the way, of this agent only */
         } else if (has_filter(self, client, agent)) {
             long said = answer(self->ask, agent, shape, client);
             if (said < 0)
@@ -759,14 +764,14 @@ Kernel_run(PyObject *object_self, PyObject *ignored)
             continue; /* taken in an earlier stage */
         if (PyList_GET_SIZE(self->grants) + self->pending == self->limit)
             break;
+        if (self->crumbs[shape] && note(self->dull, position) < 0)
+            return NULL;
         int granted = serve_agent(self, position);
-        if (granted < 0)
+        if (granted < 0 || (granted == NONE && note(self->dull, ~position) < 0))
             return NULL;
         if (granted == ALL)
             continue;
         PyObject *free = PyList_GET_ITEM(self->free, agent);
-        if (free != self->empty && (granted == NONE || self->crumbs[shape]) && note(self->dull, position) < 0)
-            return NULL;
         if (PyList_GET_SIZE(self->grants) + self->pending == self->limit) {
             int left = PyObject_IsTrue(free);
             if (left < 0)
@@ -784,10 +789,6 @@ Kernel_walk(PyObject *object_self, PyObject *bits)
     Kernel *self = (Kernel *)object_self;
     if (!is_ready(self))
         return NULL;
-    if (!PyLong_Check(bits)) {
-        PyErr_SetString(PyExc_TypeError, "bits are an integer");
-        return NULL;
-    }
     if (bits_of(self, bits, self->wanted) < 0)
         return NULL;
     PyObject *found = PyList_New(0);

@@ -148,9 +148,12 @@ class AgentBook:
 
     def remember_veto(self, bit: int) -> None:
         """The client of ``bit`` was refused what is free now."""
-        table, index = self._table, self.index
-        table.vetoed[index] |= bit
-        self.vetoed_free = table.free[index]
+        self.remember_veto_of(bit, self._table.free[self.index])
+
+    def remember_veto_of(self, bits: int, free: Resources) -> None:
+        """The clients of ``bits`` were refused ``free``, which was free here just now."""
+        self._table.vetoed[self.index] |= bits
+        self.vetoed_free = free
 
     def bar(self, bit: int) -> None:
         """A standing filter keeps this agent from the client of ``bit``."""

@@ -30,7 +30,7 @@ from mesos_service.domain.ids import Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant
 
-INTERFACE: Final = 1
+INTERFACE: Final = 2
 """What ``_kernel.c`` is handed. One that was compiled from an older source is left alone."""
 
 compiled: Any = None  # Any: the module _kernel
@@ -52,7 +52,10 @@ LEAST: Final = 64
 """Fewer agents are served before their columns are laid out; and so are fewer than a quarter of the clients."""
 
 PAIRS_MAX: Final = 2_000_000
-"""Shapes times clients: where agents are all different, looking things up by shape does not help."""
+"""Shapes times clients, of which there are tables."""
+
+SHAPES_FEW: Final = 64
+"""From so many on there must be four times as many agents: where all are different, shapes are not worth laying out."""
 
 ANY: Final = 1 << 60
 """Amounts from here on are not told apart. Where the books hold such, Python serves."""
@@ -96,7 +99,8 @@ class Run:
         self._known: tuple[bytes, bytes] | None = None
         """The columns of what quota leaves, when it knew of all that was taken."""
         self._dull: list[int] = []
-        """Positions of agents of which somebody was refused something that is to be remembered."""
+        """Agents of which somebody was refused something that is to be remembered: by position those of which crumbs
+        are free, by the complement of it those of which nobody was granted anything."""
 
     # -- laying out ------------------------------------------------------------------------------------------
     def find_shapes(self) -> bool:
@@ -114,6 +118,8 @@ class Run:
         here[-1] = 0  # where nothing is free
         numbers = np.flatnonzero(here)
         if len(numbers) * self._ledger.sorter.active.bit_count() > PAIRS_MAX:
+            return False
+        if SHAPES_FEW < len(numbers) > len(self._queue) // 4:
             return False
         here[numbers] = np.arange(len(numbers), dtype=np.int32)
         here[-1] = -1
@@ -274,6 +280,8 @@ class Run:
             done: int = self._kernel.run()
         finally:
             self._kernel.release()
+            # It knows our methods, and we know it: that would be left to the garbage collector, which runs rarely.
+            del self._kernel
         self._end_sizing()
         ledger, given = self._ledger, self._given
         amounts, times = (given.T.astype(np.int64) @ self._vectors).tolist(), given.sum(axis=0).tolist()
@@ -292,20 +300,26 @@ class Run:
         return {name: amount for name, amount in zip(self._names, amounts.tolist(), strict=True) if amount}
 
     def _remember(self) -> None:
-        table = self._table
-        too_little = self._active & ~self._own
+        """Write down whom the agents in ``_dull`` refused. To be done before any of it is refused more, or less."""
+        table, too_little = self._table, self._active & ~self._own
         for position in self._dull:
-            index = int(self._queue[position])
+            crumbs = position >= 0
+            if not crumbs:
+                position = ~position
             shape = self._shapes[self._local[position]]
-            bits = shape.blocked | too_little if shape.is_crumbs else shape.blocked
-            if bits & ~table.vetoed[index] and table.free[index] is shape.free:
-                self._pass.book(index).remember_veto(bits)
+            bits = too_little if crumbs else shape.blocked
+            if crumbs or bits:
+                book = table.books[self._queue[position]]
+                assert book is not None, "a row in the queue has an agent"
+                book.remember_veto_of(bits, shape.free)
+        self._dull.clear()
 
     def look(self, shape_number: int, client_number: int) -> int | tuple[object, ...]:
         """What the client would be offered of the shape: all of it, as parts of a grant; 2 for less, 3 for nothing."""
         shape, client = self._shapes[shape_number], self._clients[client_number]
         prepared = self._ledger.shapes.prepared(shape, client)
         if prepared.blocked is not None:
+            self._remember()
             shape.asked &= ~client.bit
             shape.blocked |= client.bit
             self._pass.summary.count(client, prepared.blocked.reason)
@@ -317,21 +331,26 @@ class Run:
         prepared = self._prepared(shape_number, client_number)
         return self._pass.is_filtered(self._pass.book(index), prepared.client, prepared, True)
 
-    def squeeze(self, index: int, shape_number: int, client_number: int) -> bool:
-        """Quota does not leave all of the shape: whether it leaves a piece. Then this agent is served."""
+    def squeeze(self, index: int, shape_number: int, client_number: int) -> int:
+        """Quota does not leave all of the shape. If it leaves a piece, this agent is served: 1; or a refusal filter is
+        in the way of that: 2. If it leaves too little, so it does on other agents: 0."""
         shape, client = self._shapes[shape_number], self._clients[client_number]
         sizing = self._pass.sizing
         assert sizing is not None, "without quota everything fits"
         self._end_sizing()
-        piece = sizing.sized(shape, client, self._prepared(shape_number, client_number))
+        whole = self._prepared(shape_number, client_number)
+        piece = sizing.sized(shape, client, whole)
         if piece.blocked is None:
+            if self._pass.is_filtered(self._pass.book(index), client, piece, piece is whole):
+                return 2
             return self.special(index, shape_number, client_number)
         shape.asked &= ~client.bit
         self._pass.summary.count(client, piece.blocked.reason)
-        return False
+        return 0
 
     def special(self, index: int, shape_number: int, _: int) -> bool:
         """This agent may be granted in several pieces."""
+        self._remember()
         self._end_sizing()
         wanted = self._shapes[shape_number].asked & ~self._table.vetoed[index]
         self._pass.offer_pieces(self._pass.book(index), wanted, self)
