@@ -45,6 +45,11 @@ class OperatorEvents:
     def __len__(self) -> int:
         return len(self._streams)
 
+    @property
+    def streams(self) -> tuple[HeldStream, ...]:
+        """The open ones, the oldest first."""
+        return tuple(self._streams)
+
     # -- streams ---------------------------------------------------------------------------------------------
     async def serve(self, encoding: Encoding, receive: Receive, send: Send) -> None:
         """Hold a SUBSCRIBE open until either side ends it."""
@@ -94,7 +99,7 @@ class OperatorEvents:
         make = _EVENTS.get(note.fact)
         if make is not None:
             for event in make(self, {name: str(value) for name, value in note.attributes.items()}):
-                self._tell(tuple(self._streams), event)
+                self._tell(self.streams, event)
 
     def _framework(self, told: Mapping[str, str]) -> Framework | None:
         framework_id = FrameworkId(told["framework_id"])

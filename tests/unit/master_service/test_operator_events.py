@@ -158,6 +158,24 @@ def test_a_late_operator_is_told_what_there_is() -> None:
     play(scenario)
 
 
+def test_n17_an_operator_who_does_not_read_loses_the_stream_and_nobody_else_does() -> None:
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        slow, quick = Operator(events), Operator(events)
+        await quick.hear()
+        (stream, _) = events.streams
+        stream.lag_bytes_max = 2_000
+        stream.write(b"x" * 1_500)
+        for _ in range(3):
+            world.agent()
+        assert stream.overrun
+        await slow.go()
+        assert events.overruns == 1
+        assert await quick.kinds() == ["AGENT_ADDED"] * 3
+        await quick.go()
+
+    play(scenario)
+
+
 def test_one_operator_too_many_takes_the_place_of_the_oldest() -> None:
     async def scenario(world: Watched, events: OperatorEvents) -> None:
         operators = []
