@@ -19,7 +19,14 @@ __all__ = ["build_application", "build_fastapi", "openapi_documents"]
 PREFIX = "/master"
 SCHEDULER_PATHS = ("/api/v1/scheduler", "/master/api/v1/scheduler")
 AGENT_PATHS = ("/api/v1/agent", "/master/api/v1/agent")
-OWN_PATHS = ("/api/v1/scheduler", "/api/v1/agent", "/api/v1/explain", "/api/v1/shadow", "/api/v1/revocation")
+OWN_PATHS = (
+    "/api/v1/scheduler",
+    "/api/v1/agent",
+    "/api/v1/explain",
+    "/api/v1/shadow",
+    "/api/v1/revocation",
+    "/api/v1/fragmentation",
+)
 
 
 OPEN_PATHS = frozenset({"/health", "/version", "/redirect"})

@@ -66,3 +66,15 @@ def test_one_that_cannot_be_told_of_offers_is_refused_at_the_start(tmp_path: Pat
 
     with pytest.raises(ConfigurationError, match="'deaf' cannot be told what another has decided"):
         uvloop.run(asyncio.wait_for(scenario(), SCENARIO_SECONDS_MAX))
+
+
+def test_n16_the_lens_answers_for_a_shape_and_refuses_what_is_none() -> None:
+    async def scenario() -> None:
+        async with LocalCluster([AgentSpec(resources="cpus:4;mem:1024;disk:64;ports:[31000-31009]")]) as cluster:
+            answer = await get(cluster.master, "/api/v1/fragmentation?task=cpus:1;mem:512")
+            assert (answer["fits"], answer["fits_if_defragmented"], answer["stranded"]) == (2, 2, {"cpus": 2.0})
+            for shape, said in (("nonsense", "'task'"), ("ports:[1-2]", "names no amount"), ("cpus:-1", "'task'")):
+                with pytest.raises(AssertionError, match=said):
+                    await get(cluster.master, f"/api/v1/fragmentation?task={shape}")
+
+    uvloop.run(asyncio.wait_for(scenario(), SCENARIO_SECONDS_MAX))

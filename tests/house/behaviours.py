@@ -198,6 +198,7 @@ BEHAVIOURS: Final = {
     "N10": "Filters are modules that frameworks ask for by name; what one keeps apart causes no traffic.",
     "N11": "A fencing token turns away calls of a scheduler that was succeeded.",
     "N15": "What each role holds above its guarantee, and what would be revoked, can be seen beforehand.",
+    "N16": "How many tasks of a shape fit, how many would in one place, and what is stranded where.",
     "N17": "A slow reader costs bounded memory and disturbs nobody.",
     "N19": "Resource arithmetic is exact.",
     "N21": "A cluster is made of bare hosts by one command, and a second run changes nothing.",

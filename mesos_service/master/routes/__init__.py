@@ -8,7 +8,16 @@ from starlette.routing import Route
 from mesos_service import __version__
 from mesos_service.http.answers import AnyMethod
 from mesos_service.http.faults import answer_faults
-from mesos_service.master.routes import explain, legacy, maintenance, policy, resource_calls, revocation, shadow
+from mesos_service.master.routes import (
+    explain,
+    fragmentation,
+    legacy,
+    maintenance,
+    policy,
+    resource_calls,
+    revocation,
+    shadow,
+)
 from mesos_service.master.routes.operator import CALLS, MasterOperatorCalls
 from mesos_service.master.routes.reads import MasterReads, give_reads
 from mesos_service.openapi import add_documentation, make_documents
@@ -23,7 +32,7 @@ TITLE = "mesos-service master"
 def openapi_documents() -> Documents:
     """The master's OpenAPI documents; no master is needed for them."""
     application = FastAPI(title=TITLE, version=__version__)
-    by_path = (legacy, policy, maintenance, explain, shadow, revocation)
+    by_path = (legacy, policy, maintenance, explain, shadow, revocation, fragmentation)
     structs = tuple(struct for module in by_path for struct in module.STRUCTS)
     return make_documents(_with_routers(application), (SCHEDULER, AGENT_LINK, master_operator(CALLS)), structs)
 
@@ -48,4 +57,5 @@ def _with_routers(application: FastAPI) -> FastAPI:
     application.include_router(explain.router)
     application.include_router(shadow.router)
     application.include_router(revocation.router)
+    application.include_router(fragmentation.router)
     return application
