@@ -1,0 +1,170 @@
+"""The collection's modules against a real master: what they change, what they leave, and what check mode says (N21)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from mesos_service.local import AgentSpec, LocalCluster
+from tests.ansible.test_contract import ANSIBLE, BIN, run_ansible
+
+Json = dict[str, Any]  # Any: JSON documents, and what modules take
+MODULES = sorted(path.stem for path in (ANSIBLE / "plugins" / "modules").glob("*.py"))
+LOCALLY = ("localhost", "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}")
+
+
+class Operator:
+    """Runs one module after another on a cluster of one agent."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self.cluster = cluster
+
+    async def run(self, module: str, check: bool = False, failed: bool = False, **arguments: Any) -> Json:
+        given = {"masters": ["127.0.0.1:1", self.cluster.master], **arguments}
+        words = [*LOCALLY, "-m", module, "-a", json.dumps(given)]
+        process = await asyncio.create_subprocess_exec(
+            *(str(BIN / "ansible"), *words, *(["--check"] if check else [])),
+            cwd=ANSIBLE,
+            env={
+                **os.environ,
+                "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
+                "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+                "NO_COLOR": "1",
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 120)
+        text = out.decode()
+        assert (process.returncode != 0) is failed, text + err.decode()
+        answer: Json = json.loads(text.partition(" => ")[2])
+        return answer
+
+    async def converges(self, module: str, **arguments: Any) -> Json:
+        """Check mode says what the run then does, and the second run does nothing."""
+        said = await self.run(module, check=True, **arguments)
+        again = await self.run(module, check=True, **arguments)
+        assert said["changed"] and again["changed"], "check mode has changed something"
+        done = await self.run(module, **arguments)
+        assert done["changed"]
+        assert not (await self.run(module, **arguments))["changed"]
+        assert not (await self.run(module, check=True, **arguments))["changed"]
+        return done
+
+
+def test_quota_weights_drain_and_maintenance_converge() -> None:
+    async def scenario() -> None:
+        async with LocalCluster([AgentSpec(resources="cpus:2;mem:512")]) as cluster:
+            operator = Operator(cluster)
+            assert cluster.master_service is not None
+            state = cluster.master_service.state
+
+            await operator.converges(
+                "mesos_quota", role="web", guarantees={"cpus": 1.5}, limits={"cpus": 2, "mem": 512}
+            )
+            assert dict(state.quotas[next(iter(state.quotas))].guarantees) == {"cpus": 1500}
+            refused = await operator.run("mesos_quota", failed=True, role="web", guarantees={"cpus": 99})
+            assert "exceed cluster capacity" in refused["msg"]
+            await operator.converges("mesos_quota", role="web", state="absent")
+            assert not state.quotas
+
+            await operator.converges("mesos_weights", weights={"web": 2, "batch": 0.5})
+            refused = await operator.run("mesos_weights", failed=True, weights={"web": -1})
+            assert "Weights must be positive" in refused["msg"]
+
+            agent = (await operator.converges("mesos_drain", agent="127.0.0.1", grace=1.5))["agent"]
+            assert [one.drained for one in state.deactivated.values()] == [True]
+            await operator.converges("mesos_drain", agent=agent, state="active")
+            await operator.converges("mesos_drain", agent=agent, state="deactivated")
+            await operator.converges("mesos_drain", agent=agent, state="active")
+            assert not state.deactivated
+            refused = await operator.run("mesos_drain", failed=True, agent="nobody")
+            assert "0 registered agents are called 'nobody'" in refused["msg"]
+
+            plan: Json = {"machines": ["web7", "web8@10.0.0.8"], "start": 1896076800, "duration": 3600}
+            await operator.converges("mesos_maintenance", state="scheduled", **plan)
+            assert len(state.machines) == 2
+            await operator.converges("mesos_maintenance", state="down", machines=["web7"])
+            refused = await operator.run("mesos_maintenance", failed=True, state="scheduled", machines=["@"])
+            assert "names no machine" in refused["msg"]
+            await operator.converges("mesos_maintenance", state="up", machines=["web7", "web8@10.0.0.8"])
+            assert not state.machines
+
+    uvloop.run(asyncio.wait_for(scenario(), 500))
+
+
+def test_a_master_that_does_not_answer_is_named() -> None:
+    done = subprocess.run(
+        [
+            *(str(BIN / "ansible"), *LOCALLY, "-m", "mesos_weights"),
+            *("-a", json.dumps({"masters": ["127.0.0.1:1"], "weights": {"a": 1}})),
+        ],
+        cwd=ANSIBLE,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert "127.0.0.1:1 does not answer" in " ".join(done.stdout.split())
+
+
+def test_modules_prove_who_asks_and_show_no_secret(tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.write_text("ops s3cret-of-ops\n")
+    credentials.chmod(0o600)
+
+    async def scenario() -> None:
+        flags = {"credentials": str(credentials), "authenticate_http_readwrite": True}
+        async with LocalCluster(0, master_flags=flags) as cluster:
+            operator = Operator(cluster)
+            refused = await operator.run("mesos_weights", failed=True, weights={"a": 2})
+            assert "refuses GET_WEIGHTS: 401" in refused["msg"]
+            who: Json = {"principal": "ops", "secret": "s3cret-of-ops"}
+            assert "s3cret" not in json.dumps(await operator.run("mesos_weights", weights={"a": 2}, **who))
+
+    uvloop.run(asyncio.wait_for(scenario(), 200))
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The collection as others install it."""
+    folder = tmp_path_factory.mktemp("collection")
+    built = run_ansible("ansible-galaxy", "collection", "build", "--output-path", str(folder))
+    assert built.returncode == 0, built.stderr
+    (archive,) = folder.glob("*.tar.gz")
+    done = run_ansible("ansible-galaxy", "collection", "install", "--offline", "-p", str(folder), str(archive))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_an_installed_module_is_documented(installed: Path, name: str) -> None:
+    done = subprocess.run(
+        [str(BIN / "ansible-doc"), "-t", "module", "-j", f"mesos_service.cluster.{name}"],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(installed), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    page = json.loads(done.stdout)[f"mesos_service.cluster.{name}"]
+    assert page["examples"]
+    options = page["doc"]["options"]
+    assert {"masters", "principal", "secret", "tls"} <= set(options)
+    assert page["doc"]["attributes"]["check_mode"]["support"] == "full"
+    # What it takes is what is written of it.
+    source = (ANSIBLE / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
+    assert all(f'"{option}":' in source or option in _COMMON for option in options)
+
+
+_COMMON = frozenset({"masters", "tls", "ca_path", "principal", "secret", "timeout"})
