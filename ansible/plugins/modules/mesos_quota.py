@@ -14,7 +14,7 @@ options:
     type: str
     required: true
   guarantees:
-    description: What it is guaranteed, by resource, as in C({cpus: 2, mem: 512}).
+    description: Amounts that it is guaranteed, by resource, such as two of cpus and 512 of mem.
     type: dict
     default: {}
   limits:

@@ -10,7 +10,7 @@ description:
   - Gives roles their weights. Roles that are not named keep theirs.
 options:
   weights:
-    description: Numbers above 0 by role, as in C({web: 2, batch: 0.5}).
+    description: Numbers above 0 by role.
     type: dict
     required: true
 extends_documentation_fragment: [mesos_service.cluster.masters]
