@@ -315,6 +315,7 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
         "max_completed_frameworks": "50",
         "max_completed_tasks_per_framework": "1000",
         "max_unreachable_tasks_per_framework": "1000",
+        "max_operator_event_stream_subscribers": "1000",
         "min_allocatable_resources": "cpus:0.01|mem:32",
         "offer_timeout": "30secs",
         "port": "5050",
