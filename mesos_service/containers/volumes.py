@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from mesos_service.containers.garbage import NotRemoved, remove_tree
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed
 from mesos_service.containers.sandbox import SandboxError, link_into
 from mesos_service.containers.users import user_to_switch_to
@@ -126,9 +127,11 @@ class Volumes:
 
     def _delete(self, doomed: Path) -> None:
         def delete() -> None:
+            # Its users may have nested directories as deeply as they like: what recurses would end the agent here, and
+            # each agent after it.
             try:
-                shutil.rmtree(doomed)
-            except OSError as error:
+                remove_tree(doomed, threading.Event())
+            except NotRemoved as error:
                 log.error("Cannot delete what was on a volume, in %s: %s", doomed, error)
 
         self._aside(delete)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +61,28 @@ def test_m_al_10_what_was_removed_is_deleted_and_the_place_is_free_at_once(room:
     room.volumes.forget("token")
     room.work()
     assert list(room.doomed.iterdir()) == []
+
+
+def test_m_al_10_a_volume_of_any_depth_is_deleted_and_ends_no_agent(room: Room) -> None:
+    """As a task can make it: deeper than anything that recurses gets, with a link out of it."""
+    room.volumes.make(PLACE)
+    outside = room.work_dir / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("kept")
+    directory = os.open(room.path, os.O_RDONLY)
+    for _ in range(2 * sys.getrecursionlimit()):
+        os.symlink(outside, "link", dir_fd=directory)
+        os.mkdir("d", dir_fd=directory)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=directory)
+        os.close(directory)
+        directory = deeper
+    os.close(directory)
+    room.volumes.remove("token", PLACE)
+    # The agent dies before it deletes, and the next one begins with it.
+    room.volumes.recover(())
+    room.work()
+    assert list(room.doomed.iterdir()) == []
+    assert (outside / "file").read_text() == "kept"
 
 
 def test_m_al_10_a_removal_that_is_asked_for_again_leaves_the_next_volume_alone(room: Room) -> None:
