@@ -8,17 +8,19 @@ from mesos_service.core.operator_messages import MaintenanceWindow
 from mesos_service.domain.agents import Deactivation, Drain
 from mesos_service.domain.machines import Machine, MachineId, Unavailability, machine_id, parts_of
 from mesos_service.wire import common
-from mesos_service.wire.convert.values import duration_from_wire, duration_to_wire
+from mesos_service.wire.convert.values import NANOSECONDS, NANOSECONDS_MAX, duration_from_wire, duration_to_wire
 from mesos_service.wire.operator import CallDrainAgent
 from mesos_service.wire.policy import DrainConfig, DrainInfo, Schedule, Window
 
 
 def drain_from_call(call: CallDrainAgent) -> Drain:
-    """Raises ``ValueError``, with a sentence, for a time below nothing."""
+    """Raises ``ValueError``, with a sentence, for a time below nothing, or longer than any that can be stored."""
     period = call.max_grace_period
     grace = None if period is None else (period.seconds or 0) + (period.nanos or 0) / 1e9
     if grace is not None and grace < 0:
         raise ValueError("'max_grace_period' is less than nothing")
+    if grace is not None and grace * NANOSECONDS > NANOSECONDS_MAX:
+        raise ValueError("'max_grace_period' is out of range")
     return Drain(max_grace_seconds=grace, mark_gone=call.mark_gone)
 
 

@@ -34,6 +34,7 @@ from mesos_service.wire import resources as wire
 from mesos_service.wire.convert.alike import Alike
 
 NANOSECONDS: Final = 1_000_000_000
+NANOSECONDS_MAX: Final = 2**63 - 1
 ANY_ROLE: Final = "*"
 
 
@@ -43,11 +44,16 @@ def duration_from_wire(duration: common.DurationInfo | None) -> float | None:
 
 
 def duration_to_wire(seconds: float) -> common.DurationInfo:
-    return common.DurationInfo(nanoseconds=round(seconds * NANOSECONDS))
+    return common.DurationInfo(nanoseconds=_nanoseconds(seconds))
 
 
 def time_to_wire(unix_seconds: float) -> common.TimeInfo:
-    return common.TimeInfo(nanoseconds=round(unix_seconds * NANOSECONDS))
+    return common.TimeInfo(nanoseconds=_nanoseconds(unix_seconds))
+
+
+def _nanoseconds(seconds: float) -> int:
+    # The longest that is lawful rounds up to what no reader takes: not the agent, and not the next master.
+    return max(-NANOSECONDS_MAX, min(NANOSECONDS_MAX, round(seconds * NANOSECONDS)))
 
 
 def labels_from_wire(labels: common.Labels | None) -> Labels:
