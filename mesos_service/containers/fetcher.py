@@ -187,7 +187,7 @@ class Fetcher:
             os.close(handle)
             raise _Refused("it is not a regular file")
         with os.fdopen(handle, "rb") as content:
-            if reader is not None and not _may_read(reader, status, source):
+            if reader is not None and not _may_read(reader, status, handle):
                 raise _Refused(f"user '{reader.name}' may not read it")
             if status.st_size > self._limits.download_bytes_max:
                 raise _Refused(f"it is bigger than {self._limits.download_bytes_max} bytes")
@@ -196,7 +196,8 @@ class Fetcher:
                     if stop.is_set():
                         raise _Refused("fetching was stopped")
                     target.write(chunk)
-            place.chmod(0o755 if status.st_mode & _EXECUTABLE_BITS else 0o644)
+                # By what is open: its name may lead elsewhere by now, as the directory is the user's.
+                os.fchmod(target.fileno(), 0o755 if status.st_mode & _EXECUTABLE_BITS else 0o644)
 
     async def _download(self, url: str, place: Path, user: User | None) -> None:
         limits = self._limits
@@ -276,7 +277,11 @@ def _place(sandbox: Path, uri: UriSpec, path: str, user: User | None) -> Path:
 
 
 def _make_executable(place: Path) -> None:
-    place.chmod(place.stat().st_mode | _EXECUTABLE_BITS)
+    handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(handle, os.fstat(handle).st_mode | _EXECUTABLE_BITS)
+    finally:
+        os.close(handle)
 
 
 def _create(place: Path, user: User | None) -> IO[bytes]:
@@ -288,7 +293,7 @@ def _create(place: Path, user: User | None) -> IO[bytes]:
     return os.fdopen(handle, "wb")
 
 
-def _may_read(user: User, status: os.stat_result, source: Path) -> bool:
+def _may_read(user: User, status: os.stat_result, handle: int) -> bool:
     """Whether ``user`` may read this file, by the bits of the file and of the directories on the way to it."""
     groups = os.getgrouplist(user.name, user.gid)
 
@@ -297,7 +302,8 @@ def _may_read(user: User, status: os.stat_result, source: Path) -> bool:
             return bool(of.st_mode & (bit << 6))
         return bool(of.st_mode & (bit << 3 if of.st_gid in groups else bit))
 
-    real = source.resolve()
+    # Of what is open: by another name, or by a link that was turned since, it is still this file.
+    real = Path(f"/proc/self/fd/{handle}").readlink()
     return allowed(status, 4) and all(allowed(directory.stat(), 1) for directory in real.parents)
 
 

@@ -7,15 +7,18 @@ import gzip
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from mesos_service.containers import fetcher
 from mesos_service.containers.archive import ArchiveLimits
 from mesos_service.containers.fetcher import Fetcher, FetchFailed, FetchLimits
 from mesos_service.containers.plan import UriSpec
-from mesos_service.containers.users import find_user
+from mesos_service.containers.users import User, find_user
 from tests.unit.containers.room import Run, until
 from tests.unit.containers.test_archive import member, tar_bytes
 
@@ -246,6 +249,47 @@ def test_files_belong_to_the_user_who_could_read_them(run: Run, tmp_path: Path, 
         run(Fetcher(LIMITS).fetch([UriSpec(value=str(tmp_path / "packed.tgz"))], sandbox, stranger))
         assert {path.owner() for path in sandbox.iterdir()} == {"daemon"}
         assert (sandbox / "deep").owner() == (sandbox / "deep" / "passwd").owner() == "daemon"
+
+
+@pytest.mark.parametrize("executable", [False, True])
+def test_a_link_in_place_of_what_was_fetched_changes_no_other_file(
+    run: Run, tmp_path: Path, sandbox: Path, monkeypatch: pytest.MonkeyPatch, executable: bool
+) -> None:
+    """The sandbox is the user's, and another task of his may turn a name there at any moment, as here at the worst."""
+    private = tmp_path / "private"
+    private.write_text("secret")
+    private.chmod(0o600)
+    (tmp_path / "tool").write_text("content")
+    create = fetcher._create
+
+    @contextmanager
+    def turned(place: Path, owner: User | None) -> Iterator[IO[bytes]]:
+        with create(place, owner) as target:
+            yield target
+            place.unlink()
+            place.symlink_to(private)
+
+    monkeypatch.setattr(fetcher, "_create", turned)
+    fetching = Fetcher(LIMITS).fetch([UriSpec(value=str(tmp_path / "tool"), executable=executable)], sandbox)
+    if executable:
+        with pytest.raises(FetchFailed):
+            run(fetching)
+    else:
+        run(fetching)
+    assert private.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_that_is_turned_opens_no_directory(tmp_path: Path) -> None:
+    """Whether a user may read a file is asked of the file that is open, and of the directories around that one."""
+    shut = tmp_path / "shut"
+    shut.mkdir(mode=0o700)
+    (shut / "file").write_text("secret")
+    (shut / "file").chmod(0o644)
+    handle = os.open(shut / "file", os.O_RDONLY)
+    try:
+        assert not fetcher._may_read(find_user("daemon"), os.fstat(handle), handle)
+    finally:
+        os.close(handle)
 
 
 def test_a_cancelled_fetch_writes_nothing_more(run: Run, web: str, sandbox: Path) -> None:
