@@ -22,6 +22,8 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.domain.machines import Machine, MachineId, MachineMode, parts_of
 
+HOSTNAME_BYTES_MAX = 1024
+"""Far above what names have; PostgreSQL takes no key of 8 KiB, and a master that cannot store ends."""
 MACHINE_DOWN = "Machine is DOWN"
 _STOPPED = "Operator initiated 'Machine DOWN'"
 
@@ -101,6 +103,8 @@ def _refuse_name(machine: MachineId) -> str | None:
     hostname, ip = parts_of(machine)
     if not hostname and not ip:
         return "Both 'hostname' and 'ip' for a machine are empty"
+    if len((hostname or "").encode()) > HOSTNAME_BYTES_MAX:
+        return f"'hostname' of a machine is longer than {HOSTNAME_BYTES_MAX} bytes"
     try:
         if ip:
             ipaddress.ip_address(ip)

@@ -34,6 +34,8 @@ from mesos_service.domain.values import format_milli
 from mesos_service.plugins.allocator import Quota
 
 _SET: Final = "Failed to validate set quota request: "
+ROLE_BYTES_MAX: Final = 1024
+"""Of a role that is a key in the registry: PostgreSQL takes none of 8 KiB, and a master that cannot store ends."""
 _BYPASS: Final = "(use 'force' flag to bypass this check)"
 
 
@@ -197,8 +199,14 @@ def _refuse_quotas(state: MasterState, quotas: Iterable[tuple[Role, Quota]], for
     return None
 
 
+def _refuse_name(role: Role) -> str | None:
+    if len(role.encode()) > ROLE_BYTES_MAX:
+        return f"Role name must not be longer than {ROLE_BYTES_MAX} bytes"
+    return refuse_role(role)
+
+
 def _refuse_role(state: MasterState, role: Role, what: str = "role") -> str | None:
-    invalid = refuse_role(role)
+    invalid = _refuse_name(role)
     if invalid is not None:
         return f"Invalid {what}: {invalid}"
     if role == ANY_ROLE:
@@ -224,9 +232,9 @@ def _refuse_quota(state: MasterState, quota: Quota) -> str | None:
 
 
 def _refuse_weight(state: MasterState, role: Role, weight: float) -> str | None:
-    invalid = refuse_role(role)
+    invalid = _refuse_name(role)
     if invalid is not None:
-        return f": Invalid role '{role}': {invalid}"
+        return f": Invalid role '{role[:ROLE_BYTES_MAX]}': {invalid}"
     if state.options.roles is not None and role not in state.options.roles:
         return f": Unknown role '{role}'"
     if not (math.isfinite(weight) and weight > 0):

@@ -281,6 +281,15 @@ def test_m_om_07_weights_that_cannot_be_are_refused(role: str, weight: float, te
     assert (world.state.weights, dict(world.registry.weights)) == ({}, {})
 
 
+def test_x38_a_role_too_long_for_a_key_of_the_registry_is_refused_and_stored_nowhere() -> None:
+    """Where PostgreSQL refused it, the leading master ended."""
+    world = World()
+    for effects in (set_weights(world, **{"r" * 1025: 2.0}), set_quotas(world, ("r" * 1025, quota(milli(cpus=1))))):
+        ((status, text),) = replies(effects)
+        assert (status, "not be longer than 1024 bytes" in text) == (400, True)
+        assert not [effect for effect in effects if isinstance(effect, Persist)]
+
+
 def test_m_al_05_x33_a_weight_shows_in_who_is_served_next() -> None:
     """Two roles hold the same; of what comes, the heavier one is offered first, and so when the other grows heavier."""
     world = World()
