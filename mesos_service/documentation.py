@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, get_args
 
 import typer.main
@@ -21,9 +22,9 @@ from mesos_service.cli.main import FLAG_COMMANDS, build
 from mesos_service.configuration.flags import ENVIRONMENT_PREFIX, Flags
 from mesos_service.core import task_states
 from mesos_service.master.config import MasterConfig
+from mesos_service.master.routes import explain, fragmentation, maintenance, policy, resource_calls, revocation, shadow
 from mesos_service.master.routes import legacy as master_legacy
 from mesos_service.master.routes import operator as master_operator
-from mesos_service.master.routes import policy
 from mesos_service.wire import agent_operator, operator
 
 _MADE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n"
@@ -71,8 +72,9 @@ def flags_page(flags: type[Flags]) -> str:
 
 def operator_page() -> str:
     """What there is to be asked of services: the calls of ``POST /api/v1``, and the old paths."""
+    old = (*master_legacy.READ_PATHS, *policy.PATHS, *_paths(resource_calls, maintenance), "/teardown")
     services = (
-        ("master", operator.CallType, master_operator.CALLS, (*master_legacy.READ_PATHS, *policy.PATHS, "/teardown")),
+        ("master", operator.CallType, master_operator.CALLS, old),
         ("agent", agent_operator.CallType, agent_calls.CALLS, agent_legacy.READ_PATHS),
     )
     lines = [
@@ -87,7 +89,14 @@ def operator_page() -> str:
         lines += ["", f"## Calls of the {service} (`POST /api/v1`)", ""]
         lines += _table(("here", "only in Mesos"), [(_list(sorted(calls)), _list(absent))])
         lines += ["", f"## Old paths of the {service}", "", _list(paths)]
+    lines += ["", "## Only here", "", "Reads of the master that Mesos does not have.", ""]
+    lines += [_list(_paths(explain, fragmentation, revocation, shadow))]
     return "\n".join(lines) + "\n"
+
+
+def _paths(*modules: ModuleType) -> list[str]:
+    """Each path that the routes of these modules answer, once, in their order."""
+    return list(dict.fromkeys(route.path for module in modules for route in module.router.routes))
 
 
 def _list(names: Iterable[str]) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-_NO_ALLOCATOR_RECOVERY: Final = "A master that has just been elected offers what is there, without waiting for more."
+_NO_ALLOCATOR_RECOVERY: Final = (
+    "It cannot be set: with quota, a new master waits for 80 % of the agents, and for 10 minutes at most."
+)
 _NO_REPLICATED_LOG: Final = "There is no replicated log."
 _NO_AUTHORIZATION: Final = "Who has proved who he is may do everything: there are no rules on that yet."
 _OLD_AUTHENTICATION: Final = (
