@@ -1,4 +1,4 @@
-"""The agent's reads: what others may ask of it, under the paths that Mesos gives them (M-LE-03, M-OA-01)."""
+"""What others may ask of an agent and its containers, under the paths that Mesos gives them (M-LE-03, M-OA-01)."""
 
 from __future__ import annotations
 

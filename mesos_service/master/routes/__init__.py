@@ -1,4 +1,4 @@
-"""The master's reads: what others may ask of it, under the paths that Mesos gives them (M-LE-01, M-OM-01..03)."""
+"""What others may ask of a master, and operators tell it, under the paths that Mesos gives them (M-LE-01, M-OM-01)."""
 
 from __future__ import annotations
 
