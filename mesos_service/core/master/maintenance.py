@@ -147,6 +147,15 @@ def on_stored(turn: Turn, stored: Stored) -> None:
     inverse_offers.send(turn)
 
 
+def end_if_down(turn: Turn, agent: Agent) -> bool:
+    """Whether the machine of an agent that comes in went down while that was being stored; the agent is ended then."""
+    machine = machines.of(turn.state, agent.info)
+    if machine is None or machine.mode is not MachineMode.DOWN:
+        return False
+    _end(turn, agent)
+    return True
+
+
 def _end(turn: Turn, agent: Agent) -> None:
     turn.tell_agent(agent, ShutdownAgent(_STOPPED))
     departure.begin_removal(turn, agent.agent_id, _STOPPED, "agent.machine_down")

@@ -148,7 +148,8 @@ def on_admission_stored(turn: Turn, stored: Admission) -> None:
     state.allocator.add_agent(books.view(agent), {})
     turn.tell_agent(agent, Registered(registration=stored.registration, agent_id=agent_id))
     turn.note("agent.registered", agent_id=agent_id, hostname=agent.info.hostname)
-    books.touch(turn, agent_id)
+    if not maintenance.end_if_down(turn, agent):
+        books.touch(turn, agent_id)
 
 
 def on_readmission_stored(turn: Turn, stored: Readmission) -> None:
@@ -179,10 +180,11 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
     turn.note("agent.reregistered", agent_id=agent_id, hostname=info.hostname)
     if not here:
         liveness.disconnect(turn, agent)
+        maintenance.end_if_down(turn, agent)
     elif agent_id in state.leaving:
         # An operator has given it up while its return was being stored.
         departure.deactivate(turn, agent, departure.MARKED_GONE)
-    else:
+    elif not maintenance.end_if_down(turn, agent):
         books.touch(turn, agent_id)
         draining.hold_back(turn, agent)
 

@@ -7,6 +7,7 @@ import pytest
 from mesos_service.core.effects import MasterEffect, Persist
 from mesos_service.core.events import InverseOffers, RescindInverseOffer
 from mesos_service.core.link import Registered, ShutdownAgent
+from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.messages import AnswerInverseOffers
 from mesos_service.core.operator_messages import MaintenanceWindow, OperatorMachines, OperatorSchedule
 from mesos_service.core.registry.operations import UpdateMachines
@@ -18,6 +19,7 @@ from mesos_service.domain.tasks import TaskState
 from tests.unit.core.master.reign import Reign, follow
 from tests.unit.core.master.world import Node, Scheduler, downlinks, only, replies, running
 
+FAST = MasterOptions(agent_ping_timeout_seconds=1.0, max_agent_ping_timeouts=2)
 WHEN = Unavailability(2_000_000_000_000_000_000, 3600 * 10**9)
 
 
@@ -135,6 +137,24 @@ def test_m_om_11_a_machine_goes_down_with_its_agent_and_comes_up_again() -> None
     assert replies(change(world, of(node), up=True)) == [(200, "")]
     assert world.registry.machines == {}
     assert len(downlinks(again.register(), Registered)) == 1
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new", "unreachable"])
+def test_m_om_11_an_agent_that_asks_while_its_machine_goes_down_is_not_left_there(known: bool) -> None:
+    """Both are being stored at once: the machine goes down first, and the agent is in nobody's memory then."""
+    world = Reign(options=FAST)
+    node = world.agent(hostname="other")
+    schedule(world, of(node))
+    world.advance(10.0)
+    assert node.agent_id in world.state.unreachable
+    world.stores = False
+    change(world, of(node))
+    assert only(node.come_back() if known else node.register(), Persist)
+    world.stores = True
+    effects = world.tick()
+    assert downlinks(effects, ShutdownAgent) == [ShutdownAgent("Operator initiated 'Machine DOWN'")]
+    assert not world.state.agents
+    assert not world.registry.admitted
 
 
 def test_m_ha_02_a_new_master_knows_the_schedule() -> None:
