@@ -172,6 +172,7 @@ _EVENTS: Final[Mapping[str, Callable[[OperatorEvents, Mapping[str, str]], Iterat
     "agent.reregistered": OperatorEvents.agent_came,
     "agent.unreachable": OperatorEvents.agent_lost,
     "agent.gone": OperatorEvents.agent_lost,
+    "agent.machine_down": OperatorEvents.agent_left,
     "agent.replaced": OperatorEvents.agent_left,
     "agent.unregistered": OperatorEvents.agent_left,
     "framework.subscribed": OperatorEvents.framework_came,

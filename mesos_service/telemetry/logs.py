@@ -26,6 +26,7 @@ INFO: Final = frozenset(
     {
         "agent.disconnected",
         "agent.gone",
+        "agent.machine_down",
         "agent.reachable",
         "agent.registered",
         "agent.removal_cancelled",

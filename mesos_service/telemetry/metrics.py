@@ -145,6 +145,8 @@ class MasterMetrics:
         found["master/slave_removals"] = sum(
             found[f"master/slave_removals/reason_{reason}"] for reason in ("registered", "unhealthy", "unregistered")
         )
+        # Mesos has no reason for those.
+        found["master/slave_removals"] += self._counters.facts.get("agent.machine_down", 0)
         for name in ("status_updates", "status_update_acknowledgements"):
             # What came and was not refused.
             found[f"master/valid_{name}"] = (

@@ -11,6 +11,8 @@ from mesos_service.core.effects import MasterEffect, Note
 from mesos_service.core.link import Unregister
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.messages import MasterMessage
+from mesos_service.core.operator_messages import MaintenanceWindow, OperatorMachines, OperatorSchedule
+from mesos_service.domain.machines import Unavailability, machine_id
 from mesos_service.domain.tasks import TaskState
 from mesos_service.http.held_stream import Backlog
 from mesos_service.master.operator_events import OperatorEvents
@@ -111,6 +113,25 @@ def test_m_om_06_an_agent_comes_falls_silent_and_comes_back() -> None:
         assert removed == {"type": "AGENT_REMOVED", "agent_removed": {"agent_id": {"value": node.agent_id}}}
         await operator.go()
         assert len(events) == 0
+
+    play(scenario)
+
+
+def test_m_om_06_m_om_11_an_agent_whose_machine_goes_down_is_removed_and_comes_again() -> None:
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        operator = Operator(events)
+        node = world.agent()
+        machine = machine_id(node.info.hostname, node.info.ip)
+        window = MaintenanceWindow((machine,), Unavailability(1))
+        world.take(OperatorSchedule(request=world.request(), windows=(window,)))
+        await operator.hear()
+        world.take(OperatorMachines(request=world.request(), machines=(machine,), up=False))
+        (removed,) = await operator.hear()
+        assert removed == {"type": "AGENT_REMOVED", "agent_removed": {"agent_id": {"value": node.agent_id}}}
+        world.take(OperatorMachines(request=world.request(), machines=(machine,), up=True))
+        node.come_back()
+        assert await operator.kinds() == ["AGENT_ADDED"]
+        await operator.go()
 
     play(scenario)
 

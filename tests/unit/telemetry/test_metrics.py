@@ -156,6 +156,7 @@ def test_m_om_03_task_ends_are_counted_by_state_source_and_reason() -> None:
     metrics.note(an_update(TaskState.ERROR, source="SOURCE_MASTER", reason="REASON_TASK_INVALID"))
     metrics.note(Note("agent.registered", {"agent_id": A1}))
     metrics.note(Note("agent.unreachable", {"agent_id": A1}))
+    metrics.note(Note("agent.machine_down", {"agent_id": A1}))
     found = metrics.snapshot(a_master(), now=160.0)
     expected = {
         "master/tasks_finished": 1.0,
@@ -164,7 +165,7 @@ def test_m_om_03_task_ends_are_counted_by_state_source_and_reason() -> None:
         "master/task_error/source_master/reason_task_invalid": 2.0,
         "master/frameworks/my%20framework%2F1/m-0000/tasks/terminal/task_error": 2.0,
         "master/slave_registrations": 1.0,
-        "master/slave_removals": 1.0,
+        "master/slave_removals": 2.0,
         "master/slave_removals/reason_unhealthy": 1.0,
     }
     assert {name: found.get(name) for name in expected} == expected
