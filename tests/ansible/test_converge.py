@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,8 +10,12 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.ansible.conftest import Converged
+from tests.ansible.test_contract import run_ansible
+from tests.support.certificates import Authority
+from vagrant.hosts import Host
 from vagrant.releases import VERSION, make_release
 from vagrant.scenarios.__main__ import NAMES
 from vagrant.scenarios.story import Story
@@ -33,6 +38,42 @@ def assert_nothing_changed(output: str, hosts: int) -> None:
     assert len(said) == hosts, output[-3000:]
     changes = [line for line in output.splitlines() if line.startswith(("changed:", "TASK"))]
     assert all(host["changed"] == 0 and host["failed"] == 0 for host in said.values()), "\n".join(changes)
+
+
+def active_agents(converged: Converged, folder: Path, **options: object) -> set[str]:
+    """The hosts that the dynamic inventory lists, whichever master it has to ask; none where any of them refuses."""
+    found = []
+    for master in converged.cluster.masters:
+        file = folder / "mesos_agents.yml"
+        masters = ["127.0.0.1:1", f"{master.address}:5050"]
+        file.write_text(yaml.safe_dump({"plugin": "mesos_agents", "masters": masters, **options}))
+        done = run_ansible("ansible-inventory", "-i", str(file), "--graph", "mesos_agents_active")
+        found.append(set(re.findall(r"--(\w+)$", done.stdout, flags=re.MULTILINE)))
+    return set.intersection(*found)
+
+
+def main_pids(converged: Converged) -> dict[str, list[str]]:
+    """Of each host, the processes that are its master and its agent."""
+    asked = "systemctl show -p MainPID --value mesos-master mesos-agent"
+    return {host.name: host.sh(asked).split() for host in converged.cluster.testbed.hosts.values()}
+
+
+def assert_secrets_are_kept(host: Host) -> None:
+    """Who may read what on a host; tasks of anybody may read whom to believe."""
+    listed = host.sh("cd /etc/mesos-service && stat -c '%n %a %U:%G' tls/* *.json *.toml").splitlines()
+    assert listed == [
+        "tls/ca.pem 644 root:mesos",
+        "tls/cert.pem 644 root:mesos",
+        "tls/key.pem 640 root:mesos",
+        "agent-credential.json 600 root:root",
+        "credentials.json 640 root:mesos",
+        "agent.toml 640 root:mesos",
+        "master.toml 640 root:mesos",
+    ]
+    assert "BEGIN" in host.sh("runuser -u nobody -- cat /etc/mesos-service/tls/ca.pem")
+    for file in ("tls/key.pem", "agent-credential.json", "credentials.json"):
+        assert host.sh(f"runuser -u nobody -- cat /etc/mesos-service/{file} 2>/dev/null", check=False) == ""
+    assert "s3cret" not in host.sh("journalctl --no-pager; cat /proc/[0-9]*/cmdline | tr '\\0' ' '", check=False)
 
 
 def test_n21_a_cluster_runs_a_task(converged: Converged) -> None:
@@ -81,15 +122,8 @@ def test_services_run_in_their_units(converged: Converged) -> None:
 
 def test_agents_are_an_inventory(converged: Converged, tmp_path: Path) -> None:
     """N21: hosts are listed from what the leader knows, whichever master is asked, and the dead are passed over."""
-    from tests.ansible.test_contract import run_ansible
-
+    assert active_agents(converged, tmp_path) == {host.name for host in converged.cluster.agents}
     file = tmp_path / "mesos_agents.yml"
-    masters = ["127.0.0.1:1", *(f"{master.address}:5050" for master in converged.cluster.masters)]
-    file.write_text(f"plugin: mesos_agents\nmasters: {masters}\n")
-    done = run_ansible("ansible-inventory", "-i", str(file), "--graph", "mesos_agents_active")
-    assert set(re.findall(r"--(\w+)$", done.stdout, flags=re.MULTILINE)) == {
-        host.name for host in converged.cluster.agents
-    }
     file.write_text("plugin: mesos_agents\nmasters: ['127.0.0.1:1']\n")
     said = run_ansible("ansible-inventory", "-i", str(file), "--list").stderr
     assert "no master says which agents there are" in " ".join(said.split())
@@ -136,5 +170,54 @@ def test_n21_all_of_it_can_be_taken_away(converged: Converged) -> None:
     again = play(converged.inventory, "reset", "-e", "mesos_common_reset=true", capture=True)
     assert_nothing_changed(again.stdout, 3)
     back = play(converged.inventory, "site", capture=True)
+    assert back.returncode == 0, back.stdout[-4000:]
+    converged.cluster.wait_until_whole()
+
+
+@pytest.mark.long
+def test_m_se_16_m_se_18_a_cluster_is_secured_where_it_stands(converged: Converged, tmp_path: Path) -> None:
+    """TLS by certificates of an authority of its own, credentials for everybody; a second run changes nothing."""
+    authority = Authority(tmp_path)
+    for host in converged.cluster.testbed.hosts.values():
+        authority.vouch_for(host.name, f"IP:{host.address}")
+    secrets = {"ops": "s3cret-of-ops", "agents": "s3cret-of-agents"}
+    variables = tmp_path / "variables.yml"
+    variables.write_text(
+        yaml.safe_dump(
+            {
+                "mesos_common_tls_cert": f"{tmp_path}/{{{{ inventory_hostname }}}}.pem",
+                "mesos_common_tls_key": f"{tmp_path}/{{{{ inventory_hostname }}}}.key",
+                "mesos_common_tls_ca": str(authority.ca_file),
+                "mesos_common_credentials": [{"principal": name, "secret": one} for name, one in secrets.items()],
+            }
+        )
+    )
+    secured = play(converged.inventory, "site", "--diff", "-e", f"@{variables}", capture=True)
+    try:
+        assert secured.returncode == 0, secured.stdout[-4000:]
+        assert not [secret for secret in secrets.values() if secret in secured.stdout]
+        again = play(converged.inventory, "site", "-e", f"@{variables}", capture=True)
+        assert_nothing_changed(again.stdout, 3)
+        assert_secrets_are_kept(converged.cluster.testbed.hosts["node1"])
+        verified = play(converged.inventory, "verify", "-e", f"@{variables}", capture=True)
+        assert verified.returncode == 0, verified.stdout[-4000:]
+        credential = tmp_path / "ops"
+        credential.write_text(f"ops {secrets['ops']}\n")
+        known = {**os.environ, "MESOS_SSL_CA_FILE": str(authority.ca_file)}
+        for environment, status in ((known | {"MESOS_CREDENTIAL": str(credential)}, 0), (known, 1), (os.environ, 1)):
+            master = f"{converged.cluster.masters[0].address}:5050"
+            command = [str(MESOS_SERVICE), "run", "--timeout", "30secs", "--master", master, "--", "true"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, env=environment)
+            assert (done.returncode == 0) == (status == 0), done.stderr
+        asked = {"tls": True, "ca_path": str(authority.ca_file), "principal": "ops", "secret": secrets["ops"]}
+        assert active_agents(converged, tmp_path, **asked) == {host.name for host in converged.cluster.agents}
+        before = main_pids(converged)
+        authority.vouch_for("node1", f"IP:{converged.cluster.testbed.hosts['node1'].address}")
+        renewed = play(converged.inventory, "site", "--limit", "node1", "-e", f"@{variables}", capture=True)
+        assert renewed.returncode == 0, renewed.stdout[-4000:]
+        after = main_pids(converged)
+        assert {host for host, pids in before.items() if not set(pids) & set(after[host])} == {"node1"}
+    finally:
+        back = play(converged.inventory, "site", capture=True)
     assert back.returncode == 0, back.stdout[-4000:]
     converged.cluster.wait_until_whole()

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.ansible.test_contract import run_ansible
+from tests.support.certificates import Authority, Certificate
 
 Inventory = dict[str, object]
 FINE = {
@@ -145,3 +146,29 @@ def test_n21_a_server_of_the_ensemble_keeps_its_number(tmp_path: Path) -> None:
     (tmp_path / "myid").write_text("2\n")
     said = refusal(tmp_path, "zookeeper", inventory(1, 3), {"zookeeper_data_dir": str(tmp_path)})
     assert "host0 is server 2 of the ensemble and would become 1: set zookeeper_id" in said
+
+
+def test_tls_that_could_not_work_is_refused(tmp_path: Path) -> None:
+    """M-SE-16, M-SE-18: half of it, credentials for all to read, and certificates that nobody would believe."""
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
+    good, elsewhere = authority.vouch_for("good", "IP:127.0.0.1"), authority.vouch_for("elsewhere", "IP:127.0.0.2")
+    somebody = {"mesos_common_credentials": [{"principal": "ops", "secret": "x1y2z3"}]}
+
+    def files(certificate: Certificate, key: Path, ca: Path) -> dict[str, object]:
+        names = {"cert": certificate.cert_file, "key": key, "ca": ca}
+        return {f"mesos_common_tls_{name}": str(path) for name, path in names.items()}
+
+    fine = files(good, good.key_file, authority.ca_file)
+    for variables, sentence in (
+        ({"mesos_common_tls_cert": "/nowhere/cert.pem"}, "TLS takes three files"),
+        ({"mesos_common_tls_key": str(good.key_file)}, "TLS takes three files"),
+        (somebody, "without TLS anybody on the network could read them"),
+        ({**somebody, **fine}, "mesos_common_agent_principal is 'agents', and mesos_common_credentials has nobody"),
+        (files(good, elsewhere.key_file, authority.ca_file), "elsewhere.key is not its key"),
+        (files(good, good.key_file, other.ca_file), "unable to get local issuer certificate"),
+        (files(elsewhere, elsewhere.key_file, authority.ca_file), "address mismatch"),
+        (files(good, good.cert_file, authority.ca_file), "good.pem cannot serve host0: Could not read"),
+    ):
+        said = refusal(tmp_path, "mesos_common", inventory(1, 0), variables)
+        assert sentence in said
+        assert "x1y2z3" not in said

@@ -20,6 +20,21 @@ options:
     type: list
     elements: str
     required: true
+  tls:
+    description: Whether masters speak TLS.
+    type: bool
+    default: false
+  ca_path:
+    description: File of the certificates that vouch for them. Default is the system's.
+    type: path
+  principal:
+    description: Who asks, where masters demand to know.
+    type: str
+    env: [{name: MESOS_INVENTORY_PRINCIPAL}]
+  secret:
+    description: What proves it; better in the environment than in the file.
+    type: str
+    env: [{name: MESOS_INVENTORY_SECRET}]
   timeout:
     description: Seconds that each may take to answer.
     type: int
@@ -62,10 +77,18 @@ class InventoryModule(BaseInventoryPlugin):
     def _ask(self):
         """What ``/slaves`` of the leading master lists."""
         refusals = []
+        scheme = "https" if self.get_option("tls") else "http"
         for master in self.get_option("masters"):
             try:
                 # A standby answers with 307 and the leader's address, without a scheme.
-                answer = open_url(f"http://{master}/master/slaves", timeout=self.get_option("timeout"))
+                answer = open_url(
+                    f"{scheme}://{master}/master/slaves",
+                    timeout=self.get_option("timeout"),
+                    ca_path=self.get_option("ca_path"),
+                    url_username=self.get_option("principal"),
+                    url_password=self.get_option("secret"),
+                    force_basic_auth=self.get_option("principal") is not None,
+                )
                 return json.load(answer)["slaves"]
             except (OSError, URLError, ValueError, KeyError) as error:
                 refusals.append(f"{master}: {error}")
