@@ -31,14 +31,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def _loggers_as_they_were() -> Iterator[None]:
-    """Undo what a test does to the root logger.
+    """Undo what a test does to the root logger and to ours.
 
     A main that runs in the test's process sets up logging to the standard error of that moment, which pytest closes
-    with the test: every later test of that worker would find complaints in its own, and none of its log records.
+    with the test: every later test of that worker would find complaints in its own, and none of its log records. And a
+    benchmark wants to hear of errors only.
     """
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    root, ours = logging.getLogger(), logging.getLogger("mesos_service")
+    handlers, level, our_level = list(root.handlers), root.level, ours.level
     yield
+    ours.setLevel(our_level)
     # pytest puts handlers of its own there for each phase of a test: those that it has by now are kept.
     kept = [handler for handler in root.handlers if type(handler).__module__.startswith("_pytest.")]
     root.handlers[:] = [*kept, *(handler for handler in handlers if handler not in kept)]
