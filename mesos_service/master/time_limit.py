@@ -51,13 +51,16 @@ class TimeLimit:
             try:
                 with self._lock:
                     self._begun = None
-                    if self._raised:
-                        self._raised = False
-                        # Should it not have arrived yet, it must not arrive in what follows.
-                        _raise_in(self._watched, None)
-                break
+                    raised, self._raised = self._raised, False
+                if not raised:
+                    break
+                # Should it not have arrived yet, it must not arrive in what follows. There is room for one, so raising
+                # it again makes certain that one arrives here. (Taking it back, with NULL, leaves CPython 3.11 looking
+                # for it at every call for ever after, and in an endless loop where a trace function is set.)
+                _raise_in(self._watched)
+                while True:
+                    pass
             except OutOfTime:
-                # It arrived here; whoever is interrupted has come back already.
                 continue
         return time.monotonic() - begun
 
@@ -75,10 +78,10 @@ class TimeLimit:
                 late = begun is not None and time.monotonic() - begun >= self.limit_seconds
                 if late:
                     self._raised = True
-                    _raise_in(self._watched, ctypes.py_object(OutOfTime))
+                    _raise_in(self._watched)
             pause = REPEAT_SECONDS if late else self.limit_seconds / 4
 
 
-def _raise_in(thread: int, kind: ctypes.py_object[type[BaseException]] | None) -> None:
-    """Raise ``kind`` in the thread of this identifier at its next instruction, or take back what is pending there."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), kind)
+def _raise_in(thread: int) -> None:
+    """Raise :class:`OutOfTime` in the thread of this identifier, at its next call or turn of a loop."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(OutOfTime))

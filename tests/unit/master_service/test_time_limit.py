@@ -1,0 +1,55 @@
+"""What interrupts a module leaves nothing behind in the interpreter (N09)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from mesos_service.core.watch import OutOfTime
+from mesos_service.master.time_limit import TimeLimit
+
+AFTER_AN_INTERRUPTION = """
+import sys
+from mesos_service.core.watch import OutOfTime
+from mesos_service.master.time_limit import TimeLimit
+
+limit = TimeLimit(0.05)
+limit.begin()
+try:
+    while True:
+        pass
+except OutOfTime:
+    pass
+limit.end()
+
+def called():
+    return 1
+
+sys.settrace(lambda frame, event, argument: None)
+print(sum(called() for _ in range(1000)))
+"""
+
+
+def test_n09_code_can_be_traced_after_an_interruption() -> None:
+    """An interruption that is taken back, instead of let in, keeps CPython 3.11 at the first traced call for ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_AN_INTERRUPTION], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "1000\n"
+
+
+def test_n09_what_was_interrupted_once_may_take_its_time_again() -> None:
+    limit = TimeLimit(0.05)
+    try:
+        for _ in range(3):
+            limit.begin()
+            with pytest.raises(OutOfTime):
+                while True:
+                    pass
+            assert limit.end() >= 0.05
+            limit.begin()
+            limit.end()
+    finally:
+        limit.close()
