@@ -9,84 +9,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from signal import SIGKILL
-from typing import TypeVar
 
-from mesos_service.containers.fetcher import Fetcher, FetchFailed
-from mesos_service.containers.launcher import Child, Fence, Launch, Launcher, open_log
-from mesos_service.containers.mounts import look
-from mesos_service.containers.namespaces import entering
+from mesos_service.containers.bring_up import BringUp
+from mesos_service.containers.container import Container, Phase, config_of, outcome
+from mesos_service.containers.fetcher import Fetcher
+from mesos_service.containers.launcher import Child, Launcher
+from mesos_service.containers.overseer import Overseer
 from mesos_service.containers.plan import (
-    CONTAINER_ID_VARIABLE,
-    REASON_KILLED_DURING_LAUNCH,
     REASON_LAUNCH_FAILED,
     DestroyFailed,
     LaunchFailed,
     LaunchPlan,
-    Streams,
 )
-from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
 from mesos_service.domain.containers import Wish
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
-from mesos_service.domain.resources import Resources, from_milli
+from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import (
-    UNLIMITED,
-    ContainerConfig,
     ContainerState,
     Host,
     Isolator,
-    LaunchInfo,
     Limitation,
     Usage,
 )
 
-_MEGABYTE = 1024 * 1024
-
 log = logging.getLogger(__name__)
-
-Answer = TypeVar("Answer")
-Question = Callable[[ContainerId], Coroutine[object, object, Limitation | None]]
-
-
-class Phase(StrEnum):
-    """How far a container has come; the words are used in messages."""
-
-    PREPARING = "PREPARING"
-    FETCHING = "FETCHING"
-    ISOLATING = "ISOLATING"
-    RUNNING = "RUNNING"
-    DESTROYING = "DESTROYING"
-
-
-@dataclass(slots=True, eq=False)
-class _Container:
-    plan: LaunchPlan
-    isolators: tuple[Isolator, ...]
-    phase: Phase = Phase.PREPARING
-    prepared: list[Isolator] = field(default_factory=list)
-    """Those whose ``prepare`` was called, in that order."""
-    resources: Resources = Resources.EMPTY
-    limits: Mapping[str, int] = field(default_factory=dict)
-    child: Child | None = None
-    command_prefix: Sequence[str] = ()
-    """What isolators put before the command."""
-    reporting: bool = False
-    """Whether an exit is to be reported as it happens: from the moment that ``launch`` gives out the process id."""
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when ``launch`` will do nothing more to the container."""
-    fetching: asyncio.Task[None] | None = None
-    watching: list[asyncio.Task[None]] = field(default_factory=list)
-    post_mortem: asyncio.Task[None] | None = None
-    """Asks isolators why the first process ended, and tells that it did."""
-    limited: set[Isolator] = field(default_factory=set)
-    """Those whose breach was told of: ``watch`` and ``post_mortem`` may both see it."""
-    destroying: asyncio.Task[None] | None = None
 
 
 class Members(Host):
@@ -130,13 +80,17 @@ class Containerizer:
     ) -> None:
         self._isolators = tuple(isolators)
         self._launcher = launcher
-        self._fetcher = fetcher or Fetcher()
-        self._containers: dict[ContainerId, _Container] = {}
+        self._containers: dict[ContainerId, Container] = {}
         self._orphans: dict[ContainerId, Child] = {}
         """Left by an agent before this one, and to be destroyed."""
         self.on_exit = on_exit
         """Told the raw wait status of a container's first process; ``None`` when nobody saw how it ended."""
         self.on_limitation = on_limitation
+        self._overseer = Overseer(
+            lambda container_id, status: self.on_exit(container_id, status),
+            lambda container_id, limitation: self.on_limitation(container_id, limitation),
+        )
+        self._bring_up = BringUp(launcher, fetcher or Fetcher(), self._overseer, self._containers)
         if host is not None:
             host.bind(self.processes)
 
@@ -165,7 +119,7 @@ class Containerizer:
         container = self._containers.get(container_id)
         if container is None or container.child is None:
             return ()
-        fence = _fence(container)
+        fence = container.fence()
         return self._launcher.processes(container.child) if fence is None else fence()
 
     async def usage(self, container_id: ContainerId) -> Usage:
@@ -174,7 +128,7 @@ class Containerizer:
         container = self._containers.get(container_id)
         if container is None:
             return usage
-        usage = usage.merged(_promised(container.resources, container.limits))
+        usage = usage.merged(container.promised())
         for isolator in container.isolators:
             usage = usage.merged(await isolator.usage(container_id))
         return usage
@@ -204,7 +158,7 @@ class Containerizer:
         """
         left = {ContainerId(name): child for name, child in (await self._launcher.recover()).items()}
         found = {
-            plan.container_id: _Container(
+            plan.container_id: Container(
                 plan,
                 self._isolators_for(plan),
                 phase=Phase.RUNNING,
@@ -220,7 +174,9 @@ class Containerizer:
         for isolator in self._isolators:
             states = [
                 ContainerState(
-                    container_id=container_id, pid=left[container_id].pid, config=self._config(container.plan)
+                    container_id=container_id,
+                    pid=left[container_id].pid,
+                    config=config_of(container.plan, self._containers),
                 )
                 for container_id, container in found.items()
                 if isolator in container.isolators
@@ -230,36 +186,27 @@ class Containerizer:
             self._adopt(container_id, container, left[container_id])
         return {container_id: left[container_id] for container_id in found}
 
-    def _adopt(self, container_id: ContainerId, container: _Container, child: Child) -> None:
+    def _adopt(self, container_id: ContainerId, container: Container, child: Child) -> None:
         container.prepared.extend(container.isolators)
         container.settled.set()
         self._containers[container_id] = container
         if not child.exited.done():
-            child.exited.add_done_callback(lambda _: self._report_exit(container, child))
-        self._watch_all(container)
+            child.exited.add_done_callback(lambda _: self._overseer.report_exit(container, child))
+        self._overseer.watch(container)
 
     async def breach(self, container_id: ContainerId) -> Limitation | None:
         """Why a recovered container has ended, if that was a breach; ``on_limitation`` does not tell it then."""
         container = self._containers.get(container_id)
-        for isolator in () if container is None else container.isolators:
-            try:
-                limitation = await isolator.post_mortem(container_id)
-            except OperatingFault as fault:
-                log.error("Isolator '%s' cannot say why container %s ended: %s", isolator.name, container_id, fault)
-                continue
-            if limitation is not None and container is not None:
-                container.limited.add(isolator)
-                return limitation
-        return None
+        return None if container is None else await self._overseer.breach(container)
 
     async def destroy_orphans(self) -> None:
         """End what an agent before this one left and nobody knows. Failures are told in the log."""
         for container_id, child in self._orphans.items():
             log.info("Container %s of an agent before is nobody's any more: destroying it", container_id)
-            failures = await _outcome(self._launcher.destroy(child))
+            failures = await outcome(self._launcher.destroy(child))
             for isolator in reversed(self._isolators):
                 cleaned = isolator.cleanup(container_id)
-                failures += await _outcome(cleaned, f"Isolator '{isolator.name}' failed to clean up")
+                failures += await outcome(cleaned, f"Isolator '{isolator.name}' failed to clean up")
             for failure in failures:
                 log.error("Container %s of an agent before: %s", container_id, failure)
         self._orphans = {}
@@ -275,7 +222,7 @@ class Containerizer:
     async def close(self) -> None:
         """The agent goes for good, and nothing runs: isolators remove what they made for all."""
         for isolator in reversed(self._isolators):
-            for failure in await _outcome(isolator.close(), f"Isolator '{isolator.name}' failed to close"):
+            for failure in await outcome(isolator.close(), f"Isolator '{isolator.name}' failed to close"):
                 log.error("%s", failure)
 
     # -- launching -------------------------------------------------------------------------------------------
@@ -287,10 +234,10 @@ class Containerizer:
         """
         if plan.container_id in self._containers:
             raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{plan.container_id}' exists already")
-        container = _Container(plan, self._isolators_for(plan), resources=plan.resources, limits=plan.limits)
+        container = Container(plan, self._isolators_for(plan), resources=plan.resources, limits=plan.limits)
         self._containers[plan.container_id] = container
         try:
-            child = await self._bring_up(container)
+            child = await self._bring_up.bring_up(container)
         except BaseException:
             container.settled.set()
             await self.destroy(plan.container_id)
@@ -299,22 +246,10 @@ class Containerizer:
         if child.exited.done():
             # Two turns later, whoever waits for this launch has heard of it, even through a task of its own.
             loop = asyncio.get_running_loop()
-            loop.call_soon(loop.call_soon, self._report_exit, container, child)
+            loop.call_soon(loop.call_soon, self._overseer.report_exit, container, child)
         else:
             container.reporting = True
         return child.pid
-
-    def _config(self, plan: LaunchPlan) -> ContainerConfig:
-        parent = None if plan.parent is None else self._containers.get(plan.parent)
-        return ContainerConfig(
-            sandbox=str(plan.sandbox),
-            resources=plan.resources,
-            limits=plan.limits,
-            user=plan.user,
-            parent=plan.parent,
-            wishes=plan.wishes,
-            parent_sandbox=None if parent is None else str(parent.plan.sandbox),
-        )
 
     @property
     def provided(self) -> frozenset[Wish]:
@@ -323,152 +258,6 @@ class Containerizer:
 
     def _isolators_for(self, plan: LaunchPlan) -> tuple[Isolator, ...]:
         return self._isolators if plan.parent is None else tuple(one for one in self._isolators if one.nesting)
-
-    async def _bring_up(self, container: _Container) -> Child:
-        plan = container.plan
-        if plan.parent is not None and plan.parent not in self._containers:
-            raise LaunchFailed(REASON_LAUNCH_FAILED, f"There is no container '{plan.parent}' to nest in")
-        if not plan.sandbox.is_absolute() or not plan.sandbox.is_dir():
-            raise LaunchFailed(REASON_LAUNCH_FAILED, f"There is no sandbox directory '{plan.sandbox}'")
-        try:
-            user = user_to_switch_to(plan.user)
-        except (NoSuchUser, CannotSwitchUser) as error:
-            raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
-        logs: list[int] = []
-        try:
-            streams = plan.streams
-            if streams is None:
-                logs.append(open_log(plan.sandbox, "stdout", user))
-                logs.append(open_log(plan.sandbox, "stderr", user))
-                streams = Streams(None, logs[0], logs[1])
-            infos = await self._prepare(container)
-            await self._fetch(container, user, streams.stderr)
-            return await self._fork(container, user, infos, streams)
-        finally:
-            for log in logs:
-                os.close(log)
-
-    async def _prepare(self, container: _Container) -> list[LaunchInfo]:
-        plan = container.plan
-        config = self._config(plan)
-        infos: list[LaunchInfo] = []
-        for isolator in container.isolators:
-            container.prepared.append(isolator)
-            info = await _asked(isolator, "prepare", isolator.prepare(plan.container_id, config))
-            if info is not None:
-                infos.append(info)
-            _go_on(container)
-        return infos
-
-    async def _fetch(self, container: _Container, user: User | None, log: int) -> None:
-        plan = container.plan
-        if not plan.uris:
-            return
-        container.phase = Phase.FETCHING
-        container.fetching = asyncio.create_task(self._fetcher.fetch(plan.uris, plan.sandbox, user))
-        try:
-            await asyncio.wait({container.fetching})
-            if container.fetching.cancelled():
-                _go_on(container)
-            container.fetching.result()
-        except FetchFailed as error:
-            os.write(log, f"{error}\n".encode(errors="replace"))
-            raise LaunchFailed(
-                REASON_LAUNCH_FAILED, f"Failed to fetch all URIs for container '{plan.container_id}': {error}"
-            ) from error
-        finally:
-            container.fetching.cancel()
-            await asyncio.wait({container.fetching})
-            container.fetching = None
-        _go_on(container)
-
-    async def _fork(
-        self, container: _Container, user: User | None, infos: Sequence[LaunchInfo], streams: Streams
-    ) -> Child:
-        plan = container.plan
-        container.phase = Phase.ISOLATING
-        environment = dict(plan.environment)
-        for info in infos:
-            environment.update(info.environment)
-        environment[CONTAINER_ID_VARIABLE] = plan.container_id
-        container.command_prefix = [part for info in infos for part in info.command_prefix]
-        mounts = [mount for info in infos for mount in info.mounts]
-        look(mounts, plan.sandbox)
-        entered = await self._entering_parent(plan)
-        gating = [isolator for isolator in container.isolators if isolator.isolates_before_exec]
-        try:
-            child = container.child = await self._launcher.fork(
-                Launch(
-                    argv=plan.argv,
-                    program=plan.program,
-                    missing_program_status=plan.missing_program_status,
-                    environment=environment,
-                    sandbox=plan.sandbox,
-                    streams=streams,
-                    user=user,
-                    command_prefix=[*entered, *container.command_prefix],
-                    capabilities=next((info.capabilities for info in infos if info.capabilities is not None), None),
-                    mounts=mounts,
-                    gated=bool(gating),
-                    name=plan.container_id,
-                    survives=plan.survives,
-                )
-            )
-        except CannotSwitchUser as error:
-            raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
-        child.exited.add_done_callback(lambda _: self._report_exit(container, child) if container.reporting else None)
-        for isolator in container.isolators:
-            if not isolator.isolates_before_exec:
-                await _asked(isolator, "isolate", isolator.isolate(plan.container_id, child.pid))
-        if gating:
-            await _side_by_side(
-                _asked(isolator, "isolate", isolator.isolate(plan.container_id, child.pid)) for isolator in gating
-            )
-        _go_on(container)
-        self._watch_all(container)
-        container.phase = Phase.RUNNING
-        self._launcher.release(child)
-        return child
-
-    async def _entering_parent(self, plan: LaunchPlan) -> Sequence[str]:
-        """How to come to where the parent is, if that is elsewhere."""
-        parent = self._containers.get(plan.parent) if plan.parent is not None else None
-        if parent is None or parent.child is None:
-            return ()
-        return await entering(parent.child.pid, parent.command_prefix)
-
-    def _watch_all(self, container: _Container) -> None:
-        for isolator in container.isolators:
-            if type(isolator).watch is not Isolator.watch:
-                container.watching.append(asyncio.create_task(self._watch(container, isolator, isolator.watch)))
-
-    def _report_exit(self, container: _Container, child: Child) -> None:
-        status = child.exited.result()
-        coroners = [one for one in container.isolators if type(one).post_mortem is not Isolator.post_mortem]
-        if not coroners:
-            self.on_exit(container.plan.container_id, status)
-        else:
-            container.post_mortem = asyncio.create_task(self._examine(container, coroners, status))
-
-    async def _examine(self, container: _Container, coroners: Sequence[Isolator], status: int | None) -> None:
-        """An end that a breach brought about is told as one: the breach first, then the exit."""
-        for isolator in coroners:
-            await self._watch(container, isolator, isolator.post_mortem)
-        self.on_exit(container.plan.container_id, status)
-
-    async def _watch(self, container: _Container, isolator: Isolator, ask: Question) -> None:
-        limitation: Limitation | None
-        try:
-            limitation = await ask(container.plan.container_id)
-        except Exception as error:  # noqa: BLE001 - what is not watched any more must not go on running (Mesos)
-            limitation = Limitation(
-                resources=Resources.EMPTY,
-                message=f"Isolator '{isolator.name}' failed to watch: {error or repr(error)}",
-                reason="REASON_CONTAINER_LIMITATION",
-            )
-        if limitation is not None and container.destroying is None and isolator not in container.limited:
-            container.limited.add(isolator)
-            self.on_limitation(container.plan.container_id, limitation)
 
     # -- changing --------------------------------------------------------------------------------------------
 
@@ -501,7 +290,7 @@ class Containerizer:
             container.destroying = asyncio.create_task(self._tear_down(container))
         await asyncio.shield(container.destroying)
 
-    async def _tear_down(self, container: _Container) -> None:
+    async def _tear_down(self, container: Container) -> None:
         container_id = container.plan.container_id
         failures: list[str] = []
         outcomes = await asyncio.gather(*map(self.destroy, self.nested_in(container_id)), return_exceptions=True)
@@ -513,25 +302,17 @@ class Containerizer:
         await container.settled.wait()
         container.phase = Phase.DESTROYING
         if container.child is not None:
-            failures += await _outcome(self._launcher.destroy(container.child, _fence(container)))
+            failures += await outcome(self._launcher.destroy(container.child, container.fence()))
         for task in container.watching:
             task.cancel()
         await asyncio.gather(*container.watching, return_exceptions=True)
         if container.post_mortem is not None:
             await container.post_mortem
         for isolator in reversed(container.prepared):
-            failures += await _outcome(isolator.cleanup(container_id), f"Isolator '{isolator.name}' failed to clean up")
+            failures += await outcome(isolator.cleanup(container_id), f"Isolator '{isolator.name}' failed to clean up")
         del self._containers[container_id]
         if failures:
             raise DestroyFailed(f"Failed to destroy container '{container_id}': {'; '.join(failures)}")
-
-
-def _fence(container: _Container) -> Fence | None:
-    container_id = container.plan.container_id
-    for isolator in container.prepared:
-        if isolator.fence(container_id) is not None:
-            return lambda: isolator.fence(container_id) or ()
-    return None
 
 
 async def _recovered(isolator: Isolator, work: Coroutine[object, object, None]) -> None:
@@ -539,51 +320,3 @@ async def _recovered(isolator: Isolator, work: Coroutine[object, object, None]) 
         await work
     except Exception as error:
         raise OperatingFault(f"Isolator '{isolator.name}' failed to recover: {error or repr(error)}") from error
-
-
-async def _asked(isolator: Isolator, verb: str, answer: Coroutine[object, object, Answer]) -> Answer:
-    """Whatever goes wrong inside an isolator fails the launch by the isolator's name."""
-    try:
-        return await answer
-    except Exception as error:
-        raise LaunchFailed(
-            REASON_LAUNCH_FAILED, f"Isolator '{isolator.name}' failed to {verb}: {error or repr(error)}"
-        ) from error
-
-
-async def _side_by_side(work: Iterable[Coroutine[object, object, None]]) -> None:
-    """Do all at once and wait for all; raises the first failure only then, so that nothing goes on behind our back."""
-    for outcome in await asyncio.gather(*work, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
-
-
-async def _outcome(work: Coroutine[object, object, None], words: str = "") -> list[str]:
-    """Do it, and give back the failure as text, so that what comes after is still done."""
-    [failure] = await asyncio.gather(work, return_exceptions=True)
-    if failure is None:
-        return []
-    return [f"{words}: {failure}" if words else str(failure)]
-
-
-def _go_on(container: _Container) -> None:
-    if container.destroying is not None:
-        raise LaunchFailed(
-            REASON_KILLED_DURING_LAUNCH,
-            f"Container '{container.plan.container_id}' was destroyed during launch, while {container.phase}",
-        )
-
-
-def _promised(resources: Resources, limits: Mapping[str, int]) -> Usage:
-    """Limits as statistics: the request is the soft one, and the hard one of memory where none was given."""
-    names = resources.quantities()
-    cpus, memory = names.get("cpus"), names.get("mem")
-    bounds = {name: limit for name, limit in limits.items() if limit != UNLIMITED}
-    memory_limit = bounds.get("mem", None if "mem" in limits else memory)
-    cpus_limit = bounds.get("cpus")
-    return Usage(
-        cpus_soft_limit=None if cpus is None else from_milli(cpus),
-        cpus_limit=None if cpus_limit is None else from_milli(cpus_limit),
-        mem_soft_limit_bytes=None if memory is None else memory * _MEGABYTE // 1000,
-        mem_limit_bytes=None if memory_limit is None else memory_limit * _MEGABYTE // 1000,
-    )

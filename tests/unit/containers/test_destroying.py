@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mesos_service.containers.containerizer import Phase
+from mesos_service.containers.container import Phase
 from mesos_service.containers.plan import DestroyFailed, LaunchFailed, UriSpec
 from mesos_service.containers.processes import Lineage, forks_since_boot
 from mesos_service.domain.ids import ContainerId

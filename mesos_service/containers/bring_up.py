@@ -1,0 +1,159 @@
+"""One launch: sandbox looked at, isolators asked, URIs fetched, process started, isolated and let go (X50)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+
+from mesos_service.containers.container import Container, Phase, asked, config_of
+from mesos_service.containers.fetcher import Fetcher, FetchFailed
+from mesos_service.containers.launcher import Child, Launch, Launcher, open_log
+from mesos_service.containers.mounts import look
+from mesos_service.containers.namespaces import entering
+from mesos_service.containers.overseer import Overseer
+from mesos_service.containers.plan import (
+    CONTAINER_ID_VARIABLE,
+    REASON_LAUNCH_FAILED,
+    LaunchFailed,
+    LaunchPlan,
+    Streams,
+)
+from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
+from mesos_service.domain.ids import ContainerId
+from mesos_service.plugins.isolator import LaunchInfo
+
+
+class BringUp:
+    """Brings containers up, among those of ``containers``, which it only reads."""
+
+    def __init__(
+        self, launcher: Launcher, fetcher: Fetcher, overseer: Overseer, containers: Mapping[ContainerId, Container]
+    ) -> None:
+        self._launcher = launcher
+        self._fetcher = fetcher
+        self._overseer = overseer
+        self._containers = containers
+
+    async def bring_up(self, container: Container) -> Child:
+        """Do all of it; its first process executes the command then. Raises :class:`LaunchFailed`."""
+        plan = container.plan
+        if plan.parent is not None and plan.parent not in self._containers:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"There is no container '{plan.parent}' to nest in")
+        if not plan.sandbox.is_absolute() or not plan.sandbox.is_dir():
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"There is no sandbox directory '{plan.sandbox}'")
+        try:
+            user = user_to_switch_to(plan.user)
+        except (NoSuchUser, CannotSwitchUser) as error:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
+        logs: list[int] = []
+        try:
+            streams = plan.streams
+            if streams is None:
+                logs.append(open_log(plan.sandbox, "stdout", user))
+                logs.append(open_log(plan.sandbox, "stderr", user))
+                streams = Streams(None, logs[0], logs[1])
+            infos = await self._prepare(container)
+            await self._fetch(container, user, streams.stderr)
+            return await self._fork(container, user, infos, streams)
+        finally:
+            for log in logs:
+                os.close(log)
+
+    async def _prepare(self, container: Container) -> list[LaunchInfo]:
+        plan = container.plan
+        config = config_of(plan, self._containers)
+        infos: list[LaunchInfo] = []
+        for isolator in container.isolators:
+            container.prepared.append(isolator)
+            info = await asked(isolator, "prepare", isolator.prepare(plan.container_id, config))
+            if info is not None:
+                infos.append(info)
+            container.go_on()
+        return infos
+
+    async def _fetch(self, container: Container, user: User | None, log: int) -> None:
+        plan = container.plan
+        if not plan.uris:
+            return
+        container.phase = Phase.FETCHING
+        container.fetching = asyncio.create_task(self._fetcher.fetch(plan.uris, plan.sandbox, user))
+        try:
+            await asyncio.wait({container.fetching})
+            if container.fetching.cancelled():
+                container.go_on()
+            container.fetching.result()
+        except FetchFailed as error:
+            os.write(log, f"{error}\n".encode(errors="replace"))
+            raise LaunchFailed(
+                REASON_LAUNCH_FAILED, f"Failed to fetch all URIs for container '{plan.container_id}': {error}"
+            ) from error
+        finally:
+            container.fetching.cancel()
+            await asyncio.wait({container.fetching})
+            container.fetching = None
+        container.go_on()
+
+    async def _fork(
+        self, container: Container, user: User | None, infos: Sequence[LaunchInfo], streams: Streams
+    ) -> Child:
+        plan = container.plan
+        container.phase = Phase.ISOLATING
+        environment = dict(plan.environment)
+        for info in infos:
+            environment.update(info.environment)
+        environment[CONTAINER_ID_VARIABLE] = plan.container_id
+        container.command_prefix = [part for info in infos for part in info.command_prefix]
+        mounts = [mount for info in infos for mount in info.mounts]
+        look(mounts, plan.sandbox)
+        entered = await self._entering_parent(plan)
+        gating = [isolator for isolator in container.isolators if isolator.isolates_before_exec]
+        try:
+            child = container.child = await self._launcher.fork(
+                Launch(
+                    argv=plan.argv,
+                    program=plan.program,
+                    missing_program_status=plan.missing_program_status,
+                    environment=environment,
+                    sandbox=plan.sandbox,
+                    streams=streams,
+                    user=user,
+                    command_prefix=[*entered, *container.command_prefix],
+                    capabilities=next((info.capabilities for info in infos if info.capabilities is not None), None),
+                    mounts=mounts,
+                    gated=bool(gating),
+                    name=plan.container_id,
+                    survives=plan.survives,
+                )
+            )
+        except CannotSwitchUser as error:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
+        child.exited.add_done_callback(
+            lambda _: self._overseer.report_exit(container, child) if container.reporting else None
+        )
+        for isolator in container.isolators:
+            if not isolator.isolates_before_exec:
+                await asked(isolator, "isolate", isolator.isolate(plan.container_id, child.pid))
+        if gating:
+            await _side_by_side(
+                asked(isolator, "isolate", isolator.isolate(plan.container_id, child.pid)) for isolator in gating
+            )
+        container.go_on()
+        self._overseer.watch(container)
+        container.phase = Phase.RUNNING
+        self._launcher.release(child)
+        return child
+
+    async def _entering_parent(self, plan: LaunchPlan) -> Sequence[str]:
+        """How to come to where the parent is, if that is elsewhere."""
+        parent = self._containers.get(plan.parent) if plan.parent is not None else None
+        if parent is None or parent.child is None:
+            return ()
+        return await entering(parent.child.pid, parent.command_prefix)
+
+
+async def _side_by_side(work: Iterable[Coroutine[object, object, None]]) -> None:
+    """Do all at once and wait for all; raises the first failure only then, so that nothing goes on behind our back."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
