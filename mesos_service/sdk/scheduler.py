@@ -20,21 +20,20 @@ import msgspec
 
 from mesos_service.http.client import ConnectionFault
 from mesos_service.http.dialing import Dialing, from_environment
-from mesos_service.sdk import tasks
 from mesos_service.sdk.errors import CallRefused, NotConnected, SubscriptionEnded, Unreachable
+from mesos_service.sdk.handlers import SchedulerHandlers
 from mesos_service.sdk.masters import masters
 from mesos_service.sdk.subscription import Address, Backoff, Subscription, open_any
 from mesos_service.sdk.succession import Succession
 from mesos_service.wire import scheduler as wire
 from mesos_service.wire.agents import MasterInfo
-from mesos_service.wire.common import AgentID, ExecutorID, FrameworkID, OfferID, OperationID, TaskID
-from mesos_service.wire.convert.values import duration_to_wire
+from mesos_service.wire.common import FrameworkID
 from mesos_service.wire.decode import decode_leniently
 from mesos_service.wire.encode import encode_message
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.frameworks import FrameworkInfo, FrameworkInfoCapability, FrameworkInfoCapabilityType
-from mesos_service.wire.offers import Filters, InverseOffer, Offer, OfferOperation, OperationStatus
-from mesos_service.wire.tasks import KillPolicy, TaskInfo, TaskStatus
+from mesos_service.wire.offers import OperationStatus
+from mesos_service.wire.tasks import TaskStatus
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +48,8 @@ HEARTBEAT_SECONDS: Final = 15.0
 _EVENTS: Final = msgspec.json.Decoder(wire.Event)
 
 
-class Scheduler:
-    """Base of all schedulers. Handlers are awaited one after another, in the order of events; the default does
-    nothing, and declines offers.
+class Scheduler(SchedulerHandlers):
+    """Base of all schedulers: override the handlers, make the calls.
 
     ``master`` is ``host:port``, or several separated by commas, or ``zk://host:port,.../path`` where ZooKeeper knows
     which one leads. ``failover_timeout_seconds`` is how long tasks live on without their scheduler.
@@ -114,44 +112,6 @@ class Scheduler:
         self._master_info: MasterInfo | None = None
         self._stopped = asyncio.Event()
 
-    # -- handlers, to be overridden --------------------------------------------------------------------------
-    async def subscribed(self, framework_id: str, master: MasterInfo | None) -> None:
-        """The subscription is open, for the first time or again. Reconcile here what may have been missed."""
-
-    async def standing_by(self, framework_id: str, master: MasterInfo | None) -> None:
-        """The subscription is open, and another scheduler of the framework acts, or is about to: no calls now."""
-
-    async def promoted(self, fencing_token: int) -> None:
-        """From now on this scheduler acts for the framework, and no other does; :meth:`subscribed` follows."""
-
-    async def disconnected(self, reason: str) -> None:
-        """The subscription broke; it is being renewed. Offers held are worth nothing any more."""
-
-    async def offers(self, offers: Sequence[Offer]) -> None:
-        """Resources to use or to refuse. Each must be answered, or it is held until ``--offer_timeout``."""
-        await self.decline(*offers)
-
-    async def inverse_offers(self, offers: Sequence[InverseOffer]) -> None:
-        """Resources to be given back before a maintenance (M-SE-08)."""
-
-    async def rescind(self, offer_id: str) -> None:
-        """The offer is no longer valid."""
-
-    async def update(self, status: TaskStatus) -> None:
-        """A task's state changed. Comes at least once; it is acknowledged when this returns."""
-
-    async def message(self, agent_id: str, executor_id: str, data: bytes) -> None:
-        """Bytes from an executor; may be lost."""
-
-    async def failure(self, agent_id: str | None, executor_id: str | None, status: int | None) -> None:
-        """An agent is gone, or, with ``executor_id``, an executor has ended; ``status`` is a raw wait status."""
-
-    async def operation_status(self, status: OperationStatus) -> None:
-        """What became of an operation that had an id (M-SC-15); acknowledged like a task's update when this returns."""
-
-    async def error(self, message: str) -> None:
-        """The master's last word; :meth:`run` then ends with :class:`SubscriptionEnded`."""
-
     # -- life ------------------------------------------------------------------------------------------------
     @property
     def framework_id(self) -> str | None:
@@ -166,12 +126,6 @@ class Scheduler:
         """
         succession = self._succession
         return succession.token if succession is not None and succession.acts else None
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles it is offered resources in."""
-        info = self.framework_info
-        return info.roles or ((info.role,) if info.role else ())
 
     @property
     def master(self) -> str | None:
@@ -359,121 +313,11 @@ class Scheduler:
 
     # -- calls -----------------------------------------------------------------------------------------------
     async def call(self, call: wire.Call, *, traceparent: str | None = None) -> None:
-        """Make any call of the scheduler API; ``framework_id`` is filled in. The other methods are made of this one.
-
-        ``traceparent`` (W3C Trace Context) lets the master's spans refer to the caller's.
-
-        Raises:
-            NotConnected: there is no subscription just now, or it broke; whether the master acted is not known.
-            CallRefused: the master said no.
-        """
         if self._subscription is None or self.framework_info.id is None:
             raise NotConnected("not subscribed")
         call = msgspec.structs.replace(call, framework_id=self.framework_info.id)
         headers = None if traceparent is None else {"traceparent": traceparent}
         await self._subscription.call(encode_message(call), headers)
-
-    async def accept(
-        self,
-        offers: Iterable[Offer | str],
-        operations: Iterable[OfferOperation] = (),
-        *,
-        refuse_seconds: float | None = None,
-        traceparent: str | None = None,
-    ) -> None:
-        """Use offers of one agent; what the operations leave is refused for ``refuse_seconds`` (default 5; M-SC-03)."""
-        accept = wire.CallAccept(
-            offer_ids=_offer_ids(offers), operations=tuple(operations), filters=_filters(refuse_seconds)
-        )
-        await self.call(wire.Call(type="ACCEPT", accept=accept), traceparent=traceparent)
-
-    async def launch(self, offer: Offer | str, *infos: TaskInfo, refuse_seconds: float | None = None) -> None:
-        """Start tasks with one offer."""
-        await self.accept([offer], [tasks.launch(*infos)], refuse_seconds=refuse_seconds)
-
-    async def decline(self, *offers: Offer | str, refuse_seconds: float | None = None) -> None:
-        """Refuse offers, for ``refuse_seconds`` (default 5)."""
-        decline = wire.CallDecline(offer_ids=_offer_ids(offers), filters=_filters(refuse_seconds))
-        await self.call(wire.Call(type="DECLINE", decline=decline))
-
-    async def revive(self, *roles: str) -> None:
-        """Want offers again, whatever was refused or suppressed; without roles, in all of them."""
-        self._suppressed = self._suppressed.difference(roles) if roles else set()
-        await self.call(wire.Call(type="REVIVE", revive=wire.CallRevive(roles=roles)))
-
-    async def suppress(self, *roles: str) -> None:
-        """Want no offers; without roles, in none of them. Holds over a new subscription."""
-        self._suppressed.update(roles or self.roles)
-        await self.call(wire.Call(type="SUPPRESS", suppress=wire.CallSuppress(roles=roles)))
-
-    async def kill(self, task_id: str, agent_id: str | None = None, *, grace_seconds: float | None = None) -> None:
-        """End a task: TERM, and KILL after ``grace_seconds``. What became of it is told by :meth:`update`."""
-        policy = None if grace_seconds is None else KillPolicy(grace_period=duration_to_wire(grace_seconds))
-        kill = wire.CallKill(task_id=TaskID(value=task_id), agent_id=_agent_id(agent_id), kill_policy=policy)
-        await self.call(wire.Call(type="KILL", kill=kill))
-
-    async def shutdown_executor(self, executor_id: str, agent_id: str) -> None:
-        """End an executor and all its tasks."""
-        shutdown = wire.CallShutdown(executor_id=ExecutorID(value=executor_id), agent_id=AgentID(value=agent_id))
-        await self.call(wire.Call(type="SHUTDOWN", shutdown=shutdown))
-
-    async def acknowledge(self, status: TaskStatus) -> None:
-        """Acknowledge an update; only then does the task's next one come. Without uuid there is nothing to do."""
-        if status.uuid is None or status.agent_id is None:
-            return
-        acknowledge = wire.CallAcknowledge(agent_id=status.agent_id, task_id=status.task_id, uuid=status.uuid)
-        await self.call(wire.Call(type="ACKNOWLEDGE", acknowledge=acknowledge))
-
-    async def reconcile(self, *asked: str | tuple[str, str | None]) -> None:
-        """Ask for the latest state of tasks, by id or (id, agent id); without any, of all (X15)."""
-        pairs = [(one, None) if isinstance(one, str) else one for one in asked]
-        reconcile = wire.CallReconcile(
-            tasks=tuple(
-                wire.CallReconcileTask(task_id=TaskID(value=task_id), agent_id=_agent_id(agent_id))
-                for task_id, agent_id in pairs
-            )
-        )
-        await self.call(wire.Call(type="RECONCILE", reconcile=reconcile))
-
-    async def acknowledge_operation(self, status: OperationStatus) -> None:
-        """Acknowledge what became of an operation. Without uuid there is nothing to do."""
-        if status.uuid is None or status.operation_id is None:
-            return
-        acknowledge = wire.CallAcknowledgeOperationStatus(
-            agent_id=status.agent_id, uuid=status.uuid.value, operation_id=status.operation_id
-        )
-        await self.call(wire.Call(type="ACKNOWLEDGE_OPERATION_STATUS", acknowledge_operation_status=acknowledge))
-
-    async def reconcile_operations(self, *asked: tuple[str, str | None]) -> None:
-        """Ask what became of operations, by (id, agent id); without any, of all that the master knows."""
-        reconcile = wire.CallReconcileOperations(
-            operations=tuple(
-                wire.CallReconcileOperationsOperation(
-                    operation_id=OperationID(value=operation_id), agent_id=_agent_id(agent_id)
-                )
-                for operation_id, agent_id in asked
-            )
-        )
-        await self.call(wire.Call(type="RECONCILE_OPERATIONS", reconcile_operations=reconcile))
-
-    async def send(self, agent_id: str, executor_id: str, data: bytes) -> None:
-        """Send bytes to an executor; they may be lost (M-SC-11)."""
-        message = wire.CallMessage(
-            agent_id=AgentID(value=agent_id), executor_id=ExecutorID(value=executor_id), data=data
-        )
-        await self.call(wire.Call(type="MESSAGE", message=message))
-
-    async def request(self) -> None:
-        """Tell the allocator that resources are wanted; the stock allocator takes no notice (M-SC-12)."""
-        await self.call(wire.Call(type="REQUEST", request=wire.CallRequest()))
-
-    async def update_framework(self, info: FrameworkInfo, suppressed_roles: Iterable[str] = ()) -> None:
-        """Change roles, failover timeout, name and so on while running (X18h)."""
-        info = msgspec.structs.replace(info, id=self.framework_info.id)
-        suppressed = tuple(sorted(set(suppressed_roles)))
-        update = wire.CallUpdateFramework(framework_info=info, suppressed_roles=suppressed)
-        await self.call(wire.Call(type="UPDATE_FRAMEWORK", update_framework=update))
-        self.framework_info, self._suppressed = info, set(suppressed)
 
     async def teardown(self) -> None:
         """End the framework and all its tasks for good, and with it :meth:`run`."""
@@ -500,18 +344,6 @@ def _decode(record: bytes) -> wire.Event:
     except msgspec.DecodeError:
         # A master newer than this client may use words it does not know; they are left out.
         return decode_leniently(wire.Event, record, "Event: ")
-
-
-def _offer_ids(offers: Iterable[Offer | str]) -> tuple[OfferID, ...]:
-    return tuple(OfferID(value=offer) if isinstance(offer, str) else offer.id for offer in offers)
-
-
-def _agent_id(agent_id: str | None) -> AgentID | None:
-    return None if agent_id is None else AgentID(value=agent_id)
-
-
-def _filters(refuse_seconds: float | None) -> Filters | None:
-    return None if refuse_seconds is None else Filters(refuse_seconds=refuse_seconds)
 
 
 def _user_name() -> str:
