@@ -80,7 +80,8 @@ class AgentService:
         config.prepare()
         self.config = config
         self._left = False
-        self.work_dir = Path(config.work_dir).absolute()
+        # Without links: on the way into a sandbox none is followed.
+        self.work_dir = Path(config.work_dir).resolve()
         self.clock = Clock()
         resources = complete(config.resources, config.default_role, measure(self.work_dir))
         members = Members()

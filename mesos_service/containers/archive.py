@@ -1,8 +1,10 @@
 """Unpacks what strangers packed: nothing is written outside the target, and nothing grows past a bound (M-AG-14).
 
-Links are the danger: a member may be a symbolic link out of the target and the next one a file behind it. So a link
-may only lead to where a file could have been written, and before each write the way to it is resolved anew.
-Owners, device nodes, pipes, and the set-user-id and set-group-id bits of an archive are never taken over.
+Links are the danger: a member may be a symbolic link out of the target and the next one a file behind it, and the
+target may be a tenant's, who puts links there meanwhile. So a link may only lead to where a file could have been
+written, and each way is gone by handles that lead nowhere else (``beneath.py``).
+Device nodes and pipes are never made, and owners and the set-user-id bits are only taken over into what is to be a
+container's root.
 """
 
 from __future__ import annotations
@@ -17,9 +19,14 @@ import tarfile
 import threading
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from pathlib import PurePosixPath
+from typing import IO, Protocol
+
+from mesos_service.containers.beneath import LeadsOut, Links, Way, give, make, opened_again
+from mesos_service.containers.users import User
 
 _CHUNK_BYTES = 256 * 1024
 _HEADER_BYTES_MAX = 1024 * 1024
@@ -53,77 +60,103 @@ def is_archive(name: str) -> bool:
     return name.endswith((*_TAR_SUFFIXES, ".zip", ".gz"))
 
 
-def extract(archive: Path, target: Path, limits: ArchiveLimits, stop: threading.Event) -> list[Path]:
-    """Unpack ``archive`` into the directory ``target``; blocks, so call it in a thread. Gives back what it made.
+def extract(
+    name: str,
+    content: IO[bytes],
+    target: int,
+    limits: ArchiveLimits,
+    stop: threading.Event,
+    owner: User | None = None,
+    links: Links = Links.BENEATH,
+) -> None:
+    """Unpack an archive of this name into an open directory; blocks, so call it in a thread.
+
+    All that is made is ``owner``'s, links apart, which are nobody's to change. Where ``links`` are
+    ``Links.ROOTED``, the target is to be somebody's root, in which nobody is yet: links may lead anywhere, modes and
+    owners are taken over (the latter takes root), and what is neither file, directory nor link is left out.
 
     Gives up soon after ``stop`` is set. Raises :class:`ArchiveRefused`; what was unpacked until then stays.
     """
-    extraction = _Extraction(target.resolve(strict=True), limits, stop)
+    extraction = _Extraction(target, limits, stop, owner, links)
     try:
-        if archive.name.endswith(_TAR_SUFFIXES):
-            extraction.tar(archive)
-        elif archive.name.endswith(".zip"):
-            extraction.zip(archive)
+        if name.endswith(_TAR_SUFFIXES):
+            extraction.tar(name, content)
+        elif name.endswith(".zip"):
+            extraction.zip(content)
         else:
-            extraction.gz(archive)
+            extraction.gz(name, content)
     except ArchiveRefused:
         raise
     except (*_DAMAGE, RuntimeError) as error:
         raise ArchiveRefused(f"cannot be unpacked: {error or repr(error)}") from error
-    return extraction.made
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What an archive says of a member."""
+
+    mode: int = 0
+    """0 where it says nothing."""
+    uid: int = 0
+    gid: int = 0
 
 
 class _Extraction:
-    def __init__(self, target: Path, limits: ArchiveLimits, stop: threading.Event) -> None:
+    def __init__(
+        self, target: int, limits: ArchiveLimits, stop: threading.Event, owner: User | None, links: Links
+    ) -> None:
         self._target = target
         self._limits = limits
         self._stop = stop
+        self._owner = owner
+        self._links = links
         self._bytes = 0
         self._entries = 0
-        self.made: list[Path] = []
+        self._files: set[tuple[int, int]] = set()
+        """The files that it made, by device and number; links of an archive are to these only."""
 
-    def tar(self, archive: Path) -> None:
-        with _Plain(archive) as plain, tarfile.open(mode="r|", fileobj=plain) as members:
+    def tar(self, name: str, archive: IO[bytes]) -> None:
+        with _Plain(name, archive) as plain, tarfile.open(mode="r|", fileobj=plain) as members:
             while (member := members.next()) is not None:
                 self._count(member.name)
                 plain.expect_content()
                 if member.isdir():
-                    self._directory(member.name)
+                    self._directory(member.name, _Marks(member.mode, member.uid, member.gid))
                 elif member.isreg():
                     content = members.extractfile(member)
                     assert content is not None, "a regular file has content"
-                    self._file(member.name, content, executable=bool(member.mode & 0o111))
+                    self._file(member.name, content, _Marks(member.mode, member.uid, member.gid))
                 elif member.issym():
                     self._symbolic_link(member.name, member.linkname)
                 elif member.islnk():
                     self._hard_link(member.name, member.linkname)
-                else:
+                elif self._links is not Links.ROOTED:
                     raise ArchiveRefused(f"member '{member.name}' is neither a file, a directory nor a link")
                 plain.expect_header()
             # A header that is cut off counts as the end for ``tarfile``.
             if plain.bytes_read % tarfile.BLOCKSIZE:
                 raise ArchiveRefused("ends in the middle of a member")
 
-    def zip(self, archive: Path) -> None:
+    def zip(self, archive: IO[bytes]) -> None:
         with zipfile.ZipFile(archive) as members:
             for member in members.infolist():
                 self._count(member.filename)
                 mode = member.external_attr >> 16
                 kind = file_modes.S_IFMT(mode)
                 if member.is_dir():
-                    self._directory(member.filename)
+                    self._directory(member.filename, _Marks(mode))
                 elif kind == file_modes.S_IFLNK:
                     with members.open(member) as content:
                         self._symbolic_link(member.filename, content.read(4096).decode())
                 elif kind in (0, file_modes.S_IFREG):
                     with members.open(member) as content:
-                        self._file(member.filename, content, executable=bool(mode & 0o111))
+                        self._file(member.filename, content, _Marks(mode))
                 else:
                     raise ArchiveRefused(f"member '{member.filename}' is neither a file, a directory nor a link")
 
-    def gz(self, archive: Path) -> None:
+    def gz(self, name: str, archive: IO[bytes]) -> None:
         with gzip.open(archive) as content:
-            self._file(archive.name.removesuffix(".gz"), content, executable=False)
+            self._file(name.removesuffix(".gz"), content, _Marks())
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
@@ -135,68 +168,92 @@ class _Extraction:
         if self._entries > self._limits.entries_max:
             raise ArchiveRefused(f"has more than {self._limits.entries_max} members (the next is '{name}')")
 
-    def _place(self, name: str) -> Path:
-        """Where a member goes: its parents exist then, and lead nowhere outside the target."""
+    @contextmanager
+    def _place(self, name: str) -> Iterator[tuple[Way, str]]:
+        """The way to where a member goes, whose parents exist then, and its own name, free to be used."""
         parts = _parts(name, f"member '{name}'")
-        parent = self._target
-        for part in parts[:-1]:
-            parent = parent / part
-            if parent.is_symlink():
-                parent = self._inside(parent, name)
-            if not parent.is_dir():
-                parent.mkdir(mode=0o755)
-                self.made.append(parent)
-        place = parent / parts[-1] if parts else self._target
-        if parts and (place.is_symlink() or place.is_file()):
-            place.unlink()
-        return place
+        with self._way(name) as way:
+            way.go(parts[:-1], missing=self._make)
+            if not parts:
+                raise ArchiveRefused(f"member '{name}' is the sandbox itself")
+            with suppress(FileNotFoundError, IsADirectoryError, PermissionError):  # A directory, by POSIX, is the last.
+                os.unlink(parts[-1], dir_fd=way.here)
+            yield way, parts[-1]
 
-    def _inside(self, path: Path, name: str) -> Path:
-        resolved = path.resolve()
-        if not resolved.is_relative_to(self._target):
-            raise ArchiveRefused(f"member '{name}' leads out of the sandbox")
-        return resolved
+    @contextmanager
+    def _way(self, name: str) -> Iterator[Way]:
+        with Way(self._target, self._links) as way:
+            try:
+                yield way
+            except LeadsOut as error:
+                raise ArchiveRefused(f"member '{name}' leads out of the sandbox") from error
 
-    def _directory(self, name: str) -> None:
-        parts = _parts(name, f"member '{name}'")
-        if parts and (self._target.joinpath(*parts)).is_dir():
-            self._inside(self._target.joinpath(*parts), name)
-            return
-        place = self._place(name)
-        if place != self._target:
-            place.mkdir(mode=0o755)
-            self.made.append(place)
+    def _make(self, name: str, directory: int) -> None:
+        make(name, directory, self._owner)
 
-    def _file(self, name: str, content: Readable, *, executable: bool) -> None:
-        place = self._place(name)
-        mode = 0o755 if executable else 0o644
-        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-        self.made.append(place)
+    def _mark(self, handle: int, marks: _Marks) -> None:
+        if os.geteuid() == 0:
+            os.fchown(handle, marks.uid, marks.gid)
+        if marks.mode:
+            os.fchmod(handle, marks.mode & 0o7777)
+
+    def _directory(self, name: str, marks: _Marks) -> None:
+        with self._way(name) as way:
+            way.go(_parts(name, f"member '{name}'"), missing=self._make)
+            if self._links is Links.ROOTED:
+                with opened_again(way.here) as directory:
+                    self._mark(directory, marks)
+
+    def _file(self, name: str, content: Readable, marks: _Marks) -> None:
+        executable = bool(marks.mode & 0o111)
+        with self._place(name) as (way, last):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            handle = os.open(last, flags, 0o755 if executable else 0o644, dir_fd=way.here)
         with os.fdopen(handle, "wb") as target:
+            made = os.fstat(handle)
+            self._files.add((made.st_dev, made.st_ino))
+            give(handle, self._owner)
             while chunk := content.read(_CHUNK_BYTES):
                 self._check_stop()
                 self._bytes += len(chunk)
                 if self._bytes > self._limits.bytes_max:
                     raise ArchiveRefused(f"grows past {self._limits.bytes_max} bytes, at member '{name}'")
                 target.write(chunk)
+            if self._links is Links.ROOTED:
+                self._mark(handle, marks)
 
     def _symbolic_link(self, name: str, leads_to: str) -> None:
-        if leads_to.startswith("/") or "\0" in leads_to or not leads_to:
+        rooted = self._links is Links.ROOTED
+        if (leads_to.startswith("/") and not rooted) or "\0" in leads_to or not leads_to:
             raise ArchiveRefused(f"member '{name}' is a link out of the sandbox, to '{leads_to}'")
-        place = self._place(name)
-        # Resolving follows the links that are there already; ".." of what is not there counts as written.
-        self._inside(place.parent / leads_to, name)
-        place.symlink_to(leads_to)
-        self.made.append(place)
+        with self._place(name) as (way, last):
+            # This follows the links that are there already.
+            if not rooted and not way.stays_within(leads_to.split("/")):
+                raise LeadsOut
+            os.symlink(leads_to, last, dir_fd=way.here)
 
     def _hard_link(self, name: str, leads_to: str) -> None:
         parts = _parts(leads_to, f"member '{name}' is a link to '{leads_to}', which")
-        source = self._target.joinpath(*parts)
-        if source.is_symlink() or not self._inside(source, name).is_file():
-            raise ArchiveRefused(f"member '{name}' is a link to '{leads_to}', which is not a file of the archive")
-        # A copy and not a link: the archive cannot tie files together that were in the sandbox before it.
-        with source.open("rb") as content:
-            self._file(name, content, executable=os.access(source, os.X_OK))
+        none = f"member '{name}' is a link to '{leads_to}', which is not a file of the archive"
+        if not parts:
+            raise ArchiveRefused(none)
+        with self._way(name) as way:
+            try:
+                way.go(parts[:-1])
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                source = os.open(parts[-1], flags, dir_fd=way.here)
+            except OSError as error:
+                raise ArchiveRefused(none) from error
+            with os.fdopen(source, "rb") as content:
+                status = os.fstat(source)
+                if (status.st_dev, status.st_ino) not in self._files:
+                    raise ArchiveRefused(none)
+                if self._links is Links.ROOTED:
+                    with self._place(name) as (there, last):
+                        os.link(parts[-1], last, src_dir_fd=way.here, dst_dir_fd=there.here, follow_symlinks=False)
+                else:
+                    # A copy and not a link: it is to be looked after by nobody but its reader.
+                    self._file(name, content, _Marks(status.st_mode))
 
 
 class _Plain(io.BufferedIOBase):
@@ -206,14 +263,16 @@ class _Plain(io.BufferedIOBase):
     only so much may be read.
     """
 
-    def __init__(self, archive: Path) -> None:
-        self._plain = _open_plain(archive)
+    def __init__(self, name: str, archive: IO[bytes]) -> None:
+        self._archive = archive
+        self._plain = _open_plain(name, archive)
         self._budget: int | None = _HEADER_BYTES_MAX
         self.bytes_read = 0
 
     def close(self) -> None:
-        """Close the archive too."""
-        self._plain.close()
+        """Of a plain file nothing is to be closed, which is its opener's."""
+        if self._plain is not self._archive:
+            self._plain.close()
         super().close()
 
     def expect_header(self) -> None:
@@ -235,15 +294,14 @@ class _Plain(io.BufferedIOBase):
         return data
 
 
-def _open_plain(archive: Path) -> Readable:
-    name = archive.name
+def _open_plain(name: str, archive: IO[bytes]) -> Readable:
     if name.endswith((".gz", ".tgz")):
         return gzip.open(archive)
     if name.endswith((".bz2", ".tbz2")):
         return bz2.open(archive)
     if name.endswith((".xz", ".txz")):
         return lzma.open(archive)
-    return archive.open("rb")
+    return archive
 
 
 def _parts(name: str, words: str) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def open_in(root: str | None, path: str, owner: tuple[int, int], is_directory: b
     if root is None:
         return os.open(path, _SEE)
     parts = [part for part in path.split("/") if part not in ("", ".")]
-    at = os.open(root, _SEE | os.O_DIRECTORY)
+    at = open_root(root)
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         try:
@@ -71,16 +71,34 @@ def open_in(root: str | None, path: str, owner: tuple[int, int], is_directory: b
     return at
 
 
+def open_root(root: str) -> int:
+    """A descriptor of a sandbox, which may be nested in one of a tenant's: by no symbolic link either."""
+    at = os.open(MACHINE, _SEE | os.O_DIRECTORY)
+    for part in root.split("/"):
+        if part:
+            try:
+                below = os.open(part, _STEP | os.O_DIRECTORY, dir_fd=at)
+            finally:
+                os.close(at)
+            at = below
+    return at
+
+
 def make(name: str, at: int, owner: tuple[int, int], is_directory: bool) -> None:
     """A directory or an empty file, where there is nothing of the name."""
     try:
         if is_directory:
             os.mkdir(name, MODE, dir_fd=at)
+            made = os.open(name, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
         else:
-            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=at))
-        os.chown(name, *owner, dir_fd=at, follow_symlinks=False)
+            made = os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=at)
     except FileExistsError:
         return
+    # By its descriptor: the name may be another file's by now, which would be given away.
+    try:
+        os.fchown(made, *owner)
+    finally:
+        os.close(made)
 
 
 def both_ends(one: dict[str, Any], owner: tuple[int, int]) -> tuple[int, int]:  # Any: as the specification has it

@@ -13,7 +13,7 @@ import ssl
 import stat as file_modes
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from mesos_service.containers.archive import ArchiveLimits, ArchiveRefused, extract, is_archive
+from mesos_service.containers.beneath import DIRECTORY, LeadsOut, Way, give, make, opened
 from mesos_service.containers.fetch_cache import FetchCache, NoRoom
 from mesos_service.containers.plan import UriSpec
 from mesos_service.containers.users import User
@@ -90,7 +91,8 @@ class Fetcher:
     async def _fetch_all(self, uris: Sequence[UriSpec], sandbox: Path, user: User | None) -> None:
         for uri in uris:
             try:
-                await self._fetch_one(uri, sandbox, user)
+                with opened(sandbox) as directory:
+                    await self._fetch_one(uri, directory, user)
             except (_Refused, ArchiveRefused) as error:
                 raise FetchFailed(uri.value, str(error)) from error
             except OSError as error:
@@ -98,43 +100,57 @@ class Fetcher:
             except ValueError as error:  # What ``urllib`` says of a URL that is none.
                 raise FetchFailed(uri.value, f"it is not a URI: {error}") from error
 
-    async def _fetch_one(self, uri: UriSpec, sandbox: Path, user: User | None) -> None:
+    async def _fetch_one(self, uri: UriSpec, sandbox: int, user: User | None) -> None:
         scheme, separator, _ = uri.value.partition("://")
         scheme = scheme.lower() if separator else ""
         if "\0" in uri.value:
             raise _Refused("it holds a NUL character")
         if scheme in ("http", "https"):
             source: str | Path = uri.value
-            place = _place(sandbox, uri, urlsplit(uri.value).path, user)
+            parts = _place(uri, urlsplit(uri.value).path)
         elif scheme in ("", "file"):
             source = self._local(uri.value)
-            place = _place(sandbox, uri, str(source), user)
+            parts = _place(uri, str(source))
         else:
             raise _Refused(f"the scheme '{scheme}' is not supported (file, http and https are)")
-        if uri.cache and self._cache is not None:
+        with Way(sandbox) as way:
             try:
-                await self._take_from(self._cache, uri, source, place, sandbox, user)
-            except NoRoom:
-                pass
-            else:
-                return
-        await self._bring(source, place, user, user)
-        if uri.executable:
-            _make_executable(place)
-        elif uri.extract and is_archive(place.name):
-            await _in_thread(lambda stop: self._unpack(place, sandbox, user, stop))
+                way.go(parts[:-1], missing=lambda name, at: make(name, at, user))
+            except LeadsOut as error:
+                raise _Refused(f"output_file '{uri.output_file}' leads through a symbolic link") from error
+            place = _Place(way.here, parts[-1], user)
+            if uri.cache and self._cache is not None:
+                try:
+                    await self._take_from(self._cache, uri, source, place, sandbox)
+                except NoRoom:
+                    pass
+                else:
+                    return
+            with await self._bring(source, place, user) as file:
+                if uri.executable:
+                    _make_executable(file)
+                elif uri.extract and is_archive(place.name):
+                    await _in_thread(lambda stop: self._unpack(place.name, file, sandbox, user, stop))
 
-    async def _bring(self, source: str | Path, place: Path, reader: User | None, owner: User | None) -> None:
-        """Fetch to ``place`` what ``reader`` may read, for ``owner``."""
-        if isinstance(source, Path):
-            await _in_thread(lambda stop: self._copy(source, place, reader, owner, stop))
-        else:
-            await self._download(source, place, owner)
+    async def _bring(self, source: str | Path, place: _Place, reader: User | None) -> IO[bytes]:
+        """Fetch to ``place`` what ``reader`` may read. What it has become is given back open, as its name may lead
+        elsewhere by now: the directory is the user's."""
+        if not isinstance(source, Path):
+            return await self._download(source, place)
+        files: list[IO[bytes]] = []
+        try:
+            await _in_thread(lambda stop: files.append(self._copy(source, place, reader, stop)))
+        except asyncio.CancelledError:
+            for file in files:
+                file.close()
+            raise
+        return files[0]
 
     async def _take_from(
-        self, cache: FetchCache, uri: UriSpec, source: str | Path, place: Path, sandbox: Path, user: User | None
+        self, cache: FetchCache, uri: UriSpec, source: str | Path, place: _Place, sandbox: int
     ) -> None:
         """By way of the cache; raises ``NoRoom``."""
+        user = place.owner
         key = ("" if user is None else user.name, uri.value)
 
         async def size() -> int:
@@ -143,19 +159,23 @@ class Fetcher:
             return (await asyncio.to_thread(source.stat)).st_size
 
         async def bring(to: Path) -> None:
-            await self._bring(source, to, user, None)
+            directory = os.open(to.parent, DIRECTORY)
+            try:
+                (await self._bring(source, _Place(directory, to.name, None), user)).close()
+            finally:
+                os.close(directory)
 
         async with cache.file(key, place.name, size, bring) as cached:
             if uri.extract and not uri.executable and is_archive(place.name):
-                named = cached.with_name(place.name)
-                if named != cached:  # Another task calls it otherwise; the name says how it is unpacked.
+                if cached.name != place.name:  # Another task calls it otherwise; the name says how it is unpacked.
                     raise NoRoom
-                await _in_thread(lambda stop: self._unpack(cached, sandbox, user, stop))
+                with cached.open("rb") as content:
+                    await _in_thread(lambda stop: self._unpack(place.name, content, sandbox, user, stop))
             else:
                 # Who may read it was settled when it was brought, for this same user.
-                await _in_thread(lambda stop: self._copy(cached, place, None, user, stop))
-                if uri.executable:
-                    _make_executable(place)
+                with await self._bring(cached, place, None) as file:
+                    if uri.executable:
+                        _make_executable(file)
 
     async def _announced(self, url: str) -> int:
         """How large a download will be. Raises ``NoRoom`` where the server does not say: room cannot be made for it."""
@@ -180,37 +200,44 @@ class Fetcher:
             path = self._frameworks_home / path
         return path
 
-    def _copy(self, source: Path, place: Path, reader: User | None, owner: User | None, stop: threading.Event) -> None:
+    def _copy(self, source: Path, place: _Place, reader: User | None, stop: threading.Event) -> IO[bytes]:
         handle = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         status = os.fstat(handle)
         if not file_modes.S_ISREG(status.st_mode):
             os.close(handle)
             raise _Refused("it is not a regular file")
-        with os.fdopen(handle, "rb") as content:
+        with os.fdopen(handle, "rb") as content, ExitStack() as unfinished:
             if reader is not None and not _may_read(reader, status, handle):
                 raise _Refused(f"user '{reader.name}' may not read it")
             if status.st_size > self._limits.download_bytes_max:
                 raise _Refused(f"it is bigger than {self._limits.download_bytes_max} bytes")
-            with _create(place, owner) as target:
-                while chunk := content.read(_CHUNK_BYTES):
-                    if stop.is_set():
-                        raise _Refused("fetching was stopped")
-                    target.write(chunk)
-                # By what is open: its name may lead elsewhere by now, as the directory is the user's.
-                os.fchmod(target.fileno(), 0o755 if status.st_mode & _EXECUTABLE_BITS else 0o644)
+            target = unfinished.enter_context(_create(place))
+            while chunk := content.read(_CHUNK_BYTES):
+                if stop.is_set():
+                    raise _Refused("fetching was stopped")
+                target.write(chunk)
+            target.flush()
+            # By what is open: its name may lead elsewhere by now, as the directory is the user's.
+            os.fchmod(target.fileno(), 0o755 if status.st_mode & _EXECUTABLE_BITS else 0o644)
+            unfinished.pop_all()
+            return target
 
-    async def _download(self, url: str, place: Path, user: User | None) -> None:
+    async def _download(self, url: str, place: _Place) -> IO[bytes]:
         limits = self._limits
-        async with self._requests() as client, client.stream("GET", url) as response:
-            if response.status_code != httpx.codes.OK:
-                raise _Refused(f"the server answered {response.status_code} {response.reason_phrase}".rstrip())
-            received = 0
-            with _create(place, user) as target:
+        with ExitStack() as unfinished:
+            async with self._requests() as client, client.stream("GET", url) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise _Refused(f"the server answered {response.status_code} {response.reason_phrase}".rstrip())
+                received = 0
+                target = unfinished.enter_context(_create(place))
                 async for chunk in response.aiter_raw(_CHUNK_BYTES):
                     received += len(chunk)
                     if received > limits.download_bytes_max:
                         raise _Refused(f"it is bigger than {limits.download_bytes_max} bytes")
                     target.write(chunk)
+                target.flush()
+            unfinished.pop_all()
+            return target
 
     @asynccontextmanager
     async def _requests(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -231,10 +258,19 @@ class Fetcher:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _Refused(str(error) or repr(error)) from error
 
-    def _unpack(self, archive: Path, sandbox: Path, user: User | None, stop: threading.Event) -> None:
-        for path in extract(archive, sandbox, self._limits.archive, stop):
-            if user is not None:
-                os.chown(path, user.uid, user.gid, follow_symlinks=False)
+    def _unpack(self, name: str, archive: IO[bytes], sandbox: int, user: User | None, stop: threading.Event) -> None:
+        archive.seek(0)
+        extract(name, archive, sandbox, self._limits.archive, stop, user)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a file is to be."""
+
+    directory: int
+    """A handle that stays open as long as this is used."""
+    name: str
+    owner: User | None
 
 
 class _Refused(Exception):
@@ -254,43 +290,32 @@ async def _client(limits: FetchLimits, trust: ssl.SSLContext) -> AsyncIterator[h
         yield client
 
 
-def _place(sandbox: Path, uri: UriSpec, path: str, user: User | None) -> Path:
-    """Where the file goes; directories that ``output_file`` names are made."""
+def _place(uri: UriSpec, path: str) -> Sequence[str]:
+    """The names of the directories in the sandbox where the file goes, and its own."""
     if uri.output_file is None:
         name = PurePosixPath(path).name
         if not name:
             raise _Refused("it does not name a file; give an output_file")
-        return sandbox / name
+        return (name,)
     parts = PurePosixPath(uri.output_file).parts
     if uri.output_file.startswith("/") or ".." in parts or not parts or "\0" in uri.output_file:
         raise _Refused(f"output_file '{uri.output_file}' is not a path inside the sandbox")
-    directory = sandbox
-    for part in parts[:-1]:
-        directory = directory / part
-        if directory.is_symlink():
-            raise _Refused(f"output_file '{uri.output_file}' leads through a symbolic link")
-        if not directory.is_dir():
-            directory.mkdir(mode=0o755)
-            if user is not None:
-                os.chown(directory, user.uid, user.gid, follow_symlinks=False)
-    return directory / parts[-1]
+    return parts
 
 
-def _make_executable(place: Path) -> None:
-    handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        os.fchmod(handle, os.fstat(handle).st_mode | _EXECUTABLE_BITS)
-    finally:
-        os.close(handle)
+def _make_executable(file: IO[bytes]) -> None:
+    handle = file.fileno()
+    os.fchmod(handle, os.fstat(handle).st_mode | _EXECUTABLE_BITS)
 
 
-def _create(place: Path, user: User | None) -> IO[bytes]:
+def _create(place: _Place) -> IO[bytes]:
     """Open a new file in place of whatever file or link has the name."""
-    place.unlink(missing_ok=True)
-    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    if user is not None:
-        os.fchown(handle, user.uid, user.gid)
-    return os.fdopen(handle, "wb")
+    with suppress(FileNotFoundError):
+        os.unlink(place.name, dir_fd=place.directory)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(place.name, flags, 0o644, dir_fd=place.directory)
+    give(handle, place.owner)
+    return os.fdopen(handle, "w+b")
 
 
 def _may_read(user: User, status: os.stat_result, handle: int) -> bool:

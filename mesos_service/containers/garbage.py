@@ -17,9 +17,9 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
+from mesos_service.containers.beneath import DIRECTORY, open_directory
 from mesos_service.domain.errors import OperatingFault
 
-_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOVED: Final = ".mesos-service-removed-"
 
 
@@ -59,23 +59,25 @@ class Retired:
 
 
 def remove_tree(path: Path, stop: threading.Event) -> None:
-    """Remove a directory and all in it; its parent is the agent's own, and all in it may be another user's.
+    """Remove a directory and all in it, by a path of which no part may be a link; all in it may be another user's.
 
-    Links are removed and not followed, and what is mounted inside is left alone with all around it. Directories may be
-    nested as deeply as anybody likes: each is first moved to the top, so that no more than three are open. With
+    Links in it are removed and not followed, and what is mounted inside is left alone with all around it. Directories
+    may be nested as deeply as anybody likes: each is first moved to the top, so that no more than three are open. With
     ``stop`` set it ends early; what is left can be removed later.
 
     Raises:
         NotRemoved: with the first reason.
     """
-    mounted = _mounted_below(path)
-    if mounted is not None:
-        raise NotRemoved(f"{mounted} is mounted there")
     try:
-        parent = os.open(path.parent, _DIRECTORY)
+        parent = open_directory(path.parent)
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise NotRemoved(f"{error.filename or path}: {error.strerror}") from error
     try:
+        mounted = _mounted_below(path)
+        if mounted is not None:
+            raise NotRemoved(f"{mounted} is mounted there")
         _remove(path.name, parent, stop)
     except FileNotFoundError:
         pass  # It is gone.
@@ -119,7 +121,7 @@ def _open(name: str, parent: int) -> int:
     try:
         # The way through /proc takes no link: it leads to what is open.
         Path(f"/proc/self/fd/{place}").chmod(0o700)
-        return os.open(name, _DIRECTORY, dir_fd=parent)
+        return os.open(name, DIRECTORY, dir_fd=parent)
     finally:
         os.close(place)
 
@@ -163,7 +165,7 @@ def _exists(name: str, directory: int) -> bool:
 
 def _mounted_below(path: Path) -> str | None:
     """A mount point in the tree, if there is one: whatever is mounted belongs to somebody else."""
-    start = f"{path.resolve()}/"
+    start = f"{path}/"
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:  # noqa: PTH123 - no path of ours
         for line in mounts:
             point = line.split(" ")[4]

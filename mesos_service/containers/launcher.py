@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from mesos_service.containers.beneath import opened
 from mesos_service.containers.kept import KeeperLink, Kept
 from mesos_service.containers.mounts import entering
 from mesos_service.containers.plan import (
@@ -331,7 +332,8 @@ def open_log(directory: Path, name: str, user: User | None) -> int:
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        handle = os.open(directory / name, flags, 0o644)
+        with opened(directory) as sandbox:
+            handle = os.open(name, flags, 0o644, dir_fd=sandbox)
     except OSError as error:
         raise LaunchFailed(
             REASON_LAUNCH_FAILED, f"Failed to open '{directory / name}' for output: {error.strerror}"

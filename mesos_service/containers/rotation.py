@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mesos_service.containers.beneath import open_directory
+
 _COLLAPSE_RANGE: Final = 0x08
-_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 _UNSUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
@@ -45,7 +46,7 @@ def rotate(sandbox: Path, name: str, bound: Bound) -> bool:
     Raises:
         OSError: it could not be; the file is as it was, or its copy is there twice.
     """
-    directory = os.open(sandbox, _DIRECTORY)
+    directory = open_directory(sandbox)
     try:
         try:
             file = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)

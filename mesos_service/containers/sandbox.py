@@ -5,22 +5,22 @@ beside the runs. A nested container's sandbox is ``containers/CONTAINER`` inside
 leads to it by the task's name.
 
 The agent may be root, and everything below a sandbox belongs to a user who can put links there. So directories are
-made step by step from an open directory, and a link on the way is refused instead of followed.
+made step by step from an open directory, and a link on the way is refused instead of followed (``beneath.py``). So
+the work directory is to be named by a path without links.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
+from mesos_service.containers.beneath import DIRECTORY, LeadsOut, Way, give, make, open_directory, opened
 from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, TaskId, refuse_id
 
 SANDBOX_MODE = 0o750
-_PARENT_MODE = 0o755
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 LATEST = "latest"
 
 
@@ -78,7 +78,7 @@ def create_run(
         work_dir.mkdir(parents=True, exist_ok=True)
         _make(work_dir, path, user_to_switch_to(user))
         _replace_link(path.parent / LATEST, path.name)
-    except (OSError, NoSuchUser) as error:
+    except (OSError, NoSuchUser, LeadsOut) as error:
         raise SandboxError(f"Failed to create executor directory '{path}': {_reason(error, user)}") from error
     return path
 
@@ -95,7 +95,7 @@ def create_nested(
             link = task_path(parent, task_id)
             _make(parent, link.parent, owner, sandbox=False)
             _replace_link(link, os.path.relpath(path, link.parent))
-    except (OSError, NoSuchUser) as error:
+    except (OSError, NoSuchUser, LeadsOut) as error:
         raise SandboxError(f"Failed to create sandbox '{path}': {_reason(error, user)}") from error
     return path
 
@@ -111,18 +111,14 @@ def link_into(sandbox: Path, container_path: str, leads_to: Path, user: str | No
         raise SandboxError(f"'{container_path}' is no path within the sandbox")
     try:
         owner = user_to_switch_to(user)
-        with ExitStack() as opened:
-            directory = os.open(sandbox, _DIRECTORY)
-            opened.callback(os.close, directory)
-            for part in parts[:-1]:
-                directory = _open_or_make(part, directory, owner)
-                opened.callback(os.close, directory)
+        with opened(sandbox) as root, Way(root) as way:
+            way.go(parts[:-1], missing=lambda name, at: make(name, at, owner))
             try:
-                os.symlink(leads_to, parts[-1], dir_fd=directory)
+                os.symlink(leads_to, parts[-1], dir_fd=way.here)
             except FileExistsError:
-                if not _leads_to(parts[-1], directory, leads_to):
+                if not _leads_to(parts[-1], way.here, leads_to):
                     raise
-    except (OSError, NoSuchUser) as error:
+    except (OSError, NoSuchUser, LeadsOut) as error:
         raise SandboxError(f"'{container_path}' cannot be made in '{sandbox}': {_reason(error, user)}") from error
 
 
@@ -149,38 +145,28 @@ def _reason(error: Exception, user: str | None) -> str:
 
 def _make(root: Path, path: Path, owner: User | None, *, sandbox: bool = True) -> None:
     """Make ``path`` and what is missing between ``root`` and it. A sandbox must be new, and is its owner's."""
-    parts = path.relative_to(root).parts
-    with ExitStack() as opened:
-        directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        opened.callback(os.close, directory)
-        for position, part in enumerate(parts):
-            last = position == len(parts) - 1 and sandbox
-            if last:
-                os.mkdir(part, SANDBOX_MODE, dir_fd=directory)
-                directory = os.open(part, _DIRECTORY, dir_fd=directory)
-            else:
-                directory = _open_or_make(part, directory)
-            opened.callback(os.close, directory)
-            if last:
-                os.fchmod(directory, SANDBOX_MODE)  # Whatever the umask says.
-                if owner is not None:
-                    os.fchown(directory, owner.uid, owner.gid)
+    *above, last = path.relative_to(root).parts
+    with opened(root) as top, Way(top) as way:
+        way.go(above, missing=_make_ours)
+        if not sandbox:
+            way.go((last,), missing=_make_ours)
+            return
+        os.mkdir(last, SANDBOX_MODE, dir_fd=way.here)
+        made = os.open(last, DIRECTORY, dir_fd=way.here)
+        try:
+            os.fchmod(made, SANDBOX_MODE)  # Whatever the umask says.
+            give(made, owner)
+        finally:
+            os.close(made)
 
 
-def _open_or_make(part: str, directory: int, owner: User | None = None) -> int:
-    # Looked for first: to be told that there is one already, mkdir waits for the file system's journal.
-    with suppress(FileNotFoundError):
-        return os.open(part, _DIRECTORY, dir_fd=directory)
-    with suppress(FileExistsError):
-        os.mkdir(part, _PARENT_MODE, dir_fd=directory)
-        if owner is not None:
-            os.chown(part, owner.uid, owner.gid, dir_fd=directory, follow_symlinks=False)
-    return os.open(part, _DIRECTORY, dir_fd=directory)
+def _make_ours(name: str, directory: int) -> None:
+    make(name, directory, None)
 
 
 def _replace_link(link: Path, leads_to: str) -> None:
     """Let ``link`` lead there, without a moment in which it is missing."""
-    directory = os.open(link.parent, _DIRECTORY)
+    directory = open_directory(link.parent)
     fresh = f".{link.name}.new"
     try:
         with suppress(FileNotFoundError):

@@ -130,7 +130,8 @@ class Volumes:
             # Its users may have nested directories as deeply as they like: what recurses would end the agent here, and
             # each agent after it.
             try:
-                remove_tree(doomed, threading.Event())
+                # An operator may name a disk by a link.
+                remove_tree(doomed.parent.resolve() / doomed.name, threading.Event())
             except NotRemoved as error:
                 log.error("Cannot delete what was on a volume, in %s: %s", doomed, error)
 

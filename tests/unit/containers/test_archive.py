@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from mesos_service.containers.archive import ArchiveLimits, ArchiveRefused, extract, is_archive
+from mesos_service.containers.beneath import Links, opened
 
 LIMITS = ArchiveLimits(bytes_max=100_000, entries_max=50)
 
@@ -57,6 +58,17 @@ def zip_bytes(*members: tuple[str, bytes, int]) -> bytes:
     return buffer.getvalue()
 
 
+def unpack(
+    archive: Path,
+    sandbox: Path,
+    limits: ArchiveLimits = LIMITS,
+    stop: threading.Event | None = None,
+    links: Links = Links.BENEATH,
+) -> None:
+    with archive.open("rb") as content, opened(sandbox) as target:
+        extract(archive.name, content, target, limits, stop or threading.Event(), None, links)
+
+
 class Place:
     """A sandbox with something precious beside it."""
 
@@ -69,7 +81,7 @@ class Place:
 
     def unpack(self, name: str, content: bytes, limits: ArchiveLimits = LIMITS) -> None:
         (self.sandbox / name).write_bytes(content)
-        extract(self.sandbox / name, self.sandbox, limits, threading.Event())
+        unpack(self.sandbox / name, self.sandbox, limits)
 
     def is_unharmed(self) -> bool:
         return (
@@ -236,5 +248,37 @@ def test_unpacking_stops_when_it_is_told_to(place: Place) -> None:
     stop.set()
     (place.sandbox / "a.tar").write_bytes(PLAIN)
     with pytest.raises(ArchiveRefused, match="stopped"):
-        extract(place.sandbox / "a.tar", place.sandbox, LIMITS, stop)
+        unpack(place.sandbox / "a.tar", place.sandbox, stop=stop)
     assert [path.name for path in place.sandbox.iterdir()] == ["a.tar"]
+
+
+def test_a_hard_link_shows_no_file_that_was_not_in_the_archive(place: Place) -> None:
+    (place.sandbox / "stranger").hardlink_to(place.outside / "precious")
+    with pytest.raises(ArchiveRefused, match="not a file of the archive"):
+        place.unpack("a.tar", tar_bytes(hard("copy", "stranger")))
+    assert not (place.sandbox / "copy").exists()
+    (place.outside / "precious").write_text("untouched")
+
+
+def test_m_ag_13_into_a_root_links_lead_anywhere_and_what_is_written_stays_below(tmp_path: Path) -> None:
+    """A root file system is full of links that its own root makes harmless."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "a.tar").write_bytes(
+        tar_bytes(
+            member("etc/", type=tarfile.DIRTYPE, mode=0o711),
+            link("bin", "/usr/bin"),
+            link("up", "../../.."),
+            member("usr/bin/", type=tarfile.DIRTYPE, mode=0o755),
+            member("bin/tool", b"#!", mode=0o4755),
+            hard("usr/bin/other", "bin/tool"),
+            member("up/etc/settings", b"s"),
+            member("dev/null", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
+        )
+    )
+    unpack(tmp_path / "a.tar", root, links=Links.ROOTED)
+    assert (root / "usr" / "bin" / "tool").stat().st_mode & 0o7777 == 0o4755
+    assert (root / "usr" / "bin" / "other").samefile(root / "usr" / "bin" / "tool")
+    assert (root / "etc" / "settings").read_text() == "s" and (root / "etc").stat().st_mode & 0o7777 == 0o711
+    assert (root / "bin").readlink() == Path("/usr/bin") and not (root / "dev" / "null").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar", "root"]

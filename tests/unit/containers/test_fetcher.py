@@ -7,7 +7,6 @@ import gzip
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO
@@ -18,7 +17,7 @@ from mesos_service.containers import fetcher
 from mesos_service.containers.archive import ArchiveLimits
 from mesos_service.containers.fetcher import Fetcher, FetchFailed, FetchLimits
 from mesos_service.containers.plan import UriSpec
-from mesos_service.containers.users import User, find_user
+from mesos_service.containers.users import find_user
 from tests.unit.containers.room import Run, until
 from tests.unit.containers.test_archive import member, tar_bytes
 
@@ -262,21 +261,34 @@ def test_a_link_in_place_of_what_was_fetched_changes_no_other_file(
     (tmp_path / "tool").write_text("content")
     create = fetcher._create
 
-    @contextmanager
-    def turned(place: Path, owner: User | None) -> Iterator[IO[bytes]]:
-        with create(place, owner) as target:
-            yield target
-            place.unlink()
-            place.symlink_to(private)
+    def turned(place: fetcher._Place) -> IO[bytes]:
+        target = create(place)
+        (sandbox / place.name).unlink()
+        (sandbox / place.name).symlink_to(private)
+        return target
 
     monkeypatch.setattr(fetcher, "_create", turned)
-    fetching = Fetcher(LIMITS).fetch([UriSpec(value=str(tmp_path / "tool"), executable=executable)], sandbox)
-    if executable:
-        with pytest.raises(FetchFailed):
-            run(fetching)
-    else:
-        run(fetching)
+    run(Fetcher(LIMITS).fetch([UriSpec(value=str(tmp_path / "tool"), executable=executable)], sandbox))
     assert private.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_archive_that_is_turned_into_a_link_shows_no_other_one(
+    run: Run, tmp_path: Path, sandbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is unpacked is what was fetched: another file of its name may be one that the user may not read."""
+    (tmp_path / "secret.tar").write_bytes(tar_bytes(member("secret", b"secret")))
+    (tmp_path / "a.tgz").write_bytes(PACKED)
+    create = fetcher._create
+
+    def turned(place: fetcher._Place) -> IO[bytes]:
+        target = create(place)
+        (sandbox / place.name).unlink()
+        (sandbox / place.name).symlink_to(tmp_path / "secret.tar")
+        return target
+
+    monkeypatch.setattr(fetcher, "_create", turned)
+    run(Fetcher(LIMITS).fetch([UriSpec(value=str(tmp_path / "a.tgz"))], sandbox))
+    assert (sandbox / "inside").read_text() == "inside" and not (sandbox / "secret").exists()
 
 
 def test_a_link_that_is_turned_opens_no_directory(tmp_path: Path) -> None:
