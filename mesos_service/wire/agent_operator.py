@@ -10,21 +10,30 @@ from typing import Literal
 import msgspec
 
 from mesos_service.wire.agents import AgentInfo, ResourceProviderInfo
-from mesos_service.wire.base import Int32, Message, UInt32, UInt64, printed
+from mesos_service.wire.base import Int32, Message, printed
 from mesos_service.wire.common import (
     ContainerID,
     DurationInfo,
     ExecutorID,
-    FileInfo,
-    Flag,
     FrameworkID,
-    Metric,
     TimeInfo,
-    VersionInfo,
 )
 from mesos_service.wire.containers import CommandInfo, ContainerInfo, ContainerStatus, TTYInfo
 from mesos_service.wire.frameworks import FrameworkInfo
-from mesos_service.wire.offers import Operation
+from mesos_service.wire.operator_common import (
+    CallGetMetrics,
+    CallListFiles,
+    CallReadFile,
+    CallSetLoggingLevel,
+    ResponseGetFlags,
+    ResponseGetHealth,
+    ResponseGetLoggingLevel,
+    ResponseGetMetrics,
+    ResponseGetOperations,
+    ResponseGetVersion,
+    ResponseListFiles,
+    ResponseReadFile,
+)
 from mesos_service.wire.policy import DrainConfig
 from mesos_service.wire.resources import Resource, ValueLimit
 from mesos_service.wire.statistics import ResourceStatistics
@@ -113,25 +122,6 @@ class Call(Message, kw_only=True):
     remove_container: CallRemoveContainer | None = None
 
 
-class CallGetMetrics(Message, kw_only=True):
-    timeout: DurationInfo | None = None
-
-
-class CallSetLoggingLevel(Message, kw_only=True):
-    level: UInt32
-    duration: DurationInfo
-
-
-class CallListFiles(Message, kw_only=True):
-    path: str
-
-
-class CallReadFile(Message, kw_only=True):
-    path: str
-    offset: UInt64
-    length: UInt64 | None = None
-
-
 class CallGetContainers(Message, kw_only=True):
     show_nested: bool | None = None
     show_standalone: bool | None = None
@@ -216,35 +206,6 @@ class Response(Message, kw_only=True):
     wait_container: ResponseWaitContainer | None = None
 
 
-class ResponseGetHealth(Message, kw_only=True):
-    healthy: bool
-
-
-class ResponseGetFlags(Message, kw_only=True):
-    flags: tuple[Flag, ...] = ()
-
-
-class ResponseGetVersion(Message, kw_only=True):
-    version_info: VersionInfo
-
-
-class ResponseGetMetrics(Message, kw_only=True):
-    metrics: tuple[Metric, ...] = ()
-
-
-class ResponseGetLoggingLevel(Message, kw_only=True):
-    level: UInt32
-
-
-class ResponseListFiles(Message, kw_only=True):
-    file_infos: tuple[FileInfo, ...] = ()
-
-
-class ResponseReadFile(Message, kw_only=True):
-    size: UInt64
-    data: bytes
-
-
 class ResponseGetState(Message, kw_only=True):
     get_tasks: ResponseGetTasks | None = None
     get_executors: ResponseGetExecutors | None = None
@@ -280,10 +241,6 @@ class ResponseGetExecutors(Message, kw_only=True):
 
 class ResponseGetExecutorsExecutor(Message, kw_only=True):
     executor_info: ExecutorInfo
-
-
-class ResponseGetOperations(Message, kw_only=True):
-    operations: tuple[Operation, ...] = ()
 
 
 class ResponseGetTasks(Message, kw_only=True):

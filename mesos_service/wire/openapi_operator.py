@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
 
-from mesos_service.wire import agent_operator, operator
+from mesos_service.wire import agent_operator, operator, operator_common
 from mesos_service.wire.openapi import Document, Json, components, refusal, split_by_type
 from mesos_service.wire.validate import AGENT_SUB_MESSAGES, OPERATOR_SUB_MESSAGES
 
@@ -31,7 +31,9 @@ class OperatorEndpoint:
     def components(self) -> Document:
         """Calls and answers by type, and what they are made of."""
         module = self.module
-        schemas = components([module.Call, module.Response], {module.__name__: _PREFIX})
+        schemas = components(
+            [module.Call, module.Response], {module.__name__: _PREFIX, operator_common.__name__: _PREFIX}
+        )
         demanded = {call: [part] for call, part in self.required.items()}
         split_by_type(schemas, module.Call, module.CallType, demanded, _PREFIX, self.calls)
         split_by_type(schemas, module.Response, module.ResponseType, {}, _PREFIX, self.calls)

@@ -8,22 +8,31 @@ from __future__ import annotations
 from typing import Literal
 
 from mesos_service.wire.agents import AgentInfo, AgentInfoCapability, MasterInfo, ResourceProviderInfo
-from mesos_service.wire.base import Int64, Message, UInt32, UInt64, printed
+from mesos_service.wire.base import Int64, Message, printed
 from mesos_service.wire.common import (
     AgentID,
-    DurationInfo,
-    FileInfo,
-    Flag,
     FrameworkID,
     MachineID,
-    Metric,
     ProtobufDuration,
     TimeInfo,
-    VersionInfo,
 )
 from mesos_service.wire.constraints import OfferConstraints
 from mesos_service.wire.frameworks import FrameworkInfo
-from mesos_service.wire.offers import InverseOffer, Offer, Operation
+from mesos_service.wire.offers import InverseOffer, Offer
+from mesos_service.wire.operator_common import (
+    CallGetMetrics,
+    CallListFiles,
+    CallReadFile,
+    CallSetLoggingLevel,
+    ResponseGetFlags,
+    ResponseGetHealth,
+    ResponseGetLoggingLevel,
+    ResponseGetMetrics,
+    ResponseGetOperations,
+    ResponseGetVersion,
+    ResponseListFiles,
+    ResponseReadFile,
+)
 from mesos_service.wire.policy import (
     ClusterStatus,
     DrainInfo,
@@ -143,25 +152,6 @@ class Call(Message, kw_only=True):
     remove_quota: CallRemoveQuota | None = None
 
 
-class CallGetMetrics(Message, kw_only=True):
-    timeout: DurationInfo | None = None
-
-
-class CallSetLoggingLevel(Message, kw_only=True):
-    level: UInt32
-    duration: DurationInfo
-
-
-class CallListFiles(Message, kw_only=True):
-    path: str
-
-
-class CallReadFile(Message, kw_only=True):
-    path: str
-    offset: UInt64
-    length: UInt64 | None = None
-
-
 class CallUpdateWeights(Message, kw_only=True):
     weight_infos: tuple[WeightInfo, ...] = ()
 
@@ -271,35 +261,6 @@ class Response(Message, kw_only=True):
     get_quota: ResponseGetQuota | None = None
 
 
-class ResponseGetHealth(Message, kw_only=True):
-    healthy: bool
-
-
-class ResponseGetFlags(Message, kw_only=True):
-    flags: tuple[Flag, ...] = ()
-
-
-class ResponseGetVersion(Message, kw_only=True):
-    version_info: VersionInfo
-
-
-class ResponseGetMetrics(Message, kw_only=True):
-    metrics: tuple[Metric, ...] = ()
-
-
-class ResponseGetLoggingLevel(Message, kw_only=True):
-    level: UInt32
-
-
-class ResponseListFiles(Message, kw_only=True):
-    file_infos: tuple[FileInfo, ...] = ()
-
-
-class ResponseReadFile(Message, kw_only=True):
-    size: UInt64
-    data: bytes
-
-
 class ResponseGetState(Message, kw_only=True):
     get_tasks: ResponseGetTasks | None = None
     get_executors: ResponseGetExecutors | None = None
@@ -377,10 +338,6 @@ class ResponseGetExecutors(Message, kw_only=True):
 class ResponseGetExecutorsExecutor(Message, kw_only=True):
     executor_info: ExecutorInfo
     agent_id: AgentID
-
-
-class ResponseGetOperations(Message, kw_only=True):
-    operations: tuple[Operation, ...] = ()
 
 
 class ResponseGetTasks(Message, kw_only=True):

@@ -14,7 +14,7 @@ from mesos_service.http.asgi import CallHeaders, Receive, Scope, Send
 from mesos_service.http.build import build_info
 from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had
 from mesos_service.wire import agent_operator as operator
-from mesos_service.wire import common
+from mesos_service.wire import common, operator_common
 from mesos_service.wire.agent_operator import Response
 from mesos_service.wire.convert.values import time_to_wire
 from mesos_service.wire.decode import read_agent_call
@@ -24,20 +24,20 @@ from mesos_service.wire.render.operations import operations_of_agent
 
 
 def _health(service: AgentReads) -> Response:
-    return Response(type="GET_HEALTH", get_health=operator.ResponseGetHealth(healthy=True))
+    return Response(type="GET_HEALTH", get_health=operator_common.ResponseGetHealth(healthy=True))
 
 
 def _flags(service: AgentReads) -> Response:
-    return Response(type="GET_FLAGS", get_flags=operator.ResponseGetFlags(flags=flags(service.flags)))
+    return Response(type="GET_FLAGS", get_flags=operator_common.ResponseGetFlags(flags=flags(service.flags)))
 
 
 def _version(service: AgentReads) -> Response:
-    return Response(type="GET_VERSION", get_version=operator.ResponseGetVersion(version_info=build_info()))
+    return Response(type="GET_VERSION", get_version=operator_common.ResponseGetVersion(version_info=build_info()))
 
 
 def _metrics(service: AgentReads) -> Response:
     snapshot = service.metrics.snapshot(service.state, service.clock())
-    return Response(type="GET_METRICS", get_metrics=operator.ResponseGetMetrics(metrics=metrics(snapshot)))
+    return Response(type="GET_METRICS", get_metrics=operator_common.ResponseGetMetrics(metrics=metrics(snapshot)))
 
 
 def _state(service: AgentReads) -> Response:
@@ -62,7 +62,7 @@ def _tasks(service: AgentReads) -> Response:
 
 def _operations(service: AgentReads) -> Response:
     known = operations_of_agent(service.state)
-    return Response(type="GET_OPERATIONS", get_operations=operator.ResponseGetOperations(operations=known))
+    return Response(type="GET_OPERATIONS", get_operations=operator_common.ResponseGetOperations(operations=known))
 
 
 _READS: Final[Mapping[str, Callable[[AgentReads], Response]]] = {
@@ -128,11 +128,13 @@ class AgentOperatorCalls(OperatorCalls[operator.Call]):
         try:
             if call.list_files is not None and call.type == "LIST_FILES":
                 found = tuple(map(_file, files.list_files(call.list_files.path)))
-                return Response(type="LIST_FILES", list_files=operator.ResponseListFiles(file_infos=found))
+                return Response(type="LIST_FILES", list_files=operator_common.ResponseListFiles(file_infos=found))
             wanted = call.read_file
             assert wanted is not None, "validation saw to it"
             piece = files.read_file(wanted.path, wanted.offset, wanted.length)
-            return Response(type="READ_FILE", read_file=operator.ResponseReadFile(size=piece.size, data=piece.data))
+            return Response(
+                type="READ_FILE", read_file=operator_common.ResponseReadFile(size=piece.size, data=piece.data)
+            )
         except NoSuchFile as error:
             raise Refused(404) from error
         except NotAllowed as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs
 
@@ -11,14 +12,16 @@ from starlette.responses import Response
 
 from mesos_service.core.master.state import Framework, Task
 from mesos_service.domain.ids import AgentId, FrameworkId
-from mesos_service.http.answers import Answer, empty_answer, text_answer
-from mesos_service.http.asgi import CONTENT_LENGTH, BodyTooLarge, HeaderName, read_body
+from mesos_service.http.answers import Answer
+from mesos_service.http.asgi import CONTENT_LENGTH, HeaderName
 from mesos_service.http.build import build_info
 from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json_answer, jsonp_parameter
+from mesos_service.master.routes.legacy_writes import write
 from mesos_service.master.routes.reads import Reads, reads_of
 from mesos_service.master.routes.writes import teardown_framework
 from mesos_service.openapi import answers_json, refusal
 from mesos_service.telemetry.exposition import exposition
+from mesos_service.wire.errors import WireError
 from mesos_service.wire.render import legacy_master as render
 from mesos_service.wire.render import legacy_shapes as shapes
 from mesos_service.wire.resources import Resource
@@ -203,12 +206,11 @@ write_router = APIRouter(tags=["master"])
 )
 async def teardown(request: Request, reads: Reads) -> Response:
     """End a framework with all its tasks and executors."""
-    try:
-        form = parse_qs((await read_body(request.receive, FORM_BYTES_MAX)).decode("latin-1"))
-    except BodyTooLarge:
-        return text_answer(413, "The request body is too large.")
-    ids = form.get("frameworkId")
+    return await write(request, _framework_id, partial(teardown_framework, reads), limit=FORM_BYTES_MAX)
+
+
+def _framework_id(form: bytes) -> FrameworkId:
+    ids = parse_qs(form.decode("latin-1")).get("frameworkId")
     if not ids:
-        return text_answer(400, "Missing 'frameworkId' query parameter in the request body")
-    refused = await teardown_framework(reads, FrameworkId(ids[-1]))
-    return empty_answer() if refused is None else text_answer(refused.status, refused.text)
+        raise WireError(400, "Missing 'frameworkId' query parameter in the request body")
+    return FrameworkId(ids[-1])

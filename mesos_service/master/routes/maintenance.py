@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from mesos_service.core.effects import Reply
-from mesos_service.http.answers import empty_answer, text_answer
-from mesos_service.http.asgi import BodyTooLarge, read_body
 from mesos_service.http.common_reads import json_answer, jsonp_parameter
+from mesos_service.master.routes.legacy_writes import DONE, write
 from mesos_service.master.routes.reads import Reads
 from mesos_service.master.routes.writes import change_machines, update_schedule
 from mesos_service.openapi import answers_json, refusal, takes_json
 from mesos_service.wire.common import MachineID
 from mesos_service.wire.decode import read_machines, read_schedule
-from mesos_service.wire.errors import WireError
 from mesos_service.wire.policy import ClusterStatus, Schedule
 from mesos_service.wire.render import maintenance as render
 
 STRUCTS: Final = (Schedule, ClusterStatus, MachineID)
 """What routes of this module refer to in the OpenAPI document."""
 
-# Any: OpenAPI's own words, as FastAPI takes them.
-_DONE: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "Done, and stored."}}
 _REFUSED: Final = refusal(400, "The body, or a machine, makes no sense.")
 
 router = APIRouter(tags=["maintenance"])
@@ -46,18 +42,12 @@ async def schedule(request: Request, reads: Reads) -> Response:
     "/maintenance/schedule",
     operation_id="update_maintenance_schedule",
     response_class=Response,
-    responses=_DONE | _REFUSED,
+    responses=DONE | _REFUSED,
     openapi_extra=takes_json("Schedule"),
 )
 async def set_schedule(request: Request, reads: Reads) -> Response:
     """Replace the whole schedule; machines that are down have to stay in it."""
-    try:
-        wanted = read_schedule(await read_body(request.receive))
-    except BodyTooLarge:
-        return text_answer(413, "The request body is too large.")
-    except WireError as error:
-        return text_answer(error.status, error.text)
-    return _answer(await update_schedule(reads, wanted))
+    return await write(request, read_schedule, partial(update_schedule, reads))
 
 
 @router.get(
@@ -72,39 +62,25 @@ async def status(request: Request, reads: Reads) -> Response:
     return json_answer(request, render.status(reads.state))
 
 
-async def _change(request: Request, reads: Reads, *, up: bool) -> Response:
-    try:
-        machines = read_machines(await read_body(request.receive))
-    except BodyTooLarge:
-        return text_answer(413, "The request body is too large.")
-    except WireError as error:
-        return text_answer(error.status, error.text)
-    return _answer(await change_machines(reads, machines, up=up))
-
-
 @router.post(
     "/machine/down",
     operation_id="start_maintenance",
     response_class=Response,
-    responses=_DONE | _REFUSED,
+    responses=DONE | _REFUSED,
     openapi_extra=takes_json("MachineID", listed=True),
 )
 async def down(request: Request, reads: Reads) -> Response:
     """Bring machines of the schedule down: their agents end, and none may register."""
-    return await _change(request, reads, up=False)
+    return await write(request, read_machines, partial(change_machines, reads, up=False))
 
 
 @router.post(
     "/machine/up",
     operation_id="stop_maintenance",
     response_class=Response,
-    responses=_DONE | _REFUSED,
+    responses=DONE | _REFUSED,
     openapi_extra=takes_json("MachineID", listed=True),
 )
 async def bring_up(request: Request, reads: Reads) -> Response:
     """Bring machines up again, which takes them out of the schedule."""
-    return await _change(request, reads, up=True)
-
-
-def _answer(refused: Reply | None) -> Response:
-    return empty_answer() if refused is None else text_answer(refused.status, refused.text)
+    return await write(request, read_machines, partial(change_machines, reads, up=True))

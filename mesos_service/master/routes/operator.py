@@ -26,7 +26,7 @@ from mesos_service.master.routes.writes import (
     update_schedule,
     update_weights,
 )
-from mesos_service.wire import operator
+from mesos_service.wire import operator, operator_common
 from mesos_service.wire.decode import read_operator_call
 from mesos_service.wire.operator import Response
 from mesos_service.wire.render import maintenance
@@ -37,20 +37,20 @@ from mesos_service.wire.streams import negotiate
 
 
 def _health(service: MasterReads) -> Response:
-    return Response(type="GET_HEALTH", get_health=operator.ResponseGetHealth(healthy=True))
+    return Response(type="GET_HEALTH", get_health=operator_common.ResponseGetHealth(healthy=True))
 
 
 def _flags(service: MasterReads) -> Response:
-    return Response(type="GET_FLAGS", get_flags=operator.ResponseGetFlags(flags=flags(service.flags)))
+    return Response(type="GET_FLAGS", get_flags=operator_common.ResponseGetFlags(flags=flags(service.flags)))
 
 
 def _version(service: MasterReads) -> Response:
-    return Response(type="GET_VERSION", get_version=operator.ResponseGetVersion(version_info=build_info()))
+    return Response(type="GET_VERSION", get_version=operator_common.ResponseGetVersion(version_info=build_info()))
 
 
 def _metrics(service: MasterReads) -> Response:
     snapshot = service.metrics.snapshot(service.state, service.clock())
-    return Response(type="GET_METRICS", get_metrics=operator.ResponseGetMetrics(metrics=metrics(snapshot)))
+    return Response(type="GET_METRICS", get_metrics=operator_common.ResponseGetMetrics(metrics=metrics(snapshot)))
 
 
 def _master(service: MasterReads) -> Response:
@@ -83,7 +83,7 @@ def _roles(service: MasterReads) -> Response:
 
 def _operations(service: MasterReads) -> Response:
     known = operations_of_master(service.state)
-    return Response(type="GET_OPERATIONS", get_operations=operator.ResponseGetOperations(operations=known))
+    return Response(type="GET_OPERATIONS", get_operations=operator_common.ResponseGetOperations(operations=known))
 
 
 def _schedule(service: MasterReads) -> Response:

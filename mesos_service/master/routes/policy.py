@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from mesos_service.core.effects import Reply
-from mesos_service.http.answers import empty_answer, text_answer
-from mesos_service.http.asgi import BodyTooLarge, read_body
 from mesos_service.http.common_reads import json_answer, jsonp_parameter
+from mesos_service.master.routes.legacy_writes import DONE, write, written
 from mesos_service.master.routes.reads import Reads
 from mesos_service.master.routes.writes import remove_quota, set_quota, update_weights
 from mesos_service.openapi import answers_json, answers_list, refusal, takes_json
 from mesos_service.wire.decode import read_quota_request, read_weights
-from mesos_service.wire.errors import WireError
 from mesos_service.wire.policy import QuotaRequest, QuotaStatus, WeightInfo
 from mesos_service.wire.render import legacy_master as render
 from mesos_service.wire.render.legacy_shapes import LegacyWeight
@@ -24,8 +22,6 @@ PATHS: Final = ("/quota", "/weights")
 STRUCTS: Final = (QuotaRequest, QuotaStatus, WeightInfo, LegacyWeight)
 """What routes of this module refer to in the OpenAPI document."""
 
-# Any: OpenAPI's own words, as FastAPI takes them.
-_DONE: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "Done, and stored."}}
 _REFUSED: Final = refusal(400, "The body, a role or an amount makes no sense.")
 
 router = APIRouter(tags=["policy"])
@@ -47,31 +43,25 @@ async def quota(request: Request, reads: Reads) -> Response:
     "/quota",
     operation_id="set_quota",
     response_class=Response,
-    responses=_DONE | _REFUSED | refusal(409, "The cluster cannot hold all guarantees, and `force` is not set."),
+    responses=DONE | _REFUSED | refusal(409, "The cluster cannot hold all guarantees, and `force` is not set."),
     openapi_extra=takes_json("QuotaRequest"),
 )
 async def set_role_quota(request: Request, reads: Reads) -> Response:
     """Give a role without quota a guarantee, which is also its limit. UPDATE_QUOTA of `/api/v1` knows both apart."""
-    try:
-        wanted = read_quota_request(await read_body(request.receive))
-    except BodyTooLarge:
-        return text_answer(413, "The request body is too large.")
-    except WireError as error:
-        return text_answer(error.status, error.text)
-    return _answer(await set_quota(reads, wanted))
+    return await write(request, read_quota_request, partial(set_quota, reads))
 
 
 @router.delete(
     "/quota/{role:path}",
     operation_id="remove_quota",
     response_class=Response,
-    responses=_DONE | refusal(400, "The role has no quota."),
+    responses=DONE | refusal(400, "The role has no quota."),
 )
 async def remove_role_quota(
     reads: Reads, role: Annotated[str, Path(description="The role whose quota is taken away.")]
 ) -> Response:
     """Take a role's quota away, guarantees and limits."""
-    return _answer(await remove_quota(reads, role, f"/master/quota/{role}"))
+    return written(await remove_quota(reads, role, f"/master/quota/{role}"))
 
 
 @router.get(
@@ -90,19 +80,9 @@ async def weights(request: Request, reads: Reads) -> Response:
     "/weights",
     operation_id="update_weights",
     response_class=Response,
-    responses=_DONE | _REFUSED,
+    responses=DONE | _REFUSED,
     openapi_extra=takes_json("WeightInfo", listed=True),
 )
 async def set_weights(request: Request, reads: Reads) -> Response:
     """Let roles weigh something else; the next allocation goes by it."""
-    try:
-        infos = read_weights(await read_body(request.receive))
-    except BodyTooLarge:
-        return text_answer(413, "The request body is too large.")
-    except WireError as error:
-        return text_answer(error.status, error.text)
-    return _answer(await update_weights(reads, infos))
-
-
-def _answer(refused: Reply | None) -> Response:
-    return empty_answer() if refused is None else text_answer(refused.status, refused.text)
+    return await write(request, read_weights, partial(update_weights, reads))

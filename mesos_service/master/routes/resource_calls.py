@@ -10,10 +10,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from mesos_service.core.effects import Reply
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.operations import Operation
-from mesos_service.http.answers import empty_answer, text_answer
-from mesos_service.http.asgi import PRINCIPAL, BodyTooLarge, read_body
+from mesos_service.http.asgi import PRINCIPAL
+from mesos_service.master.routes.legacy_writes import write
 from mesos_service.master.routes.reads import Reads
 from mesos_service.master.routes.writes import change_resources
 from mesos_service.openapi import refusal
@@ -76,20 +77,23 @@ def _listed(text: str) -> Sequence[resources.Resource]:
 
 
 def _endpoint(path: str, field: str, summary: str, make: Callable[..., tuple[Operation, str | None]]) -> None:
-    async def endpoint(request: Request, reads: Reads) -> Response:
-        try:
-            form = parse_qs((await read_body(request.receive, FORM_BYTES_MAX)).decode("utf-8", "replace"))
-        except BodyTooLarge:
-            return text_answer(413, "The request body is too large.")
+    def read(body: bytes) -> tuple[AgentId, Sequence[resources.Resource]]:
+        form = parse_qs(body.decode("utf-8", "replace"))
         for name in ("slaveId", field):
             if name not in form:
-                return text_answer(400, f"Missing '{name}' query parameter in the request body")
+                raise WireError(400, f"Missing '{name}' query parameter in the request body")
         try:
-            sent = _listed(form[field][-1])
+            return AgentId(form["slaveId"][-1]), _listed(form[field][-1])
         except WireError as error:
-            return text_answer(400, f"Error in parsing '{field}' query parameter in the request body: {error.text}")
-        refused = await change_resources(reads, AgentId(form["slaveId"][-1]), *make(sent), request.scope.get(PRINCIPAL))
-        return empty_answer(202) if refused is None else text_answer(refused.status, refused.text)
+            reason = f"Error in parsing '{field}' query parameter in the request body: {error.text}"
+            raise WireError(400, reason) from None
+
+    async def endpoint(request: Request, reads: Reads) -> Response:
+        async def act(asked: tuple[AgentId, Sequence[resources.Resource]]) -> Reply | None:
+            agent_id, sent = asked
+            return await change_resources(reads, agent_id, *make(sent), request.scope.get(PRINCIPAL))
+
+        return await write(request, read, act, done=202, limit=FORM_BYTES_MAX)
 
     endpoint.__doc__ = summary
     router.add_api_route(

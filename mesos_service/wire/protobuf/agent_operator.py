@@ -14,10 +14,6 @@ FIELDS: Final[Fields] = {
         "launch_nested_container_session=9 attach_container_input=10 attach_container_output=11 "
         "launch_container=13 wait_container=14 kill_container=15 remove_container=16"
     ),
-    agent_operator.CallGetMetrics: "timeout=1",
-    agent_operator.CallSetLoggingLevel: "level=1 duration=2",
-    agent_operator.CallListFiles: "path=1",
-    agent_operator.CallReadFile: "path=1 offset=2 length=3",
     agent_operator.CallGetContainers: "show_nested=1 show_standalone=2",
     agent_operator.CallLaunchNestedContainer: "container_id=1 command=2 container=3",
     agent_operator.CallWaitNestedContainer: "container_id=1",
@@ -35,13 +31,6 @@ FIELDS: Final[Fields] = {
         "read_file=8 get_state=9 get_containers=10 get_frameworks=11 get_executors=12 get_operations=18 "
         "get_tasks=13 get_agent=15 get_resource_providers=17 wait_nested_container=14 wait_container=16"
     ),
-    agent_operator.ResponseGetHealth: "healthy=1",
-    agent_operator.ResponseGetFlags: "flags=1",
-    agent_operator.ResponseGetVersion: "version_info=1",
-    agent_operator.ResponseGetMetrics: "metrics=1",
-    agent_operator.ResponseGetLoggingLevel: "level=1",
-    agent_operator.ResponseListFiles: "file_infos=1",
-    agent_operator.ResponseReadFile: "size=1 data=2",
     agent_operator.ResponseGetState: "get_tasks=1 get_executors=2 get_frameworks=3",
     agent_operator.ResponseGetContainers: "containers=1",
     agent_operator.ResponseGetContainersContainer: (
@@ -51,7 +40,6 @@ FIELDS: Final[Fields] = {
     agent_operator.ResponseGetFrameworksFramework: "framework_info=1",
     agent_operator.ResponseGetExecutors: "executors=1 completed_executors=2",
     agent_operator.ResponseGetExecutorsExecutor: "executor_info=1",
-    agent_operator.ResponseGetOperations: "operations=1",
     agent_operator.ResponseGetTasks: (
         "pending_tasks=1 queued_tasks=2 launched_tasks=3 terminated_tasks=4 completed_tasks=5"
     ),

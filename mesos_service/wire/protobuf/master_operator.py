@@ -15,10 +15,6 @@ FIELDS: Final[Fields] = {
         "drain_agent=21 deactivate_agent=22 reactivate_agent=23 update_quota=20 teardown=16 "
         "mark_agent_gone=17 set_quota=14 remove_quota=15"
     ),
-    operator.CallGetMetrics: "timeout=1",
-    operator.CallSetLoggingLevel: "level=1 duration=2",
-    operator.CallListFiles: "path=1",
-    operator.CallReadFile: "path=1 offset=2 length=3",
     operator.CallUpdateWeights: "weight_infos=1",
     operator.CallReserveResources: "agent_id=1 source=3 resources=2",
     operator.CallUnreserveResources: "agent_id=1 resources=2",
@@ -43,13 +39,6 @@ FIELDS: Final[Fields] = {
         "get_tasks=13 get_roles=14 get_weights=15 get_master=16 get_maintenance_status=17 "
         "get_maintenance_schedule=18 get_quota=19"
     ),
-    operator.ResponseGetHealth: "healthy=1",
-    operator.ResponseGetFlags: "flags=1",
-    operator.ResponseGetVersion: "version_info=1",
-    operator.ResponseGetMetrics: "metrics=1",
-    operator.ResponseGetLoggingLevel: "level=1",
-    operator.ResponseListFiles: "file_infos=1",
-    operator.ResponseReadFile: "size=1 data=2",
     operator.ResponseGetState: "get_tasks=1 get_executors=2 get_frameworks=3 get_agents=4",
     operator.ResponseGetAgents: "agents=1 recovered_agents=2",
     operator.ResponseGetAgentsAgent: (
@@ -66,7 +55,6 @@ FIELDS: Final[Fields] = {
     ),
     operator.ResponseGetExecutors: "executors=1 orphan_executors=2",
     operator.ResponseGetExecutorsExecutor: "executor_info=1 agent_id=2",
-    operator.ResponseGetOperations: "operations=1",
     operator.ResponseGetTasks: "pending_tasks=1 tasks=2 unreachable_tasks=5 completed_tasks=3 orphan_tasks=4",
     operator.ResponseGetRoles: "roles=1",
     operator.ResponseGetWeights: "weight_infos=1",

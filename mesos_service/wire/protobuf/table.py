@@ -13,10 +13,10 @@ from typing import Final, get_args
 import msgspec
 
 from mesos_service.wire.fields import Field, Kind, Label, fields_of
-from mesos_service.wire.protobuf import agent_operator, framework_apis, master_operator, tasks, values
+from mesos_service.wire.protobuf import agent_operator, framework_apis, master_operator, operator_common, tasks, values
 from mesos_service.wire.protobuf.notation import read_numbers
 
-_FILES: Final = (values, tasks, framework_apis, master_operator, agent_operator)
+_FILES: Final = (values, tasks, framework_apis, operator_common, master_operator, agent_operator)
 
 FIELDS: Final = {cls: numbers for file in _FILES for cls, numbers in file.FIELDS.items()}
 ENUMS: Final = {frozenset(get_args(enum)): read_numbers(text) for file in _FILES for enum, text in file.ENUMS.items()}
