@@ -39,7 +39,7 @@ from mesos_service.containers.files import Files
 from mesos_service.containers.kept import KeeperLink
 from mesos_service.containers.launcher import PosixLauncher
 from mesos_service.containers.volumes import Volumes
-from mesos_service.core.agent.records import snapshot
+from mesos_service.core.agent.recording import snapshot
 from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.messages import AgentMessage, Recover, ShutDown

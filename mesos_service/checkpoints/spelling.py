@@ -11,7 +11,7 @@ from typing import Final, assert_never
 import msgspec
 
 from mesos_service.core.agent import records
-from mesos_service.core.agent.state import Termination
+from mesos_service.core.agent.records import Termination
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.operations import VolumePlace

@@ -18,37 +18,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
-from mesos_service.domain.attributes import Attribute
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
+from mesos_service.plugins.offer_filter import OfferFilter
+from mesos_service.plugins.revocation import Revocation, Situation
 from mesos_service.plugins.verdict import Veto
-
-if TYPE_CHECKING:
-    from mesos_service.plugins.offer_filter import OfferFilter
-    from mesos_service.plugins.revocation import Revocation, Situation
+from mesos_service.plugins.views import AgentView as AgentView
+from mesos_service.plugins.views import Quota as Quota
 
 API_VERSION = 1
 
 SorterKind = Literal["drf", "random"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """What a top-level role is guaranteed and may have at most, in thousandths of scalars by name (X36-X38).
-
-    A limit of 0 means none of it; a resource that is not named has no limit. An empty quota is no quota.
-    """
-
-    guarantees: Quantities = field(default_factory=dict)
-    limits: Quantities = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.guarantees or self.limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +68,6 @@ class FrameworkView:
     min_allocatable: Mapping[Role, tuple[Quantities, ...]] = field(default_factory=dict)
     filters: Mapping[Role, tuple[OfferFilter, ...]] = field(default_factory=dict)
     """Standing filters; equal ones are the same object as long as the framework does not change them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentView:
-    """What an allocator may know of an agent. ``total`` includes reserved and revocable resources."""
-
-    agent_id: AgentId
-    hostname: str
-    total: Resources
-    attributes: tuple[Attribute, ...] = ()
-    region: str | None = None
-    zone: str | None = None
 
 
 class Grant(NamedTuple):

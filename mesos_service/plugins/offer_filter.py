@@ -12,8 +12,8 @@ from abc import ABC
 from typing import Any, ClassVar
 
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.allocator import AgentView
 from mesos_service.plugins.verdict import Remedy, Veto
+from mesos_service.plugins.views import AgentView
 
 API_VERSION = 1
 

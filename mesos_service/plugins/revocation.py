@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId, Role, TaskId
-from mesos_service.plugins.allocator import Quota
+from mesos_service.plugins.views import Quota
 
 GUARANTEE: Final = "guarantee"
 """The reason of a revocation: another role's guarantee is not satisfied."""

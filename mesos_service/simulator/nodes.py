@@ -13,7 +13,8 @@ from typing import assert_never
 
 from mesos_service.core import effects, messages
 from mesos_service.core.agent import step as agent_core
-from mesos_service.core.agent.records import Record, snapshot
+from mesos_service.core.agent.recording import snapshot
+from mesos_service.core.agent.records import Record
 from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.state import AgentOptions, AgentState
 from mesos_service.core.agent.texts import describe_wait_status

@@ -9,15 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mesos_service.core.agent import built_in, executors, kills, status_updates
-from mesos_service.core.agent.state import (
-    Container,
-    ContainerPhase,
-    Executor,
-    ExecutorState,
-    Framework,
-    Task,
-    Termination,
-)
+from mesos_service.core.agent.records import Termination
+from mesos_service.core.agent.state import Container, ContainerPhase, Executor, ExecutorState, Framework, Task
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.messages import ContainerLaunchFailed, ContainerLimited, ContainerLost
 from mesos_service.domain.executors import ExecutorInfo

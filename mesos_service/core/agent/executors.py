@@ -10,13 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mesos_service.core.agent import probing, status_updates
-from mesos_service.core.agent.records import (
-    ExecutorForgotten,
-    FrameworkForgotten,
-    executor_kept,
-    task_kept,
-    task_moved,
-)
+from mesos_service.core.agent.recording import executor_kept, task_kept, task_moved
+from mesos_service.core.agent.records import ExecutorForgotten, FrameworkForgotten, Termination
 from mesos_service.core.agent.state import (
     CompletionOverdue,
     Container,
@@ -30,7 +25,6 @@ from mesos_service.core.agent.state import (
     Framework,
     KillOverdue,
     Task,
-    Termination,
 )
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.effects import CloseExecutorStream, DestroyContainer, Exit, LaunchContainer, SendExecutor

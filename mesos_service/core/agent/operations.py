@@ -11,7 +11,8 @@ agent's resources are, from the registration under way; taking it would make the
 from __future__ import annotations
 
 from mesos_service.core.agent import operation_updates, registration
-from mesos_service.core.agent.records import OperationKept, resources_kept
+from mesos_service.core.agent.recording import resources_kept
+from mesos_service.core.agent.records import OperationKept
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.effects import ForgetVolume, MakeVolume, RecoverVolumes, RemoveVolume
 from mesos_service.core.link import ApplyOperation, OperationReport, OperationStatus

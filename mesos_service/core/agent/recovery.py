@@ -24,6 +24,7 @@ from mesos_service.core.agent import (
     registration,
     shutdown,
 )
+from mesos_service.core.agent.records import Termination
 from mesos_service.core.agent.state import (
     Container,
     ContainerPhase,
@@ -36,7 +37,6 @@ from mesos_service.core.agent.state import (
     Recovering,
     RecoveryOverdue,
     Task,
-    Termination,
 )
 from mesos_service.core.agent.texts import SIGNALED_BY_KILL, describe_seconds
 from mesos_service.core.agent.turn import Turn

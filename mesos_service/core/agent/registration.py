@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mesos_service.core.agent import operation_updates, status_updates
-from mesos_service.core.agent.records import AgentKept, FrameworkKept, resources_kept
+from mesos_service.core.agent.recording import resources_kept
+from mesos_service.core.agent.records import AgentKept, FrameworkKept
 from mesos_service.core.agent.state import ExecutorState, Framework, RegistrationDue, Task
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.effects import Exit

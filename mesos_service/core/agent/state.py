@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from mesos_service.core.agent.records import Termination
+from mesos_service.core.effects import AgentEffect
 from mesos_service.core.link import OperationReport
 from mesos_service.core.timers import Timers
 from mesos_service.core.trace import TraceParent
@@ -24,9 +25,6 @@ from mesos_service.domain.operations import VolumePlace
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
-
-if TYPE_CHECKING:
-    from mesos_service.core.effects import AgentEffect  # Effects know records, and records know this.
 
 ACKNOWLEDGED_MAX = 256
 """How many acknowledged updates of one task are remembered to tell a repetition from news (X06)."""
@@ -69,15 +67,6 @@ class ContainerPhase(StrEnum):
     LAUNCHING = "LAUNCHING"
     RUNNING = "RUNNING"
     DESTROYING = "DESTROYING"
-
-
-@dataclass(frozen=True, slots=True)
-class Termination:
-    """Why something is being ended by the agent, kept until it has ended and can be reported."""
-
-    state: TaskState
-    reason: str
-    message: str
 
 
 @dataclass(slots=True)

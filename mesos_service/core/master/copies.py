@@ -10,7 +10,7 @@ told of it: to the framework its end would be that of the task that runs. So the
 from __future__ import annotations
 
 from mesos_service.core.link import AcknowledgeUpdate, TaskReport, UpdateStatus
-from mesos_service.core.master import books, tasks
+from mesos_service.core.master import books, settling
 from mesos_service.core.master.state import Agent, Framework, Task
 from mesos_service.core.master.turn import Turn
 from mesos_service.domain.ids import FrameworkId, TaskId
@@ -58,7 +58,7 @@ def on_update(turn: Turn, framework: Framework, agent: Agent, message: UpdateSta
     if copy is None and not is_copy(framework, agent, status.task_id):
         return False
     if copy is not None:
-        tasks.take_state(turn, agent, copy, message.latest_state or status.state)
+        settling.take_state(turn, agent, copy, message.latest_state or status.state)
     if status.uuid is not None:
         turn.tell_agent(
             agent,
@@ -86,7 +86,7 @@ def strike(turn: Turn, framework: Framework, agent: Agent, task_id: TaskId) -> N
         del agent.copies[framework_id]
         del framework.copies[agent.agent_id]
     if copy.charged:
-        tasks.settle(turn, agent, copy)
+        settling.settle(turn, agent, copy)
     agent.pending_kills.pop((framework_id, task_id), None)
 
 

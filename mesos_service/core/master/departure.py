@@ -13,7 +13,7 @@ from typing import Final
 from mesos_service.core.effects import SendAgent
 from mesos_service.core.events import Failure
 from mesos_service.core.link import Ping, ShutdownAgent
-from mesos_service.core.master import addresses, books, copies, inverse_offers, offers, operations, tasks
+from mesos_service.core.master import addresses, books, copies, inverse_offers, offers, operations, settling, tasks
 from mesos_service.core.master.deadlines import PingDue, ReregistrationOverdue
 from mesos_service.core.master.state import Agent, Framework, MasterState, Task
 from mesos_service.core.master.turn import Turn
@@ -242,7 +242,7 @@ def _remove(
             if alive:
                 tasks.declare(turn, framework, task, fate(framework), reason, message, unreachable_at)
             task.charged = books.NOTHING
-            tasks.remove(framework, agent, task)
+            settling.remove(framework, agent, task)
             if alive and unreachable_at is not None:
                 _keep_unreachable(state, framework, task)
             else:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mesos_service.core.events import Update
 from mesos_service.core.link import FrameworkUpdated, Reregister, ShutdownFramework, TaskReport
-from mesos_service.core.master import books, copies, frameworks, tasks
+from mesos_service.core.master import books, copies, frameworks, settling, tasks
 from mesos_service.core.master.state import Agent, Framework, Task
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.registry.registry import RegisteredFramework
@@ -158,7 +158,7 @@ def compare(turn: Turn, agent: Agent, message: Reregister) -> tuple[tuple[tuple[
         task = agent.tasks.get(framework_id, {}).get(task_id) or copies.find(agent, framework_id, task_id)
         framework = turn.state.frameworks.get(framework_id)
         if task is not None:
-            tasks.take_state(turn, agent, task, report.state)
+            settling.take_state(turn, agent, task, report.state)
         elif framework is None:
             continue
         elif copies.is_copy(framework, agent, task_id):

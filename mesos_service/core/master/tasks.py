@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from mesos_service.core import task_states
 from mesos_service.core.events import Update
 from mesos_service.core.link import AcknowledgeUpdate, KillTask, ShutdownFramework, UpdateStatus
-from mesos_service.core.master import books, copies, reconciliation
+from mesos_service.core.master import books, copies, reconciliation, settling
 from mesos_service.core.master.revocation_plan import explained
 from mesos_service.core.master.state import Agent, Framework, Task
 from mesos_service.core.master.turn import Turn
@@ -133,37 +132,7 @@ def on_update(turn: Turn, agent: Agent, message: UpdateStatus) -> None:
             )
         if agent.unproven_executors and task.executor_id is not None:
             _prove_executor(turn, agent, task, status, task.executor_id)
-    take_state(turn, agent, task, latest)
-
-
-def take_state(turn: Turn, agent: Agent, task: Task, latest: TaskState) -> None:
-    """Believe the agent's latest word on a task where the table of states allows it, and free what it held."""
-    if not task_states.may_follow(task.state, latest):
-        if latest is not task.state:
-            turn.note("task.state_ignored", task_id=task.info.task_id, state=latest, held=task.state)
-        return
-    task.state = latest
-    if latest in TERMINAL_STATES:
-        settle(turn, agent, task)
-
-
-def settle(turn: Turn, agent: Agent, task: Task) -> None:
-    """The task's latest state is terminal: it holds nothing any more."""
-    charged = task.charged
-    task.charged = books.NOTHING
-    agent.pending_kills.pop((task.framework_id, task.info.task_id), None)
-    books.release(turn, task.framework_id, agent, charged)
-
-
-def remove(framework: Framework, agent: Agent, task: Task) -> None:
-    """Take a task out of the memory; whoever calls has settled it and keeps it elsewhere."""
-    task_id = task.info.task_id
-    del framework.tasks[task_id]
-    on_agent = agent.tasks[framework.framework_id]
-    del on_agent[task_id]
-    if not on_agent:
-        del agent.tasks[framework.framework_id]
-    agent.pending_kills.pop((framework.framework_id, task_id), None)
+    settling.take_state(turn, agent, task, latest)
 
 
 # -- what frameworks say -------------------------------------------------------------------------------------
@@ -195,8 +164,8 @@ def on_acknowledge(turn: Turn, framework: Framework, call: Acknowledge) -> None:
                 task.update_trace = None
             if shown.state in TERMINAL_STATES:
                 if task.charged:
-                    settle(turn, agent, task)
-                remove(framework, agent, task)
+                    settling.settle(turn, agent, task)
+                settling.remove(framework, agent, task)
                 framework.completed_tasks.append(task)
     turn.tell_agent(agent, AcknowledgeUpdate(framework_id=framework.framework_id, task_id=call.task_id, uuid=call.uuid))
 

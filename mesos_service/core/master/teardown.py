@@ -13,7 +13,7 @@ from typing import Final
 
 from mesos_service.core.effects import CloseStream
 from mesos_service.core.link import ShutdownFramework
-from mesos_service.core.master import books, copies, frameworks, inverse_offers, offers, operations, tasks
+from mesos_service.core.master import books, copies, frameworks, inverse_offers, offers, operations, settling, tasks
 from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue, LeaseDue
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
@@ -150,7 +150,7 @@ def _remove(turn: Turn, framework: Framework) -> None:
                     f"Framework {framework_id} removed",
                 )
             task.charged = books.NOTHING
-            tasks.remove(framework, agent, task)
+            settling.remove(framework, agent, task)
             framework.completed_tasks.append(task)
         copies.forget_framework(framework, agent)
         for executor_id in list(agent.executors.get(framework_id, {})):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mesos_service.core.agent import invariants
-from mesos_service.core.agent.records import Record, snapshot
+from mesos_service.core.agent.recording import snapshot
+from mesos_service.core.agent.records import Record
 from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.step import next_deadline
 from mesos_service.core.effects import Checkpoint, DestroyContainer, LaunchContainer, RecoverContainers, SendMaster

@@ -8,7 +8,8 @@ import pytest
 
 from mesos_service.checkpoints.spelling import decode, encode
 from mesos_service.core.agent import invariants
-from mesos_service.core.agent.records import OperationForgotten, ResourcesKept, snapshot
+from mesos_service.core.agent.recording import snapshot
+from mesos_service.core.agent.records import OperationForgotten, ResourcesKept
 from mesos_service.core.agent.replay import kept_resources, replay
 from mesos_service.core.effects import (
     AgentEffect,

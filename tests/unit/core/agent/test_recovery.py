@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from mesos_service.core.agent.recording import snapshot
 from mesos_service.core.agent.records import (
     AgentKept,
     ExecutorKept,
@@ -15,7 +16,6 @@ from mesos_service.core.agent.records import (
     TaskMoved,
     UpdateAcknowledged,
     UpdateKept,
-    snapshot,
 )
 from mesos_service.core.agent.replay import kept_agent, replay
 from mesos_service.core.agent.state import AgentState, ExecutorState
