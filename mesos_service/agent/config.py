@@ -33,8 +33,17 @@ from mesos_service.configuration.security import SecurityFlags
 from mesos_service.configuration.units import Duration, Size
 from mesos_service.containers.rotation import Bound, Rotation
 from mesos_service.core.agent.state import AgentOptions
+from mesos_service.core.oversubscription.controllers import LoadController, QosController, UsageController
+from mesos_service.core.oversubscription.estimators import (
+    FixedEstimator,
+    ResourceEstimator,
+    UsageEstimator,
+    lent,
+    refuse_lent,
+)
 from mesos_service.domain.attributes import Attribute, parse_attributes
 from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.resources import Resources
 from mesos_service.domain.resources_text import parse_resources
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.http.dialing import HTTPS, PLAIN, Dialing
@@ -47,6 +56,8 @@ ALL_CGROUPS: Final = "cgroups/all"
 """In ``--isolation``: every isolator by control groups that the machine can have."""
 IN_ALL_CGROUPS: Final = frozenset({"cgroups/cpu", "cgroups/mem"})
 """Those of them without which that would be a promise broken."""
+PAUSE_SECONDS_MIN: Final = 1.0
+"""Between two looks at what tasks use: a look costs something, and tells little after less."""
 REREGISTRATION_SECONDS_MAX: Final = 15
 """No longer than that may an agent be silent after its restart (Mesos: MAX_EXECUTOR_REREGISTRATION_TIMEOUT)."""
 
@@ -76,6 +87,27 @@ def _check_resources(text: str) -> str:
     except ConfigurationError as error:
         raise ValueError(str(error)) from error
     return text
+
+
+def _estimator_name(value: object) -> object:
+    return "fixed" if value == "org_apache_mesos_FixedResourceEstimator" else value
+
+
+def _controller_name(value: object) -> object:
+    return "load" if value == "org_apache_mesos_LoadQoSController" else value
+
+
+def _check_lent(text: str) -> str:
+    _check_resources(text)
+    if refusal := refuse_lent(lent(Resources.of(parse_resources(text)))):
+        raise ValueError(f"{refusal}, and cannot be lent")
+    return text
+
+
+def _check_pause(duration: Duration) -> Duration:
+    if duration.seconds < PAUSE_SECONDS_MIN:
+        raise ValueError(f"it has to be {PAUSE_SECONDS_MIN:g} seconds at least")
+    return duration
 
 
 def _check_cgroups_root(text: str) -> str:
@@ -159,6 +191,9 @@ class AgentConfig(SecurityFlags):
     )
     cgroups_cpu_enable_pids_and_tids_count: bool = Field(
         False, description="Let cgroups/cpu count processes and threads."
+    )
+    revocable_cpu_low_priority: bool = Field(
+        True, description="Let cgroups/cpu give what runs on lent processors a hundredth of the weight."
     )
     cgroups_limit_swap: bool = Field(False, description="Let cgroups/mem bound memory together with swap.")
     cgroups_pids_max: int = Field(
@@ -270,6 +305,38 @@ class AgentConfig(SecurityFlags):
     )
     max_completed_executors_per_framework: CountFlag = Field(150, description="Completed executors kept in memory.")
 
+    resource_estimator: Annotated[Literal["noop", "fixed", "usage"], BeforeValidator(_estimator_name)] | None = Field(
+        None,
+        description="Who says what this agent lends: nobody ('noop', the default), the operator ('fixed'), or what its"
+        " tasks leave unused of their processors ('usage').",
+    )
+    resource_estimator_resources: Annotated[str, AfterValidator(_check_lent)] = Field(
+        "", description="What 'fixed' lends: 'cpus:14'. Mesos has it as a parameter of the module."
+    )
+    resource_estimator_margin: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="Part of what a task was allocated that 'usage' never lends, used or not."
+    )
+    oversubscribed_resources_interval: Annotated[DurationFlag, AfterValidator(_check_pause)] = Field(
+        Duration.parse("15secs"), description="How often it is estimated what is lent; the master is told of changes."
+    )
+    qos_controller: Annotated[Literal["noop", "load", "usage"], BeforeValidator(_controller_name)] | None = Field(
+        None,
+        description="Who says which borrowers have to end: nobody ('noop', the default), the machine's load ('load'),"
+        " or what all tasks use together of the processors ('usage').",
+    )
+    qos_load_threshold_5min: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Above this load average 'load' ends all borrowers. Mesos: load_threshold_5min."
+    )
+    qos_load_threshold_15min: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="The same for 15 minutes. Mesos: load_threshold_15min."
+    )
+    qos_usage_threshold: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.9, description="Part of the agent's processors above which 'usage' ends the youngest borrowers."
+    )
+    qos_correction_interval_min: DurationFlag = Field(
+        Duration.parse("0ns"), description="The shortest pause between two looks of the controller; never below 1secs."
+    )
+
     credential: CredentialFlag | None = Field(
         None, description="File with the principal and the secret that this agent proves itself with to the master."
     )
@@ -294,6 +361,17 @@ class AgentConfig(SecurityFlags):
         for name in ("authenticate_http_readonly", "authenticate_http_readwrite"):
             if getattr(self, name) and self.http_credentials is None:
                 raise ValueError(f"--{name} needs --http_credentials, the file with everybody's principal and secret")
+        return self
+
+    @model_validator(mode="after")
+    def _know_what_is_lent(self) -> Self:
+        if self.resource_estimator == "fixed" and not self.resource_estimator_resources:
+            raise ValueError("--resource_estimator=fixed needs --resource_estimator_resources, such as cpus:14")
+        thresholds = (self.qos_load_threshold_5min, self.qos_load_threshold_15min)
+        if self.qos_controller == "load" and thresholds == (None, None):
+            raise ValueError(
+                "--qos_controller=load needs --qos_load_threshold_5min or --qos_load_threshold_15min, or both"
+            )
         return self
 
     def shown_hostname(self) -> str:
@@ -348,6 +426,26 @@ class AgentConfig(SecurityFlags):
             "stdout": Bound(self.container_logger_max_stdout_size.octets, kept),
             "stderr": Bound(self.container_logger_max_stderr_size.octets, kept),
         }
+
+    def estimator(self) -> ResourceEstimator | None:
+        """Who says what is lent; ``None`` for nobody."""
+        match self.resource_estimator:
+            case "fixed":
+                return FixedEstimator(Resources.of(parse_resources(self.resource_estimator_resources)))
+            case "usage":
+                return UsageEstimator(self.resource_estimator_margin)
+            case _:
+                return None
+
+    def controller(self) -> QosController | None:
+        """Who says which borrowers have to end; ``None`` for nobody."""
+        match self.qos_controller:
+            case "load":
+                return LoadController(self.qos_load_threshold_5min, self.qos_load_threshold_15min)
+            case "usage":
+                return UsageController(self.qos_usage_threshold)
+            case _:
+                return None
 
     def options(self) -> AgentOptions:
         """What the agent's core may know of the flags."""

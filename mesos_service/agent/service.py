@@ -15,7 +15,7 @@ from typing import Final
 
 from mesos_service.agent.app import build_application, guard
 from mesos_service.agent.background import Background
-from mesos_service.agent.config import AgentConfig
+from mesos_service.agent.config import PAUSE_SECONDS_MIN, AgentConfig
 from mesos_service.agent.containers import AgentContainers
 from mesos_service.agent.detection import complete, measure
 from mesos_service.agent.driver import AgentDriver
@@ -30,6 +30,7 @@ from mesos_service.agent.master_detector import make_detector
 from mesos_service.agent.master_link import MasterLink
 from mesos_service.agent.nested import NestedContainers
 from mesos_service.agent.outlets import AgentOutlets
+from mesos_service.agent.oversubscription import Oversubscription
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.checkpoints.writer import CheckpointWriter
 from mesos_service.containers.containerizer import Containerizer, Members
@@ -148,6 +149,14 @@ class AgentService:
             self.fail,
             self.clock,
         )
+        self._lending = Oversubscription(
+            self,
+            self._receive,
+            config.estimator(),
+            config.controller(),
+            config.oversubscribed_resources_interval.seconds,
+            max(PAUSE_SECONDS_MIN, config.qos_correction_interval_min.seconds),
+        )
         doors = build_application(self, ExecutorApi(self.driver, self.outlets))
         if config.http_credentials is not None:
             doors = guard(doors, config, config.http_credentials)
@@ -246,6 +255,7 @@ class AgentService:
         self.garbage.start(self.sandboxes.in_use(), self.fail, self._kept.meta.former())
         if self._rotation is not None:
             self._rotation.start(self.fail)
+        self._lending.start(self.fail)
         if self._owns_link:
             self._link.start(self.fail)
         log.info("Agent listens at %s:%d and offers %s", self.config.ip, self.port, self.state.total)
@@ -299,6 +309,7 @@ class AgentService:
     async def _hang_up(self) -> None:
         self._left = True
         await self.garbage.stop()
+        await self._lending.stop()
         if self._rotation is not None:
             await self._rotation.stop()
         self.driver.stop()

@@ -23,7 +23,6 @@ _LOGS: Final = "Logs go to standard error; --logging_level says how much."
 _NO_CONTAINER_IMAGES: Final = "Tasks run without container images in this version."
 _NO_CGROUPS: Final = "No isolator of this version would heed it."
 _NO_NETWORK: Final = "Tasks share the network of their agent."
-_NO_OVERSUBSCRIPTION: Final = "There is no oversubscription yet."
 _OLD_NAME: Final = "Mesos has renamed it: write 'agent' for 'slave'."
 _MODULES: Final = "Modules are Python files: name their folders with --modules_dir."
 _NO_STANDALONE: Final = "All containers belong to executors."
@@ -103,7 +102,6 @@ AGENT: Final = _table(
             "perf_duration",
             "perf_events",
             "perf_interval",
-            "revocable_cpu_low_priority",
             "systemd_enable_support",
             "systemd_runtime_directory",
             "volume_gid_range",
@@ -148,10 +146,6 @@ AGENT: Final = _table(
             "network_cni_plugins_dir",
             "network_cni_root_dir_persist",
         ),
-    ),
-    (
-        _NO_OVERSUBSCRIPTION,
-        ("oversubscribed_resources_interval", "qos_controller", "qos_correction_interval_min", "resource_estimator"),
     ),
     (
         _NO_STANDALONE,

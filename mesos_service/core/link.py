@@ -63,6 +63,8 @@ class Register:
     registration: str
     total: Resources | None = None
     """With what operations have made of it; ``None``: it is as the description says."""
+    oversubscribed: Resources = Resources.EMPTY
+    """What it lends beside that, as revocable resources."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ class Reregister:
     registration: str
     total: Resources | None = None
     """As in :class:`Register`."""
+    oversubscribed: Resources = Resources.EMPTY
     operations: tuple[OperationReport, ...] = ()
     executors: tuple[tuple[FrameworkId, ExecutorInfo], ...] = ()
     tasks: tuple[TaskReport, ...] = ()
@@ -134,6 +137,13 @@ class AgentUpdated:
     agent: AgentInfo
 
 
+@dataclass(frozen=True, slots=True)
+class OversubscriptionChanged:
+    """All that the agent lends now, in place of what it said before (Mesos docs, oversubscription; M-AG-26)."""
+
+    oversubscribed: Resources
+
+
 Uplink = (
     Register
     | Reregister
@@ -144,6 +154,7 @@ Uplink = (
     | MessageFromExecutor
     | Pong
     | AgentUpdated
+    | OversubscriptionChanged
 )
 
 # -- master to agent -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.operator_messages import OperatorAgents, OperatorMaintenance
+from mesos_service.core.oversubscription.controllers import Correction
 from mesos_service.core.resource_messages import OperatorOperation, ResourceOperation
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.checks import ProbeResult, Purpose
@@ -29,6 +30,7 @@ from mesos_service.domain.ids import (
     TaskId,
 )
 from mesos_service.domain.offers import DEFAULT_FILTERS, Filters
+from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskStatus
 from mesos_service.plugins.allocator import Quota
 
@@ -519,6 +521,23 @@ class ContainersRecovered:
     found: tuple[FoundContainer, ...] = ()
 
 
+# -- to the agent, from what watches its usage ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OversubscriptionEstimated:
+    """The resource estimator's answer: all that may be lent, as revocable amounts; it replaces the one before."""
+
+    lendable: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class QosCorrections:
+    """The QoS controller wants these executors ended."""
+
+    corrections: tuple[Correction, ...]
+
+
 # -- to the agent, from its disk -----------------------------------------------------------------------------
 
 
@@ -564,6 +583,8 @@ AgentMessage = (
     | ContainerMessage
     | ContainersRecovered
     | ProbeEnded
+    | OversubscriptionEstimated
+    | QosCorrections
     | VolumeRemoved
     | Recover
     | Checkpointed

@@ -13,9 +13,10 @@ from functools import partial
 from mesos_service.core.agent import invariants as agent_invariants
 from mesos_service.core.agent.state import AgentOptions
 from mesos_service.core.master.state import MasterOptions
+from mesos_service.core.oversubscription.estimators import lent
 from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, AgentInfo, Drain
 from mesos_service.domain.errors import InvariantBroken
-from mesos_service.domain.frameworks import MULTI_ROLE, PARTITION_AWARE, FrameworkInfo
+from mesos_service.domain.frameworks import MULTI_ROLE, PARTITION_AWARE, REVOCABLE_RESOURCES, FrameworkInfo
 from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.domain.operations import Reserve, Unreserve, places
 from mesos_service.domain.resources import Resources
@@ -37,6 +38,8 @@ MASTER_OPTIONS = MasterOptions(
     registry_gc_interval_seconds=20.0,
     registry_max_agent_age_seconds=3600.0,
 )
+LENT_MAX = lent(Resources.scalars(cpus=2))
+BORROWED = lent(Resources.scalars(cpus="0.25")) + Resources.scalars(mem=64)
 AGENT_TOTAL = Resources.parse("cpus:4;mem:4096;disk:1024;ports:[31000-31099]")
 HISTORY_KEPT = 60
 
@@ -60,6 +63,8 @@ class Plan:
     """The share of answers to offers that reserve, make volumes, or undo that; and whether operators do so, too."""
     drains: bool = False
     """Whether an operator drains agents, and puts them back when they are empty."""
+    lends: bool = False
+    """Whether agents lend, now more and now less, and end borrowers; every other framework borrows."""
     heal_seconds: float = 180.0
     run_seconds: tuple[float, float] = (0.1, 8.0)
     """Bounds of how long a task runs."""
@@ -141,6 +146,11 @@ class Cluster:
 
     def _make_framework(self, network: Network, number: int) -> SimFramework:
         info, own = _framework(number), self.seed * 1000 + 500 + number
+        if self.plan.lends and number % 2 == 0:
+            info = dataclasses.replace(info, capabilities=info.capabilities | {REVOCABLE_RESOURCES})
+            borrower = SimFramework(network, self.masters, info, own, self.promises)
+            borrower.task = BORROWED
+            return borrower
         if self.plan.operations:
             return OperatingFramework(network, self.masters, info, own, self.promises, self.plan.operations)
         return SimFramework(network, self.masters, info, own, self.promises)
@@ -170,6 +180,8 @@ class Cluster:
             self._plan_fault()
         if self.plan.operations:
             self._plan_operator()
+        for agent in self.agents if self.plan.lends else ():
+            self._plan_lending(agent)
         self.clock.run(self.plan.seconds)
         for framework in self.frameworks:
             framework.heal()
@@ -218,6 +230,19 @@ class Cluster:
             self._plan_operator()
 
         self.clock.after(self._source.expovariate(0.5), act)
+
+    def _plan_lending(self, agent: AgentNode) -> None:
+        def act() -> None:
+            if self._healing():
+                agent.lend(LENT_MAX)
+            elif self._source.random() < 0.3:
+                self._note_fault(f"preempt on {agent.name}")
+                agent.preempt()
+            else:
+                agent.lend(lent(Resources.scalars(cpus=self._source.choice((0, "0.25", 1, 2)))))
+            self._plan_lending(agent)
+
+        self.clock.after(self._source.expovariate(1.0), act)
 
     def _plan_fault(self) -> None:
         def strike() -> None:
@@ -309,8 +334,9 @@ class Cluster:
     def _reckon_resources(self, agent: AgentNode, believed: Resources) -> None:
         """Master and agent agree, and so does the agent's disk (X14c, M-AL-10)."""
         state = agent.state
-        if state.total != believed:
-            raise HistoryFailed(f"{agent.name} has {state.total}, and the master believes that it is {believed}")
+        has = state.total + state.oversubscribed
+        if has != believed:
+            raise HistoryFailed(f"{agent.name} has {has}, and the master believes that it is {believed}")
         if set(agent.volumes) != set(places(state.total)) or state.doomed or state.operations:
             raise HistoryFailed(
                 f"{agent.name} has {state.total}, but on its disk {sorted(agent.volumes)},"

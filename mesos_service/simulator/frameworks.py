@@ -48,6 +48,8 @@ class SimFramework:
         self.id_reuse = 0.0
         """The share of tasks that are given an id which it used before; each is used again once at most."""
         self._reused: set[TaskId] = set()
+        self.task = TASK
+        """What a task of it takes; some take twice as much."""
 
     # -- connection ------------------------------------------------------------------------------------------
     def subscribe(self) -> None:
@@ -161,7 +163,7 @@ class SimFramework:
         choice = self._source.random()
         if choice < 0.1:
             return  # Sits on it until it is rescinded (A40).
-        if not offer.resources.unallocated().contains(TASK + TASK):
+        if not offer.resources.unallocated().contains(self.task + self.task):
             self._call(messages.Decline, offer_ids=(offer.offer_id,), filters=Filters(0.2))
             return
         if choice < 0.3:
@@ -184,7 +186,7 @@ class SimFramework:
         task_id = self._used_id(offer.agent_id) or TaskId(f"{self._task_ids}-{self._counter}")
         self.tasks[task_id] = (TaskState.STAGING, offer.agent_id)
         dice = self._source.random()
-        resources = GIANT if dice < 0.03 else TASK + TASK if dice < 0.2 else TASK
+        resources = GIANT if dice < 0.03 else self.task + self.task if dice < 0.2 else self.task
         agent_id = AgentId("elsewhere") if dice > 0.95 else offer.agent_id
         return TaskInfo(task_id=task_id, agent_id=agent_id, name=task_id, resources=resources, command="simulated")
 

@@ -19,11 +19,13 @@ from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.state import AgentOptions, AgentState
 from mesos_service.core.agent.texts import describe_wait_status
 from mesos_service.core.link import Downlink, UpdateStatus, Uplink
+from mesos_service.core.oversubscription.controllers import Correction
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.checks import CheckType, ProbeResult, Purpose
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import ContainerId, FrameworkId, LinkId, TaskId
 from mesos_service.domain.operations import VolumePlace, places
+from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import Source, TaskState
 from mesos_service.simulator.clock import VirtualClock
 from mesos_service.simulator.masters import Journal, Masters
@@ -102,6 +104,7 @@ class AgentNode:
         self.volumes: dict[VolumePlace, int] = {}
         """Directories of volumes, each with a number that no other ever had."""
         self._volumes_made = 0
+        self._seen: tuple[Correction, ...] = ()
         self._removals: set[str] = set()
         self._masters: Masters | None = None
         self._link_counter = 0
@@ -152,6 +155,29 @@ class AgentNode:
         if self._connection is not None and link_id.endswith(f"-{self._link_counter}"):
             told = _call(self.take, messages.FromMaster(link_id=link_id, message=message))
             self._connection.send(1, self._while_it_lives(told))
+
+    # -- lending ---------------------------------------------------------------------------------------------
+    def lend(self, lendable: Resources) -> None:
+        """Its estimator says so."""
+        self.take(messages.OversubscriptionEstimated(lendable))
+
+    def preempt(self) -> None:
+        """Its QoS controller wants one borrower ended, and somebody whom it has seen before and who may be gone."""
+        borrowers = [
+            Correction(
+                framework_id=framework.framework_id,
+                executor_id=executor.info.executor_id,
+                container_id=executor.container_id,
+                reason="simulated",
+            )
+            for framework in self.state.frameworks.values()
+            for executor in framework.executors.values()
+            if executor.resources.revocable()
+        ]
+        if borrowers:
+            chosen = self._source.choice(borrowers)
+            self.take(messages.QosCorrections((chosen, *self._seen)))
+            self._seen = (chosen,)
 
     # -- dying and coming back -------------------------------------------------------------------------------
     def crash(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from mesos_service.core.link import Registered, Reregister, Reregistered, RunTas
 from mesos_service.core.master import invariants
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, StreamId, TaskId
+from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState, TaskStatus
 from mesos_service.simulator.masters import MasterNode
 
@@ -64,8 +65,9 @@ class Promises:
                     report = self._reports.get((agent_id, answer.registration))
                     if report is not None and not isinstance(answer, Registered):
                         self._known_again(master, agent_id, report)
-                case effects.SendAgent(_, agent_id, RunTask() | RunTaskGroup()):
+                case effects.SendAgent(_, agent_id, RunTask() | RunTaskGroup() as launch):
                     self._launched_by_own_offer(master, agent_id, message)
+                    self._lent_enough(master, agent_id, launch)
                 case effects.SendScheduler(stream_id, Promoted(framework_id, token)):
                     self._token_told(master, stream_id, framework_id, token)
                 case effects.SendScheduler(stream_id, Subscribed(framework_id, _, _, int(token))):
@@ -119,6 +121,21 @@ class Promises:
         if not named or any(self._offers.get(offer_id) is not master for offer_id in named):
             raise InvariantBroken(
                 f"{master.name} launches on agent {agent_id} what no offer of its own allows: {named}"
+            )
+
+    def _lent_enough(self, master: MasterNode, agent_id: AgentId, launch: RunTask | RunTaskGroup) -> None:
+        """Nobody borrows more than the agent has told this master that it lends (M-AL-19); those who borrowed when it
+        lent more may be there still."""
+        launched = (launch.task,) if isinstance(launch, RunTask) else launch.tasks
+        if not any(task.resources.revocable() for task in launched):
+            return
+        agent = master.state.agents[agent_id]
+        borrowed = Resources.EMPTY
+        for used in agent.used.values():
+            borrowed += used.revocable().unallocated()
+        if not agent.oversubscribed.contains(borrowed):
+            raise InvariantBroken(
+                f"{master.name} launches on agent {agent_id}, which lends {agent.oversubscribed}, what makes {borrowed}"
             )
 
     # -- several schedulers ----------------------------------------------------------------------------------

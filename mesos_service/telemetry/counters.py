@@ -10,6 +10,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
 
 SCALARS = ("cpus", "disk", "gpus", "mem")
+REVOCABLE = "_revocable"
 
 Told = str | int | float | bool
 TaskKey = tuple[Told, Told, Told, Told]
@@ -53,22 +54,28 @@ def short_name(state: TaskState) -> str:
 
 
 def resource_gauges(prefix: str, total: Mapping[str, int], used: Mapping[str, int]) -> dict[str, float]:
-    """``<prefix>/cpus_total``, ``_used`` and ``_percent`` (really a fraction, as in Mesos) for each scalar.
+    """``<prefix>/cpus_total``, ``_used`` and ``_percent`` (really a fraction, as in Mesos) for each scalar, and
+    ``<prefix>/cpus_revocable_total`` and its like for what of it is revocable.
 
     Amounts come in thousandths.
     """
     gauges: dict[str, float] = {}
-    for name in SCALARS:
-        has, uses = total.get(name, 0), used.get(name, 0)
-        gauges[f"{prefix}/{name}_total"] = has / 1000
-        gauges[f"{prefix}/{name}_used"] = uses / 1000
-        gauges[f"{prefix}/{name}_percent"] = uses / has if has else 0.0
+    for scalar in SCALARS:
+        for name in (scalar, f"{scalar}{REVOCABLE}"):
+            has, uses = total.get(name, 0), used.get(name, 0)
+            gauges[f"{prefix}/{name}_total"] = has / 1000
+            gauges[f"{prefix}/{name}_used"] = uses / 1000
+            gauges[f"{prefix}/{name}_percent"] = uses / has if has else 0.0
     return gauges
 
 
 def add_scalars(sums: dict[str, int], resources: Resources) -> None:
-    """Add the scalar amounts, thousandths, to ``sums``."""
+    """Add the scalar amounts, thousandths, to ``sums``; what is revocable under ``cpus_revocable`` and its like."""
+    revocable = resources.revocable()
     for name in SCALARS:
-        amount = resources.scalar(name)
+        lent = revocable.scalar(name) if revocable else 0
+        amount = resources.scalar(name) - lent
         if amount:
             sums[name] = sums.get(name, 0) + amount
+        if lent:
+            sums[f"{name}{REVOCABLE}"] = sums.get(f"{name}{REVOCABLE}", 0) + lent

@@ -19,7 +19,7 @@ from mesos_service.core.master.role_use import roles_in_use
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.tasks import TaskState
-from mesos_service.telemetry.counters import FactCounters, add_scalars, resource_gauges, short_name
+from mesos_service.telemetry.counters import REVOCABLE, FactCounters, add_scalars, resource_gauges, short_name
 from mesos_service.telemetry.operation_counts import OperationCounts
 from mesos_service.telemetry.system import system_metrics
 
@@ -68,6 +68,7 @@ UPLINK_MESSAGES: Final[Mapping[type[link.Uplink], str]] = {
     link.Reregister: "reregister_slave",
     link.Unregister: "unregister_slave",
     link.AgentUpdated: "update_slave",
+    link.OversubscriptionChanged: "update_slave",
     link.UpdateStatus: "status_update",
     link.ExitedExecutor: "exited_executor",
     link.MessageFromExecutor: "executor_to_framework",
@@ -248,10 +249,12 @@ def _master_gauges(state: MasterState, now: float) -> Snapshot:
     }
     found["allocator/kernel_compiled"] = float(kernel.name() == "compiled")
     for name in ("cpus", "disk", "mem"):
-        found[f"allocator/mesos/resources/{name}/total"] = total.get(name, 0) / 1000
+        # To the allocator what is lent is there like all else.
+        both = (name, f"{name}{REVOCABLE}")
+        found[f"allocator/mesos/resources/{name}/total"] = sum(total.get(one, 0) for one in both) / 1000
         found[f"allocator/mesos/resources/{name}/offered_or_allocated"] = (
-            used.get(name, 0) + offered.get(name, 0)
-        ) / 1000
+            sum(used.get(one, 0) + offered.get(one, 0) for one in both) / 1000
+        )
     found |= _quota_gauges(state)
     for task_state, count in _by_state(frameworks, MASTER_ACTIVE).items():
         found[f"master/tasks_{short_name(task_state)}"] = float(count)
@@ -284,6 +287,7 @@ def _by_state(frameworks: Iterable[Framework], states: Iterable[TaskState]) -> d
 
 
 AGENT_FACTS: Final = {
+    "slave/executors_preempted": "executor.preempted",
     "slave/executors_terminated": "executor.terminated",
     "slave/container_launch_errors": "container.launch_failed",
     "slave/valid_status_updates": "task.updated",
@@ -313,6 +317,7 @@ class AgentMetrics:
         total: dict[str, int] = {}
         used: dict[str, int] = {}
         add_scalars(total, state.total)
+        add_scalars(total, state.oversubscribed)
         executors = dict.fromkeys(ExecutorState, 0)
         tasks = dict.fromkeys(ACTIVE, 0)
         for framework in state.frameworks.values():

@@ -87,12 +87,14 @@ class OperationReport(Message, kw_only=True):
 class Register(LinkMessage, kw_only=True, tag="REGISTER"):
     """A new agent. The answer repeats ``registration``, as there is no agent id yet to address it by.
 
-    ``total`` is what operations have made of its resources; without it, it is as ``agent`` says.
+    ``total`` is what operations have made of its resources; without it, it is as ``agent`` says. ``oversubscribed`` is
+    what it lends beside that, revocable.
     """
 
     agent: AgentDescription
     registration: str
     total: tuple[Resource, ...] | None = None
+    oversubscribed: tuple[Resource, ...] = ()
 
 
 class Reregister(LinkMessage, kw_only=True, tag="REREGISTER"):
@@ -104,6 +106,7 @@ class Reregister(LinkMessage, kw_only=True, tag="REREGISTER"):
     agent: AgentDescription
     registration: str
     total: tuple[Resource, ...] | None = None
+    oversubscribed: tuple[Resource, ...] = ()
     operations: tuple[OperationReport, ...] = ()
     executors: tuple[ExecutorReport, ...] = ()
     tasks: tuple[TaskReport, ...] = ()
@@ -154,6 +157,12 @@ class AgentUpdated(LinkMessage, kw_only=True, tag="UPDATE_AGENT"):
     agent: AgentDescription
 
 
+class OversubscriptionChanged(LinkMessage, kw_only=True, tag="UPDATE_OVERSUBSCRIBED"):
+    """All that the agent lends now, in place of what it said before; revocable amounts only."""
+
+    oversubscribed: tuple[Resource, ...] = ()
+
+
 Uplink = (
     Register
     | Reregister
@@ -164,6 +173,7 @@ Uplink = (
     | MessageFromExecutor
     | Pong
     | AgentUpdated
+    | OversubscriptionChanged
 )
 
 

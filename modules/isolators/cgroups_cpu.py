@@ -1,7 +1,8 @@
 """``cgroups/cpu``: a container's share of the processor, and a ceiling where it has one (M-AG-05; Mesos docs).
 
-The request weighs against those of others when processors are scarce, and bounds nothing otherwise. A limit bounds,
-and so does the request under ``--cgroups_enable_cfs``: so much time in each period of 100 ms.
+The request weighs against those of others when processors are scarce, and bounds nothing otherwise; of one who borrows
+processors it weighs a hundredth (``--revocable_cpu_low_priority``). A limit bounds, and so does the request under
+``--cgroups_enable_cfs``: so much time in each period of 100 ms.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import UNLIMITED, Usage
 
 SHARES_PER_CPU: Final = 1024
+SHARES_PER_CPU_REVOCABLE: Final = 10
 SHARES_MIN: Final = 2
 WEIGHT_PER_CPU: Final = 100
+WEIGHT_PER_CPU_REVOCABLE: Final = 1
 WEIGHT_MIN: Final = 1
 WEIGHT_MAX: Final = 10_000
 PERIOD_MICROSECONDS: Final = 100_000
@@ -33,6 +36,7 @@ class Config(CgroupConfig):
 
     cgroups_enable_cfs: bool = False
     cgroups_cpu_enable_pids_and_tids_count: bool = False
+    revocable_cpu_low_priority: bool = True
 
 
 class CgroupsCpu(CgroupIsolator):
@@ -48,15 +52,19 @@ class CgroupsCpu(CgroupIsolator):
         request = resources.quantities().get("cpus", 0)
         ceiling = limits.get("cpus", request if self.config.cgroups_enable_cfs else UNLIMITED)
         bounded = ceiling != UNLIMITED
+        # Whoever holds any lent processor borrows with all of his (Mesos docs, oversubscription).
+        borrows = self.config.revocable_cpu_low_priority and resources.revocable().scalar("cpus") > 0
         quota = max(QUOTA_MICROSECONDS_MIN, ceiling * PERIOD_MICROSECONDS // 1000)
         if self.version == 1:
-            writes = [Write(group.path / "cpu.shares", str(max(SHARES_MIN, request * SHARES_PER_CPU // 1000)))]
+            shares = request * (SHARES_PER_CPU_REVOCABLE if borrows else SHARES_PER_CPU) // 1000
+            writes = [Write(group.path / "cpu.shares", str(max(SHARES_MIN, shares)))]
             if bounded:
                 writes.append(Write(group.path / "cpu.cfs_period_us", str(PERIOD_MICROSECONDS)))
             if bounded or running:
                 writes.append(Write(group.path / "cpu.cfs_quota_us", str(quota if bounded else -1)))
             return writes
-        weight = min(WEIGHT_MAX, max(WEIGHT_MIN, request * WEIGHT_PER_CPU // 1000))
+        weight = request * (WEIGHT_PER_CPU_REVOCABLE if borrows else WEIGHT_PER_CPU) // 1000
+        weight = min(WEIGHT_MAX, max(WEIGHT_MIN, weight))
         writes = [Write(group.path / "cpu.weight", str(weight))]
         if bounded or running:
             writes.append(Write(group.path / "cpu.max", f"{quota if bounded else 'max'} {PERIOD_MICROSECONDS}"))

@@ -111,7 +111,7 @@ tasks = st.builds(
 )
 framework_ids = text.map(FrameworkId)
 uplinks: st.SearchStrategy[link.Uplink] = st.one_of(
-    st.builds(link.Register, agent=agents, registration=text),
+    st.builds(link.Register, agent=agents, registration=text, oversubscribed=bundles()),
     st.builds(
         link.Reregister,
         agent=agents,
@@ -139,6 +139,7 @@ uplinks: st.SearchStrategy[link.Uplink] = st.one_of(
     st.builds(link.ExitedExecutor, framework_id=framework_ids, executor_id=text.map(ExecutorId), status=st.integers(0)),
     st.builds(link.MessageFromExecutor, framework_id=framework_ids, executor_id=text.map(ExecutorId), data=st.binary()),
     st.builds(link.AgentUpdated, agent=agents),
+    st.builds(link.OversubscriptionChanged, bundles()),
     st.just(link.Pong()),
     st.just(link.Unregister()),
 )

@@ -15,7 +15,10 @@ from mesos_service.configuration.flags import Flags
 from mesos_service.configuration.forms import join_host_port, split_host_port
 from mesos_service.configuration.masking import mask_secrets
 from mesos_service.configuration.units import Duration, Size
+from mesos_service.core.oversubscription.controllers import LoadController, UsageController
+from mesos_service.core.oversubscription.estimators import FixedEstimator, UsageEstimator
 from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.resources import Resources
 from mesos_service.master.config import MasterConfig, parse_quantities
 
 # What a Mesos 1.12 master and agent show under /flags: each is either ours, or refused with a sentence.
@@ -214,6 +217,17 @@ def test_a_wrong_flag_is_named_with_what_is_wrong(flags: dict[str, object], said
         ({"master": "zk://a:2181"}, "--master: the path is missing"),
         ({"master": "a:b"}, "--master: 'a:b': the port is a number"),
         ({"hadoop_home": "x"}, "--hadoop_home: Mesos has this flag"),
+        ({"resource_estimator": "fixed"}, "--resource_estimator=fixed needs --resource_estimator_resources"),
+        ({"resource_estimator": "bold"}, "--resource_estimator: .*'noop', 'fixed' or 'usage'"),
+        ({"resource_estimator_resources": "ports:[1-2]"}, "--resource_estimator_resources: ports is no amount"),
+        ({"resource_estimator_resources": "cpus(r):2"}, "--resource_estimator_resources: cpus is reserved"),
+        ({"resource_estimator_resources": "cpus:-1"}, "--resource_estimator_resources: "),
+        ({"resource_estimator_margin": "1.5"}, "--resource_estimator_margin: .*1"),
+        ({"oversubscribed_resources_interval": "0secs"}, "--oversubscribed_resources_interval: .*1 seconds at least"),
+        ({"qos_controller": "load"}, "--qos_controller=load needs --qos_load_threshold_5min"),
+        ({"qos_load_threshold_5min": "0"}, "--qos_load_threshold_5min: .*0"),
+        ({"qos_load_threshold_15min": "nan"}, "--qos_load_threshold_15min: "),
+        ({"qos_usage_threshold": "2"}, "--qos_usage_threshold: .*1"),
     ],
 )
 def test_a_wrong_flag_of_the_agent_is_named_too(flags: dict[str, object], said: str) -> None:
@@ -418,6 +432,23 @@ def test_m_ag_24_the_timers_of_an_agent() -> None:
     assert options.executor_shutdown_grace_period_seconds == 5.0
     assert options.executor_registration_timeout_seconds == 60.0
     assert agent(executor_registration_timeout="2secs").options().executor_registration_timeout_seconds == 2.0
+
+
+def test_m_ag_26_who_says_what_is_lent_and_who_has_to_end() -> None:
+    assert (agent().estimator(), agent().controller()) == (None, None)
+    silent = agent(resource_estimator="noop", qos_controller="noop")
+    assert (silent.estimator(), silent.controller()) == (None, None)
+    mesos = agent(
+        resource_estimator="org_apache_mesos_FixedResourceEstimator",
+        resource_estimator_resources="cpus:14",
+        qos_controller="org_apache_mesos_LoadQoSController",
+        qos_load_threshold_5min="6",
+    )
+    assert mesos.estimator() == FixedEstimator(Resources.scalars(cpus=14))
+    assert mesos.controller() == LoadController(6.0, None)
+    ours = agent(resource_estimator="usage", resource_estimator_margin="0.25", qos_controller="usage")
+    assert ours.estimator() == UsageEstimator(0.25)
+    assert ours.controller() == UsageController(0.9)
 
 
 def test_a_value_may_stand_in_a_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mesos_service.core.agent import executors, kills, status_updates
+from mesos_service.core.agent import executors, kills, preemption, status_updates
 from mesos_service.core.agent.state import (
     Container,
     Executor,
@@ -312,7 +312,9 @@ def _take_update(turn: Turn, framework: Framework, executor: Executor, status: T
         else:
             if task_id in executor.queued:
                 executors.task_launched(turn, executor, task)
-            status_updates.report(turn, framework, executor, task, _complete_status(turn, executor, status))
+            status_updates.report(
+                turn, framework, executor, task, preemption.named(executor, _complete_status(turn, executor, status))
+            )
     if executor.stream_id is not None and status.uuid is not None:
         turn.do(SendExecutor(executor.stream_id, Acknowledged(task_id, status.uuid)))
 

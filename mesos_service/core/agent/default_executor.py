@@ -67,7 +67,7 @@ def on_exited(turn: Turn, framework: Framework, executor: Executor, container: C
         return
     if task.container_id is not None:
         executors.destroy_container(turn, task.container_id)
-    if task.termination is None:
+    if task.termination is None and executor.termination is None:
         _end(turn, framework, executor, task, status)
 
 
@@ -128,6 +128,8 @@ def _end(turn: Turn, framework: Framework, executor: Executor, task: Task, wait_
         place = built_in.where(turn, executor, task, None)
         status = status_updates.executor_status(turn, task, ended.state, place, ended.message, ended.reason)
         status_updates.report(turn, framework, executor, task, status)
+    elif executor.termination is not None:
+        executors.fail(turn, framework, executor, task)
     else:
         # The process is gone, and with it its pid (as recorded).
         built_in.report_end(turn, framework, executor, task, wait_status, None)

@@ -233,8 +233,19 @@ def terminated(turn: Turn, framework: Framework, executor: Executor, status: int
                 )
             )
         for task in unfinished:
-            _fail(turn, framework, executor, task)
+            fail(turn, framework, executor, task)
     remove_if_idle(turn, framework, executor)
+
+
+def fail(turn: Turn, framework: Framework, executor: Executor, task: Task) -> None:
+    """Tell of a task that its executor's end has ended it, and why the agent ended that."""
+    ended = executor.termination or Termination(TaskState.FAILED, REASON_EXECUTOR_TERMINATED, "Executor terminated")
+    if task.launched_at is None:
+        tell_launch_failed(turn, task, ended.message)
+    status = status_updates.agent_status(
+        turn, task.info.task_id, ended.state, ended.reason, ended.message, task.executor_id
+    )
+    status_updates.report(turn, framework, executor, task, status)
 
 
 def task_acknowledged(turn: Turn, framework: Framework, task_id: TaskId) -> None:
@@ -312,13 +323,3 @@ def _task_in(turn: Turn, container_id: ContainerId) -> Task | None:
 def _is_kept(turn: Turn, executor: Executor) -> bool:
     framework = turn.state.frameworks.get(executor.framework_id)
     return framework is not None and framework.info.checkpoint
-
-
-def _fail(turn: Turn, framework: Framework, executor: Executor, task: Task) -> None:
-    ended = executor.termination or Termination(TaskState.FAILED, REASON_EXECUTOR_TERMINATED, "Executor terminated")
-    if task.launched_at is None:
-        tell_launch_failed(turn, task, ended.message)
-    status = status_updates.agent_status(
-        turn, task.info.task_id, ended.state, ended.reason, ended.message, task.executor_id
-    )
-    status_updates.report(turn, framework, executor, task, status)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mesos_service.core.agent import operation_updates, status_updates
+from mesos_service.core.agent import lending, operation_updates, status_updates
 from mesos_service.core.agent.recording import resources_kept
 from mesos_service.core.agent.records import AgentKept, FrameworkKept
 from mesos_service.core.agent.state import ExecutorState, Framework, RegistrationDue, Task
@@ -59,8 +59,16 @@ def on_registration_due(turn: Turn) -> None:
     """(Re-)register, and plan to do so again for as long as no answer comes (X26)."""
     state, options = turn.state, turn.state.options
     state.registration_attempts += 1
+    state.oversubscribed = lending.current(state)
     if state.agent_id is None:
-        turn.tell_master(Register(agent=state.info, registration=state.registration, total=state.total))
+        turn.tell_master(
+            Register(
+                agent=state.info,
+                registration=state.registration,
+                total=state.total,
+                oversubscribed=state.oversubscribed,
+            )
+        )
     else:
         turn.tell_master(_reregister(turn))
     factor = max(options.registration_backoff_factor_seconds, RETRY_SECONDS_MIN)
@@ -160,6 +168,7 @@ def _registered(turn: Turn, registration: str, agent_id: AgentId) -> bool:
     turn.note(fact, agent_id=agent_id, attempts=state.registration_attempts)
     status_updates.resume(turn)
     operation_updates.resume(turn)
+    lending.tell(turn)
     return True
 
 
@@ -195,6 +204,7 @@ def _reregister(turn: Turn) -> Reregister:
         agent=turn.state.info,
         registration=turn.state.registration,
         total=turn.state.total,
+        oversubscribed=turn.state.oversubscribed,
         operations=tuple(pending.report for pending in turn.state.operations.values()),
         executors=tuple(executors),
         tasks=tuple(tasks),

@@ -146,7 +146,7 @@ class Executor:
     live_containers: int = 0
     """How many containers of it the containerizer has not yet declared gone."""
     termination: Termination | None = None
-    """Why the agent ends it, when the executor did not end by itself."""
+    """Why the agent ends it, when the executor did not end by itself; of a default executor, when it is preempted."""
     exit_status: int | None = None
     """Raw wait status."""
 
@@ -385,6 +385,10 @@ class AgentState:
     streams: dict[tuple[FrameworkId, TaskId], UpdateStream] = field(default_factory=dict)
     total: Resources = Resources.EMPTY
     """What it was configured with, and what operations have made of that (X14c)."""
+    lendable: Resources = Resources.EMPTY
+    """What the resource estimator said last; nothing before it has."""
+    oversubscribed: Resources = Resources.EMPTY
+    """What the master was told last that this agent lends beside ``total``; as ``lending.py`` has it."""
     operations: dict[bytes, PendingOperation] = field(default_factory=dict)
     """Those with an id, by the master's name for them."""
     doomed: dict[str, VolumePlace] = field(default_factory=dict)

@@ -12,8 +12,10 @@ from mesos_service.core.agent import (
     executors,
     kills,
     launching,
+    lending,
     operation_updates,
     operations,
+    preemption,
     recovery,
     registration,
     shutdown,
@@ -72,7 +74,9 @@ from mesos_service.core.messages import (
     FromMaster,
     MasterConnected,
     MasterLost,
+    OversubscriptionEstimated,
     ProbeEnded,
+    QosCorrections,
     Recover,
     ShutDown,
     Tick,
@@ -123,6 +127,10 @@ def step(state: AgentState, message: AgentMessage, now: float) -> list[AgentEffe
             recovery.on_recover(turn, message)
         case ContainersRecovered():
             recovery.on_containers_recovered(turn, message)
+        case OversubscriptionEstimated():
+            lending.on_estimated(turn, message)
+        case QosCorrections():
+            preemption.on_corrections(turn, message)
         case VolumeRemoved():
             operations.on_volume_removed(turn, message)
         case ShutDown():

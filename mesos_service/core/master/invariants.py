@@ -14,6 +14,7 @@ from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.master import addresses
 from mesos_service.core.master.deadlines import RecoveryOverdue, RemovalDue
 from mesos_service.core.master.state import Agent, Framework, MasterState
+from mesos_service.core.oversubscription.estimators import refuse_lent
 from mesos_service.core.registry.operations import MarkAgentGone
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId
@@ -83,6 +84,9 @@ def _check_agent(state: MasterState, agent: Agent) -> None:
 
     held = _sum(agent.used.values()) + _sum(offer.resources for offer in agent.offers.values())
     total = agent.total
+    _must(total.contains(agent.oversubscribed), f"{what} lends {agent.oversubscribed}, and has {total}")
+    refusal = refuse_lent(agent.oversubscribed)
+    _must(refusal is None, f"{what} lends what cannot be lent: {refusal}")
     short = total.shortage(held.unallocated())
     _must(bool(short) == agent.overbooked, f"{what}: {short or 'nothing'} is short, but overbooked={agent.overbooked}")
     _same(f"free on {what}", agent.free, total - (held.unallocated() - short))

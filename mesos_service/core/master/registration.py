@@ -19,6 +19,7 @@ from mesos_service.core.master import (
     maintenance,
     offers,
     operations,
+    oversubscription,
     passes,
     recovery,
     removals,
@@ -43,6 +44,7 @@ class Admission:
     link_id: LinkId
     registration: str
     total: Resources
+    oversubscribed: Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def on_register(turn: Turn, envelope: FromAgent, message: Register) -> None:
     known[message.registration] = agent_id
     info = replace(message.agent, agent_id=agent_id)
     _remove_predecessors(turn, info)
-    waiting = Admission(agent_id, info, link_id, message.registration, _total(message))
+    lent = oversubscription.lawful(turn, agent_id, message.oversubscribed)
+    waiting = Admission(agent_id, info, link_id, message.registration, _total(message), lent)
     state.registering[agent_id] = turn.persist(AdmitAgent(agent_id, info), waiting)
 
 
@@ -144,7 +147,7 @@ def on_admission_stored(turn: Turn, stored: Admission) -> None:
         state.removed.append(agent_id)
         turn.note("agent.admission_abandoned", agent_id=agent_id)
         return
-    agent = _add(turn, agent_id, stored.info, stored.link_id, stored.registration, stored.total)
+    agent = _add(turn, agent_id, stored.info, stored.link_id, stored.registration, stored.total, stored.oversubscribed)
     state.allocator.add_agent(books.view(agent), {})
     turn.tell_agent(agent, Registered(registration=stored.registration, agent_id=agent_id))
     turn.note("agent.registered", agent_id=agent_id, hostname=agent.info.hostname)
@@ -166,7 +169,9 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
     was_unreachable = state.unreachable.pop(agent_id, None) is not None
     here = stored.link_id in state.links
     info = _named(message.agent, agent_id)
-    agent = _add(turn, agent_id, info, stored.link_id if here else None, message.registration, _total(message))
+    lent = oversubscription.lawful(turn, agent_id, message.oversubscribed)
+    link_id = stored.link_id if here else None
+    agent = _add(turn, agent_id, info, link_id, message.registration, _total(message), lent)
     recovery.recover_frameworks(turn, message)
     adopted = recovery.adopt_all(turn, agent, message)
     operations.compare(turn, agent, message.operations)
@@ -194,7 +199,13 @@ def _total(message: Register | Reregister) -> Resources:
 
 
 def _add(
-    turn: Turn, agent_id: AgentId, info: AgentInfo, link_id: LinkId | None, registration: str, total: Resources
+    turn: Turn,
+    agent_id: AgentId,
+    info: AgentInfo,
+    link_id: LinkId | None,
+    registration: str,
+    total: Resources,
+    oversubscribed: Resources,
 ) -> Agent:
     """Enter an agent into the memory, all but the allocator's."""
     state = turn.state
@@ -203,8 +214,9 @@ def _add(
         info=info,
         link_id=link_id,
         registered_at=turn.now,
-        total=total,
-        free=total,
+        total=total + oversubscribed,
+        oversubscribed=oversubscribed,
+        free=total + oversubscribed,
         registration=registration,
     )
     state.agents[agent_id] = agent
@@ -244,6 +256,7 @@ def _reconnect(turn: Turn, agent: Agent, link_id: LinkId, message: Reregister) -
         agent.active = True
         state.allocator.set_agent_active(agent.agent_id, True)
     take_info(turn, agent, message.agent, _total(message))
+    oversubscription.take(turn, agent, message.oversubscribed)
     operations.compare(turn, agent, message.operations)
     recovery.recover_frameworks(turn, message)
     asked, rebook = recovery.compare(turn, agent, message)
@@ -267,7 +280,7 @@ def on_agent_updated(turn: Turn, agent: Agent, message: AgentUpdated) -> None:
     if agent.agent_id in turn.state.leaving:
         turn.note("agent.update_ignored", agent_id=agent.agent_id)
         return
-    total, resources = agent.total, message.agent.resources
+    total, resources = agent.total - agent.oversubscribed, message.agent.resources
     if resources != agent.info.resources:
         try:
             total = with_made(resources, made_by_operations(total))
@@ -279,9 +292,13 @@ def on_agent_updated(turn: Turn, agent: Agent, message: AgentUpdated) -> None:
 
 
 def take_info(turn: Turn, agent: Agent, info: AgentInfo, total: Resources) -> None:
-    """The agent's total or attributes may be others than before; what it offers is then no longer true."""
+    """The agent's total or attributes may be others than before; what it offers is then no longer true.
+
+    ``total`` is without what the agent lends, which stays as it is.
+    """
     state = turn.state
     old = agent.info
+    total += agent.oversubscribed
     info = _named(info, agent.agent_id)
     if info == old and total == agent.total:
         return

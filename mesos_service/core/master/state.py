@@ -135,7 +135,10 @@ class Agent:
     link_id: LinkId | None
     registered_at: float
     total: Resources = Resources.EMPTY
-    """What it has, with what operations have made of it; those under way are done in here already (X14c)."""
+    """What it has, with what operations have made of it; those under way are done in here already (X14c). What it lends
+    is in it, too."""
+    oversubscribed: Resources = Resources.EMPTY
+    """What of ``total`` it lends, as it said last (M-AG-26); written by ``oversubscription.py`` alone."""
     operations: dict[bytes, OperationRecord] = field(default_factory=dict)
     reregistered_at: float | None = None
     connected: bool = True

@@ -9,6 +9,7 @@ from mesos_service.core.link import (
     AgentUpdated,
     ExitedExecutor,
     MessageFromExecutor,
+    OversubscriptionChanged,
     Pong,
     Register,
     Reregister,
@@ -28,6 +29,7 @@ from mesos_service.core.master import (
     offers,
     operations,
     operator_operations,
+    oversubscription,
     passes,
     policy,
     rebuilding,
@@ -272,6 +274,8 @@ def _from_agent(turn: Turn, envelope: FromAgent) -> None:
             executors.on_message_from_executor(turn, agent, message)
         case AgentUpdated():
             registration.on_agent_updated(turn, agent, message)
+        case OversubscriptionChanged():
+            oversubscription.on_changed(turn, agent, message)
         case Unregister():
             departure.begin_removal(turn, agent.agent_id, "agent unregistered", "agent.unregistered")
         case _:

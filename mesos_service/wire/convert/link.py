@@ -75,12 +75,14 @@ def uplink_from_wire(message: wire.Uplink) -> link.Uplink:
                 agent=agent_description_from_wire(message.agent),
                 registration=message.registration,
                 total=None if message.total is None else operations.exact_resources(message.total),
+                oversubscribed=operations.exact_resources(message.oversubscribed),
             )
         case wire.Reregister():
             return link.Reregister(
                 agent=agent_description_from_wire(message.agent),
                 registration=message.registration,
                 total=None if message.total is None else operations.exact_resources(message.total),
+                oversubscribed=operations.exact_resources(message.oversubscribed),
                 operations=tuple(map(operations.report_from_wire, message.operations)),
                 executors=tuple(
                     (FrameworkId(one.framework_id), executor_from_wire(one.info)) for one in message.executors
@@ -106,6 +108,8 @@ def uplink_from_wire(message: wire.Uplink) -> link.Uplink:
             )
         case wire.AgentUpdated():
             return link.AgentUpdated(agent=agent_description_from_wire(message.agent))
+        case wire.OversubscriptionChanged():
+            return link.OversubscriptionChanged(operations.exact_resources(message.oversubscribed))
         case _:
             assert_never(message)
 
@@ -138,12 +142,14 @@ def uplink_to_wire(message: link.Uplink) -> wire.Uplink:
                 agent=agent_description_to_wire(message.agent),
                 registration=message.registration,
                 total=_total_to_wire(message),
+                oversubscribed=resources_to_wire(message.oversubscribed),
             )
         case link.Reregister():
             return wire.Reregister(
                 agent=agent_description_to_wire(message.agent),
                 registration=message.registration,
                 total=_total_to_wire(message),
+                oversubscribed=resources_to_wire(message.oversubscribed),
                 operations=tuple(map(operations.report_to_wire, message.operations)),
                 executors=tuple(
                     wire.ExecutorReport(framework_id=framework_id, info=executor_to_wire(info))
@@ -175,6 +181,8 @@ def uplink_to_wire(message: link.Uplink) -> wire.Uplink:
             )
         case link.AgentUpdated():
             return wire.AgentUpdated(agent=agent_description_to_wire(message.agent))
+        case link.OversubscriptionChanged():
+            return wire.OversubscriptionChanged(oversubscribed=resources_to_wire(message.oversubscribed))
         case _:
             assert_never(message)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mesos_service.containers.containerizer import Members
+from mesos_service.core.oversubscription.estimators import lent
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
@@ -99,6 +100,19 @@ def test_m_ag_05_cpu_weighs_and_stops(boot: Boot, machine: str, expected: dict[s
             assert (group / "cpu.weight").read_text() == "10000", "the kernel takes no more"
 
     asyncio.run(body())
+
+
+@pytest.mark.parametrize("machine", ["v1", "v2"])
+@pytest.mark.parametrize("low", [True, False])
+def test_m_ag_26_what_runs_on_lent_processors_weighs_a_hundredth(boot: Boot, machine: str, low: bool) -> None:
+    isolator = make(boot(*MACHINES[machine]), "cgroups/cpu", revocable_cpu_low_priority=low)
+    both = Resources.scalars(cpus=3) + lent(Resources.scalars(cpus=1))
+    own = {"v1": "4096 to ", "v2": "400 to "}[machine]
+    expected = {"v1": "40 to ", "v2": "4 to "}[machine] if low else own
+    for resources, weight in ((both, expected), (Resources.scalars(cpus=4) + lent(Resources.scalars(mem=1)), own)):
+        plan = isolator.explain(C, ContainerConfig(sandbox="/nowhere", resources=resources))
+        (line,) = [one for one in plan if "/c/cpu." in one and ("shares" in one or "weight" in one)]
+        assert line.startswith(f"write {weight}"), line
 
 
 def test_m_ag_05_cpu_the_request_is_a_ceiling_only_under_cfs(boot: Boot) -> None:

@@ -17,6 +17,7 @@ from mesos_service.core.link import OperationStatus, UpdateOperation
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState, Task
 from mesos_service.core.messages import UnsupportedOperation
+from mesos_service.core.oversubscription.estimators import lent
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
@@ -104,6 +105,26 @@ def test_m_om_03_gauges_are_read_from_the_state() -> None:
     assert list(metrics) == sorted(metrics)
     assert all(type(value) is float for value in metrics.values())
     assert metrics["system/mem_total_bytes"] > metrics["system/mem_free_bytes"] > 0
+
+
+def test_m_al_19_what_is_lent_has_gauges_of_its_own() -> None:
+    state = a_master()
+    agent = state.agents[A1]
+    borrowed = lent(Resources.scalars(cpus=1))
+    agent.total += lent(Resources.scalars(cpus=4))
+    agent.used = {F1: agent.used[F1] + borrowed.allocated_to("a")}
+    found = MasterMetrics().snapshot(state, now=160.0)
+    expected = {
+        "master/cpus_total": 4.0,
+        "master/cpus_used": 1.0,
+        "master/cpus_revocable_total": 4.0,
+        "master/cpus_revocable_used": 1.0,
+        "master/cpus_revocable_percent": 0.25,
+        "master/mem_revocable_total": 0.0,
+        "master/gpus_revocable_percent": 0.0,
+        "allocator/mesos/resources/cpus/total": 8.0,
+    }
+    assert {name: found.get(name) for name in expected} == expected
 
 
 def test_which_kernel_allocates_is_a_gauge(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,8 +225,16 @@ def test_m_om_03_an_agent_counts_its_own() -> None:
     executor.launched[T1] = AgentTask(task, F1, ExecutorId("t1"), received_at=1.0, state=TaskState.RUNNING)
     framework = AgentFramework(F1, FrameworkInfo(name="f", user="u"))
     framework.executors[ExecutorId("t1")] = executor
+    executor.launched[TaskId("lent")] = AgentTask(
+        TaskInfo(task_id=TaskId("lent"), agent_id=A1, resources=lent(Resources.scalars(cpus=1))),
+        F1,
+        ExecutorId("t1"),
+        received_at=1.0,
+    )
+    state.oversubscribed = lent(Resources.scalars(cpus=2))
     state.frameworks[F1] = framework
     metrics = AgentMetrics()
+    metrics.note(Note("executor.preempted", {"executor_id": "t0"}))
     metrics.note(an_update(TaskState.FAILED, source="SOURCE_EXECUTOR"))
     metrics.note(Note("executor.terminated", {"executor_id": "t0"}))
     found = metrics.snapshot(state, now=107.0)
@@ -214,6 +243,10 @@ def test_m_om_03_an_agent_counts_its_own() -> None:
         "slave/uptime_secs": 7.0,
         "slave/cpus_total": 4.0,
         "slave/cpus_used": 1.0,
+        "slave/cpus_revocable_total": 2.0,
+        "slave/cpus_revocable_used": 1.0,
+        "slave/cpus_revocable_percent": 0.5,
+        "slave/executors_preempted": 1.0,
         "slave/mem_percent": 0.25,
         "slave/executors_running": 1.0,
         "slave/executors_registering": 0.0,

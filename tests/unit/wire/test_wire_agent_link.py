@@ -15,7 +15,7 @@ from mesos_service.wire.encode import encode_fragment
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.frameworks import FrameworkInfo
 from mesos_service.wire.offers import OfferOperation, OfferOperationReserve
-from mesos_service.wire.resources import Resource, ResourceReservationInfo, ValueScalar
+from mesos_service.wire.resources import Resource, ResourceReservationInfo, ResourceRevocableInfo, ValueScalar
 from mesos_service.wire.tasks import ExecutorInfo, TaskInfo, TaskStatus
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -30,6 +30,7 @@ RESERVED = Resource(
     scalar=ValueScalar(value=1.5),
     reservations=(ResourceReservationInfo(type="DYNAMIC", role="r", principal="p"),),
 )
+LENT = Resource(name="cpus", type="SCALAR", scalar=ValueScalar(value=2.0), revocable=ResourceRevocableInfo())
 OPERATION = OfferOperation(
     type="RESERVE", id=OperationID(value="op"), reserve=OfferOperationReserve(resources=(RESERVED,))
 )
@@ -37,6 +38,7 @@ OPERATION_STATUS = link.OperationStatus(state="OPERATION_FINISHED", uuid=b"fedcb
 
 UPLINK: list[link.Uplink] = [
     link.Register(agent=AGENT, registration="r1"),
+    link.Register(agent=AGENT, registration="r1", oversubscribed=(LENT,)),
     link.Reregister(
         agent=AGENT,
         registration="r2",
@@ -45,6 +47,7 @@ UPLINK: list[link.Uplink] = [
         ),
         frameworks=(FRAMEWORK,),
         total=(RESERVED,),
+        oversubscribed=(LENT,),
         operations=(
             link.OperationReport(
                 uuid=b"0123456789abcdef", framework_id="F", operation=OPERATION, status=OPERATION_STATUS
@@ -58,6 +61,7 @@ UPLINK: list[link.Uplink] = [
     link.MessageFromExecutor(framework_id="F", executor_id="e", data=b"\x00\xff"),
     link.Pong(traceparent=TRACE),
     link.AgentUpdated(agent=AGENT),
+    link.OversubscriptionChanged(oversubscribed=(LENT,)),
 ]
 DOWNLINK: list[link.Downlink] = [
     link.Registered(registration="r1", agent_id="S0"),

@@ -1,0 +1,85 @@
+"""Resource estimators: how much an agent may lend (Mesos docs, oversubscription; M-AG-26).
+
+An estimate is all that may be lent at once, what is lent already included, and replaces the one before. It never takes
+anything from anybody: what is lent beyond it stays lent until it is given back, or a QoS controller ends the borrower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Protocol
+
+from mesos_service.core.oversubscription.usage import UsageSnapshot, cpus_between
+from mesos_service.domain.resources import Resources
+
+SNAPSHOTS_MAX: Final = 21
+"""How many snapshots are looked back at: five minutes at the default interval."""
+STEP_MILLI: Final = 100
+"""Estimates of usage are rounded down to a tenth of a processor, so that each flicker is not told the master."""
+
+
+class ResourceEstimator(Protocol):
+    """Decides over snapshots, oldest first; the last one is of now."""
+
+    def estimate(self, usage: Sequence[UsageSnapshot]) -> Resources:
+        """All that may be lent, as revocable resources without roles."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedEstimator:
+    """Lends what the operator has named, whatever is used (Mesos: ``FixedResourceEstimator``)."""
+
+    resources: Resources
+
+    def estimate(self, usage: Sequence[UsageSnapshot]) -> Resources:
+        del usage
+        return lent(self.resources)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEstimator:
+    """Lends processors that regular tasks were allocated and have not used: of each executor what is left above its
+    peak of the last snapshots, less ``margin``, a fraction of what it was allocated.
+
+    Only processors: what else a task leaves unused it may want in an instant, and nobody can give it back as fast. An
+    executor that was not measured through two intervals is taken to use all it has.
+    """
+
+    margin: float
+
+    def estimate(self, usage: Sequence[UsageSnapshot]) -> Resources:
+        if not usage:
+            return Resources.EMPTY
+        peaks: dict[str, float] = {}
+        intervals: dict[str, int] = {}
+        for before, after in pairwise(usage[-SNAPSHOTS_MAX:]):
+            for container_id, cpus in cpus_between(before, after).items():
+                peaks[container_id] = max(peaks.get(container_id, 0.0), cpus)
+                intervals[container_id] = intervals.get(container_id, 0) + 1
+        slack = 0.0
+        for one in usage[-1].executors:
+            if one.is_revocable or intervals.get(one.container_id, 0) < 2:
+                continue
+            allocated = one.allocated.scalar("cpus")
+            slack += max(0.0, allocated * (1 - self.margin) - peaks[one.container_id] * 1000)
+        milli = int(slack) // STEP_MILLI * STEP_MILLI
+        return lent(Resources.scalars(cpus=f"{milli // 1000}.{milli % 1000:03d}"))
+
+
+def lent(resources: Resources) -> Resources:
+    """The same amounts, as what is lent."""
+    return Resources.of(one._replace(key=one.key._replace(revocable=True)) for one in resources)
+
+
+def refuse_lent(resources: Resources) -> str | None:
+    """Why these resources cannot be lent, or ``None``: only amounts that nobody has a claim to can be."""
+    for key, value in resources:
+        if not key.revocable:
+            return f"{key.name} is not marked as revocable"
+        if key.reservations or key.disk is not None or key.shared or key.allocation_role is not None:
+            return f"{key.name} is reserved, a disk, shared, or allocated"
+        if not isinstance(value, int):
+            return f"{key.name} is no amount"
+    return None
