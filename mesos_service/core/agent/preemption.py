@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from mesos_service.core.agent import command_executor, default_executor, executors
-from mesos_service.core.agent.state import Executor, ExecutorState, Framework, Termination
+from mesos_service.core.agent.records import Termination
+from mesos_service.core.agent.state import Executor, ExecutorState, Framework
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.messages import QosCorrections
 from mesos_service.core.oversubscription.controllers import Correction
