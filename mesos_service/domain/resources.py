@@ -11,7 +11,7 @@ stand side by side, and nothing is ever taken from a neighbour. Hence the laws t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, ItemsView, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import chain, repeat
 from typing import ClassVar, Final
@@ -246,6 +246,10 @@ class Resources:
         if not self._counted:
             return amounts
         return chain(amounts, *(repeat(item, copies) for item, copies in self._counted.items()))
+
+    def pairs(self) -> ItemsView[ResourceKey, Value] | None:
+        """Key and amount of each, without a ``Resource`` made of them; ``None`` where some are counted (X42, X45)."""
+        return None if self._counted else self._amounts.items()
 
     def spelt_as_in(self, other: Resources) -> Resources:
         """The same resources; what equals something in ``other`` without being the same, such as a volume that is

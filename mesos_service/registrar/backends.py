@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -38,6 +39,9 @@ CONNECT_SECONDS_MAX: Final = 5
 BUSY_PAUSE_SECONDS: Final = 0.01
 """Between attempts where SQLite itself does not wait."""
 
+LOG_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Of SQLite's write-ahead log, past which it is moved into the file: as much as SQLite itself lets it grow to."""
+
 IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 10
 """A writer says what it has to say at once. One that stops in the middle was frozen, and PostgreSQL then takes its
 locks away, so that the next leader need not wait for it."""
@@ -66,6 +70,14 @@ class Backend(Protocol):
 
     def insert(self, connection: Connection, table: Table, rows: Sequence[Columns]) -> None:
         """Write new rows, each with a value for every column."""
+        ...
+
+    def settle(self, connection: Connection) -> None:
+        """What may wait until everything stored was told; between transactions.
+
+        Raises:
+            RegistryFault: it could not be done now. Nothing is lost by that.
+        """
         ...
 
     def passes(self, error: DBAPIError) -> bool:
@@ -111,6 +123,8 @@ class SqliteBackend:
         connection.execute(f"PRAGMA busy_timeout = {self._milliseconds()}")
         self._use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
+        # A commit is durable in the log; moving it into the file, with what the disk takes for it, waits for settle().
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """Of two who open a new file at once SQLite refuses one, whatever its time limit, as both hold what the other
@@ -146,8 +160,20 @@ class SqliteBackend:
     def insert(self, connection: Connection, table: Table, rows: Sequence[Columns]) -> None:
         """Straight by the driver: what SQLAlchemy looks at for each row takes as long as SQLite's own work."""
         names = table.c.keys()
-        values = ", ".join(f":{name}" for name in names)
+        values = ", ".join("?" * len(names))
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values})", list(rows))
+
+    def settle(self, connection: Connection) -> None:
+        """Move a log that has grown into the file, and cut it: so its size says how much of it is new."""
+        try:
+            if Path(f"{self._path}-wal").stat().st_size < LOG_BYTES_MAX:
+                return
+            raw: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # Ours.
+            # Not by SQLAlchemy, which would begin a transaction. Somebody who reads the file is not waited for.
+            raw.execute("PRAGMA busy_timeout = 0")
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except (OSError, sqlite3.Error) as error:
+            raise RegistryFault(f"its log cannot be moved into {self._path} yet: {error}") from error
 
     def passes(self, error: DBAPIError) -> bool:
         """SQLite itself waits for a lock; nothing else passes."""
@@ -252,9 +278,12 @@ class PostgresqlBackend:
         sent = cast(bindparam("rows", type_=Text), JSON)
         new = func.json_to_recordset(sent).table_valued(*(column(one.name, one.type) for one in table.c))
         columns = select(new.render_derived(name="new", with_types=True))
-        connection.execute(
-            insert(table).from_select(table.c.keys(), columns), {"rows": msgspec.json.encode(rows).decode()}
-        )
+        names = table.c.keys()
+        named = [dict(zip(names, row, strict=True)) for row in rows]
+        connection.execute(insert(table).from_select(names, columns), {"rows": msgspec.json.encode(named).decode()})
+
+    def settle(self, connection: Connection) -> None:
+        """The server sees to that."""
 
     def passes(self, error: DBAPIError) -> bool:
         code = _code(error)

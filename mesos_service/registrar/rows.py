@@ -21,8 +21,9 @@ from mesos_service.plugins.allocator import Quota
 from mesos_service.registrar import tables
 from mesos_service.registrar.interface import RegistryFault
 from mesos_service.wire.agent_link import AgentDescription
+from mesos_service.wire.convert.agent_text import agent_description_json
 from mesos_service.wire.convert.infos import framework_from_wire, framework_to_wire
-from mesos_service.wire.convert.link import agent_description_from_wire, agent_description_to_wire
+from mesos_service.wire.convert.link import agent_description_from_wire
 from mesos_service.wire.convert.maintenance import drain_from_wire, drain_to_wire
 from mesos_service.wire.convert.policy import quota_from_wire, quota_to_wire
 from mesos_service.wire.frameworks import FrameworkInfo as WireFrameworkInfo
@@ -32,7 +33,8 @@ K = TypeVar("K", AgentId, FrameworkId, Role, RevocationId, MachineId)
 V = TypeVar("V")
 T = TypeVar("T")
 
-Columns = dict[str, object]
+Columns = tuple[object, ...]
+"""Values in the order of the table's columns."""
 Insert = Callable[[Connection, Table, Sequence[Columns]], None]
 """Writes new rows, each with a value for every column; how many go fastest is a matter of the database."""
 
@@ -53,7 +55,7 @@ class Collection(Generic[K, V]):
     entries: Callable[[Registry], Mapping[K, V]]
     touched: Callable[[Touched], Set[K]]
     write: Callable[[V], Columns]
-    """The columns beside the key."""
+    """The columns after the key."""
     read: Callable[[Row[Any]], V]  # Any: a row's columns are the table's.
     """Raises ``ValueError`` (msgspec's errors are some) when the row cannot be understood."""
 
@@ -72,7 +74,7 @@ class Change:
 
 
 def _since(value: float) -> Columns:
-    return {"since": value}
+    return (value,)
 
 
 def _read_since(row: Row[Any]) -> float:  # Any: as in Collection.
@@ -84,7 +86,7 @@ def _text(message: object) -> str:
 
 
 def _write_agent(info: AgentInfo) -> Columns:
-    return {"description": _text(agent_description_to_wire(info))}
+    return (agent_description_json(info).decode(),)
 
 
 def _read_agent(row: Row[Any]) -> AgentInfo:  # Any: as in Collection.
@@ -92,7 +94,7 @@ def _read_agent(row: Row[Any]) -> AgentInfo:  # Any: as in Collection.
 
 
 def _write_framework(framework: RegisteredFramework) -> Columns:
-    return {"generation": framework.generation, "info": _text(framework_to_wire(framework.info))}
+    return framework.generation, _text(framework_to_wire(framework.info))
 
 
 def _read_framework(row: Row[Any]) -> RegisteredFramework:  # Any: as in Collection.
@@ -101,7 +103,7 @@ def _read_framework(row: Row[Any]) -> RegisteredFramework:  # Any: as in Collect
 
 def _write_quota(quota: Quota) -> Columns:
     # The role is the row's key; in the document it only completes the form.
-    return {"config": _text(quota_to_wire(Role(""), quota))}
+    return (_text(quota_to_wire(Role(""), quota)),)
 
 
 def _read_quota(row: Row[Any]) -> Quota:  # Any: as in Collection.
@@ -110,7 +112,7 @@ def _read_quota(row: Row[Any]) -> Quota:  # Any: as in Collection.
 
 def _write_deactivation(one: Deactivation) -> Columns:
     drain = None if one.drain is None else _text(drain_to_wire(one.drain))
-    return {"since": one.since, "drain": drain, "drained": one.drained}
+    return one.since, drain, one.drained
 
 
 def _read_deactivation(row: Row[Any]) -> Deactivation:  # Any: as in Collection.
@@ -119,13 +121,7 @@ def _read_deactivation(row: Row[Any]) -> Deactivation:  # Any: as in Collection.
 
 
 def _write_revocation(one: RegisteredRevocation) -> Columns:
-    return {
-        "framework_id": one.framework_id,
-        "task_id": one.task_id,
-        "agent_id": one.agent_id,
-        "beneficiary": one.beneficiary,
-        "decided_at": one.at,
-    }
+    return one.framework_id, one.task_id, one.agent_id, one.beneficiary, one.at
 
 
 def _read_revocation(row: Row[Any]) -> RegisteredRevocation:  # Any: as in Collection.
@@ -140,12 +136,7 @@ def _read_revocation(row: Row[Any]) -> RegisteredRevocation:  # Any: as in Colle
 
 def _write_machine(one: Machine) -> Columns:
     when = one.unavailability
-    return {
-        "mode": one.mode.value,
-        "window_number": one.window,
-        "unavailable_from": when.start,
-        "unavailable_for": when.duration,
-    }
+    return one.mode.value, one.window, when.start, when.duration
 
 
 def _read_machine(row: Row[Any]) -> Machine:  # Any: as in Collection.
@@ -205,7 +196,7 @@ WEIGHTS: Final[Collection[Role, float]] = Collection(
     tables.WEIGHTS,
     lambda registry: registry.weights,
     lambda keys: keys.roles,
-    lambda weight: {"weight": weight},
+    lambda weight: (weight,),
     _read_weight,
 )
 
@@ -229,21 +220,25 @@ def changes(before: Registry, after: Registry, keys: Touched) -> tuple[Change, .
 
 def _change(collection: Collection[K, V], before: Registry, after: Registry, keys: Touched) -> Change:
     old, new = collection.entries(before), collection.entries(after)
-    key = collection.key.name
+    columns = collection.write
     gone: list[str] = []
     rows: list[Columns] = []
     # Sorted, so that one batch is one sequence of statements.
-    for name in sorted(collection.touched(keys)):
+    names: list[K] = sorted(name for name in collection.touched(keys) if name in new or name in old)
+    for name in names:
         if name not in new:
-            if name in old:
-                gone.append(name)
+            gone.append(name)
         elif name not in old:
-            rows.append({key: name, **collection.write(new[name])})
+            rows.append(_row(name, columns(new[name])))
         elif new[name] is not old[name]:
             # Identity, not equality: what an info carries beside its fields does not count in comparisons.
             gone.append(name)
-            rows.append({key: name, **collection.write(new[name])})
+            rows.append(_row(name, columns(new[name])))
     return Change(collection.table, tuple(gone), tuple(rows))
+
+
+def _row(key: object, others: Columns) -> Columns:
+    return (key, *others)
 
 
 def write(connection: Connection, found: Iterable[Change], insert: Insert) -> None:

@@ -110,7 +110,7 @@ class SqlRegistrar:
             async with asyncio.timeout(CLOSE_SECONDS_MAX):
                 await self._worker.do(self._store.close)
         except TimeoutError:
-            log.warning("Registry %s: left while a write was under way", self._store.name)
+            log.warning("Registry %s: left while its disk was at work; what was told is stored", self._store.name)
         self._worker.end()
 
     def _begin_writing(self) -> None:
@@ -129,6 +129,7 @@ class SqlRegistrar:
             for number, _ in batch:
                 if not self._ended:
                     self._persisted(number)
+            await self._within(seconds, self._store.settle)
 
     def _on_written(self, task: asyncio.Task[None]) -> None:
         self._writing = None

@@ -145,6 +145,15 @@ class SqlStore:
         self._mine = Leadership(mine.epoch, mine.election, mine.leader, mine.version + 1)
         self._registry = after
 
+    def settle(self) -> None:
+        """What may wait until those who asked for a write were told. If it cannot be done now, it is later."""
+        if self._connection is None:
+            return
+        try:
+            self._backend.settle(self._connection)
+        except RegistryFault as fault:
+            log.warning("Registry %s: %s", self.name, fault)
+
     def forget_elections(self, timeout_seconds: float) -> Leadership:
         """Let the next election take the registry, whatever its number; what was stored before."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,13 +15,20 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.attributes import Attribute
 from mesos_service.domain.frameworks import MULTI_ROLE, PARTITION_AWARE, FrameworkInfo
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, Role, TaskId
-from mesos_service.domain.resource import Reservation, Resource, ResourceKey
+from mesos_service.domain.resource import DiskInfo, Persistence, Reservation, Resource, ResourceKey, Volume
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import ContainerStatus, Source, TaskInfo, TaskState, TaskStatus
 from mesos_service.domain.values import Ranges
 from mesos_service.wire import agent_link
 from mesos_service.wire import resources as wire
-from mesos_service.wire.convert.link import downlink_from_wire, downlink_to_wire, uplink_from_wire, uplink_to_wire
+from mesos_service.wire.convert import agent_text
+from mesos_service.wire.convert.link import (
+    agent_description_to_wire,
+    downlink_from_wire,
+    downlink_to_wire,
+    uplink_from_wire,
+    uplink_to_wire,
+)
 from mesos_service.wire.convert.values import resources_from_wire, resources_to_wire
 
 names = st.sampled_from(["cpus", "mem", "disk", "bandwidth"])
@@ -206,3 +214,70 @@ def test_what_a_master_says_arrives_as_it_was_said(message: link.Downlink) -> No
     record = agent_link.encode_downlink("a", (downlink_to_wire(message),))
     read = agent_link.decode_downlink(record)
     assert bare(downlink_from_wire(read.messages[0])) == bare(message)
+
+
+kinds = st.builds(
+    AgentInfo,
+    hostname=text,
+    ip=text,
+    port=st.sampled_from([5051, 80]),
+    agent_id=st.none() | text.map(AgentId),
+    resources=bundles()
+    | st.sampled_from(
+        [
+            Resources.parse("cpus:24;mem:4096;ports:[31000-32000]"),
+            Resources.parse("cpus:8070605040302.01;mem:4096"),
+            Resources.of([Resource(ResourceKey("disk", disk=DiskInfo(persistence=Persistence("v", "p"))), 1)]),
+            Resources.of([Resource(ResourceKey("disk", disk=DiskInfo(persistence=Persistence("v", "q"))), 1)]),
+            Resources.of([Resource(ResourceKey("disk", disk=DiskInfo(volume=Volume("p"))), 1)]),
+            Resources.of([Resource(ResourceKey("disk", disk=DiskInfo(volume=Volume("q"))), 1)]),
+            Resources.of([Resource(ResourceKey("disk", shared=True), 1)] * 2),
+        ]
+    ),
+    attributes=st.lists(
+        st.builds(
+            Attribute,
+            text,
+            st.integers(-(10**9), 10**9)
+            | st.sampled_from([agent_text._NAME, agent_text._ID, agent_text._MILLI])
+            | text
+            | st.just(Ranges.of([(1, 5)])),
+        ),
+        max_size=2,
+    ).map(tuple),
+    region=st.none() | text,
+    zone=st.none() | text,
+    version=text | st.just(agent_text._ADDRESS),
+    capabilities=st.frozensets(st.sampled_from(["MULTI_ROLE", "AGENT_DRAINING"])),
+)
+
+
+@given(st.lists(st.tuples(kinds, text, bundles()), max_size=4))
+def test_the_short_way_to_an_agents_json_is_the_long_one(drawn: list[tuple[AgentInfo, str, Resources]]) -> None:
+    """Also where an agent says what stands for something else in the pattern of its kind, or others were before it."""
+    for agent, name, resources in drawn:
+        for one in (
+            agent,
+            dataclasses.replace(agent, hostname=name, agent_id=AgentId(name)),
+            dataclasses.replace(agent, hostname=agent_text._NAME, ip=agent_text._ADDRESS, resources=resources),
+        ):
+            assert agent_text.agent_description_json(one) == msgspec.json.encode(agent_description_to_wire(one))
+
+
+def test_kinds_of_agents_are_bounded_and_most_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    def counting(agent: AgentInfo) -> agent_link.AgentDescription:
+        nonlocal asked
+        asked += 1
+        return agent_description_to_wire(agent)
+
+    monkeypatch.setattr(agent_text, "agent_description_to_wire", counting)
+    for number in range(100):
+        amounts = Resources.parse(f"cpus:{number + 1};mem:{number + 7};ports:[1-9]")
+        like = AgentInfo(hostname=f"h{number}", agent_id=AgentId(f"a{number}"), resources=amounts, version="counted")
+        agent_text.agent_description_json(like)
+    assert asked == 1
+    for number in range(agent_text.KINDS_MAX + 5):
+        agent_text.agent_description_json(AgentInfo(hostname="h", agent_id=AgentId("a"), version=f"kind {number}"))
+    assert len(agent_text._kinds) <= agent_text.KINDS_MAX

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
 from mesos_service.core.registry.operations import Operation, RemoveAgent
 from mesos_service.domain.errors import ConfigurationError, InvariantBroken, MesosServiceError
 from mesos_service.domain.ids import AgentId
+from mesos_service.registrar import backends
 from mesos_service.registrar.factory import make_registrar
 from mesos_service.registrar.interface import Deposed, RegistryFault
 from mesos_service.registrar.memory import MemoryRegistrar
 from mesos_service.registrar.sql import SqlRegistrar
 from mesos_service.registrar.store import SqlStore
+from mesos_service.registrar.url import file_url, parse_url
 from tests.support.postgresql import MakePostgreSQL
 from tests.unit.registrar.test_store import admit
 
@@ -237,3 +241,59 @@ def test_the_factory_makes_what_the_flag_says(registry_url: str) -> None:
         make_registrar("mysql://u:p@h/d", print, print)
     with pytest.raises(InvariantBroken):
         make_registrar(registry_url, print, print).persist(1, admit("a"))
+
+
+def test_x16_what_is_told_does_not_wait_for_sqlites_log_to_be_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit is durable in the log. Moving that into the file comes after, and keeps nobody waiting."""
+    told_before: list[list[int]] = []
+    settle = SqlStore.settle
+
+    async def run() -> None:
+        kept = Kept(file_url(tmp_path))
+
+        def seen(store: SqlStore) -> None:
+            told_before.append(list(kept.told))
+            settle(store)
+
+        monkeypatch.setattr(SqlStore, "settle", seen)
+        await kept.registrar.take(None, "me")
+        agents = 2 * backends.LOG_BYTES_MAX // 1000
+        for number in range(agents):
+            kept.registrar.persist(number, admit(f"{number}" + "x" * 500))
+        await kept.until(lambda: len(kept.told) == agents)
+        log = tmp_path / "registry.sqlite-wal"
+        grown = log.stat().st_size
+        kept.registrar.persist(agents, admit("last"))
+        await kept.until(lambda: len(kept.told) == agents + 1)
+        assert told_before[0] == list(range(agents)), "somebody waited for it"
+        assert grown == 0 or grown > backends.LOG_BYTES_MAX, "it is moved whole or not at all"
+        assert log.stat().st_size < backends.LOG_BYTES_MAX, "it grows for ever"
+        await kept.registrar.close()
+
+    asyncio.run(run())
+
+
+def test_a_log_that_cannot_be_moved_yet_loses_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody reads the file all the while: the log stays, and goes on to be written."""
+    store, other = SqlStore(parse_url(file_url(tmp_path))), sqlite3.connect(tmp_path / "registry.sqlite")
+    store.take(None, "me", SECONDS)
+    other.execute("BEGIN")
+    assert other.execute("SELECT count(*) FROM admitted_agents").fetchall() == [(0,)]
+    names = [f"{number}" + "x" * 500 for number in range(2 * backends.LOG_BYTES_MAX // 1000)]
+    store.write([admit(name) for name in names], SECONDS)
+    log = tmp_path / "registry.sqlite-wal"
+    store.settle()
+    assert log.stat().st_size > backends.LOG_BYTES_MAX, "it was cut under a reader"
+    other.rollback()
+    store.write([admit("last")], SECONDS)
+    store.settle()
+    assert log.stat().st_size == 0
+    assert other.execute("SELECT count(*) FROM admitted_agents").fetchall() == [(len(names) + 1,)]
+    # The directory is gone: nothing can be asked about the log, and that is said.
+    log.unlink()
+    store.settle()
+    assert "its log cannot be moved" in caplog.text
+    other.close()
+    store.close()

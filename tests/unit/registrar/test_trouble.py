@@ -306,7 +306,7 @@ def test_of_two_who_open_a_new_file_at_once_none_is_turned_away(
     backend.limit(60.0)
     patient = Refusing(3)
     backend._on_connect(patient, None)  # type: ignore[arg-type] # all that is asked of it
-    assert patient.said[1:] == ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
+    assert patient.said[1:3] == ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"]
     backend.limit(0.0)
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         backend._on_connect(Refusing(1), None)  # type: ignore[arg-type] # as above
