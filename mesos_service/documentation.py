@@ -25,6 +25,7 @@ from mesos_service.master.config import MasterConfig
 from mesos_service.master.routes import explain, fragmentation, maintenance, policy, resource_calls, revocation, shadow
 from mesos_service.master.routes import legacy as master_legacy
 from mesos_service.master.routes import operator as master_operator
+from mesos_service.tracing_store.config import TracesConfig
 from mesos_service.wire import agent_operator, operator
 
 _MADE: Final = "<!-- Made by `make docs` from the code; change it there. -->\n"
@@ -36,6 +37,7 @@ def pages() -> Mapping[str, str]:
         "commands.md": commands_page(),
         "flags-agent.md": flags_page(AgentConfig),
         "flags-master.md": flags_page(MasterConfig),
+        "flags-traces.md": flags_page(TracesConfig),
         "operator_api.md": operator_page(),
         "task_states.md": task_states.to_markdown(),
     }
@@ -48,6 +50,14 @@ def flags_page(flags: type[Flags]) -> str:
         for name, field in sorted(flags.model_fields.items())
     ]
     refused = [(f"`--{name}`", advice or "Leave it out.") for name, advice in sorted(flags.absent.items())]
+    only_mesos = [
+        "## Flags that only Mesos has",
+        "",
+        "Setting one of these is refused, as it would have no effect.",
+        "",
+        *_table(("flag", "instead"), refused),
+        "",
+    ]
     return "\n".join(
         [
             f"# Flags of the {flags.service}",
@@ -60,12 +70,7 @@ def flags_page(flags: type[Flags]) -> str:
             "",
             *_table(("flag", "default", "meaning"), rows),
             "",
-            "## Flags that only Mesos has",
-            "",
-            "Setting one of these is refused, as it would have no effect.",
-            "",
-            *_table(("flag", "instead"), refused),
-            "",
+            *(only_mesos if refused else ()),
         ]
     )
 
@@ -113,7 +118,7 @@ def commands_page() -> str:
     for name, command in _commands(_application()):
         lines += ["", f"## mesos-service {name}", "", (command.help or "").strip()]
         if name in FLAG_COMMANDS:
-            service = "agent" if name == "agent" else "master"
+            service = {"agent": "agent", "traces serve": "traces"}.get(name, "master")
             lines += ["", f"Takes the [flags of the {service}](flags-{service}.md)."]
         rows = [
             (_spelling(parameter), _preset(parameter), _variable(parameter), _meaning(parameter))

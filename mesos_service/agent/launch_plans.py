@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
+from urllib.parse import quote
 
 from mesos_service.agent.log_rotation import rotation_for
 from mesos_service.agent.terminals import Size
@@ -54,6 +55,9 @@ class LaunchSettings:
     serves_tls: bool = False
     ca_file: Path | None = None
     """Whom executors are to believe when this agent ``serves_tls``; those of the system where it is not said."""
+
+    hostname: str | None = None
+    """What the agent's own spans call this machine, so that those of tasks call it the same."""
 
     @property
     def endpoint(self) -> str:
@@ -190,6 +194,8 @@ def environment(
             found["MESOS_SSL_CA_FILE"] = str(settings.ca_file.absolute())
     if effect.trace is not None:
         found["TRACEPARENT"] = effect.trace
+        if settings.hostname is not None:
+            found.setdefault("OTEL_RESOURCE_ATTRIBUTES", f"host.name={quote(settings.hostname)}")
     executor_command = command_of(executor.command)
     if executor_command is not None:
         found |= _variables(executor_command.environment)

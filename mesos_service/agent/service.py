@@ -114,7 +114,7 @@ class AgentService:
         policy = None if config.recover == "cleanup" else config.reconfiguration_policy
         self._kept = open_kept(self.work_dir, info, config.strict, policy)
         replay(self.state, self._kept.records)
-        self._spans = open_exporter("mesos-agent")
+        self._spans = open_exporter("mesos-agent", config.shown_hostname(), self.port)
         self.metrics = AgentMetrics([self._stream_overruns, *([] if self._spans is None else [self._spans.counts])])
         attached = Files()
         self.files = SandboxFiles(attached)
@@ -200,6 +200,7 @@ class AgentService:
                 executor_reregistration_timeout_seconds=config.executor_reregistration_timeout.seconds,
                 serves_tls=config.ssl_cert_file is not None,
                 ca_file=config.ssl_ca_file,
+                hostname=config.shown_hostname(),
             ),
             self._background,
             submit,

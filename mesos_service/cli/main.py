@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from mesos_service import __version__
-from mesos_service.cli import agent_commands, maintenance_commands, policy_commands, resource_commands
+from mesos_service.cli import agent_commands, maintenance_commands, policy_commands, resource_commands, trace_commands
 from mesos_service.cli.options import DEFAULT_MASTER, MasterOption, OutputOption, show
 from mesos_service.cli.output import EXIT_FAULT, EXIT_USAGE, OutputFormat, complain, print_json, print_table
 from mesos_service.domain.errors import ConfigurationError, MesosServiceError
@@ -30,6 +30,7 @@ FLAG_COMMANDS: Final = {
     "master": ("mesos_service.master.config", "MasterConfig", "mesos_service.master.main"),
     "agent": ("mesos_service.agent.config", "AgentConfig", "mesos_service.agent.main"),
     "local": ("mesos_service.master.config", "MasterConfig", "mesos_service.local.main"),
+    "traces serve": ("mesos_service.tracing_store.config", "TracesConfig", "mesos_service.tracing_store.main"),
 }
 """Commands that take a service's flags: where the flags are, and whose ``run`` is called with them."""
 
@@ -63,6 +64,7 @@ _HELP: Final = {
     "master": "Run a master.",
     "agent": "Run an agent.",
     "local": "Run a master and agents on this machine, for as long as you like. Takes the master's flags.",
+    "traces serve": "Run a trace store: takes spans over OTLP/HTTP, and keeps them in a file.",
 }
 
 
@@ -89,8 +91,13 @@ def build(wanted: str | None = None) -> typer.Typer:
             print(f"allocator kernel: {kernel.name()}")
             raise typer.Exit
 
+    traces = typer.Typer(no_args_is_help=True)
+    # Without a callback, typer would make the only command that of the group.
+    traces.callback()(lambda: None)
     for name in FLAG_COMMANDS:
-        _add_flag_command(app, name, with_options=wanted in (name, "*"))
+        group, _, own = name.rpartition(" ")
+        _add_flag_command(traces if group else app, own, name, with_options=wanted in (name, "*"))
+    app.add_typer(traces, name="traces", help="The trace store; 'trace' shows what is in it.")
     _add_user_commands(app)
     _add_reads(app)
     _add_developer_commands(app)
@@ -102,6 +109,7 @@ def build(wanted: str | None = None) -> typer.Typer:
     agent_commands.add_to(app)
     resource_commands.add_to(app)
     maintenance_commands.add_to(app)
+    trace_commands.add_to(app)
     registry = typer.Typer(no_args_is_help=True)
     # Without a callback, typer would make the only command that of the group.
     registry.callback()(lambda: None)
@@ -110,14 +118,14 @@ def build(wanted: str | None = None) -> typer.Typer:
     return app
 
 
-def _add_flag_command(app: typer.Typer, name: str, *, with_options: bool) -> None:
+def _add_flag_command(app: typer.Typer, own: str, name: str, *, with_options: bool) -> None:
     config_module, config_name, main_module = FLAG_COMMANDS[name]
     if not with_options:
 
         def placeholder() -> None:
             raise AssertionError(f"{name} was called without its options")
 
-        app.command(name, help=_HELP[name])(placeholder)
+        app.command(own, help=_HELP[name])(placeholder)
         return
     from mesos_service.cli.flag_options import with_flags
 
@@ -131,7 +139,7 @@ def _add_flag_command(app: typer.Typer, name: str, *, with_options: bool) -> Non
         return status
 
     extra = [_AGENTS, _PROCESSES] if name == "local" else []
-    app.command(name, help=_HELP[name])(with_flags(flags, run, *extra))
+    app.command(own, help=_HELP[name])(with_flags(flags, run, *extra))
 
 
 _AGENTS: Final = inspect.Parameter(
@@ -319,7 +327,9 @@ def _forget_elections(
 
 
 def _wanted(arguments: Sequence[str]) -> str | None:
-    return next((argument for argument in arguments if not argument.startswith("-")), None)
+    """The command that is meant: its first word, or two where those name a service."""
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    return " ".join(words[:2]) if " ".join(words[:2]) in FLAG_COMMANDS else next(iter(words), None)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -22,8 +22,8 @@ from mesos_service.configuration.units import Duration, Size
 from mesos_service.domain.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX: Final = "MESOS_"
-SECTIONS: Final = frozenset({"master", "agent"})
-"""Tables a TOML file may have, so that one file can serve both services."""
+SECTIONS: Final = frozenset({"master", "agent", "traces"})
+"""Tables a TOML file may have, so that one file can serve all services."""
 
 
 def _to_duration(value: object) -> object:
@@ -46,7 +46,7 @@ _file_values: ContextVar[Mapping[str, object]] = ContextVar("file_values")
 
 
 class Flags(BaseSettings):
-    """Base of both services' flags: one field per flag, with its description. Read by :meth:`load`."""
+    """Base of all services' flags: one field per flag, with its description. Read by :meth:`load`."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENVIRONMENT_PREFIX,
@@ -58,7 +58,7 @@ class Flags(BaseSettings):
     )
 
     service: ClassVar[str]
-    """``master`` or ``agent``: the name of its table in a TOML file."""
+    """``master``, ``agent`` or ``traces``: the name of its table in a TOML file."""
     absent: ClassVar[Mapping[str, str]]
     """Flags that Mesos has and we do not, each with what to do instead (or an empty text)."""
 

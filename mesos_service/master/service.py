@@ -101,7 +101,7 @@ class MasterService:
         self._listener = bind(config.ip, config.port)
         self.port: int = self._listener.getsockname()[1]
         self.hostname = config.shown_hostname()
-        self._spans = open_exporter("mesos-master")
+        self._spans = open_exporter("mesos-master", self.hostname, self.port)
         spans = [] if self._spans is None else [self._spans.counts]
         self.metrics = MasterMetrics([self._stream_overruns, self._registrar_timings, self._shadow_counts, *spans])
         self.state = MasterState(

@@ -28,6 +28,7 @@ _COUNTED: Final = re.compile(
         | tasks?_(dropped|error|failed|finished|gone|gone_by_operator|killed|lost)(/|$)
         | executors_terminated | container_launch_errors
     )
+    | traces/(spans_(forgotten|received|rejected|repeated)|requests_)
     | master/frameworks/[^/]*/[^/]+/(calls|events|offers|tasks/terminal)(/|$)
     """,
     re.VERBOSE,

@@ -71,9 +71,9 @@ class SpanExporter:
         attributes: Mapping[str, str] | None = None,
         exporters: Sequence[sdk.SpanExporter] | None = None,
     ) -> None:
-        own: dict[str, str] = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": service}
+        own = {"service.name": service, **(attributes or {})}
         # The provider is never asked for a tracer: it is the SDK's public way to read its own environment variables.
-        provider = TracerProvider(resource=Resource.create({**(attributes or {}), **own}), shutdown_on_exit=False)
+        provider = TracerProvider(resource=Resource.create(_unsaid(own)), shutdown_on_exit=False)
         self._resource = provider.resource
         self._sampler: Sampler | None = None if provider.sampler is ALWAYS_ON else provider.sampler
         self._scope = InstrumentationScope("mesos_service")
@@ -159,6 +159,14 @@ def _context(trace: TraceParent | None) -> SpanContext | None:
         return None
     trace_id, span_id, flags = _parts(trace)
     return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+
+
+def _unsaid(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Those that the environment says nothing of: what it says wins."""
+    said = {pair.partition("=")[0].strip() for pair in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",")}
+    if os.environ.get("OTEL_SERVICE_NAME"):
+        said.add("service.name")
+    return {name: value for name, value in attributes.items() if name not in said}
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -49,10 +49,11 @@ def tracing_enabled(environment: Mapping[str, str] | None = None) -> bool:
     return bool(env.get("OTEL_EXPORTER_OTLP_ENDPOINT") or env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
 
 
-def open_exporter(service: str, attributes: Mapping[str, str] | None = None) -> SpanSink | None:
+def open_exporter(service: str, host: str, port: int) -> SpanSink | None:
     """An exporter for one service's spans as the environment asks for it, or ``None`` while tracing is off.
 
-    ``service`` becomes ``service.name`` unless ``OTEL_SERVICE_NAME`` says otherwise.
+    ``service`` becomes ``service.name`` unless ``OTEL_SERVICE_NAME`` says otherwise, ``host`` becomes ``host.name`` and
+    with ``port`` ``service.instance.id``, unless ``OTEL_RESOURCE_ATTRIBUTES`` does.
 
     Raises:
         ConfigurationError: the environment names an exporter that there is not.
@@ -62,7 +63,7 @@ def open_exporter(service: str, attributes: Mapping[str, str] | None = None) -> 
     # Imported here so that a service without tracing never loads the SDK (some 60 modules).
     from mesos_service.telemetry.span_exporter import SpanExporter
 
-    return SpanExporter(service, attributes)
+    return SpanExporter(service, {"host.name": host, "service.instance.id": f"{host}:{port}"})
 
 
 def parse_traceparent(header: str | None) -> TraceParent | None:

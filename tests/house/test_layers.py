@@ -57,14 +57,18 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "wire": INNER,
     # A client of the wire, for frameworks.
     "sdk": INNER | {"configuration", "election", "http", "version", "wire"},
+    # Takes what telemetry sends; a service of its own.
+    "tracing_store": SERVICE_PARTS,
     # The services, and what runs them.
     "master": SERVICE_PARTS,
     "agent": SERVICE_PARTS | {"checkpoints"},
     "local": SERVICE_PARTS | {"master", "agent"},
     "demo": SERVICE_PARTS | {"local", "sdk"},
     "bench": SERVICE_PARTS | {"cgroups", "local", "sdk", "master", "agent"},
-    "cli": SERVICE_PARTS | {"conformance", "local", "sdk", "demo", "bench", "master", "agent", "simulator"},
-    "documentation": SERVICE_PARTS | {"cli", "master", "agent"},
+    "cli": SERVICE_PARTS
+    | {"conformance", "local", "sdk", "demo", "bench", "master", "agent", "simulator"}
+    | {"tracing_store"},
+    "documentation": SERVICE_PARTS | {"cli", "master", "agent", "tracing_store"},
 }
 """By room, the rooms it may import; anything may import the package itself (its version)."""
 

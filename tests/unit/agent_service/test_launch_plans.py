@@ -148,6 +148,17 @@ def test_m_ex_03_the_executors_own_grace_and_the_agents_flags() -> None:
     assert environment["MESOS_AGENT_ENDPOINT"] == "[::1]:7000"
 
 
+def test_n03_spans_of_a_task_call_its_machine_as_the_agents_own_do() -> None:
+    def told(effect: LaunchContainer, environment: dict[str, str]) -> str | None:
+        settings = replace(SETTINGS, hostname="node 2", executor_environment=environment)
+        return plan_launch(effect, AGENT, settings, SANDBOX, SANDBOX).environment.get("OTEL_RESOURCE_ATTRIBUTES")
+
+    traced = command_task(command())
+    assert told(traced, {}) == "host.name=node%202"
+    assert told(traced, {"OTEL_RESOURCE_ATTRIBUTES": "host.name=mine"}) == "host.name=mine"
+    assert told(replace(traced, trace=None), {}) is None
+
+
 def test_a_nested_container_knows_its_own_sandbox_and_its_executors() -> None:
     nested = SANDBOX / "containers" / "c2"
     environment = plan_launch(command_task(command()), AGENT, SETTINGS, nested, SANDBOX).environment

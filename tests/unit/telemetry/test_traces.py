@@ -109,7 +109,7 @@ def test_the_environment_says_whether_spans_are_wanted(environment: dict[str, st
 
 def test_n03_nothing_of_opentelemetry_is_imported_while_off() -> None:
     program = (
-        "import sys; from mesos_service.telemetry import traces; assert traces.open_exporter('x') is None; "
+        "import sys; from mesos_service.telemetry import traces; assert traces.open_exporter('x', 'h', 1) is None; "
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env={})
@@ -128,7 +128,7 @@ def test_a_wish_that_cannot_be_met_is_refused(monkeypatch: pytest.MonkeyPatch, v
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError, match=value):
-        open_exporter("mesos-master")
+        open_exporter("mesos-master", "host1", 5050)
 
 
 # -- exporting -----------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_n03_spans_reach_a_collector_with_the_ids_the_core_drew(monkeypatch: pyt
     caller = TraceParent(f"00-{TRACE}-{PARENT}-01")
     with OtlpReceiver() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
-        exporter = open_exporter("mesos-master", {"service.instance.id": "m-1"})
+        exporter = open_exporter("mesos-master", "host1", 5050)
         assert exporter is not None
         exporter.emit(a_span(root, link=caller, attributes={"offer": "O1", "agents": 3, "share": 0.5, "ok": True}))
         exporter.emit(a_span(child, name="master.accept", parent=root, error="Offer O1 is no longer valid"))
@@ -239,11 +239,29 @@ def test_a_full_queue_drops_and_counts_and_never_waits(monkeypatch: pytest.Monke
     assert exporter.counts()["telemetry/spans_dropped"] == 16
 
 
+def test_n03_spans_say_of_which_host_they_are_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resource() -> dict[str, object]:
+        memory = InMemorySpanExporter()
+        exporter = SpanExporter("mesos-agent", {"host.name": "node1", "service.instance.id": "node1:5051"}, [memory])
+        exporter.emit(a_span())
+        exporter.shutdown()
+        return dict(memory.get_finished_spans()[0].resource.attributes)
+
+    own = resource()
+    assert (own["service.name"], own["host.name"]) == ("mesos-agent", "node1")
+    assert own["service.instance.id"] == "node1:5051"
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "host.name=rack7, deployment.environment.name=test")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "mine")
+    said = resource()
+    assert (said["service.name"], said["host.name"]) == ("mine", "rack7")
+    assert said["service.instance.id"] == "node1:5051"
+
+
 def test_a_collector_that_is_away_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{unused.getsockname()[1]}")
-        exporter = open_exporter("mesos-agent")
+        exporter = open_exporter("mesos-agent", "host1", 5051)
         assert exporter is not None
         exporter.emit(a_span())
         started = time.monotonic()
