@@ -101,6 +101,7 @@ def build(wanted: str | None = None) -> typer.Typer:
     _add_user_commands(app)
     _add_reads(app)
     _add_developer_commands(app)
+    app.command("certify")(_certify)
     modules = typer.Typer(no_args_is_help=True)
     modules.command("list")(_module_list)
     modules.command("check")(_module_check)
@@ -231,13 +232,13 @@ def _environment(pairs: Sequence[str]) -> dict[str, str]:
     return environment
 
 
-def _seconds(duration: str | None) -> float | None:
+def _seconds(duration: str | None, option: str = "--timeout") -> float | None:
     from mesos_service.configuration.units import Duration
 
     try:
         return None if duration is None else Duration.parse(duration).seconds
     except ValueError as error:
-        raise ConfigurationError(f"--timeout: {error}") from error
+        raise ConfigurationError(f"{option}: {error}") from error
 
 
 def _add_reads(app: typer.Typer) -> None:
@@ -280,6 +281,39 @@ def _add_reads(app: typer.Typer) -> None:
         from mesos_service.cli.explain import explain as run_explain
 
         run_explain(framework, master, output)
+
+    @app.command()
+    def fragmentation(
+        task: Annotated[str, typer.Argument(help="What one task needs, such as 'cpus:8;mem:16384'.")],
+        master: MasterOption = DEFAULT_MASTER,
+        output: OutputOption = OutputFormat.TABLE,
+    ) -> None:
+        """Say how many tasks of a shape fit, how many would if all were free in one place, and what is stranded."""
+        from mesos_service.cli.fragmentation import show_fragmentation
+
+        show_fragmentation(task, master, output)
+
+
+def _certify(
+    file: Annotated[Path, typer.Argument(help="What --allocation_journal of a master has written.")],
+    patience: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long a role may be below its part before that is told.")
+    ] = "10mins",
+    modules_dir: Annotated[str, typer.Option("--modules_dir", help="Folders of your own offer filters.")] = "",
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Prove from the journal of a master's allocations that they were fair, or say which was not (1)."""
+    from mesos_service.cli.certify import as_json, certify_file, lines
+
+    seconds = _seconds(patience, "--patience")
+    assert seconds is not None, "it has a default"
+    found = certify_file(file, seconds, modules_dir)
+    if output is OutputFormat.JSON:
+        print_json(as_json(found))
+    else:
+        print("\n".join(lines(found)))
+    if not found.is_fair:
+        raise typer.Exit(EXIT_FAULT)
 
 
 def _module_list(

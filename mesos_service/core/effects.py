@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from mesos_service.core.agent.records import Record
 from mesos_service.core.allocation.explanation import Explanation
@@ -106,7 +107,23 @@ class Persist:
     operation: Operation
 
 
-MasterEffect = Reply | OpenStream | SendScheduler | CloseStream | SendAgent | Persist | Exit | Note | Span
+class Told(NamedTuple):
+    """One call to the allocator; the arguments are those of the method, in order (``core.master.journal``)."""
+
+    method: str
+    arguments: tuple[Any, ...]  # Any: as each method has them
+
+
+@dataclass(frozen=True, slots=True)
+class JournalAllocations:
+    """Append to the journal of allocations; nothing waits for it, and none of it may be left out."""
+
+    told: tuple[Told, ...]
+
+
+MasterEffect = (
+    Reply | OpenStream | SendScheduler | CloseStream | SendAgent | Persist | JournalAllocations | Exit | Note | Span
+)
 
 # -- the agent's ---------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mesos_service.configuration import absent
 from mesos_service.configuration.credentials import CredentialsFlag
-from mesos_service.configuration.flags import DurationFlag
+from mesos_service.configuration.flags import DurationFlag, SizeFlag
 from mesos_service.configuration.forms import (
     CountFlag,
     FileTextFlag,
@@ -27,7 +27,7 @@ from mesos_service.configuration.forms import (
     split_list,
 )
 from mesos_service.configuration.security import SecurityFlags
-from mesos_service.configuration.units import Duration
+from mesos_service.configuration.units import Duration, Size
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import Quantities
@@ -211,6 +211,14 @@ class MasterConfig(SecurityFlags):
         None,
         description="Allocator module that runs beside the deciding one on the same inputs, and never acts; where it"
         " would have decided differently shows at /api/v1/shadow.",
+    )
+    allocation_journal: Path | None = Field(
+        None,
+        description="File to which all that the allocator is told and decides is appended, for 'mesos-service certify';"
+        " nothing is written by default.",
+    )
+    allocation_journal_max_size: SizeFlag = Field(
+        Size.parse("256MB"), description="How large that file may become; then nothing more is written."
     )
     allocator_timeout: Annotated[
         DurationFlag | None, AfterValidator(check_positive), BeforeValidator(_none_is_no_timeout)
@@ -422,6 +430,11 @@ class MasterConfig(SecurityFlags):
         """See that what the flags name is there and can be used; raises ``ConfigurationError``."""
         if self.work_dir is not None:
             check_directory(self.work_dir)
+        journal = self.allocation_journal
+        if journal is not None and (
+            (journal.exists() and not journal.is_file()) or not journal.absolute().parent.is_dir()
+        ):
+            raise ConfigurationError(f"--allocation_journal: {journal} is no file that could be written.")
         server_context(TlsFiles.of(self))
         load(ALLOCATORS, self.allocator, self.modules_dirs())
         self.shadow_kind()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from mesos_service.core.effects import (
     CloseStream,
     Exit,
+    JournalAllocations,
     MasterEffect,
     Note,
     OpenStream,
@@ -16,6 +17,7 @@ from mesos_service.core.effects import (
     SendAgent,
     SendScheduler,
     Span,
+    Told,
 )
 from mesos_service.core.events import SchedulerEvent
 from mesos_service.core.link import Downlink
@@ -49,6 +51,12 @@ class Registrar(Protocol):
     def persist(self, number: int, operation: Operation) -> None: ...
 
 
+class AllocationJournal(Protocol):
+    """Where :class:`JournalAllocations` goes."""
+
+    def write(self, told: Iterable[Told]) -> None: ...
+
+
 class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
     """One master's loop side, held until the master leads; ``gave_up`` is told when the core wants to end, ``failed``
     of a defect that it cannot go on with."""
@@ -62,6 +70,7 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
         gave_up: Callable[[Exit], object],
         failed: Callable[[BaseException], object],
         clock: Callable[[], float] | None = None,
+        journal: AllocationJournal | None = None,
     ) -> None:
         super().__init__(Tick(), failed, clock, held=True)
         self.state = state
@@ -69,6 +78,7 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
         self._observers = observers
         self._registrar = make_registrar(self.persisted)
         self._gave_up = gave_up
+        self._allocation_journal = journal
 
     def lead(self, permits: Callable[[], bool]) -> None:
         """Decide from now on, for as long as ``permits`` says so."""
@@ -104,5 +114,8 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
                 self._outlets.close_stream(stream_id)
             case Persist(number, operation):
                 self._registrar.persist(number, operation)
+            case JournalAllocations(told):
+                if self._allocation_journal is not None:
+                    self._allocation_journal.write(told)
             case Exit():
                 self._gave_up(effect)

@@ -12,6 +12,7 @@ from typing import Final
 
 from mesos_service.core.effects import Exit
 from mesos_service.core.master.guard import Guard
+from mesos_service.core.master.journal import Journaled, JournaledFollowed
 from mesos_service.core.master.shadow import Followed, Shadow, shadow_of
 from mesos_service.core.master.state import MasterState
 from mesos_service.core.watch import Watch
@@ -21,6 +22,7 @@ from mesos_service.driver import Clock
 from mesos_service.election.contender import ZooKeeperContender
 from mesos_service.election.interface import Contender
 from mesos_service.election.standalone import StandaloneContender
+from mesos_service.fairness.writer import JournalWriter
 from mesos_service.http.server import HttpServer, bind
 from mesos_service.http.tls import TlsFiles, server_context
 from mesos_service.master.agent_api import AgentApi
@@ -74,9 +76,11 @@ def make_allocator(config: MasterConfig, watch: Watch | None = None) -> Guard:
 
     module = make(load(ALLOCATORS, config.allocator, config.modules_dirs()), config.allocator)
     shadow = config.shadow_kind()
+    journaled = config.allocation_journal is not None
     if shadow is None:
-        return Guard(module, watch)
-    return Followed(module, Shadow(Guard(make(shadow, config.shadow_allocator or ""), watch)), watch)
+        return (Journaled if journaled else Guard)(module, watch)
+    follower = Shadow(Guard(make(shadow, config.shadow_allocator or ""), watch))
+    return (JournaledFollowed if journaled else Followed)(module, follower, watch)
 
 
 def make_contender(config: MasterConfig, description: MasterInfo) -> Contender:
@@ -98,6 +102,11 @@ class MasterService:
         self._time_limit = None if limit is None else TimeLimit(limit.seconds)
         # Before anything is opened: what is wrong with a module is said without leaving something behind.
         allocator = make_allocator(config, self._time_limit)
+        self._journal = (
+            None
+            if config.allocation_journal is None
+            else JournalWriter(config.allocation_journal, config.allocation_journal_max_size.octets)
+        )
         self._listener = bind(config.ip, config.port)
         self.port: int = self._listener.getsockname()[1]
         self.hostname = config.shown_hostname()
@@ -128,6 +137,7 @@ class MasterService:
             self._on_exit,
             self._on_defect,
             self.clock,
+            self._journal,
         )
         self.leadership = Leadership(
             self.driver,
@@ -242,6 +252,8 @@ class MasterService:
     async def close(self) -> None:
         """Give back what a master holds from its making on, whether or not it was started."""
         self.driver.stop()
+        if self._journal is not None:
+            self._journal.close()
         if self._time_limit is not None:
             self._time_limit.close()
         self._listener.close()

@@ -12,6 +12,7 @@ from functools import partial
 
 from mesos_service.core.agent import invariants as agent_invariants
 from mesos_service.core.agent.state import AgentOptions
+from mesos_service.core.effects import Told
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.oversubscription.estimators import lent
 from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, AgentInfo, Drain
@@ -92,7 +93,14 @@ class HistoryFailed(InvariantBroken):
 class Cluster:
     """Builds everything from ``seed`` and runs it."""
 
-    def __init__(self, seed: int, make_allocator: Callable[[AllocatorOptions], Allocator], plan: Plan | None = None):
+    def __init__(
+        self,
+        seed: int,
+        make_allocator: Callable[[AllocatorOptions], Allocator],
+        plan: Plan | None = None,
+        told: dict[str, list[Told]] | None = None,
+    ):
+        """``told`` are the journals of allocations by master, where somebody wants them (N23)."""
         self.plan = plan or Plan()
         self.seed = seed
         self.clock = VirtualClock()
@@ -111,6 +119,7 @@ class Cluster:
             seed,
             self._journal,
             self.promises,
+            told,
         )
         self.agents = [
             AgentNode(

@@ -17,6 +17,7 @@ from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.master import startup
 from mesos_service.core.master import step as master_core
 from mesos_service.core.master.guard import Guard
+from mesos_service.core.master.journal import Journaled
 from mesos_service.core.master.state import MasterOptions, MasterState
 from mesos_service.core.registry.operations import Operation, apply
 from mesos_service.core.registry.registry import Registry
@@ -123,6 +124,7 @@ class MasterNode:
         watcher: Watcher,
         notes: dict[str, int],
         on_end: Callable[[MasterNode], None],
+        told: list[effects.Told] | None,
     ) -> None:
         self.clock: VirtualClock = network.clock
         self.name = name
@@ -131,7 +133,7 @@ class MasterNode:
         self.state = MasterState(
             master_id=MasterId(name),
             options=options,
-            allocator=Guard(allocator),
+            allocator=Guard(allocator) if told is None else Journaled(allocator),
             random=source,
             started_at=self.clock.now,
             elected_at=self.clock.now,
@@ -140,6 +142,7 @@ class MasterNode:
         self._journal = journal
         self._watcher = watcher
         self._notes = notes
+        self._told = told
         self._on_end = on_end
         self._requests: dict[int, tuple[Ear, Connection]] = {}
         self._streams: dict[StreamId, tuple[Ear, Connection]] = {}
@@ -251,6 +254,9 @@ class MasterNode:
                     self.end(text)
                 case effects.Note(fact):
                     self._notes[fact] = self._notes.get(fact, 0) + 1
+                case effects.JournalAllocations(told):
+                    if self._told is not None:
+                        self._told += told
                 case effects.Span():
                     pass
                 case _:
@@ -268,7 +274,9 @@ class Masters:
         seed: int,
         journal: Journal,
         watcher: Watcher,
+        told: dict[str, list[effects.Told]] | None = None,
     ) -> None:
+        """``told``: what allocators are told and decide goes in here, by the name of the master."""
         self.clock = network.clock
         self.leader: MasterNode | None = None
         """``None`` while nobody leads."""
@@ -281,6 +289,7 @@ class Masters:
         self._seed = seed
         self._journal = journal
         self._watcher = watcher
+        self._told = told
         self._source = random.Random(seed + 2)
         self.elect()
 
@@ -298,7 +307,11 @@ class Masters:
             self._watcher,
             self.notes,
             self._on_end,
+            self._journal_of(f"master-{self._seed}-{self.elections}"),
         )
+
+    def _journal_of(self, name: str) -> list[effects.Told] | None:
+        return None if self._told is None else self._told.setdefault(name, [])
 
     def crash(self) -> None:
         """The leader dies; a while later another is elected."""

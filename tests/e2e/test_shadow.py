@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 import uvloop
 
+from mesos_service.cli.main import run
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.e2e.conftest import SCENARIO_SECONDS_MAX
@@ -68,7 +70,7 @@ def test_one_that_cannot_be_told_of_offers_is_refused_at_the_start(tmp_path: Pat
         uvloop.run(asyncio.wait_for(scenario(), SCENARIO_SECONDS_MAX))
 
 
-def test_n16_the_lens_answers_for_a_shape_and_refuses_what_is_none() -> None:
+def test_n16_the_lens_answers_for_a_shape_and_refuses_what_is_none(capfd: pytest.CaptureFixture[str]) -> None:
     async def scenario() -> None:
         async with LocalCluster([AgentSpec(resources="cpus:4;mem:1024;disk:64;ports:[31000-31009]")]) as cluster:
             answer = await get(cluster.master, "/api/v1/fragmentation?task=cpus:1;mem:512")
@@ -76,5 +78,18 @@ def test_n16_the_lens_answers_for_a_shape_and_refuses_what_is_none() -> None:
             for shape, said in (("nonsense", "'task'"), ("ports:[1-2]", "names no amount"), ("cpus:-1", "'task'")):
                 with pytest.raises(AssertionError, match=said):
                     await get(cluster.master, f"/api/v1/fragmentation?task={shape}")
+
+            def command(*arguments: str) -> tuple[int, str]:
+                status = run(["fragmentation", *arguments, "--master", cluster.master])
+                said = capfd.readouterr()
+                return status, said.out + said.err
+
+            status, said = await asyncio.to_thread(command, "cpus:1;mem:512")
+            assert status == 0
+            assert "2 tasks of cpus:1; mem:512 fit now" in said and "Stranded: cpus:2 of" in said
+            status, said = await asyncio.to_thread(command, "cpus:1;mem:512", "-o", "json")
+            assert (status, json.loads(said)["fits"]) == (0, 2)
+            status, said = await asyncio.to_thread(command, "nonsense")
+            assert status == 2 and "'task'" in said
 
     uvloop.run(asyncio.wait_for(scenario(), SCENARIO_SECONDS_MAX))

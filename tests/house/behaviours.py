@@ -204,6 +204,7 @@ BEHAVIOURS: Final = {
     "N17": "A slow reader costs bounded memory and disturbs nobody.",
     "N19": "Resource arithmetic is exact.",
     "N21": "A cluster is made of bare hosts by one command, and a second run changes nothing.",
+    "N23": "The journal of a run proves that its allocations were fair, or names the first that was not.",
     "N22": "An upgrade goes through the cluster host after host, and loses no task.",
     "N24": "REQUEST says what a framework could use, and an allocator may go by it.",
     "N27": "An agent says what its isolators would do for a task, before they do it.",

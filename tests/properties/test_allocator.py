@@ -12,9 +12,9 @@ from mesos_service.core.allocation.audit import contradictions
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
+from mesos_service.fairness.definition import Naive, NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota, text_of
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
-from tests.properties.naive_drf import Naive, NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota, text_of
 
 ROLES = ("a", "b", "a/x", "a/y", "b/z/t", "*")
 TOTALS = (
@@ -40,7 +40,7 @@ class AllocatorAgainstOracle(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.real = load(ALLOCATORS, "hierarchical")(AllocatorOptions(min_allocatable=(MINIMUM,)))
-        self.naive = Naive(MINIMUM)
+        self.naive = Naive((MINIMUM,))
         self.random = Random(1)
         self.now = 0.0
         self.added = 0

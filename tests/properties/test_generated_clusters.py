@@ -18,9 +18,9 @@ from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.shapes import countable
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
+from mesos_service.fairness.definition import Naive, NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota, Said, text_of
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
-from tests.properties.naive_drf import Naive, NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota, Said, text_of
 
 MINIMUM = {"cpus": 10}
 ROLES = ("a", "b", "c", "a/x", "a/y", "a/x/p", "b/z", "q")
@@ -44,7 +44,7 @@ class Made:
         draw = self.random
         self.options = AllocatorOptions(min_allocatable=(MINIMUM,))
         self.real = load(ALLOCATORS, "hierarchical")(self.options)
-        self.naive = Naive(MINIMUM)
+        self.naive = Naive((MINIMUM,))
         self.now = 0.0
         self.seen = Counter[str]()
         for role in draw.sample(ROLES, draw.randrange(4)):

@@ -49,7 +49,7 @@ def build(info: FrameworkInfo, options: MasterOptions) -> Built:
     for role, listed in specs.items():
         if len(listed) > FILTERS_MAX:
             raise ConfigurationError(f"Role '{role}' has {len(listed)} filters; at most {FILTERS_MAX} may stand.")
-        built[role] = tuple(_make(spec, options) for spec in listed)
+        built[role] = tuple(make(spec, options.offer_filters) for spec in listed)
     return built
 
 
@@ -66,14 +66,15 @@ def of(framework: Framework, options: MasterOptions) -> Built:
     return framework.filters
 
 
-def _make(spec: FilterSpec, options: MasterOptions) -> OfferFilter:
-    kind = options.offer_filters.get(spec.name)
+def make(spec: FilterSpec, kinds: Mapping[str, type[OfferFilter]]) -> OfferFilter:
+    """The filter that ``spec`` asks for, of the modules there are; raises :class:`ConfigurationError`."""
+    kind = kinds.get(spec.name)
     if kind is None:
-        names = ", ".join(sorted(options.offer_filters)) or "none"
+        names = ", ".join(sorted(kinds)) or "none"
         raise ConfigurationError(f"There is no offer filter '{spec.name}' (--offer_filters); available are: {names}.")
     config = read_config(kind, spec.parameters)
     try:
-        return Guarded(spec.name, kind(config))
+        return Guarded(spec.name, kind(config), spec.parameters)
     except Exception as failure:
         # A module's own code may raise anything; whatever it is, the framework is refused with it.
         said = f"{type(failure).__name__}: {failure}"
@@ -85,9 +86,11 @@ class Guarded(OfferFilter):
 
     name = "guarded"
 
-    def __init__(self, module: str, filter_: OfferFilter) -> None:
+    def __init__(self, module: str, filter_: OfferFilter, parameters: Mapping[str, object] | None = None) -> None:
         super().__init__(None)
         self.module = module
+        self.parameters: Mapping[str, object] = parameters or {}
+        """As the framework sent them."""
         self._filter = filter_
         self._hung = ""
         """The method that did not come back."""

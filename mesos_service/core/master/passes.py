@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.events import Offers
-from mesos_service.core.master import books, explaining, inverse_offers
+from mesos_service.core.master import books, explaining, inverse_offers, journal
 from mesos_service.core.master.shadow import Followed
 from mesos_service.core.master.state import Agent, Framework, MasterState
 from mesos_service.core.master.turn import Turn
@@ -43,6 +43,7 @@ def run_due(turn: Turn) -> None:
     elif state.pass_due_at is None or state.pass_due_at > now:
         return
     state.pass_due_at = None
+    journal.hand_over(turn)
     if state.allocator.broken:
         # What was touched is looked at by the full pass with which the next instance begins.
         if state.questions:
@@ -75,6 +76,7 @@ def _run(turn: Turn, room: int) -> None:
         same = state.allocator.shadow.follow(turn.now, state.allocator.drawn, agents, room, offered)
         if same is False:
             turn.note("shadow.differed", allocator=state.allocator.name, shadow=state.allocator.shadow.guard.name)
+    journal.hand_over(turn)
     if heard is not None and state.allocator.broken:
         explaining.answer_without_pass(turn, reasons.allocator_failed(state.allocator.name))
     elif heard is not None:

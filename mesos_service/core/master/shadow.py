@@ -124,6 +124,13 @@ class Drawn:
         """The same numbers once more; when they are used up, or others are asked for, any that follow from them."""
         return _Again(self._drawn)
 
+    def only_number(self) -> int | None:
+        """The one of 64 bits that was drawn, where nothing else was."""
+        if len(self._drawn) != 1 or self._drawn[0][:2] != ("getrandbits", 64):
+            return None
+        value = self._drawn[0][2]
+        return value if isinstance(value, int) else None
+
     def random(self) -> float:
         value = self._source.random()
         self._drawn.append(("random", 0, value))

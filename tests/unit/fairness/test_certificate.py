@@ -1,0 +1,543 @@
+"""The certificate: what was decided fairly is certified, and each kind of unfairness is found out (N23)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import pytest
+
+from mesos_service.core.effects import Told
+from mesos_service.core.master.filtering import Guarded
+from mesos_service.core.master.journal import Decided, Journaled
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.resources import Resources
+from mesos_service.fairness.certificate import Certificate, Certifier
+from mesos_service.plugins.allocator import AgentView, Allocator, AllocatorOptions, FrameworkView, Grant, Quota
+from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, load, read_config
+
+Stock: type[Allocator] = load(ALLOCATORS, "hierarchical_drf")
+SMALL = AllocatorOptions(min_allocatable=({"cpus": 10},))
+HALF = "cpus:2;mem:1024"
+
+
+class Run:
+    """An allocator whose calls are written down."""
+
+    def __init__(self, module: type[Allocator] = Stock, options: AllocatorOptions = SMALL, seed: int = 1) -> None:
+        self.guard = Journaled(module(options))
+        self.random = random.Random(seed)
+        self.now = 0.0
+        self.offered: list[Grant] = []
+
+    def framework(self, name: str, *roles: str, **named: Any) -> None:
+        view = FrameworkView(framework_id=FrameworkId(name), roles=frozenset(map(Role, roles)), **named)
+        self.guard.add_framework(view, {}, True)
+
+    def agents(self, count: int, text: str = HALF) -> None:
+        for number in range(count):
+            name = f"{text.count('(')}-{len(self.guard.written)}-{number}"
+            self.guard.add_agent(AgentView(agent_id=AgentId(name), hostname=name, total=Resources.parse(text)), {})
+
+    def quota(self, role: str, guarantees: dict[str, int], limits: dict[str, int] | None = None) -> None:
+        self.guard.update_quota(Role(role), Quota(guarantees=guarantees, limits=limits or {}))
+
+    def go(self, limit: int | None = None, agents: Collection[AgentId] | None = None) -> Sequence[Grant]:
+        self.now += 1.0
+        grants = self.guard.allocate(self.now, self.random, agents=agents, limit=limit)
+        assert not self.guard.broken, self.guard.failures
+        self.offered += grants
+        return grants
+
+    def give_back(self, which: Callable[[Grant], bool], refuse_seconds: float | None = 5.0) -> None:
+        for one in [one for one in self.offered if which(one)]:
+            self.offered.remove(one)
+            self.guard.recover(
+                one.framework_id,
+                one.agent_id,
+                one.resources,
+                refuse_seconds=refuse_seconds,
+                allocated=False,
+                now=self.now,
+            )
+
+
+def certify(told: Sequence[Told], patience: float = 600.0) -> Certificate:
+    certifier = Certifier(patience)
+    for one in told:
+        certifier.take(one)
+    return certifier.close()
+
+
+def three(**named: Any) -> Run:
+    run = Run(**named)
+    run.framework("f1", "a")
+    run.framework("f2", "b")
+    run.framework("f3", "b/x")
+    run.agents(7)
+    return run
+
+
+def forged(told: Sequence[Told], change: Callable[[tuple[Grant, ...]], Sequence[Grant]]) -> list[Told]:
+    """The journal with other grants in its last pass."""
+    made = list(told)
+    place = max(number for number, one in enumerate(made) if one.method == "pass")
+    decided = made[place].arguments
+    assert isinstance(decided, Decided)
+    made[place] = Told("pass", decided._replace(grants=tuple(change(decided.grants))))
+    return made
+
+
+def rules(found: Certificate) -> set[str]:
+    return {one.rule for one in found.findings}
+
+
+# -- what is fair ----------------------------------------------------------------------------------------------
+
+
+def test_n23_a_run_of_the_stock_allocator_is_certified_pass_by_pass() -> None:
+    run = three()
+    run.guard.update_weights({Role("a"): 2.0})
+    run.go()
+    run.give_back(lambda one: one.role == "a")
+    run.go()
+    run.quota("q", {"cpus": 6000}, {"cpus": 8000})
+    run.framework("f4", "q")
+    run.give_back(lambda one: True, refuse_seconds=None)
+    run.go()
+    run.go(agents=[one.agent_id for one in run.offered])
+    run.guard.suppress(FrameworkId("f4"), ())
+    run.give_back(lambda one: one.framework_id == "f4")
+    run.go(limit=2)
+    run.go()
+    found = certify(run.guard.written)
+    assert found.is_fair, found
+    assert found.passes == found.as_defined == 6
+    assert found.grants > 15
+
+
+def test_n23_another_order_of_agents_wrongs_nobody() -> None:
+    class Backwards(Stock):  # type: ignore[misc, valid-type]
+        name = "backwards"
+
+        def allocate(self, now: float, random: Any, **named: Any) -> Any:
+            agents = sorted(self.ledger.agents, reverse=True)
+            return [
+                one
+                for agent in agents
+                for one in super(Backwards, self).allocate(now, random, **named | {"agents": [agent]})
+            ]
+
+    run = three(module=Backwards)
+    run.go()
+    run.give_back(lambda one: one.role == "b")
+    run.go()
+    found = certify(run.guard.written)
+    assert found.is_fair, found
+    assert found.as_defined < found.passes
+
+
+def test_n23_drawn_lots_are_looked_at_for_what_is_lawful_only() -> None:
+    run = three(options=AllocatorOptions(role_sorter="random"))
+    grants = run.go()
+    found = certify(run.guard.written)
+    assert (found.is_fair, found.by_lot) == (True, 1)
+    assert rules(certify(forged(run.guard.written, lambda all_: [*all_, grants[0]]))) == {"not_free"}
+
+
+def test_n23_a_module_that_is_made_anew_begins_with_new_books() -> None:
+    run = three()
+    run.go()
+    run.guard.broken = True
+    run.framework("f9", "c")  # which nobody is told of
+    assert run.guard.replace()
+    run.offered.clear()
+    run.framework("f1", "a")
+    run.agents(2)
+    run.go()
+    assert certify(run.guard.written).is_fair
+
+
+# -- forged journals: each kind of unfairness ------------------------------------------------------------------
+
+
+def test_n23_who_was_next_and_passed_over_is_named_with_both_shares() -> None:
+    """Priority inversion: f1 is served once more in the place of f2, whose share was smaller."""
+    run = Run()
+    run.framework("f1", "a")
+    run.framework("f2", "b")
+    run.agents(6)
+    run.go()
+
+    def steal(grants: tuple[Grant, ...]) -> list[Grant]:
+        last = next(number for number in reversed(range(6)) if grants[number].role == "b")
+        stolen = grants[last]._replace(
+            framework_id=FrameworkId("f1"),
+            role=Role("a"),
+            resources=grants[last].resources.unallocated().allocated_to("a"),
+        )
+        return [stolen if number == last else grant for number, grant in enumerate(grants)]
+
+    found = certify(forged(run.guard.written, steal))
+    assert rules(found) == {"passed_over"}
+    text = found.findings[0].text
+    assert "framework f2 in role 'b' was next" in text
+    assert "framework f1 in role 'a' was served" in text
+
+
+def test_n23_within_a_role_frameworks_are_held_to_their_order_too() -> None:
+    run = Run()
+    for name in ("f1", "f2"):
+        run.framework(name, "a")
+    run.agents(4)
+    run.go()
+    found = certify(
+        forged(run.guard.written, lambda grants: [one._replace(framework_id=FrameworkId("f1")) for one in grants])
+    )
+    assert rules(found) == {"passed_over"}
+
+
+def test_n23_weights_decide_who_is_next() -> None:
+    run = three()
+    run.go()
+    heavier = [Told("update_weights", ({Role("a"): 5.0},))]
+    place = next(number for number, one in enumerate(run.guard.written) if one.method == "pass")
+    found = certify([*run.guard.written[:place], *heavier, *run.guard.written[place:]])
+    assert rules(found) == {"passed_over"}
+    assert "framework f1 in role 'a' was next" in found.findings[0].text
+
+
+def test_n23_what_is_left_lying_is_found() -> None:
+    run = three()
+    run.go()
+    found = certify(forged(run.guard.written, lambda grants: grants[:-1]))
+    assert rules(found) == {"left_over"}
+    assert "offered to nobody" in found.findings[0].text
+
+
+def test_n23_what_a_limit_of_grants_left_out_is_nobodys_wrong() -> None:
+    run = three()
+    assert len(run.go(limit=3)) == 3
+    assert certify(run.guard.written).is_fair
+
+
+def test_n23_the_same_twice_is_not_free() -> None:
+    run = three()
+    run.go()
+    assert "not_free" in rules(certify(forged(run.guard.written, lambda grants: [*grants, grants[0]])))
+
+
+def test_n23_a_role_that_the_framework_is_not_in() -> None:
+    run = three()
+    run.go()
+    other = Role("elsewhere")
+    found = certify(
+        forged(
+            run.guard.written,
+            lambda grants: [
+                *grants[:-1],
+                grants[-1]._replace(role=other, resources=grants[-1].resources.unallocated().allocated_to(other)),
+            ],
+        )
+    )
+    assert "role" in rules(found)
+
+
+def test_n23_who_wants_none_is_not_offered_any() -> None:
+    run = three()
+    run.go()
+    place = next(number for number, one in enumerate(run.guard.written) if one.method == "pass")
+    before, after = run.guard.written[:place], run.guard.written[place:]
+    suppressed = Told("suppress", (FrameworkId("f1"), ()))
+    gone = Told("set_framework_active", (FrameworkId("f1"), False))
+    for change in (suppressed, gone):
+        assert "unwanted" in rules(certify([*before, change, *after]))
+
+
+def test_n23_agents_that_are_closed_are_offered_to_nobody() -> None:
+    run = three()
+    grants = run.go()
+    place = next(number for number, one in enumerate(run.guard.written) if one.method == "pass")
+    before, after = run.guard.written[:place], run.guard.written[place:]
+    inactive = Told("set_agent_active", (grants[0].agent_id, False))
+    unlisted = Told("update_whitelist", ((),))
+    for change in (inactive, unlisted):
+        assert "agent_closed" in rules(certify([*before, change, *after]))
+
+
+def test_n23_what_is_reserved_to_others() -> None:
+    run = Run()
+    run.framework("f1", "a")
+    run.framework("f2", "b")
+    run.agents(1, "cpus(a):1;mem(a):100")
+    run.go()
+    stolen = forged(
+        run.guard.written,
+        lambda grants: [
+            grants[0]._replace(
+                framework_id=FrameworkId("f2"),
+                role=Role("b"),
+                resources=grants[0].resources.unallocated().allocated_to("b"),
+            )
+        ],
+    )
+    assert "reserved" in rules(certify(stolen))
+
+
+def test_n23_gpus_go_to_those_who_know_of_them() -> None:
+    run = Run()
+    run.framework("f1", "a", capabilities=frozenset({"GPU_RESOURCES"}))
+    run.framework("f2", "b")
+    run.agents(1, "cpus:1;mem:100;gpus:1")
+    run.go()
+    stolen = forged(
+        run.guard.written,
+        lambda grants: [
+            grants[0]._replace(
+                framework_id=FrameworkId("f2"),
+                role=Role("b"),
+                resources=grants[0].resources.unallocated().allocated_to("b"),
+            )
+        ],
+    )
+    assert "capability" in rules(certify(stolen))
+
+
+def test_n23_a_refusal_stands() -> None:
+    run = Run()
+    run.framework("f1", "a")
+    run.agents(1)
+    grants = run.go()
+    run.give_back(lambda one: True, refuse_seconds=60.0)
+    run.go()
+    assert certify(run.guard.written).is_fair
+    assert rules(certify(forged(run.guard.written, lambda _: grants))) == {"refused_before"}
+
+
+def test_n23_too_little_is_no_offer() -> None:
+    run = Run()
+    run.framework("f1", "a", min_allocatable={Role("a"): ({"cpus": 3000},)})
+    run.framework("f2", "b")
+    run.agents(1)
+    run.go()
+    stolen = forged(
+        run.guard.written,
+        lambda grants: [
+            grants[0]._replace(
+                framework_id=FrameworkId("f1"),
+                role=Role("a"),
+                resources=grants[0].resources.unallocated().allocated_to("a"),
+            )
+        ],
+    )
+    assert rules(certify(stolen)) & {"too_little", "capability"}
+
+
+def test_n23_a_standing_filter_stands() -> None:
+    kind = load(OFFER_FILTERS, "never_agents")
+    run = Run()
+    run.agents(1)
+    (agent,) = run.guard.module.ledger.agents
+    parameters = {"agents": [agent]}
+    never = Guarded("never_agents", kind(read_config(kind, parameters)), parameters)
+    run.framework("f1", "a", filters={Role("a"): (never,)})
+    assert run.go() == []
+    assert certify(run.guard.written).is_fair
+    all_of_it = Grant(FrameworkId("f1"), Role("a"), agent, Resources.parse(HALF).allocated_to("a"))
+    assert rules(certify(forged(run.guard.written, lambda _: [all_of_it]))) == {"standing_filter"}
+
+
+# -- quota -----------------------------------------------------------------------------------------------------
+
+
+def test_n23_a_limit_is_kept() -> None:
+    run = Run()
+    run.framework("f1", "q")
+    run.quota("q", {}, {"cpus": 3000})
+    run.agents(2)
+    run.go()
+    assert certify(run.guard.written).is_fair
+    whole = Resources.parse(HALF).allocated_to("q")
+    found = certify(forged(run.guard.written, lambda grants: [one._replace(resources=whole) for one in grants]))
+    assert "limit" in rules(found)
+    assert "1 cpus over the role's limit" in found.findings[0].text
+
+
+def test_n23_headroom_is_kept() -> None:
+    """q is guaranteed all, and nobody of it is there yet: what goes to b was promised."""
+    run = Run()
+    run.framework("f2", "b")
+    run.quota("q", {"cpus": 4000})
+    run.agents(2)
+    assert not any(one.resources.unallocated().scalar("cpus") for one in run.go())
+    assert certify(run.guard.written).is_fair
+    found = certify(
+        forged(
+            run.guard.written,
+            lambda grants: [
+                Grant(FrameworkId("f2"), Role("b"), AgentId(agent), Resources.parse(HALF).allocated_to("b"))
+                for agent in run.guard.module.ledger.agents
+            ],
+        )
+    )
+    assert "headroom" in rules(found)
+    assert "promised by guarantees" in found.findings[0].text
+
+
+def test_n23_a_guarantee_that_could_be_served_is() -> None:
+    """Everything goes to b, though q was guaranteed half of it and was waiting."""
+    run = Run()
+    run.framework("f1", "q")
+    run.framework("f2", "b")
+    run.quota("q", {"cpus": 4000})
+    run.agents(4)
+    run.go()
+    assert certify(run.guard.written).is_fair
+    robbed = forged(
+        run.guard.written,
+        lambda grants: [
+            one._replace(
+                framework_id=FrameworkId("f2"), role=Role("b"), resources=one.resources.unallocated().allocated_to("b")
+            )
+            for one in grants
+        ],
+    )
+    found = certify(robbed)
+    assert {"guarantee", "headroom"} <= rules(found)
+    assert any("role 'q' is guaranteed 4 cpus more" in one.text for one in found.findings)
+
+
+def test_n23_where_guarantees_are_served_an_inversion_is_still_seen() -> None:
+    """b, which holds most, gets an agent in the place of c in the second stage of a pass."""
+    run = Run()
+    for name, role in (("f1", "q"), ("f2", "b"), ("f3", "c")):
+        run.framework(name, role)
+    run.agents(9)
+    run.go()
+    run.give_back(lambda one: one.role != "b", refuse_seconds=None)
+    run.quota("q", {"cpus": 2000})
+    run.go()
+    assert certify(run.guard.written).is_fair
+    last = run.guard.written[-1].arguments
+    assert isinstance(last, Decided)
+    assert {one.role for one in last.grants} == {"q", "c"}
+    place = max(number for number, one in enumerate(last.grants) if one.role == "c")
+
+    def steal(grants: tuple[Grant, ...]) -> list[Grant]:
+        stolen = grants[place]._replace(
+            framework_id=FrameworkId("f2"),
+            role=Role("b"),
+            resources=grants[place].resources.unallocated().allocated_to("b"),
+        )
+        return [stolen if number == place else grant for number, grant in enumerate(grants)]
+
+    found = certify(forged(run.guard.written, steal))
+    assert rules(found) == {"passed_over"}
+    assert "framework f3 in role 'c' was next" in found.findings[0].text
+
+
+# -- modules that cheat ----------------------------------------------------------------------------------------
+
+
+def test_n23_a_module_that_favours_a_role_is_caught() -> None:
+    class Favours(Stock):  # type: ignore[misc, valid-type]
+        name = "favours"
+
+        def allocate(self, now: float, random: Any, **named: Any) -> Any:
+            self.ledger.update_weights({Role("b"): 50.0})
+            return super().allocate(now, random, **named)
+
+    run = three(module=Favours)
+    run.go()
+    found = certify(run.guard.written)
+    assert rules(found) == {"passed_over"}
+    assert "framework f1 in role 'a' was next" in found.findings[0].text
+
+
+def test_n23_a_module_that_forgets_somebody_is_caught() -> None:
+    class Forgets(Stock):  # type: ignore[misc, valid-type]
+        name = "forgets"
+
+        def add_framework(self, framework: FrameworkView, used: Any, active: bool) -> None:
+            super().add_framework(framework, used, active and framework.framework_id != "f1")
+
+    run = three(module=Forgets)
+    run.go()
+    assert rules(certify(run.guard.written)) == {"passed_over"}
+
+
+# -- the run as a whole ----------------------------------------------------------------------------------------
+
+
+def greedy(patience: float) -> Certificate:
+    """f1 took all while nobody else was there, and keeps it; f2 waits for what is its part."""
+    run = Run()
+    run.framework("f1", "a")
+    run.agents(10)
+    for one in run.go():
+        run.guard.offered_to_allocated(one.framework_id, one.agent_id, one.resources)
+    run.framework("f2", "b")
+    for _ in range(100):
+        run.go()
+    return certify(run.guard.written, patience)
+
+
+def test_n23_a_greedy_framework_makes_it_fail_though_each_decision_was_fair() -> None:
+    found = greedy(patience=60.0)
+    assert found.unfair == 0
+    assert not found.is_fair
+    (one,) = found.inversions
+    assert (one.role, one.above) == ("b", "a")
+    assert (one.share, one.entitled, one.share_above) == (0.0, 0.5, 1.0)
+    assert one.first_pass == 2
+    assert one.last_pass == 101
+    assert "role 'b' wanted offers and held 0.000" in str(one)
+
+
+def test_n23_whoever_waits_for_less_than_the_patience_is_no_inversion() -> None:
+    assert greedy(patience=600.0).is_fair
+
+
+def test_n23_who_refuses_is_not_kept_below_his_part() -> None:
+    run = Run()
+    run.framework("f1", "a")
+    run.framework("f2", "b")
+    run.agents(10)
+    for _ in range(50):
+        run.go()
+        run.give_back(lambda one: one.role == "b", refuse_seconds=1000.0)
+    assert certify(run.guard.written, patience=10.0).inversions == []
+
+
+# -- journals that cannot be -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda told: told[1:], "nothing has begun"),
+        (lambda told: [*told, told[1]], "twice"),
+        (lambda told: [one for one in told if one.method != "add_agent"], "not there"),
+        (lambda told: [*told, Told("remove_agent", (AgentId("nobody"),))], "nobody knows"),
+        (
+            lambda told: [
+                *told,
+                Told(
+                    "offered_to_allocated",
+                    (FrameworkId("f1"), told[-2].arguments[0].agent_id, Resources.parse("cpus:99").allocated_to("a")),
+                ),
+            ],
+            "does not contain",
+        ),
+    ],
+)
+def test_n23_a_journal_that_contradicts_itself_is_not_certified(
+    change: Callable[[list[Told]], list[Told]], says: str
+) -> None:
+    run = three()
+    run.go()
+    found = certify(change(run.guard.written))
+    assert not found.is_fair
+    assert says in found.broken_off
+    assert found.broken_off.startswith("line ")
