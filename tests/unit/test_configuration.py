@@ -305,6 +305,7 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
     flags = MasterConfig.load({"cluster": "golden", "work_dir": "/tmp/m", "root_submissions": "false"}).as_flags()
 
     assert flags == {
+        "allocation_journal_max_size": "256MB",
         "allocator_timeout": "10secs",
         "revocation": "false",
         "starvation_threshold": "10mins",

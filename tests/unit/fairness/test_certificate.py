@@ -30,6 +30,7 @@ class Run:
         self.random = random.Random(seed)
         self.now = 0.0
         self.offered: list[Grant] = []
+        self.names: list[AgentId] = []
 
     def framework(self, name: str, *roles: str, **named: Any) -> None:
         view = FrameworkView(framework_id=FrameworkId(name), roles=frozenset(map(Role, roles)), **named)
@@ -38,6 +39,7 @@ class Run:
     def agents(self, count: int, text: str = HALF) -> None:
         for number in range(count):
             name = f"{text.count('(')}-{len(self.guard.written)}-{number}"
+            self.names.append(AgentId(name))
             self.guard.add_agent(AgentView(agent_id=AgentId(name), hostname=name, total=Resources.parse(text)), {})
 
     def quota(self, role: str, guarantees: dict[str, int], limits: dict[str, int] | None = None) -> None:
@@ -338,7 +340,7 @@ def test_n23_a_standing_filter_stands() -> None:
     kind = load(OFFER_FILTERS, "never_agents")
     run = Run()
     run.agents(1)
-    (agent,) = run.guard.module.ledger.agents
+    (agent,) = run.names
     parameters = {"agents": [agent]}
     never = Guarded("never_agents", kind(read_config(kind, parameters)), parameters)
     run.framework("f1", "a", filters={Role("a"): (never,)})
@@ -376,8 +378,8 @@ def test_n23_headroom_is_kept() -> None:
         forged(
             run.guard.written,
             lambda grants: [
-                Grant(FrameworkId("f2"), Role("b"), AgentId(agent), Resources.parse(HALF).allocated_to("b"))
-                for agent in run.guard.module.ledger.agents
+                Grant(FrameworkId("f2"), Role("b"), agent, Resources.parse(HALF).allocated_to("b"))
+                for agent in run.names
             ],
         )
     )
