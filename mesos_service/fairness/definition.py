@@ -95,6 +95,8 @@ class NaiveQuota:
 
 @dataclass
 class Naive:
+    """All that a decision depends on, and the decision itself."""
+
     minimum: Minimum
     frameworks: dict[str, NaiveFramework] = field(default_factory=dict)
     agents: dict[str, NaiveAgent] = field(default_factory=dict)
@@ -431,6 +433,7 @@ def _is_not_refined(resource: Resource) -> bool:
 
 
 def add(sums: dict[str, int], resource: Resource) -> None:
+    """Add an amount to ``sums``; what is no amount counts for nothing."""
     if isinstance(resource.value, int):
         sums[resource.name] = sums.get(resource.name, 0) + resource.value
 
