@@ -17,6 +17,7 @@ from mesos_service.plugins.verdict import Remedy, Veto
 FRAMEWORK_INACTIVE: Final = "framework_inactive"
 ROLE_SUPPRESSED: Final = "role_suppressed"
 AGENT_INACTIVE: Final = "agent_inactive"
+AGENT_DEACTIVATED: Final = "agent_deactivated"
 AGENT_NOT_WHITELISTED: Final = "agent_not_whitelisted"
 NOTHING_FREE: Final = "nothing_free"
 BELOW_MINIMUM: Final = "below_min_allocatable"
@@ -69,6 +70,22 @@ def agent_inactive() -> Veto:
         wakes_on=frozenset({"agent_reregistered", "agent_reactivated"}),
         remedies=(
             Remedy(action="reconnect_agent", by="operator", detail="See that the agent runs and reaches the master."),
+        ),
+    )
+
+
+def agent_deactivated(how: str, *, draining: bool) -> Veto:
+    """An operator said so; ``how`` is a sentence. While the agent is ``draining`` it cannot be taken back."""
+    when = "once it is drained" if draining else "with REACTIVATE_AGENT"
+    return Veto(
+        reason=AGENT_DEACTIVATED,
+        culprit="operator",
+        detail=how,
+        lasting=True,
+        wakes_on=frozenset({"agent_reactivated"}),
+        remedies=(
+            Remedy(action="reactivate_agent", by="operator", detail=f"Put the agent back into use {when}."),
+            Remedy(action="add_agent", by="operator", detail="Add an agent."),
         ),
     )
 

@@ -17,7 +17,7 @@ from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import ExplainFramework
 from mesos_service.domain.frameworks import DEFAULT_ROLE
-from mesos_service.domain.ids import FrameworkId
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.plugins.allocator import Grant
 from mesos_service.plugins.verdict import Veto
 
@@ -40,9 +40,31 @@ def on_explain(turn: Turn, call: ExplainFramework) -> None:
             books.want_full_pass(turn)
 
 
+class _MastersListener(Listener):
+    """Knows why an agent is not active, where the allocator knows only that it is not."""
+
+    def __init__(self, state: MasterState) -> None:
+        super().__init__(state.questions)
+        self._state = state
+
+    def refused(self, framework_id: FrameworkId, role: Role, agent_id: AgentId | None, veto: Veto) -> None:
+        if veto.reason == reasons.AGENT_INACTIVE and agent_id is not None:
+            veto = self._why(agent_id) or veto
+        super().refused(framework_id, role, agent_id, veto)
+
+    def _why(self, agent_id: AgentId) -> Veto | None:
+        agent, word = self._state.agents.get(agent_id), self._state.deactivated.get(agent_id)
+        if agent is None or agent.link_id is None or word is None:
+            return None
+        if word.is_draining:
+            return reasons.agent_deactivated("An operator drains the agent.", draining=True)
+        how = "has drained" if word.drained else "has deactivated"
+        return reasons.agent_deactivated(f"An operator {how} the agent.", draining=False)
+
+
 def listener(state: MasterState) -> Listener | None:
     """Who listens to the full pass that is about to begin; nobody where nothing is asked."""
-    return Listener(state.questions) if state.questions else None
+    return _MastersListener(state) if state.questions else None
 
 
 def answer(turn: Turn, heard: Listener, grants: Iterable[Grant]) -> None:

@@ -297,6 +297,7 @@ def test_n01_every_reason_has_a_scene() -> None:
         reasons.ALLOCATOR_SILENT,
         reasons.ALLOCATOR_FAILED,
         reasons.PASS_FULL,
+        reasons.AGENT_DEACTIVATED,
     }
     codes = {value for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)}
     assert codes - masters - {reasons.ALLOCATOR} == {scene.partition(" ")[0] for scene in SCENES}
