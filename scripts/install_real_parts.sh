@@ -45,6 +45,9 @@ debian_part "PostgreSQL (registry)" has_postgresql postgresql || true
 # Certificates are made when a test needs them, and Prometheus reads what /metrics tells.
 has_openssl() { command -v openssl >/dev/null 2>&1; }
 has_promtool() { command -v promtool >/dev/null 2>&1; }
+# A program that is a root file system by itself, for containers with images.
+has_busybox() { [ -x /usr/bin/busybox ] || [ -x /bin/busybox ]; }
+debian_part "busybox-static (images)" has_busybox busybox-static || true
 debian_part "openssl (TLS)" has_openssl openssl || true
 debian_part "Prometheus (/metrics)" has_promtool prometheus || true
 

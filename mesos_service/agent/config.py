@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from mesos_service.agent.image_flags import ImageFlags
 from mesos_service.agent.log_rotation import KEPT_MAX
 from mesos_service.agent.master_detector import read_master, some_address
 from mesos_service.configuration import absent
@@ -29,7 +30,6 @@ from mesos_service.configuration.forms import (
     shown_hostname,
     split_list,
 )
-from mesos_service.configuration.security import SecurityFlags
 from mesos_service.configuration.units import Duration, Size
 from mesos_service.containers.rotation import Bound, Rotation
 from mesos_service.core.agent.state import AgentOptions
@@ -137,7 +137,7 @@ def _check_environment(text: str) -> str:
 PositiveDuration = Annotated[DurationFlag, AfterValidator(check_positive)]
 
 
-class AgentConfig(SecurityFlags):
+class AgentConfig(ImageFlags):
     """Every flag of ``mesos-service agent``."""
 
     service: ClassVar[str] = "agent"

@@ -50,6 +50,8 @@ class LaunchSettings:
     """Bounds on what containers write to files, where they are kept to any."""
     executor_reregistration_timeout_seconds: float = 2.0
     """What executors see as the longest pause between attempts to subscribe again (as in Mesos)."""
+    sandbox_directory: str = "/mnt/mesos/sandbox"
+    """Where a container with a root of its own sees its sandbox."""
     provided: frozenset[Wish] = frozenset()
     """What containers may ask for beside resources."""
     serves_tls: bool = False
@@ -89,7 +91,9 @@ def plan_launch(
         wishes = wishes_of(container, settings.provided)
     except CannotBeHad as refusal:
         raise LaunchFailed(REASON_LAUNCH_FAILED, str(refusal)) from refusal
-    variables = environment(effect, agent_id, settings, sandbox, executor_sandbox)
+    directory = None if wishes.image is None else settings.sandbox_directory
+    seen = (sandbox, executor_sandbox) if directory is None else (Path(directory), Path(directory))
+    variables = environment(effect, agent_id, settings, *seen)
     try:
         rotation_for(variables, settings.rotation or {})
     except ValueError as refusal:
@@ -118,6 +122,7 @@ def plan_launch(
             for uri in command.uris
         ),
         parent=parent,
+        directory=directory,
         survives=effect.framework.checkpoint,
         wishes=wishes,
     )
@@ -142,8 +147,11 @@ def plan_guest(
         raise LaunchFailed(REASON_LAUNCH_FAILED, reason)
     invoked = _invocation(command)
     found = {**host.environment, **_variables(command.environment)}
+    directory = host.directory
     if sandbox is not None:
-        found["MESOS_SANDBOX"] = str(sandbox)
+        # Its sandbox is in that of the container whose root it shares.
+        directory = directory and str(Path(directory, sandbox.relative_to(host.sandbox)))
+        found["MESOS_SANDBOX"] = directory or str(sandbox)
     return LaunchPlan(
         container_id=container_id,
         argv=invoked.argv,
@@ -155,8 +163,9 @@ def plan_guest(
         user=command.user if command.user and host.user is not None else host.user,
         parent=host.container_id,
         streams=streams,
-        # It sees the volumes where it is, and may do no more than the task.
-        wishes=replace(host.wishes, volumes=()),
+        directory=directory,
+        # It sees the volumes and the root where it is, and may do no more than the task.
+        wishes=replace(host.wishes, volumes=(), image=None),
     )
 
 
@@ -266,9 +275,7 @@ def _refuse(command: CommandInfo, container: ContainerInfo | None) -> str | None
             return f"Environment variable '{variable.name}' is a secret, and this agent has no secret resolver"
         if not variable.name or "=" in variable.name or "\0" in variable.name + (variable.value or ""):
             return f"No process can have an environment variable '{variable.name}' with this name and value"
-    if container is not None and (
-        container.type != "MESOS" or container.docker is not None or (container.mesos and container.mesos.image)
-    ):
+    if container is not None and (container.type != "MESOS" or container.docker is not None):
         return (
             "None of the enabled containerizers (mesos) could create a container"
             " for the provided TaskInfo/ExecutorInfo message"

@@ -22,6 +22,7 @@ from mesos_service.agent.driver import AgentDriver
 from mesos_service.agent.executor_api import ExecutorApi
 from mesos_service.agent.files_api import SandboxFiles
 from mesos_service.agent.garbage import SandboxGarbage
+from mesos_service.agent.images import ImageGarbage, make_provisioner
 from mesos_service.agent.isolators import make_isolators, runtime_dir
 from mesos_service.agent.kept import open_kept
 from mesos_service.agent.launch_plans import LaunchSettings
@@ -91,12 +92,15 @@ class AgentService:
             cache=FetchCache(_cache_directory(config, self.work_dir), config.fetcher_cache_size.octets),
         )
         self._keeper = KeeperLink(runtime_dir(config))
+        provisioner = make_provisioner(config, self.work_dir)
         self.containerizer = Containerizer(
             make_isolators(config, members),
             PosixLauncher(self._keeper),
             host=members,
             fetcher=fetcher,
+            provisioner=provisioner,
         )
+        self.images = ImageGarbage.of(config, provisioner, self.work_dir)
         self._listener = bind(config.ip, config.port)
         self.port: int = self._listener.getsockname()[1]
         info = AgentInfo(
@@ -128,7 +132,9 @@ class AgentService:
         )
         self.metrics.add(self.garbage.metrics)
         rotation = config.rotation()
-        self._rotation = None if rotation is None else LogRotation(self.containerizer, rotation)
+        self._caretakers: list[LogRotation | ImageGarbage] = [self.images]
+        if rotation is not None:
+            self._caretakers.append(LogRotation(self.containerizer, rotation))
         self.metrics.add(fetcher.metrics)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._background = Background(self.fail)
@@ -194,6 +200,7 @@ class AgentService:
                 port=info.port,
                 switch_user=config.switch_user and os.geteuid() == 0,
                 executor_environment=config.executor_environment(),
+                sandbox_directory=config.sandbox_directory,
                 provided=self.containerizer.provided,
                 executor_shutdown_grace_seconds=config.executor_shutdown_grace_period.seconds,
                 recovery_timeout_seconds=config.recovery_timeout.seconds,
@@ -254,8 +261,8 @@ class AgentService:
         await self._recover()
         await self._server.start()
         self.garbage.start(self.sandboxes.in_use(), self.fail, self._kept.meta.former())
-        if self._rotation is not None:
-            self._rotation.start(self.fail)
+        for caretaker in self._caretakers:
+            caretaker.start(self.fail)
         self._lending.start(self.fail)
         if self._owns_link:
             self._link.start(self.fail)
@@ -311,8 +318,8 @@ class AgentService:
         self._left = True
         await self.garbage.stop()
         await self._lending.stop()
-        if self._rotation is not None:
-            await self._rotation.stop()
+        for caretaker in self._caretakers:
+            await caretaker.stop()
         self.driver.stop()
         self._link.detach(self._uplink)
         if self._owns_link:

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from mesos_service.domain.containers import CAPABILITIES, NOTHING, Rlimit, Source, Volume, Wish, Wishes
+from mesos_service.domain.containers import CAPABILITIES, NOTHING, Image, Rlimit, Source, Volume, Wish, Wishes
 from mesos_service.wire import containers as wire
 
 _GIVERS: Final = {
     Wish.RLIMITS: "posix/rlimits",
     Wish.CAPABILITIES: "linux/capabilities",
     Wish.VOLUMES: "filesystem/linux",
+    Wish.IMAGE: "filesystem/linux",
 }
 
 
@@ -47,18 +48,32 @@ def wishes_of(container: wire.ContainerInfo | None, provided: Collection[Wish]) 
         effective_capabilities=linux.effective,
         bounding_capabilities=linux.bounding,
         volumes=tuple(map(_volume, container.volumes)),
+        image=_image(container.mesos),
     )
     for kind in wishes.kinds():
+        if kind is Wish.IMAGE and kind not in provided:
+            raise CannotBeHad("The container asks for an image, and this agent has none: --image_providers is not set")
         if kind not in provided:
             raise CannotBeHad(
                 f"The container asks for '{kind.value}', and none of this agent's isolators can give it:"
                 f" '{_GIVERS[kind]}' is not in --isolation"
             )
     refusals = [*(one.refusal() for one in wishes.rlimits), *(one.refusal() for one in wishes.volumes)]
+    if wishes.image is not None:
+        refusals.append(wishes.image.refusal())
     for refusal in refusals:
         if refusal is not None:
             raise CannotBeHad(refusal)
     return wishes
+
+
+def _image(info: wire.ContainerInfoMesosInfo | None) -> Image | None:
+    image = None if info is None else info.image
+    if image is None:
+        return None
+    if image.type != "DOCKER" or image.docker is None:
+        raise CannotBeHad(f"The container asks for an image of the kind '{image.type}', and there are only DOCKER's")
+    return Image(image.docker.name)
 
 
 def _rlimits(info: wire.RLimitInfo | None) -> tuple[Rlimit, ...]:

@@ -20,7 +20,7 @@ _NO_TOKENS: Final = "Executors do not prove who they are yet."
 _BASIC_ONLY: Final = "Agents prove who they are by HTTP basic authentication, and nothing else."
 _NO_LOOKUP: Final = "Names are not looked up: give --ip and, where it differs, --hostname."
 _LOGS: Final = "Logs go to standard error; --logging_level says how much."
-_NO_CONTAINER_IMAGES: Final = "Tasks run without container images in this version."
+_NO_CONTAINER_IMAGES: Final = "Images are tar files in a directory (--docker_registry), and nothing else."
 _NO_CGROUPS: Final = "No isolator of this version would heed it."
 _NO_NETWORK: Final = "Tasks share the network of their agent."
 _OLD_NAME: Final = "Mesos has renamed it: write 'agent' for 'slave'."
@@ -121,17 +121,11 @@ AGENT: Final = _table(
             "docker_ignore_runtime",
             "docker_kill_orphans",
             "docker_mesos_image",
-            "docker_registry",
             "docker_remove_delay",
             "docker_socket",
             "docker_stop_timeout",
-            "docker_store_dir",
             "docker_volume_checkpoint_dir",
             "docker_volume_chown",
-            "image_gc_config",
-            "image_providers",
-            "image_provisioner_backend",
-            "sandbox_directory",
         ),
     ),
     (

@@ -26,10 +26,14 @@ from pathlib import PurePosixPath
 from typing import IO, Protocol
 
 from mesos_service.containers.beneath import LeadsOut, Links, Way, give, make, opened_again
+from mesos_service.containers.garbage import NotRemoved, remove_entry
 from mesos_service.containers.users import User
 
 _CHUNK_BYTES = 256 * 1024
 _HEADER_BYTES_MAX = 1024 * 1024
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+"""How a layer of an image says that something is no more, or all that a directory had (OCI image specification)."""
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 """What the libraries raise over a damaged archive; a full disk is an ``OSError`` too. A zip that wants a password or
@@ -87,7 +91,7 @@ def extract(
             extraction.gz(name, content)
     except ArchiveRefused:
         raise
-    except (*_DAMAGE, RuntimeError) as error:
+    except (*_DAMAGE, RuntimeError, NotRemoved) as error:
         raise ArchiveRefused(f"cannot be unpacked: {error or repr(error)}") from error
 
 
@@ -120,7 +124,9 @@ class _Extraction:
             while (member := members.next()) is not None:
                 self._count(member.name)
                 plain.expect_content()
-                if member.isdir():
+                if self._links is Links.ROOTED and PurePosixPath(member.name).name.startswith(_WHITEOUT):
+                    self._take_away(member.name)
+                elif member.isdir():
                     self._directory(member.name, _Marks(member.mode, member.uid, member.gid))
                 elif member.isreg():
                     content = members.extractfile(member)
@@ -176,8 +182,12 @@ class _Extraction:
             way.go(parts[:-1], missing=self._make)
             if not parts:
                 raise ArchiveRefused(f"member '{name}' is the sandbox itself")
-            with suppress(FileNotFoundError, IsADirectoryError, PermissionError):  # A directory, by POSIX, is the last.
-                os.unlink(parts[-1], dir_fd=way.here)
+            with suppress(FileNotFoundError):
+                if self._links is Links.ROOTED:
+                    remove_entry(parts[-1], way.here, self._stop)
+                else:
+                    with suppress(IsADirectoryError, PermissionError):  # A directory, by POSIX, is the last.
+                        os.unlink(parts[-1], dir_fd=way.here)
             yield way, parts[-1]
 
     @contextmanager
@@ -187,6 +197,20 @@ class _Extraction:
                 yield way
             except LeadsOut as error:
                 raise ArchiveRefused(f"member '{name}' leads out of the sandbox") from error
+
+    def _take_away(self, name: str) -> None:
+        parts = _parts(name, f"member '{name}'")
+        hidden = parts[-1].removeprefix(_WHITEOUT)
+        if hidden in ("", ".", ".."):
+            raise ArchiveRefused(f"member '{name}' takes nothing away that could be")
+        with self._way(name) as way, suppress(FileNotFoundError):
+            way.go(parts[:-1])
+            if parts[-1] == _OPAQUE:
+                with opened_again(way.here) as directory:
+                    for entry in os.listdir(directory):  # noqa: PTH208 - an open directory
+                        remove_entry(entry, directory, self._stop)
+            else:
+                remove_entry(hidden, way.here, self._stop)
 
     def _make(self, name: str, directory: int) -> None:
         make(name, directory, self._owner)

@@ -8,9 +8,10 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
 from mesos_service.containers.container import Container, Phase, asked, config_of
 from mesos_service.containers.fetcher import Fetcher, FetchFailed
+from mesos_service.containers.images import NoImage
 from mesos_service.containers.launcher import Child, Launch, Launcher, open_log
-from mesos_service.containers.mounts import look
-from mesos_service.containers.namespaces import entering
+from mesos_service.containers.mounts import Inside, look
+from mesos_service.containers.namespaces import Namespaces, namespaces_of
 from mesos_service.containers.overseer import Overseer
 from mesos_service.containers.plan import (
     CONTAINER_ID_VARIABLE,
@@ -19,6 +20,7 @@ from mesos_service.containers.plan import (
     LaunchPlan,
     Streams,
 )
+from mesos_service.containers.provisioner import Provisioner
 from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
 from mesos_service.domain.ids import ContainerId
 from mesos_service.plugins.isolator import LaunchInfo
@@ -28,10 +30,16 @@ class BringUp:
     """Brings containers up, among those of ``containers``, which it only reads."""
 
     def __init__(
-        self, launcher: Launcher, fetcher: Fetcher, overseer: Overseer, containers: Mapping[ContainerId, Container]
+        self,
+        launcher: Launcher,
+        fetcher: Fetcher,
+        overseer: Overseer,
+        containers: Mapping[ContainerId, Container],
+        provisioner: Provisioner | None = None,
     ) -> None:
         self._launcher = launcher
         self._fetcher = fetcher
+        self._provisioner = provisioner
         self._overseer = overseer
         self._containers = containers
 
@@ -53,6 +61,7 @@ class BringUp:
                 logs.append(open_log(plan.sandbox, "stdout", user))
                 logs.append(open_log(plan.sandbox, "stderr", user))
                 streams = Streams(None, logs[0], logs[1])
+            await self._provision(container)
             infos = await self._prepare(container)
             await self._fetch(container, user, streams.stderr)
             return await self._fork(container, user, infos, streams)
@@ -60,9 +69,26 @@ class BringUp:
             for log in logs:
                 os.close(log)
 
+    async def _provision(self, container: Container) -> None:
+        image = container.plan.wishes.image
+        if image is None:
+            return
+        provisioner = self._provisioner
+        assert provisioner is not None, "who wishes for an image where there are none is refused"
+        container.phase = Phase.PROVISIONING
+
+        async def provision() -> None:
+            container.root = await provisioner.provision(container.plan.container_id, image)
+
+        try:
+            await _unless_destroyed(container, provision())
+        except NoImage as error:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
+        container.phase = Phase.PREPARING
+
     async def _prepare(self, container: Container) -> list[LaunchInfo]:
         plan = container.plan
-        config = config_of(plan, self._containers)
+        config = config_of(plan, self._containers, container.root)
         infos: list[LaunchInfo] = []
         for isolator in container.isolators:
             container.prepared.append(isolator)
@@ -77,22 +103,13 @@ class BringUp:
         if not plan.uris:
             return
         container.phase = Phase.FETCHING
-        container.fetching = asyncio.create_task(self._fetcher.fetch(plan.uris, plan.sandbox, user))
         try:
-            await asyncio.wait({container.fetching})
-            if container.fetching.cancelled():
-                container.go_on()
-            container.fetching.result()
+            await _unless_destroyed(container, self._fetcher.fetch(plan.uris, plan.sandbox, user))
         except FetchFailed as error:
             os.write(log, f"{error}\n".encode(errors="replace"))
             raise LaunchFailed(
                 REASON_LAUNCH_FAILED, f"Failed to fetch all URIs for container '{plan.container_id}': {error}"
             ) from error
-        finally:
-            container.fetching.cancel()
-            await asyncio.wait({container.fetching})
-            container.fetching = None
-        container.go_on()
 
     async def _fork(
         self, container: Container, user: User | None, infos: Sequence[LaunchInfo], streams: Streams
@@ -105,8 +122,12 @@ class BringUp:
         environment[CONTAINER_ID_VARIABLE] = plan.container_id
         container.command_prefix = [part for info in infos for part in info.command_prefix]
         mounts = [mount for info in infos for mount in info.mounts]
-        look(mounts, plan.sandbox)
-        entered = await self._entering_parent(plan)
+        look(mounts, plan.sandbox, None if container.root is None else container.root.place)
+        joined = await self._namespaces_of_parent(plan)
+        if plan.directory is None:
+            inside, entered = None, () if joined is None else joined.entering()
+        else:
+            inside, entered = Inside(plan.directory, container.root, joined), ()
         gating = [isolator for isolator in container.isolators if isolator.isolates_before_exec]
         try:
             child = container.child = await self._launcher.fork(
@@ -121,6 +142,7 @@ class BringUp:
                     command_prefix=[*entered, *container.command_prefix],
                     capabilities=next((info.capabilities for info in infos if info.capabilities is not None), None),
                     mounts=mounts,
+                    inside=inside,
                     gated=bool(gating),
                     name=plan.container_id,
                     survives=plan.survives,
@@ -144,12 +166,27 @@ class BringUp:
         self._launcher.release(child)
         return child
 
-    async def _entering_parent(self, plan: LaunchPlan) -> Sequence[str]:
-        """How to come to where the parent is, if that is elsewhere."""
+    async def _namespaces_of_parent(self, plan: LaunchPlan) -> Namespaces | None:
+        """Where the parent is, if that is elsewhere."""
         parent = self._containers.get(plan.parent) if plan.parent is not None else None
         if parent is None or parent.child is None:
-            return ()
-        return await entering(parent.child.pid, parent.command_prefix)
+            return None
+        return await namespaces_of(parent.child.pid, parent.command_prefix, parent.plan.directory is not None)
+
+
+async def _unless_destroyed(container: Container, work: Coroutine[object, object, None]) -> None:
+    """Do what may take long; it is given up when the container is destroyed."""
+    container.fetching = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({container.fetching})
+        if container.fetching.cancelled():
+            container.go_on()
+        container.fetching.result()
+    finally:
+        container.fetching.cancel()
+        await asyncio.wait({container.fetching})
+        container.fetching = None
+    container.go_on()
 
 
 async def _side_by_side(work: Iterable[Coroutine[object, object, None]]) -> None:

@@ -15,6 +15,7 @@ from mesos_service.containers.plan import (
     LaunchFailed,
     LaunchPlan,
 )
+from mesos_service.domain.containers import Root
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources, from_milli
 from mesos_service.plugins.isolator import UNLIMITED, ContainerConfig, Isolator, Usage
@@ -27,6 +28,7 @@ Answer = TypeVar("Answer")
 class Phase(StrEnum):
     """How far a container has come; the words are used in messages."""
 
+    PROVISIONING = "PROVISIONING"
     PREPARING = "PREPARING"
     FETCHING = "FETCHING"
     ISOLATING = "ISOLATING"
@@ -52,7 +54,10 @@ class Container:
     """Whether an exit is to be reported as it happens: from the moment that ``launch`` gives out the process id."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when ``launch`` will do nothing more to the container."""
+    root: Root | None = None
+    """Its own root file system; after a restart of the agent it is not known any more, as nobody needs it."""
     fetching: asyncio.Task[None] | None = None
+    """What takes long in a launch, and is given up when the container is destroyed."""
     watching: list[asyncio.Task[None]] = field(default_factory=list)
     post_mortem: asyncio.Task[None] | None = None
     """Asks isolators why the first process ended, and tells that it did."""
@@ -91,7 +96,9 @@ class Container:
         )
 
 
-def config_of(plan: LaunchPlan, containers: Mapping[ContainerId, Container]) -> ContainerConfig:
+def config_of(
+    plan: LaunchPlan, containers: Mapping[ContainerId, Container], root: Root | None = None
+) -> ContainerConfig:
     """What isolators may know of it; ``containers`` are those that there are."""
     parent = None if plan.parent is None else containers.get(plan.parent)
     return ContainerConfig(
@@ -102,6 +109,7 @@ def config_of(plan: LaunchPlan, containers: Mapping[ContainerId, Container]) -> 
         parent=plan.parent,
         wishes=plan.wishes,
         parent_sandbox=None if parent is None else str(parent.plan.sandbox),
+        rootfs=None if root is None else root.place,
     )
 
 

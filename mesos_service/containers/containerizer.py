@@ -24,6 +24,7 @@ from mesos_service.containers.plan import (
     LaunchFailed,
     LaunchPlan,
 )
+from mesos_service.containers.provisioner import Provisioner
 from mesos_service.domain.containers import Wish
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
@@ -75,6 +76,7 @@ class Containerizer:
         *,
         host: Members | None = None,
         fetcher: Fetcher | None = None,
+        provisioner: Provisioner | None = None,
         on_exit: Callable[[ContainerId, int | None], None] = _ignore_exit,
         on_limitation: Callable[[ContainerId, Limitation], None] = _ignore_limitation,
     ) -> None:
@@ -90,7 +92,8 @@ class Containerizer:
             lambda container_id, status: self.on_exit(container_id, status),
             lambda container_id, limitation: self.on_limitation(container_id, limitation),
         )
-        self._bring_up = BringUp(launcher, fetcher or Fetcher(), self._overseer, self._containers)
+        self._provisioner = provisioner
+        self._bring_up = BringUp(launcher, fetcher or Fetcher(), self._overseer, self._containers, provisioner)
         if host is not None:
             host.bind(self.processes)
 
@@ -171,6 +174,8 @@ class Containerizer:
             if plan.container_id in left and left[plan.container_id].kept.released
         }
         self._orphans = {container_id: child for container_id, child in left.items() if container_id not in found}
+        if self._provisioner is not None:
+            self._provisioner.recover(set(left))
         for isolator in self._isolators:
             states = [
                 ContainerState(
@@ -207,9 +212,15 @@ class Containerizer:
             for isolator in reversed(self._isolators):
                 cleaned = isolator.cleanup(container_id)
                 failures += await outcome(cleaned, f"Isolator '{isolator.name}' failed to clean up")
+            failures += await self._remove_root(container_id)
             for failure in failures:
                 log.error("Container %s of an agent before: %s", container_id, failure)
         self._orphans = {}
+
+    async def _remove_root(self, container_id: ContainerId) -> list[str]:
+        if self._provisioner is None:
+            return []
+        return await outcome(self._provisioner.destroy(container_id), "Its root file system is left")
 
     async def leave(self) -> None:
         """Watch over nothing any more, and let everything run on: the agent goes, its containers stay."""
@@ -224,6 +235,8 @@ class Containerizer:
         for isolator in reversed(self._isolators):
             for failure in await outcome(isolator.close(), f"Isolator '{isolator.name}' failed to close"):
                 log.error("%s", failure)
+        if self._provisioner is not None:
+            await self._provisioner.close()
 
     # -- launching -------------------------------------------------------------------------------------------
 
@@ -254,7 +267,8 @@ class Containerizer:
     @property
     def provided(self) -> frozenset[Wish]:
         """What containers may ask for."""
-        return frozenset(kind for isolator in self._isolators for kind in isolator.provides)
+        provided = frozenset(kind for isolator in self._isolators for kind in isolator.provides)
+        return provided if self._provisioner is None else provided | {Wish.IMAGE}
 
     def _isolators_for(self, plan: LaunchPlan) -> tuple[Isolator, ...]:
         return self._isolators if plan.parent is None else tuple(one for one in self._isolators if one.nesting)
@@ -310,6 +324,8 @@ class Containerizer:
             await container.post_mortem
         for isolator in reversed(container.prepared):
             failures += await outcome(isolator.cleanup(container_id), f"Isolator '{isolator.name}' failed to clean up")
+        if container.plan.wishes.image is not None:
+            failures += await self._remove_root(container_id)
         del self._containers[container_id]
         if failures:
             raise DestroyFailed(f"Failed to destroy container '{container_id}': {'; '.join(failures)}")

@@ -38,13 +38,15 @@ PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
 SECBIT_NOROOT = 1
 CAPABILITY_VERSION_3 = 0x20080522
 FAILED_STATUS = 1
+NOT_EXECUTABLE_STATUS, NOT_FOUND_STATUS = 126, 127
+"""As a shell says it."""
 
 
 class CannotEnter(Exception):
     """The text says what stands in the way."""
 
 
-def open_in(root: str | None, path: str, owner: tuple[int, int], is_directory: bool = True) -> int:
+def open_in(root: str | None, path: str, owner: tuple[int, int], as_directory: bool = True) -> int:
     """A descriptor of ``path``. Below a ``root``, through no symbolic link; what is missing there is made, ``owner``'s,
     unless the root is the machine's.
 
@@ -60,7 +62,7 @@ def open_in(root: str | None, path: str, owner: tuple[int, int], is_directory: b
         last = number == len(parts) - 1
         try:
             if root != MACHINE:
-                make(part, at, owner, is_directory or not last)
+                make(part, at, owner, as_directory or not last)
             below = os.open(part, _STEP, dir_fd=at)
         finally:
             os.close(at)
@@ -84,10 +86,15 @@ def open_root(root: str) -> int:
     return at
 
 
-def make(name: str, at: int, owner: tuple[int, int], is_directory: bool) -> None:
+def is_directory(handle: int) -> bool:
+    """Of what is open."""
+    return stat.S_ISDIR(os.fstat(handle).st_mode)
+
+
+def make(name: str, at: int, owner: tuple[int, int], as_directory: bool) -> None:
     """A directory or an empty file, where there is nothing of the name."""
     try:
-        if is_directory:
+        if as_directory:
             os.mkdir(name, MODE, dir_fd=at)
             made = os.open(name, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
         else:
@@ -110,12 +117,12 @@ def both_ends(one: dict[str, Any], owner: tuple[int, int]) -> tuple[int, int]:  
     """
     source = open_in(one["source_root"], one["source"], owner)
     try:
-        is_directory = stat.S_ISDIR(os.fstat(source).st_mode)
-        target = open_in(one["target_root"], one["target"], owner, is_directory)
+        of_source = is_directory(source)
+        target = open_in(one["target_root"], one["target"], owner, of_source)
     except (OSError, CannotEnter):
         os.close(source)
         raise
-    if stat.S_ISDIR(os.fstat(target).st_mode) != is_directory:
+    if is_directory(target) != of_source:
         os.close(source)
         os.close(target)
         raise CannotEnter(f"'{one['source']}' cannot be seen at '{one['target']}': one is a directory, one is not")
@@ -180,14 +187,22 @@ def become(libc: ctypes.CDLL, user: dict[str, Any] | None, capabilities: dict[st
                 prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number)
 
 
+def environment() -> dict[bytes, bytes]:
+    """As it was given to this program: Python adds a locale to its own (PEP 538), which nobody asked for."""
+    with open("/proc/self/environ", "rb") as file:
+        given = file.read().split(b"\0")
+    return dict(one.split(b"=", 1) for one in given if b"=" in one)
+
+
 def main() -> None:
     """Enter, and execute."""
+    its_environment = environment()
     given = json.loads(sys.argv[1])
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         mount_all(libc, given["mounts"], tuple(given["owner"]))
         become(libc, given["user"], given["capabilities"])
-        os.execve(sys.argv[2], sys.argv[2:], os.environ)
+        os.execve(sys.argv[2], sys.argv[2:], its_environment)
     except (CannotEnter, OSError) as error:
         print(f"Failed to enter the container: {error}", file=sys.stderr, flush=True)
         os._exit(FAILED_STATUS)

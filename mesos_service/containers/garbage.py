@@ -78,7 +78,7 @@ def remove_tree(path: Path, stop: threading.Event) -> None:
         mounted = _mounted_below(path)
         if mounted is not None:
             raise NotRemoved(f"{mounted} is mounted there")
-        _remove(path.name, parent, stop)
+        remove_entry(path.name, parent, stop)
     except FileNotFoundError:
         pass  # It is gone.
     except OSError as error:
@@ -87,7 +87,13 @@ def remove_tree(path: Path, stop: threading.Event) -> None:
         os.close(parent)
 
 
-def _remove(name: str, parent: int, stop: threading.Event) -> None:
+def remove_entry(name: str, parent: int, stop: threading.Event) -> None:
+    """What :func:`remove_tree` does, by an open directory and a name in it, and without a look at mounts.
+
+    Raises:
+        NotRemoved: it was told to stop.
+        OSError: something cannot be removed, or is not there.
+    """
     if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
         os.unlink(name, dir_fd=parent)
         return

@@ -23,7 +23,7 @@ from typing import Final, Protocol
 
 from mesos_service.containers.beneath import opened
 from mesos_service.containers.kept import KeeperLink, Kept
-from mesos_service.containers.mounts import entering
+from mesos_service.containers.mounts import Inside, entering, entering_root
 from mesos_service.containers.plan import (
     CONTAINER_ID_VARIABLE,
     REASON_LAUNCH_FAILED,
@@ -62,6 +62,8 @@ class Launch:
     capabilities: Capabilities | None
     mounts: Sequence[Mount]
     """Made after the prefix, which must lead into a mount namespace of its own."""
+    inside: Inside | None
+    """How to come to a root that is not the machine's; the prefix leads into a mount namespace then, too."""
     gated: bool
     """Wait for :meth:`Launcher.release` before changing into the sandbox."""
     survives: bool
@@ -158,6 +160,9 @@ class PosixLauncher:
         return Child(kept, Lineage(kept.pid, mark, forks_before, self._keeper.pid, self._keeper.leaders))
 
     def _command_line(self, launch: Launch) -> list[str]:
+        if launch.inside is not None:
+            line = [*launch.command_prefix, *self._entering_root(launch, launch.inside), *launch.argv]
+            return _waiting(line) if launch.gated else line
         execute = 'exec "$@"'
         shell = _SHELL
         shell_survives_exec = self._shell_survives_exec
@@ -188,7 +193,18 @@ class PosixLauncher:
             ),
         ]
         line = [*prefix, shell, "-c", script, "sh", str(launch.sandbox), *operands]
-        return [_SHELL, "-c", f'{_WAIT_AT_GATE}exec "$@"', "sh", *line] if waits_outside else line
+        return _waiting(line) if waits_outside else line
+
+    def _entering_root(self, launch: Launch, inside: Inside) -> tuple[str, ...]:
+        return entering_root(
+            inside,
+            launch.mounts,
+            launch.sandbox,
+            launch.user,
+            launch.capabilities,
+            launch.program,
+            launch.missing_program_status,
+        )
 
     def processes(self, child: Child) -> Sequence[int]:
         """Process ids now, or at most a second ago."""
@@ -323,6 +339,10 @@ def _readable(handle: int) -> asyncio.Future[None]:
 
     loop.add_reader(handle, on_end)
     return ended
+
+
+def _waiting(line: Sequence[str]) -> list[str]:
+    return [_SHELL, "-c", f'{_WAIT_AT_GATE}exec "$@"', "sh", *line]
 
 
 def open_log(directory: Path, name: str, user: User | None) -> int:

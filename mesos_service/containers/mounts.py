@@ -6,13 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mesos_service.containers import enter
+from mesos_service.containers.namespaces import Namespaces
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed
 from mesos_service.containers.users import User
-from mesos_service.domain.containers import Capabilities, Mount, mask
+from mesos_service.domain.containers import Capabilities, Mount, Root, mask
 
 
 def _kept_clear() -> frozenset[Path]:
@@ -23,10 +24,23 @@ def _kept_clear() -> frozenset[Path]:
     return frozenset(Path(one).resolve() for one in (*names, *own))
 
 
-def look(mounts: Sequence[Mount], sandbox: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """How a process comes to a root that is not the machine's; one of both."""
+
+    directory: str
+    """Where it sees its sandbox, and begins."""
+    root: Root | None
+    """Its own, to be laid out."""
+    joined: Namespaces | None
+    """Where it is."""
+
+
+def look(mounts: Sequence[Mount], sandbox: Path, rootfs: str | None = None) -> None:
     """See that everything can be mounted, and make what is missing in a sandbox.
 
-    What is found is looked for again when it is mounted; this is for saying what is wrong in a task's status.
+    What is found is looked for again when it is mounted; this is for saying what is wrong in a task's status. What is
+    to be in a root of the container's own (``rootfs``) is only looked for where it is taken from.
 
     Raises:
         LaunchFailed: something is not there, or not what it has to be; names it.
@@ -41,7 +55,10 @@ def look(mounts: Sequence[Mount], sandbox: Path) -> None:
                 REASON_LAUNCH_FAILED, f"No volume can be seen at '{at}', where programs of the machine are"
             )
         try:
-            ends = enter.both_ends(asdict(one), _owner(sandbox))
+            if rootfs is not None and one.target_root == rootfs:
+                ends: tuple[int, ...] = (enter.open_in(one.source_root, one.source, _owner(sandbox)),)
+            else:
+                ends = enter.both_ends(asdict(one), _owner(sandbox))
         except OSError as error:
             raise LaunchFailed(
                 REASON_LAUNCH_FAILED, f"Volume '{one.source}' cannot be seen at '{one.target}': {error.strerror}"
@@ -56,7 +73,39 @@ def entering(
     mounts: Sequence[Mount], sandbox: Path, user: User | None, capabilities: Capabilities | None
 ) -> tuple[str, ...]:
     """The program that mounts, becomes the user, and executes what follows, whose path must be absolute."""
-    specification = {
+    return _program(enter.__file__, _specification(mounts, sandbox, user, capabilities))
+
+
+def entering_root(
+    inside: Inside,
+    mounts: Sequence[Mount],
+    sandbox: Path,
+    user: User | None,
+    capabilities: Capabilities | None,
+    program: str | None,
+    missing_program_status: int | None,
+) -> tuple[str, ...]:
+    """The same into a root that is not the machine's, where what follows is looked for."""
+    specification = _specification(mounts, sandbox, user, capabilities) | {
+        "root": None if inside.root is None else asdict(inside.root),
+        "join": None if inside.joined is None else inside.joined.files(),
+        "expected": None if inside.joined is None else inside.joined.root,
+        "sandbox": str(sandbox),
+        "directory": inside.directory,
+        "program": program,
+        "missing": missing_program_status,
+    }
+    return _program(str(Path(enter.__file__).with_name("enter_root.py")), specification)
+
+
+def _program(path: str, specification: dict[str, object]) -> tuple[str, ...]:
+    return (sys.executable, "-I", "-S", path, json.dumps(specification))
+
+
+def _specification(
+    mounts: Sequence[Mount], sandbox: Path, user: User | None, capabilities: Capabilities | None
+) -> dict[str, object]:
+    return {
         "mounts": [asdict(one) for one in mounts],
         "owner": _owner(sandbox),
         "user": None
@@ -66,7 +115,6 @@ def entering(
         if capabilities is None
         else {"effective": mask(capabilities.effective), "bounding": mask(capabilities.bounding)},
     }
-    return (sys.executable, "-I", "-S", enter.__file__, json.dumps(specification))
 
 
 def _owner(sandbox: Path) -> tuple[int, int]:

@@ -6,8 +6,10 @@ Whichever isolator made them, the kernel tells: a namespace of the process that 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,36 +20,59 @@ _WAIT_SECONDS_MAX: Final = 5.0
 _MAKER: Final = "unshare"
 """The program by which isolators give a container namespaces; it takes the same options as ``nsenter``."""
 _KINDS: Final = {"ipc": "--ipc", "mnt": "--mount", "net": "--net", "uts": "--uts", "pid": "--pid"}
+"""By kind, the option of both programs."""
 
 
-async def entering(pid: int, prefix: Sequence[str]) -> tuple[str, ...]:
-    """The command prefix that leads to where ``pid`` is; empty when that is here. ``prefix`` is what ``pid`` was
-    launched with: the namespaces that it makes are waited for.
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Those of a process that are not the agent's own."""
+
+    pid: int
+    kinds: Sequence[str]
+    root: tuple[int, int]
+    """Its root directory, as device and inode."""
+
+    def entering(self) -> tuple[str, ...]:
+        """The command prefix that leads there; the programs after it are those of the machine.
+
+        Raises:
+            LaunchFailed: the program for it is not there.
+        """
+        program = shutil.which("nsenter")
+        if program is None:
+            raise LaunchFailed(
+                REASON_LAUNCH_FAILED,
+                "To run beside a process in its namespaces takes the program 'nsenter' (util-linux)",
+            )
+        return (program, *(f"{_KINDS[kind]}={path}" for kind, path in self.files().items()), "--")
+
+    def files(self) -> dict[str, str]:
+        """Their files, by kind."""
+        return {kind: f"/proc/{self.pid}/ns/{kind}" for kind in self.kinds}
+
+
+async def namespaces_of(pid: int, prefix: Sequence[str], rooted: bool = False) -> Namespaces | None:
+    """Where ``pid`` is; ``None`` when that is here. ``prefix`` is what ``pid`` was launched with: the namespaces that
+    it makes are waited for, and where it is ``rooted``, a root that is not the machine's.
 
     Raises:
         LaunchFailed: the process is gone, or it cannot be followed.
     """
     made = any(part.rpartition("/")[2] == _MAKER for part in prefix)
-    wanted = set(_KINDS.values()).intersection(prefix) if made else set()
+    wanted = {kind for kind, option in _KINDS.items() if option in prefix} if made else set()
     waited = 0.0
     while True:
         innermost = _innermost(pid)
         found = _other_than_ours(innermost)
-        if wanted <= set(found):
+        root = _root_of(innermost)
+        if wanted <= set(found) and not (rooted and root == _root_of(os.getpid())):
             break
         if waited >= _WAIT_SECONDS_MAX:
             raise LaunchFailed(REASON_LAUNCH_FAILED, f"Process {pid} has not come to its namespaces")
         # The kernel tells nobody of it.
         await asyncio.sleep(_POLL_SECONDS)
         waited += _POLL_SECONDS
-    if not found:
-        return ()
-    program = shutil.which("nsenter")
-    if program is None:
-        raise LaunchFailed(
-            REASON_LAUNCH_FAILED, "To run beside a process in its namespaces takes the program 'nsenter' (util-linux)"
-        )
-    return (program, *(f"{option}=/proc/{innermost}/ns/{kind}" for option, kind in found.items()), "--")
+    return Namespaces(innermost, found, root) if found else None
 
 
 def _innermost(pid: int) -> int:
@@ -64,16 +89,25 @@ def _innermost(pid: int) -> int:
     return pid
 
 
-def _other_than_ours(pid: int) -> dict[str, str]:
-    """Kinds by the option that enters them."""
+def _other_than_ours(pid: int) -> list[str]:
     try:
-        return {
-            option: kind
-            for kind, option in _KINDS.items()
+        return [
+            kind
+            for kind in _KINDS
             if Path(f"/proc/{pid}/ns/{kind}").readlink() != Path(f"/proc/self/ns/{kind}").readlink()
-        }
+        ]
     except PermissionError:
         # Another user's process, and we are not root: then nobody gave it namespaces either.
-        return {}
+        return []
     except (FileNotFoundError, ProcessLookupError) as error:
         raise LaunchFailed(REASON_LAUNCH_FAILED, f"Process {pid} has ended") from error
+
+
+def _root_of(pid: int) -> tuple[int, int]:
+    try:
+        root = Path(f"/proc/{pid}/root/.").stat()
+    except PermissionError:
+        return (0, 0)  # As above.
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, f"Process {pid} has ended") from error
+    return root.st_dev, root.st_ino

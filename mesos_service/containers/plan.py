@@ -66,6 +66,8 @@ class LaunchPlan:
     parent: ContainerId | None = None
     streams: Streams | None = None
     """In place of the files in the sandbox."""
+    directory: str | None = None
+    """Where it sees its sandbox, when its root is not the machine's: its own (``wishes.image``) or its parent's."""
     survives: bool = False
     """Whether it is to outlive the agent."""
     wishes: Wishes = NOTHING

@@ -27,6 +27,7 @@ class Wish(StrEnum):
     RLIMITS = "rlimit_info"
     CAPABILITIES = "linux_info.capabilities"
     VOLUMES = "volumes"
+    IMAGE = "mesos.image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,34 @@ class Volume:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a container's root file system is made of, by name: ``busybox`` or ``tools/busybox:1.36``."""
+
+    name: str
+
+    def refusal(self) -> str | None:
+        """Why it cannot be; ``None`` when it can."""
+        parts = self.name.split("/")
+        if "\0" in self.name or any(part in ("", ".", "..") for part in parts):
+            return f"There is no image '{self.name}': it leads nowhere or out of where images are"
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """A root file system for one container: directories of the machine, of which its process lays it out."""
+
+    place: str
+    """Where, and what isolators call it by."""
+    lower: str
+    """What the image has."""
+    upper: str | None = None
+    """Where changes go, of this container's own; ``None`` where there are no layers."""
+    work: str | None = None
+    read_only: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """All that one container asks for; ``None`` where it says nothing."""
@@ -114,6 +143,7 @@ class Wishes:
     effective_capabilities: frozenset[str] | None = None
     bounding_capabilities: frozenset[str] | None = None
     volumes: tuple[Volume, ...] = ()
+    image: Image | None = None
 
     def kinds(self) -> frozenset[Wish]:
         """What has to be given."""
@@ -121,6 +151,7 @@ class Wishes:
             Wish.RLIMITS: bool(self.rlimits),
             Wish.CAPABILITIES: self.effective_capabilities is not None or self.bounding_capabilities is not None,
             Wish.VOLUMES: bool(self.volumes),
+            Wish.IMAGE: self.image is not None,
         }
         return frozenset(kind for kind, wanted in asked.items() if wanted)
 

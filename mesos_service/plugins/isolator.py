@@ -42,6 +42,8 @@ class ContainerConfig:
     """What it asks for beside resources; each kind of it is given by an isolator that ``provides`` it."""
     parent_sandbox: str | None = None
     """Absolute path of the working directory of the container that this one is nested in."""
+    rootfs: str | None = None
+    """Absolute path of what is to be its root, where that is one of its own; nothing is there yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,8 @@ class LaunchInfo:
     capabilities: Capabilities | None = None
     """What the process is to have of root's powers, whoever it is; ``None`` leaves what comes with its user."""
     mounts: tuple[Mount, ...] = ()
-    """Made in this order just before the command; there must be a ``command_prefix`` into a mount namespace."""
+    """Made in this order just before the command; there must be a ``command_prefix`` into a mount namespace. A target
+    is below the container's own root where its ``target_root`` is that ``rootfs``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The operator API of the agent: calls and answers (Mesos: agent.proto).
 
-The calls that configure storage resource providers and prune images are known by name only.
+The calls that configure storage resource providers are known by name only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mesos_service.wire.common import (
     FrameworkID,
     TimeInfo,
 )
-from mesos_service.wire.containers import CommandInfo, ContainerInfo, ContainerStatus, TTYInfo
+from mesos_service.wire.containers import CommandInfo, ContainerInfo, ContainerStatus, Image, TTYInfo
 from mesos_service.wire.frameworks import FrameworkInfo
 from mesos_service.wire.operator_common import (
     CallGetMetrics,
@@ -120,6 +120,11 @@ class Call(Message, kw_only=True):
     wait_container: CallWaitContainer | None = None
     kill_container: CallKillContainer | None = None
     remove_container: CallRemoveContainer | None = None
+    prune_images: CallPruneImages | None = None
+
+
+class CallPruneImages(Message, kw_only=True):
+    excluded_images: tuple[Image, ...] = ()
 
 
 class CallGetContainers(Message, kw_only=True):

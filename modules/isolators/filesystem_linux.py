@@ -1,7 +1,8 @@
 """``filesystem/linux``: a container sees directories and files of the machine, or of a sandbox, where it wants them.
 
 Mesos docs, "Container volumes": sources ``HOST_PATH`` and ``SANDBOX_PATH`` (its own, or that of the container which it
-is nested in); ``RO`` cannot be written to. Where programs and their settings are, nothing can be mounted. The container
+is nested in); ``RO`` cannot be written to. Where programs and their settings are, nothing can be mounted, unless the
+container has a root file system of its own, which the containerizer provides (``--image_providers``). The container
 begins in a mount namespace of its own, so nobody else sees its mounts, and they go with its last process.
 """
 
@@ -34,12 +35,14 @@ class FilesystemLinux(Isolator):
 
     def explain(self, container_id: ContainerId, config: ContainerConfig) -> list[str]:
         mounts = [_mount(volume, config) for volume in config.wishes.volumes]
-        return [f"run by {' '.join(self._prefix)}", *map(_told, mounts)] if mounts else []
+        root = [] if config.wishes.image is None else [f"pivot_root to image '{config.wishes.image.name}'"]
+        return [f"run by {' '.join(self._prefix)}", *root, *map(_told, mounts)] if mounts or root else []
 
     async def prepare(self, container_id: ContainerId, config: ContainerConfig) -> LaunchInfo | None:
-        """Say what is to be mounted where; nothing changes for a container without volumes."""
+        """Say what is to be mounted where; nothing changes for a container without volumes and a root of its own."""
         mounts = tuple(_mount(volume, config) for volume in config.wishes.volumes)
-        return LaunchInfo(command_prefix=self._prefix, mounts=mounts) if mounts else None
+        alone = mounts or config.rootfs is not None
+        return LaunchInfo(command_prefix=self._prefix, mounts=mounts) if alone else None
 
 
 def _mount(volume: Volume, config: ContainerConfig) -> Mount:
@@ -50,7 +53,7 @@ def _mount(volume: Volume, config: ContainerConfig) -> Mount:
         source=volume.path,
         source_root=root,
         target=volume.container_path,
-        target_root="/" if volume.container_path.startswith("/") else config.sandbox,
+        target_root=(config.rootfs or "/") if volume.container_path.startswith("/") else config.sandbox,
         read_only=volume.read_only,
     )
 

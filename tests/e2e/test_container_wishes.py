@@ -17,6 +17,7 @@ from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskInfo
 from tests.e2e.test_agent_restarts import Patient, restartable
 from tests.e2e.test_agent_service import play, subscribed_as
+from tests.support.busybox import root_tar
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting and capabilities take root")
 ISOLATION = "posix/cpu,posix/mem,filesystem/linux,namespaces/pid,posix/rlimits,linux/capabilities"
@@ -96,3 +97,37 @@ def test_m_ag_10_what_cannot_be_had_is_told_in_the_tasks_status(tmp_path: Path) 
                 assert told.message is not None and why in told.message
 
     play(scenario)
+
+
+def test_m_ag_13_a_task_runs_in_an_image_over_a_restart(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "busybox.tar").write_bytes(root_tar())
+    flags = {"image_providers": "docker", "docker_registry": str(tmp_path / "images")}
+    image = wire.Image(type="DOCKER", docker=wire.ImageDocker(name="busybox"))
+    info = wire.ContainerInfo(type="MESOS", mesos=wire.ContainerInfoMesosInfo(image=image))
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation=ISOLATION, **flags) as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            offer = await framework.an_offer()
+            line = "cat /image; echo $MESOS_SANDBOX; while [ ! -e go ]; do sleep 0.05; done; cat /image; test ! -e /usr"
+            await framework.accept([offer], [tasks.launch(asking(offer, "t", line, info))])
+            await framework.reaches("t", "STARTING", "RUNNING")
+            sandbox = next((tmp_path / "agent").glob("slaves/*/frameworks/*/executors/t/runs/latest")).resolve()
+            await agent.kill()
+            await agent.start()
+            (sandbox / "go").touch()
+            await framework.reaches("t", "STARTING", "RUNNING", "FINISHED")
+            said = (sandbox / "stdout").read_text()
+            assert said == "of busybox\n/mnt/mesos/sandbox\nof busybox\n"
+            roots = tmp_path / "agent" / "provisioner" / "containers"
+            async with asyncio.timeout(20):
+                while list(roots.iterdir()):  # noqa: ASYNC110 - it goes when the agent has seen to it
+                    await asyncio.sleep(0.02)
+            assert len(list((tmp_path / "agent" / "store" / "docker").iterdir())) == 1
+
+    play(scenario)
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()

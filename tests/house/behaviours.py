@@ -161,6 +161,7 @@ BEHAVIOURS: Final = {
     "M-AG-09": "disk/du measures sandboxes, and ends whose is too large where that is asked for.",
     "M-AG-10": "Volumes: directories and files of the machine, or of a sandbox.",
     "M-AG-11": "Who listens at a port that is not his is told, and ended where that is asked for.",
+    "M-AG-13": "Containers with a root file system of their own, made of a tar file.",
     "M-AG-14": "The fetcher: files, http, archives, executables.",
     "M-AG-15": "The tree of sandboxes, and its garbage collection.",
     "M-AG-16": "An agent restarts while what it runs goes on, and is told to its end.",

@@ -77,7 +77,7 @@ _READS: Final[Mapping[str, Callable[[AgentReads], Response]]] = {
     "GET_TASKS": _tasks,
     "GET_OPERATIONS": _operations,
 }
-CALLS: Final = (*_READS, "GET_CONTAINERS", "LIST_FILES", "READ_FILE", *nested_calls.CALLS)
+CALLS: Final = (*_READS, "GET_CONTAINERS", "LIST_FILES", "READ_FILE", "PRUNE_IMAGES", *nested_calls.CALLS)
 """What this version has of Mesos' calls."""
 
 
@@ -119,6 +119,10 @@ class AgentOperatorCalls(OperatorCalls[operator.Call]):
         if call.type in ("LIST_FILES", "READ_FILE"):
             # Files are on a disk, which may be slow.
             return await asyncio.to_thread(self._files, call)
+        if call.type == "PRUNE_IMAGES":
+            excluded = () if call.prune_images is None else call.prune_images.excluded_images
+            await self._service.images.prune([one.docker.name for one in excluded if one.docker is not None])
+            return None
         if call.type in nested_calls.CALLS:
             return await nested_calls.answer(self._service, call)
         raise not_had(call.type)

@@ -8,6 +8,7 @@ from typing import Annotated, Protocol, cast
 from fastapi import Depends, FastAPI, Request
 
 from mesos_service.agent.files_api import SandboxFiles
+from mesos_service.agent.images import ImageGarbage
 from mesos_service.agent.nested import NestedContainers
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.containers.containerizer import Containerizer
@@ -29,6 +30,9 @@ class AgentReads(Protocol):
 
     @property
     def nested(self) -> NestedContainers: ...
+
+    @property
+    def images(self) -> ImageGarbage: ...
 
     @property
     def sandboxes(self) -> Sandboxes: ...

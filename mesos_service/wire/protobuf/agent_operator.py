@@ -12,8 +12,9 @@ FIELDS: Final[Fields] = {
         "type=1 get_metrics=2 set_logging_level=3 list_files=4 read_file=5 get_containers=20 "
         "launch_nested_container=6 wait_nested_container=7 kill_nested_container=8 remove_nested_container=12 "
         "launch_nested_container_session=9 attach_container_input=10 attach_container_output=11 "
-        "launch_container=13 wait_container=14 kill_container=15 remove_container=16"
+        "launch_container=13 wait_container=14 kill_container=15 remove_container=16 prune_images=21"
     ),
+    agent_operator.CallPruneImages: "excluded_images=1",
     agent_operator.CallGetContainers: "show_nested=1 show_standalone=2",
     agent_operator.CallLaunchNestedContainer: "container_id=1 command=2 container=3",
     agent_operator.CallWaitNestedContainer: "container_id=1",

@@ -17,6 +17,7 @@ from mesos_service.containers.kept import KeeperLink
 from mesos_service.containers.launcher import PosixLauncher
 from mesos_service.containers.plan import LaunchPlan, Streams, UriSpec
 from mesos_service.containers.processes import read_stat
+from mesos_service.containers.provisioner import Provisioner
 from mesos_service.domain.containers import NOTHING, Wishes
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
@@ -86,7 +87,13 @@ def open_descriptors() -> dict[str, str]:
 class Room:
     """One containerizer; containers are named by short words and live below ``root``."""
 
-    def __init__(self, root: Path, isolators: Sequence[Isolator] = (), host: Members | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        isolators: Sequence[Isolator] = (),
+        host: Members | None = None,
+        provisioner: Provisioner | None = None,
+    ) -> None:
         self.root = root
         self.keeper = KeeperLink(root / ".keeper")
         self.exits: list[tuple[str, int | None]] = []
@@ -95,6 +102,7 @@ class Room:
             isolators,
             PosixLauncher(self.keeper),
             host=host,
+            provisioner=provisioner,
             on_exit=lambda container_id, status: self.exits.append((name_of(container_id), status)),
             on_limitation=lambda container_id, limitation: self.limitations.append((name_of(container_id), limitation)),
         )
@@ -111,6 +119,7 @@ class Room:
         parent: str | None = None,
         resources: Resources = RESOURCES,
         wishes: Wishes = NOTHING,
+        directory: str | None = None,
     ) -> LaunchPlan:
         """A plan whose sandbox is there."""
         sandbox = self.root / name
@@ -127,6 +136,7 @@ class Room:
             uris=uris,
             parent=None if parent is None else cid(parent),
             wishes=wishes,
+            directory=directory,
         )
 
     async def start_keeper(self) -> None:
@@ -181,9 +191,14 @@ class Room:
 
 
 @asynccontextmanager
-async def room(root: Path, isolators: Sequence[Isolator] = (), host: Members | None = None) -> AsyncIterator[Room]:
+async def room(
+    root: Path,
+    isolators: Sequence[Isolator] = (),
+    host: Members | None = None,
+    provisioner: Provisioner | None = None,
+) -> AsyncIterator[Room]:
     """A room that leaves no container behind, whatever happened in it."""
-    made = Room(root, isolators, host)
+    made = Room(root, isolators, host, provisioner)
     try:
         yield made
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mesos_service.containers import containerizer
+from mesos_service.containers import bring_up
 from mesos_service.containers.containerizer import Members
 from mesos_service.containers.mounts import look
 from mesos_service.containers.plan import LaunchFailed
@@ -148,8 +148,8 @@ def test_m_ag_10_a_link_that_is_put_there_after_the_look_is_not_followed(
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "key").write_text("not yours")
 
-    def look_and_exchange(mounts: Sequence[Mount], sandbox: Path) -> None:
-        look(mounts, sandbox)
+    def look_and_exchange(mounts: Sequence[Mount], sandbox: Path, rootfs: str | None) -> None:
+        look(mounts, sandbox, rootfs)
         (sandbox / exchanged).rename(sandbox / "old")
         (sandbox / exchanged).symlink_to(tmp_path / "secret")
 
@@ -161,7 +161,7 @@ def test_m_ag_10_a_link_that_is_put_there_after_the_look_is_not_followed(
             assert "Failed to enter the container" in here.text(exchanged, "stderr")
             assert "not yours" not in here.text(exchanged)
 
-    monkeypatch.setattr(containerizer, "look", look_and_exchange)
+    monkeypatch.setattr(bring_up, "look", look_and_exchange)
     run_asyncio(body())
     assert [path.name for path in (tmp_path / "secret").iterdir()] == ["key"]
 
@@ -221,3 +221,15 @@ def test_n27_the_plan_says_what_is_mounted_where(tmp_path: Path) -> None:
         "mount --rbind /data on /sandbox/v read-only",
     ]
     assert not isolator.explain(cid("c"), ContainerConfig(sandbox="/", resources=RESOURCES))
+
+
+def test_volumes_add_nothing_to_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+
+    async def body() -> None:
+        async with room(tmp_path, [make()]) as here:
+            told = await says(here, "/usr/bin/env", host(tmp_path / "data", "v"))
+            names = {line.partition("=")[0] for line in told.splitlines()}
+            assert names - {"_"} == {"MESOS_CONTAINER_ID", "PATH", "PWD"}
+
+    run_asyncio(body())
