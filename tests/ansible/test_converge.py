@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,6 +18,7 @@ import yaml
 from tests.ansible.conftest import Converged
 from tests.ansible.test_contract import run_ansible
 from tests.support.certificates import Authority
+from vagrant.cluster import until
 from vagrant.hosts import Host
 from vagrant.releases import VERSION, make_release
 from vagrant.scenarios.__main__ import NAMES
@@ -120,6 +124,62 @@ def test_services_run_in_their_units(converged: Converged) -> None:
     assert "password" not in host.sh("runuser -u nobody -- cat /etc/mesos-service/master.toml", check=False)
 
 
+def test_prometheus_hears_everybody_and_has_nothing_to_say(converged: Converged) -> None:
+    """Its pages are for its own host only, and the package's own service stays off."""
+    host = next(host for host in converged.cluster.testbed.hosts.values() if "prometheus" in host.machine.groups)
+    ask = "curl -sS 'http://127.0.0.1:9090/api/v1/query?query={}'"
+
+    def answers(query: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(host.sh(ask.format(query)))["data"]["result"]
+        return found
+
+    expected = {(job, name) for job in ("mesos_masters", "mesos_agents") for name in ("node1", "node2", "node3")}
+    until(
+        "everybody answers",
+        lambda: {(one["metric"]["job"], one["metric"]["host"]) for one in answers("up==1")} == expected,
+    )
+    assert [one["value"][1] for one in answers("sum(mesos_master_elected)")] == ["1"]
+    assert [one["value"][1] for one in answers("max(mesos_master_slaves_active)")] == ["3"]
+    assert not answers("ALERTS%7Balertname=%22MesosNoLeader%22,alertstate=%22firing%22%7D")
+    assert host.sh("systemctl is-enabled prometheus", check=False).strip() == "disabled"
+    with pytest.raises(OSError):
+        socket.create_connection((host.address, 9090), 2).close()
+
+
+def test_ports_are_closed_to_strangers_and_stay_so(converged: Converged) -> None:
+    """A second address of this computer is a stranger; rules that somebody flushed are there again after a run."""
+    bridge, host = converged.cluster.testbed.bridge, converged.cluster.testbed.hosts["node2"]
+    stranger = host.address.rpartition(".")[0] + ".200"
+
+    def reached(source: str, port: int) -> bool:
+        try:
+            socket.create_connection((host.address, port), 2, source_address=(source, 0)).close()
+        except OSError:
+            return False
+        return True
+
+    subprocess.run(["ip", "addr", "add", f"{stranger}/24", "dev", bridge], check=True)
+    try:
+        clients = converged.cluster.testbed.topology.gateway
+        assert [port for port in (22, 2181, 3888, 5050, 5051) if reached(stranger, port)] == [22]
+        assert [port for port in (22, 2181, 3888, 5050, 5051) if reached(clients, port)] == [22, 2181, 5050, 5051]
+        host.sh("nft add table inet of_somebody; nft delete table inet mesos_service")
+        assert reached(stranger, 5050)
+        again = play(converged.inventory, "site", "--limit", "node2", capture=True)
+        assert again.returncode == 0, again.stdout[-4000:]
+        assert not reached(stranger, 5050)
+        assert "of_somebody" in host.sh("nft list tables")
+        off = play(converged.inventory, "site", "--limit", "node2", "-e", "mesos_common_firewall=false", capture=True)
+        assert off.returncode == 0, off.stdout[-4000:]
+        assert reached(stranger, 5050)
+        assert host.sh("nft list tables").split() == ["table", "inet", "of_somebody"]
+    finally:
+        subprocess.run(["ip", "addr", "del", f"{stranger}/24", "dev", bridge], check=True)
+        host.sh("nft delete table inet of_somebody", check=False)
+        back = play(converged.inventory, "site", "--limit", "node2", capture=True)
+    assert back.returncode == 0, back.stdout[-4000:]
+
+
 def test_agents_are_an_inventory(converged: Converged, tmp_path: Path) -> None:
     """N21: hosts are listed from what the leader knows, whichever master is asked, and the dead are passed over."""
     assert active_agents(converged, tmp_path) == {host.name for host in converged.cluster.agents}
@@ -166,6 +226,7 @@ def test_n21_all_of_it_can_be_taken_away(converged: Converged) -> None:
     assert done.returncode == 0, done.stdout[-4000:]
     for host in converged.cluster.testbed.hosts.values():
         assert host.sh("ls -d /opt/mesos* /etc/mesos* /var/lib/mesos* /etc/systemd/system/mesos*", check=False) == ""
+        assert host.sh("nft list tables") == ""
         assert host.sh("pgrep -fa 'mesos[-_]service'", check=False) == ""
     again = play(converged.inventory, "reset", "-e", "mesos_common_reset=true", capture=True)
     assert_nothing_changed(again.stdout, 3)

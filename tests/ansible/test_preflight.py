@@ -5,10 +5,12 @@ The roles' own checks run here, against this very machine.
 
 from __future__ import annotations
 
+import socket
 import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,7 +18,8 @@ import yaml
 from tests.ansible.test_contract import run_ansible
 from tests.support.certificates import Authority, Certificate
 
-Inventory = dict[str, object]
+# Any: as YAML has it.
+Inventory = dict[str, Any]
 FINE = {
     "ansible_connection": "local",
     "ansible_python_interpreter": sys.executable,
@@ -121,6 +124,77 @@ def test_n21_a_clock_that_is_off_is_refused(tmp_path: Path) -> None:
     said = refusal(tmp_path, "mesos_common", inventory(1, 1), {}, path=f"{programs}:/usr/bin:/bin:/usr/sbin:/sbin")
     assert "The clock of host0 is off by about -360" in said, said
     assert "have it set by NTP" in said
+
+
+def faked(directory: Path, program: str, script: str) -> str:
+    """A ``PATH`` on which ``program`` is ``script``."""
+    programs = directory / "bin"
+    programs.mkdir()
+    fake = programs / program
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    return f"{programs}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+
+
+def test_n21_a_full_disk_under_the_services_is_refused(tmp_path: Path) -> None:
+    """Whether or not a version has to be installed: a service that cannot write does not start."""
+    path = faked(tmp_path, "df", '[ "$3" = /var/lib ] && printf "Avail\\n   3M\\n" || printf "Avail\\n9000M\\n"')
+    said = refusal(tmp_path, "mesos_common", inventory(1, 1), {}, path=path)
+    assert "The disk of /var/lib on host0 is full (3 MB left): make room, such as by apt-get clean" in said
+
+
+def test_n21_packages_that_a_run_left_half_installed_are_refused(tmp_path: Path) -> None:
+    path = faked(tmp_path, "dpkg", 'printf "The following packages are only half configured:\\n postgresql\\n"')
+    said = refusal(tmp_path, "mesos_common", inventory(1, 1), {}, path=path)
+    assert "Packages on host0 are half installed, as dpkg --audit there tells: run dpkg --configure -a" in said
+
+
+def test_n21_a_host_that_cannot_be_reached_stops_the_run_before_anything_is_done(tmp_path: Path) -> None:
+    groups = inventory(1, 1)
+    away = {"ansible_connection": "ssh", "ansible_port": 1, "ansible_host": "127.0.0.1", "ansible_user": "nobody"}
+    groups["all"]["hosts"]["host0"].update(away)
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(yaml.safe_dump(groups))
+    done = run_ansible("ansible-playbook", "-i", str(hosts), "--check", "playbooks/site.yml")
+    assert done.returncode != 0
+    said = " ".join(done.stdout.split())
+    assert "host0 (127.0.0.1) cannot be reached: see that it is up" in said, said
+    assert "leave it out with --limit" in said
+    assert "Install the software everywhere" not in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"prometheus_masters_group": "nobody"}, "The group nobody has no hosts, so host0 would watch nobody"),
+        (
+            {"prometheus_principal": "eve", "mesos_common_credentials": [{"principal": "ops", "secret": "x1y2z3"}]},
+            "prometheus_principal is 'eve', and mesos_common_credentials has nobody of that name",
+        ),
+    ],
+    ids=["nobody to ask", "unknown principal"],
+)
+def test_a_prometheus_that_could_ask_nobody_is_refused(
+    tmp_path: Path, variables: dict[str, object], sentence: str
+) -> None:
+    said = refusal(tmp_path, "prometheus", inventory(1, 1), variables)
+    assert sentence in said
+    assert "x1y2z3" not in said
+
+
+def test_another_program_at_the_port_of_prometheus_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        said = refusal(tmp_path, "prometheus", inventory(1, 1), {"prometheus_port": port})
+    assert f"Port {port} of host0 is another program's" in said
+    assert "set prometheus_port to one that is free" in said
+
+
+def test_names_in_place_of_addresses_are_refused_for_the_firewall(tmp_path: Path) -> None:
+    clients = ["192.0.2.0/24", "2001:db8::/32", "ops.example.net"]
+    variables = {"mesos_common_firewall": True, "mesos_common_firewall_clients": clients}
+    said = refusal(tmp_path, "mesos_common", inventory(1, 1), variables)
+    assert "and ops.example.net is none: the kernel asks no name server" in said
 
 
 def test_n21_an_old_python_is_refused(tmp_path: Path) -> None:
