@@ -11,7 +11,7 @@ from typing import Protocol
 
 import uvloop
 
-from mesos_service.domain.errors import MesosServiceError
+from mesos_service.domain.errors import ConfigurationError, MesosServiceError
 from mesos_service.notify import Supervisor
 
 log = logging.getLogger(__name__)
@@ -32,11 +32,13 @@ async def serve_until_signalled(
     ended: Callable[[], Awaitable[int]] | None = None,
     stop: Stop | None = None,
     on_signals: Mapping[signal.Signals, Stop] | None = None,
+    renew: Callable[[], int] | None = None,
 ) -> int:
     """Start, wait for SIGTERM or SIGINT (or for the service to end by itself, see ``ended``), stop. Exit status.
 
     ``stop`` is what is done then in place of the service's own, and ``on_signals`` what further signals mean. A second
-    signal does not wait for the orderly end.
+    signal does not wait for the orderly end. ``renew`` is what SIGHUP asks for; it says how
+    many certificates it has read.
     """
     loop = asyncio.get_running_loop()
     stops = {signal.SIGTERM: stop or service.stop, signal.SIGINT: stop or service.stop, **(on_signals or {})}
@@ -57,6 +59,8 @@ async def serve_until_signalled(
 
     for number in stops:
         loop.add_signal_handler(number, on_signal, number)
+    if renew is not None:
+        loop.add_signal_handler(signal.SIGHUP, _renew, renew)
     supervisor = Supervisor()
     await service.start()
     tame_garbage_collection()
@@ -71,6 +75,16 @@ async def serve_until_signalled(
     for wait in waits:
         wait.cancel()
     return max(one.result() for one in done)
+
+
+def _renew(renew: Callable[[], int]) -> None:
+    try:
+        if renew():
+            log.info("SIGHUP: new connections use what the files of certificates hold now")
+        else:
+            log.info("SIGHUP: there are no certificates to read again; other flags take a restart")
+    except ConfigurationError as error:
+        log.error("SIGHUP: what was in force stays, as the files cannot be used: %s", error)
 
 
 def tame_garbage_collection() -> None:

@@ -47,7 +47,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.resources_text import parse_resources
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.http.dialing import HTTPS, PLAIN, Dialing
-from mesos_service.http.tls import TlsFiles, client_context, server_context
+from mesos_service.http.tls import RenewableContext, TlsFiles, client_context, server_context
 from mesos_service.plugins.loader import ISOLATORS, Place, load
 from mesos_service.plugins.manifest import read_manifest
 
@@ -337,6 +337,9 @@ class AgentConfig(ImageFlags):
         Duration.parse("0ns"), description="The shortest pause between two looks of the controller; never below 1secs."
     )
 
+    ssl_verify_server_cert: bool = Field(
+        True, description="Whether the master must prove that it is whom this agent called. Mesos: false."
+    )
     credential: CredentialFlag | None = Field(
         None, description="File with the principal and the secret that this agent proves itself with to the master."
     )
@@ -389,7 +392,8 @@ class AgentConfig(ImageFlags):
             raise ConfigurationError(f"--credential: {error}") from error
         if self.ssl_cert_file is None and self.ssl_ca_file is None and not self.master.startswith(HTTPS):
             return dialing
-        return replace(dialing, tls=client_context(TlsFiles.of(self)))
+        files = TlsFiles.of(self, verify_server_cert=self.ssl_verify_server_cert)
+        return replace(dialing, tls=RenewableContext(lambda: client_context(files)))
 
     def master_address(self) -> tuple[str, int]:
         """Host and port of the master, or of somebody in its direction."""

@@ -15,6 +15,7 @@ def run(config: AgentConfig) -> int:
     """Serve until a signal comes or the master sends this agent away; the exit status.
 
     SIGTERM and SIGINT end the agent and leave running what outlives it; SIGUSR1 ends both, as in Mesos.
+    SIGHUP has new connections use what the files of certificates hold now.
     """
     set_up_logging(config.logging_level)
     if config.dry_run_isolation is not None:
@@ -24,7 +25,11 @@ def run(config: AgentConfig) -> int:
     async def main() -> int:
         service = AgentService(config)
         return await serve_until_signalled(
-            service, service.ended, stop=service.leave, on_signals={signal.SIGUSR1: service.stop}
+            service,
+            service.ended,
+            stop=service.leave,
+            on_signals={signal.SIGUSR1: service.stop},
+            renew=service.renew_certificates,
         )
 
     return run_service(main)

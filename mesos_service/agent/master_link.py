@@ -67,7 +67,7 @@ class MasterLink:
 
     def __init__(self, detector: Detector, options: LinkOptions | None = None, dialing: Dialing = PLAIN) -> None:
         self._detector = detector
-        self._dialing = dialing
+        self.dialing = dialing
         self._options = options or LinkOptions()
         self._random = random.SystemRandom()
         self._uplinks: list[AgentUplink] = []
@@ -213,7 +213,7 @@ class MasterLink:
     async def _serve(self, master: MasterAddress) -> None:
         """Open one link and read it to its end, which is always a fault (see :meth:`OpenLink.records`)."""
         link_id = LinkId(str(uuid.UUID(int=self._random.getrandbits(128), version=4)))
-        async with OpenLink.open(master, link_id, self._options.call_seconds_max, self._dialing) as opened:
+        async with OpenLink.open(master, link_id, self._options.call_seconds_max, self.dialing) as opened:
             self.open = opened
             log.info("Link %s to the master %s is open", link_id, opened.master)
             try:

@@ -49,7 +49,7 @@ from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME,
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.driver import Clock
 from mesos_service.http.server import HttpServer, bind
-from mesos_service.http.tls import TlsFiles, server_context
+from mesos_service.http.tls import TlsFiles, renew, server_context
 from mesos_service.telemetry.metrics import AgentMetrics
 from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
@@ -279,6 +279,10 @@ class AgentService:
         self.driver.submit(Recover(cleanup=self.config.recover == "cleanup"))
         assert self.containers.recovered is not None, "the core asks for the containers at once"
         await self.containers.recovered
+
+    def renew_certificates(self) -> int:
+        """Have new connections, those to the master too, use what the files hold now; as :func:`renew` does."""
+        return renew((self._server.tls, self._link.dialing.tls))
 
     async def ended(self) -> int:
         """Wait until the agent's work is over by itself; the exit status."""

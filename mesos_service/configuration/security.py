@@ -31,9 +31,6 @@ class SecurityFlags(Flags):
     ssl_require_client_cert: bool = Field(
         False, description="Whether clients must show a certificate that --ssl_ca_file vouches for."
     )
-    ssl_verify_server_cert: bool = Field(
-        True, description="Whether others must prove that they are whom this service called. Mesos: false."
-    )
 
     @model_validator(mode="after")
     def _complete_tls(self) -> Self:

@@ -54,6 +54,7 @@ class HttpServer:
 
     def __init__(self, application: Application, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         self._listener = listener
+        self.tls = tls
         self._server = _Quiet(
             uvicorn.Config(
                 application,

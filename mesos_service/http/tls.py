@@ -6,9 +6,10 @@ Not below TLS 1.2. A client checks the server's certificate and its name or addr
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from mesos_service.domain.errors import ConfigurationError
 
@@ -27,25 +28,74 @@ class TlsFiles:
     verify_server_cert: bool = True
 
     @classmethod
-    def of(cls, flags: SecurityFlags) -> TlsFiles:
-        """Those that the flags of a service name."""
+    def of(cls, flags: SecurityFlags, *, verify_server_cert: bool = True) -> TlsFiles:
+        """Those that the flags of a service name; only a service that calls others has anybody to verify."""
         return cls(
             cert_file=flags.ssl_cert_file,
             key_file=flags.ssl_key_file,
             ca_file=flags.ssl_ca_file,
             require_client_cert=flags.ssl_require_client_cert,
-            verify_server_cert=flags.ssl_verify_server_cert,
+            verify_server_cert=verify_server_cert,
         )
 
 
-def server_context(files: TlsFiles) -> ssl.SSLContext | None:
-    """For a server that speaks HTTPS; ``None`` without a certificate: it speaks HTTP.
+class RenewableContext(ssl.SSLContext):
+    """Stands for the context that ``make`` made last, for as long as a listening socket or a link lives.
+
+    Servers of asyncio keep the context that they were given. A new context, rather than new files loaded into the old
+    one, leaves nothing of the old behind: one whom to believe no longer would stay among the believed.
+    """
+
+    _make: Callable[[], ssl.SSLContext]
+    _current: ssl.SSLContext
+
+    def __new__(cls, make: Callable[[], ssl.SSLContext]) -> Self:
+        made = make()
+        context = super().__new__(cls, made.protocol)
+        context._make = make
+        context._current = made
+        return context
+
+    def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
+        del make  # ``__new__`` has it, as a context's protocol is fixed there.
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """What a new connection of asyncio begins with."""
+        return self._current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+
+
+def renew(contexts: Iterable[ssl.SSLContext | None]) -> int:
+    """Have new connections use what the files hold now; connections that are open go on as they began.
+
+    How many contexts there were to renew; where one cannot be made, none of them changes.
 
     Raises:
         ConfigurationError: naming the file that cannot be used.
     """
-    if files.cert_file is None:
-        return None
+    renewable = [context for context in contexts if isinstance(context, RenewableContext)]
+    made = [context._make() for context in renewable]
+    for context, new in zip(renewable, made, strict=True):
+        context._current = new
+    return len(made)
+
+
+def server_context(files: TlsFiles) -> ssl.SSLContext | None:
+    """For a server that speaks HTTPS; ``None`` without a certificate: it speaks HTTP. It can be renewed.
+
+    Raises:
+        ConfigurationError: naming the file that cannot be used.
+    """
+    return None if files.cert_file is None else RenewableContext(lambda: _serving(files))
+
+
+def _serving(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Many clients of a cluster keep connections for hours; tickets would only be state for nothing.

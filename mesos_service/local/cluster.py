@@ -176,6 +176,9 @@ class LocalCluster:
     def _secured(self) -> dict[str, object]:
         """What agents need of a master that speaks TLS, or demands of them to prove who they are."""
         flags = {name: self._master_flags[name] for name in _TLS if self._master_flags.get(name) is not None}
+        if "ssl_cert_file" in flags:
+            # Without anybody to vouch for it, the master's certificate vouches for itself.
+            flags.setdefault("ssl_ca_file", flags["ssl_cert_file"])
         if self._master_flags.get("authenticate_agents"):
             path = self.work_dir / "credential"
             first = read_credentials(Path(str(self._master_flags.get("credentials"))))[0]
@@ -216,7 +219,7 @@ class LocalCluster:
         return len(msgspec.json.decode(answer.body, type=_Answer).get_agents.agents)
 
 
-_TLS: Final = ("ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_require_client_cert", "ssl_verify_server_cert")
+_TLS: Final = ("ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_require_client_cert")
 
 
 def _dialing(flags: Mapping[str, object]) -> Dialing:

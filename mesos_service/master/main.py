@@ -9,13 +9,16 @@ from mesos_service.telemetry.logs import set_up_logging
 
 
 def run(config: MasterConfig) -> int:
-    """Serve until a signal comes or leading is over; the exit status."""
+    """Serve until a signal comes or leading is over; the exit status.
+
+    SIGHUP has new connections use what the files of certificates hold now.
+    """
     set_up_logging(config.logging_level)
 
     config.prepare()
 
     async def main() -> int:
         service = MasterService(config)
-        return await serve_until_signalled(service, service.ended)
+        return await serve_until_signalled(service, service.ended, renew=service.renew_certificates)
 
     return run_service(main)

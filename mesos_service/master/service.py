@@ -24,7 +24,7 @@ from mesos_service.election.interface import Contender
 from mesos_service.election.standalone import StandaloneContender
 from mesos_service.fairness.writer import JournalWriter
 from mesos_service.http.server import HttpServer, bind
-from mesos_service.http.tls import TlsFiles, server_context
+from mesos_service.http.tls import TlsFiles, renew, server_context
 from mesos_service.master.agent_api import AgentApi
 from mesos_service.master.app import AGENT_PATHS, build_application, guard
 from mesos_service.master.config import MasterConfig
@@ -208,6 +208,10 @@ class MasterService:
         if fault is not None and self.config.zk is None:
             await self.stop()
             raise fault
+
+    def renew_certificates(self) -> int:
+        """Have new connections use what the files hold now; as :func:`renew` does."""
+        return renew((self._server.tls,))
 
     async def lead(self) -> None:
         """Contend for leading, as :meth:`start` does, with no doors open."""

@@ -24,7 +24,7 @@ def written(directory: Path, variables: dict[str, object]) -> dict[str, Path]:
         host["ansible_python_interpreter"] = sys.executable
     hosts["b"]["mesos_master_port"] = 15050
     hosts["e"]["mesos_common_address"] = "2001:db8::5"
-    children = {
+    children: dict[str, Any] = {
         group: {"hosts": {name: {} for name in names}}
         for group, names in (("mesos_masters", MASTERS), ("mesos_agents", "de"), ("prometheus", "c"))
     }

@@ -344,7 +344,6 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
         "role_sorter": "drf",
         "root_submissions": "false",
         "ssl_require_client_cert": "false",
-        "ssl_verify_server_cert": "true",
         "work_dir": "/tmp/m",
         "zk_session_timeout": "2secs",
     }
