@@ -37,7 +37,8 @@ from mesos_service.core.messages import (
     ContainersRecovered,
     FoundContainer,
 )
-from mesos_service.domain.ids import ContainerId
+from mesos_service.domain.containers import Source, Wish
+from mesos_service.domain.ids import AgentId, ContainerId
 from mesos_service.plugins.isolator import Limitation
 
 LAUNCHES_MAX: Final = 16
@@ -125,7 +126,7 @@ class AgentContainers:
             assert self._state.agent_id is not None, "only an agent with an id launches"
             own, run = self._sandboxes.take_over(launched, self._state.agent_id)
             try:
-                plans.append(plan_launch(launched, self._state.agent_id, self._settings, own, run))
+                plans.append(self._plan(launched, self._state.agent_id, own, run))
             except LaunchFailed as failure:
                 # It was launched once; what this agent would not launch any more ends as an orphan.
                 log.warning("Container %s cannot go on here: %s", launched.container_id, failure)
@@ -178,7 +179,7 @@ class AgentContainers:
                 user = user_of(effect, self._settings)
                 own, run = self._sandboxes.make(effect, agent_id, user)
                 self._attach_volumes(effect, own, run, user)
-                pid = await self._bring_up(plan_launch(effect, agent_id, self._settings, own, run), window_of(effect))
+                pid = await self._bring_up(self._plan(effect, agent_id, own, run), window_of(effect))
             except LaunchFailed as failure:
                 failed = ContainerLaunchFailed(container_id, failure.reason, failure.message)
             except DestroyFailed as failure:
@@ -207,9 +208,36 @@ class AgentContainers:
 
     def _attach_volumes(self, effect: LaunchContainer, own: Path, run: Path, user: str | None) -> None:
         """A task's volumes appear in its own sandbox, those of the executor in the executor's."""
-        self._volumes.attach(effect.resources if effect.task is None else effect.task.resources, own, user)
+        resources = effect.resources if effect.task is None else effect.task.resources
+        if self._mounts_volumes(effect):
+            self._volumes.make_ready(resources, user)
+        else:
+            self._volumes.attach(resources, own, user)
         if effect.task is not None:
             self._volumes.attach(effect.executor.resources, run, user)
+
+    def _mounts_volumes(self, effect: LaunchContainer) -> bool:
+        """Custom executors are given volumes while they run, and nothing is mounted into what runs: they have links."""
+        return effect.task is not None and Wish.VOLUMES in self._settings.provided
+
+    def _plan(self, effect: LaunchContainer, agent_id: AgentId, own: Path, run: Path) -> LaunchPlan:
+        """With the container's persistent volumes among what it sees, where it has mounts of its own.
+
+        A task of a group sees a volume of its executor's by naming the sandbox of its parent, as in Mesos; what is
+        there is a link, through which nothing is mounted, so that it is the volume itself that is.
+        """
+        plan = plan_launch(effect, agent_id, self._settings, own, run)
+        if effect.task is None or not self._mounts_volumes(effect):
+            return plan
+        of_parent = {_steps(one.container_path): one for one in self._volumes.mounts(effect.executor.resources)}
+        asked = []
+        for one in plan.wishes.volumes:
+            held = of_parent.get(_steps(one.path)) if one.source is Source.PARENT else None
+            if held is not None:
+                one = replace(held, container_path=one.container_path, read_only=one.read_only or held.read_only)
+            asked.append(one)
+        seen = self._volumes.mounts(effect.task.resources)
+        return replace(plan, wishes=replace(plan.wishes, volumes=(*seen, *asked)))
 
     async def _bring_up(self, plan: LaunchPlan, window: Size | None) -> int:
         if window is None:
@@ -250,3 +278,7 @@ class AgentContainers:
     def _limited(self, container_id: ContainerId, limitation: Limitation) -> None:
         if not self.guests.limited(container_id, limitation):
             self._submit(ContainerLimited(container_id, limitation.reason, limitation.message))
+
+
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.split("/") if part not in ("", "."))

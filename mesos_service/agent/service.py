@@ -138,7 +138,7 @@ class AgentService:
         self.metrics.add(fetcher.metrics)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._background = Background(self.fail)
-        self.volumes = Volumes(self.work_dir, self._receive, self._aside)
+        self.volumes = Volumes(self.work_dir, self._receive, self._aside, lambda: self.state.total)
         self._link = link or MasterLink(
             make_detector(config.master, config.zk_session_timeout.seconds), dialing=config.dialing()
         )

@@ -2,7 +2,8 @@
 
 ``--enforce_container_disk_quota`` makes it a bound. Every ``--container_disk_watch_interval`` the sandbox is walked
 through, in a thread: blocks on disk are counted, as ``du`` does, a file with several names once, and nothing behind
-symbolic links or on other file systems. Between two walks a container can go beyond its bound; whoever needs a wall
+symbolic links or on other file systems. So are the persistent volumes that are mounted into the container, each by
+itself: its size is its bound. Between two walks a container can go beyond its bound; whoever needs a wall
 takes a file system with quota.
 """
 
@@ -16,6 +17,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from mesos_service.domain.containers import Source
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import (
@@ -49,6 +51,8 @@ class _Sandbox:
     path: str
     limit_bytes: int | None
     used_bytes: int | None = None
+    volumes: tuple[tuple[str, str, int], ...] = ()
+    """Id, path and bound in bytes of each persistent volume."""
 
 
 class DiskDu(Isolator):
@@ -73,7 +77,9 @@ class DiskDu(Isolator):
         return None
 
     def _remember(self, container_id: ContainerId, config: ContainerConfig) -> None:
-        self._sandboxes[container_id] = _Sandbox(config.sandbox, _limit(config.resources, config.limits))
+        self._sandboxes[container_id] = _Sandbox(
+            config.sandbox, _limit(config.resources, config.limits), volumes=_volumes(config)
+        )
 
     async def watch(self, container_id: ContainerId) -> Limitation | None:
         """Walk again and again; comes back only with a breach, where that is one."""
@@ -86,6 +92,15 @@ class DiskDu(Isolator):
                     message=f"Disk usage ({used // MEGABYTE}MB) exceeds quota ({limit // MEGABYTE}MB)",
                     reason=REASON,
                 )
+            for name, path, most in sandbox.volumes if self.config.enforce_container_disk_quota else ():
+                used = await asyncio.to_thread(held_bytes, path)
+                if used > most:
+                    return Limitation(
+                        resources=Resources.scalars(disk=used // MEGABYTE),
+                        message=f"Disk usage ({used // MEGABYTE}MB) of persistent volume '{name}' exceeds its size"
+                        f" ({most // MEGABYTE}MB)",
+                        reason=REASON,
+                    )
             await asyncio.sleep(self.config.container_disk_watch_interval)
         return None
 
@@ -139,3 +154,16 @@ def _limit(resources: Resources, limits: Mapping[str, int]) -> int | None:
     plain = resources.filter(lambda item: item.key.disk is None)
     asked = limits.get("disk", plain.quantities().get("disk"))
     return None if asked is None or asked == UNLIMITED else asked * MEGABYTE // 1000
+
+
+def _volumes(config: ContainerConfig) -> tuple[tuple[str, str, int], ...]:
+    """Those of its resources that are mounted; where the others are an isolator does not know."""
+    mounted = {one.container_path: one.path for one in config.wishes.volumes if one.source is Source.HOST}
+    found = []
+    for item in config.resources:
+        disk = item.key.disk
+        if disk is not None and disk.persistence is not None and disk.volume is not None:
+            path = mounted.get(disk.volume.container_path)
+            if path is not None and isinstance(item.value, int):
+                found.append((disk.persistence.id, path, item.value * MEGABYTE // 1000))
+    return tuple(found)

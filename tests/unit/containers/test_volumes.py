@@ -14,6 +14,7 @@ from mesos_service.containers.sandbox import SandboxError, link_into
 from mesos_service.containers.volumes import Volumes
 from mesos_service.core.messages import VolumeRemoved
 from mesos_service.domain.operations import VolumePlace
+from mesos_service.domain.resource import DiskInfo, DiskSource, DiskSourceType, Resource, ResourceKey
 from mesos_service.domain.resources import Resources
 from tests.unit.core.master.resource_world import volumes
 
@@ -132,6 +133,34 @@ def test_m_al_12_volumes_on_disks_of_their_own(room: Room, tmp_path: Path, mount
     room.work()
     assert list((room if mount else Room(disk)).doomed.iterdir()) == []
     assert [entry.name for entry in disk.iterdir() if entry.name.startswith(".doomed")] == []
+
+
+@pytest.mark.parametrize("mount", [False, True], ids=["path", "mount"])
+def test_m_al_12_what_an_agent_left_on_disks_of_their_own_goes_when_the_next_one_starts(
+    room: Room, tmp_path: Path, mount: bool
+) -> None:
+    """It died between moving aside and deleting. What a user calls alike on his own disk is left alone."""
+    disk = tmp_path / "disk"
+    place = VolumePlace("eng", "v", str(disk), mount)
+    room.volumes.make(place)
+    for token in ("gone", "asked"):
+        (room.volumes.path(place) / "file").write_text(token)
+        room.volumes.remove(token, place)
+        room.volumes.make(place)
+    (room.volumes.path(place) / ".doomed-mine").mkdir()
+
+    source = DiskSource(DiskSourceType.MOUNT if mount else DiskSourceType.PATH, str(disk))
+    has = Resources.of([Resource(ResourceKey("disk", disk=DiskInfo(source=source)), 1000)])
+    after: list[Callable[[], None]] = []
+    Volumes(room.work_dir, room._told, after.append, lambda: has).recover(("asked",))
+    while after:
+        after.pop()()
+    doomed = Room(room.work_dir if mount else disk).doomed
+    assert [entry.name for entry in doomed.iterdir()] == ["asked"]
+    assert (room.volumes.path(place) / ".doomed-mine").is_dir()
+    kept = disk / ".doomed-asked" if mount else doomed / "asked"
+    assert (kept / "file").read_text() == "asked"
+    assert not (disk / ".doomed-gone").exists()
 
 
 def test_m_op_04_a_container_finds_its_volume_by_a_link(room: Room, tmp_path: Path) -> None:
