@@ -129,6 +129,7 @@ class _Extraction:
                 elif member.isdir():
                     self._directory(member.name, _Marks(member.mode, member.uid, member.gid))
                 elif member.isreg():
+                    self._expect(member.size)
                     content = members.extractfile(member)
                     assert content is not None, "a regular file has content"
                     self._file(member.name, content, _Marks(member.mode, member.uid, member.gid))
@@ -145,6 +146,8 @@ class _Extraction:
 
     def zip(self, archive: IO[bytes]) -> None:
         with zipfile.ZipFile(archive) as members:
+            # What it says itself is refused at once; what it does not say, as it grows.
+            self._expect(sum(member.file_size for member in members.infolist()))
             for member in members.infolist():
                 self._count(member.filename)
                 mode = member.external_attr >> 16
@@ -163,6 +166,10 @@ class _Extraction:
     def gz(self, name: str, archive: IO[bytes]) -> None:
         with gzip.open(archive) as content:
             self._file(name.removesuffix(".gz"), content, _Marks())
+
+    def _expect(self, size: int) -> None:
+        if self._bytes + size > self._limits.bytes_max:
+            raise ArchiveRefused(f"grows past {self._limits.bytes_max} bytes, by what it says of itself")
 
     def _check_stop(self) -> None:
         if self._stop.is_set():

@@ -224,15 +224,17 @@ def test_m_oa_04_a_client_that_vanishes_ends_its_session(tmp_path: Path) -> None
     async def scenario() -> None:
         async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
             await running(framework, "exec sleep 1000")
-            line = "trap '' HUP TERM; sleep 4343 & sleep 4343"
+            # So long as nobody else on this machine sleeps.
+            nap = str(4_000_000 + os.getpid())
+            line = f"trap '' HUP TERM; sleep {nap} & sleep {nap}"
             pipe = asyncio.subprocess.PIPE
             for how in ("pipes", "terminal"):
                 more = ("--tty",) if how == "terminal" else ()
                 process = await start(cluster, "exec", *more, "t1", "--", line, stdin=pipe, stdout=pipe, stderr=pipe)
-                await until(lambda: len(processes("4343")) == 2)
+                await until(lambda: len(processes(nap)) == 2)
                 process.kill()
                 await process.communicate()
-                await until(lambda: not processes("4343"))
+                await until(lambda: not processes(nap))
             assert framework.states("t1") == ["STARTING", "RUNNING"]
 
     play(scenario)
