@@ -14,7 +14,7 @@ from mesos_service.domain.resources_text import parse_resources
 from mesos_service.plugins.isolator import ContainerConfig, Isolator
 
 CONTAINER = ContainerId("CONTAINER")
-"""Stands for the id that a container would have, as ``PID`` stands for its first process."""
+"""Stands for the id that a container would have."""
 
 
 def planned(isolators: Sequence[Isolator], resources: Resources) -> Iterator[str]:

@@ -74,11 +74,12 @@ class Book:
         """All that have a group there."""
         return (container_id for name, container_id in tuple(self._groups) if name == hierarchy)
 
-    def cross_out(self, hierarchy: str, container_id: ContainerId) -> None:
-        """The group is gone. Raises :class:`OperatingFault` when that cannot be written down."""
-        if self._groups.pop((hierarchy, container_id), None) is not None:
+    def cross_out(self, container_id: ContainerId, hierarchies: Iterable[str]) -> None:
+        """Its groups there are gone. Raises :class:`OperatingFault` when that cannot be written down."""
+        gone = [name for name in hierarchies if self._groups.pop((name, container_id), None) is not None]
+        if gone:
             try:
-                self._write([["gone", hierarchy, container_id]])
+                self._write(["gone", name, container_id] for name in gone)
             except OSError as error:
                 raise OperatingFault(f"Failed to write to {self._path}: {error.strerror}") from error
 
@@ -109,9 +110,9 @@ class Book:
         data = "".join(lines).encode()
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         try:
-            at = os.fstat(handle).st_size
-            if os.write(handle, data) < len(data):
-                os.ftruncate(handle, at)
+            written = os.write(handle, data)
+            if written < len(data):
+                os.ftruncate(handle, os.fstat(handle).st_size - written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(handle)

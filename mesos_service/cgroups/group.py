@@ -14,6 +14,8 @@ from mesos_service.domain.errors import OperatingFault
 LEAF = "leaf"
 """Of version 2, inner groups may have no processes when they hand on controllers, so ours are in a group below."""
 PROCESSES_FILE = "cgroup.procs"
+THREADS_FILE = "tasks"
+"""Of version 1."""
 KILL_FILE = "cgroup.kill"
 _PAUSE_SECONDS_MIN = 0.001
 _PAUSE_SECONDS_MAX = 0.1

@@ -19,9 +19,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from mesos_service.cgroups.aside import perform_aside
 from mesos_service.cgroups.book import open_book
-from mesos_service.cgroups.group import PROCESSES_FILE, Group
+from mesos_service.cgroups.group import PROCESSES_FILE, THREADS_FILE, Group
 from mesos_service.cgroups.hierarchy import Hierarchy, find, known_to_kernel, mounted
 from mesos_service.cgroups.steps import Make, Step, Write, perform
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
@@ -56,6 +55,7 @@ class CgroupIsolator(Isolator):
 
     Config: ClassVar[type[Any] | None] = CgroupConfig
     nesting = True
+    isolates_before_exec = False
     v1_controllers: ClassVar[tuple[str, ...]]
     """All of these are needed, be it in one hierarchy or in several."""
     v2_controller: ClassVar[str | None]
@@ -72,6 +72,8 @@ class CgroupIsolator(Isolator):
         self._parents: dict[ContainerId, ContainerId] = {}
         """Of nested containers, the ones they are nested in."""
         self._roots = {tree: tree.mount / settings.cgroups_root for tree in self._trees}
+        self._is_prepared = False
+        """Whether the groups above those of containers were made."""
         self._groups: dict[tuple[Hierarchy, ContainerId], Group] = {}
         """Of the containers that were prepared or recovered, as making such a thing takes longer than a system call."""
 
@@ -131,19 +133,25 @@ class CgroupIsolator(Isolator):
         steps: list[Step] = []
         for hierarchy in self._trees:
             root = self._roots[hierarchy]
-            group = self._group_in(hierarchy, container_id)
             if hierarchy.version == 2:
                 steps += _hand_on(hierarchy.mount, self.v2_controller)
                 for level in _levels(hierarchy.mount, root):
                     steps += self._made(level)
                     steps += _hand_on(level, self.v2_controller)
-                steps += [Make(group.path), Make(group.home)]
             else:
                 for level in _levels(hierarchy.mount, root):
                     steps += self._made(level)
-                steps.append(Make(group.path))
-        steps += self.settings(self.group(container_id), config.resources, config.limits, running=False)
-        return steps
+        return [*steps, *self._own(container_id, config)]
+
+    def _own(self, container_id: ContainerId, config: ContainerConfig) -> list[Step]:
+        """The part of it that is about the container's own groups."""
+        steps: list[Step] = []
+        for hierarchy in self._trees:
+            group = self._group_in(hierarchy, container_id)
+            steps.append(Make(group.path))
+            if group.home != group.path:
+                steps.append(Make(group.home))
+        return [*steps, *self.settings(self.group(container_id), config.resources, config.limits, running=False)]
 
     def _made(self, group: Path) -> list[Step]:
         return [] if os.path.isdir(group) else [Make(group), *self.above(group)]  # noqa: PTH112 - for every task
@@ -152,15 +160,19 @@ class CgroupIsolator(Isolator):
         """What to write to a group that is made above those of all containers."""
         return []
 
-    def attachment(self, container_id: ContainerId, pid: str) -> list[Step]:
-        """All that :meth:`isolate` does."""
+    def joins(self, container_id: ContainerId) -> tuple[str, ...]:
+        """The files by which the first process moves itself into the groups; what it forks is born there.
+
+        Whoever writes ``0`` to ``tasks`` of version 1 moves the one thread that it is, and the kernel waits for nobody.
+        Moving another process, or one with all its threads, waits until every processor has passed a quiet state.
+        """
         groups = [self._group_in(hierarchy, container_id) for hierarchy in self._trees]
-        return [Write(group.home / PROCESSES_FILE, pid) for group in groups]
+        return tuple(f"{group.home}/{THREADS_FILE if group.version == 1 else PROCESSES_FILE}" for group in groups)
 
     def explain(self, container_id: ContainerId, config: ContainerConfig) -> Sequence[str]:
-        """Every directory and every write, in order."""
-        steps = [] if config.parent is not None else self.plan(container_id, config)
-        return [str(step) for step in [*steps, *self.attachment(container_id, "PID")]]
+        """Every directory and every write, in order; the last of them are the first process's own."""
+        steps: list[Step] = [] if config.parent is not None else self.plan(container_id, config)
+        return [str(step) for step in [*steps, *(Write(Path(join), "0") for join in self.joins(container_id))]]
 
     # -- Isolator --------------------------------------------------------------------------------------------
     async def recover(self, states: Sequence[ContainerState], orphans: Collection[ContainerId]) -> None:
@@ -177,7 +189,7 @@ class CgroupIsolator(Isolator):
         for hierarchy in self._trees:
             for container_id in set(self._book.containers(hierarchy.name)) - living:
                 log.info("Container %s of an agent before never ran: ending its control groups", container_id)
-                await self.end(hierarchy, container_id)
+                await self.end(container_id, [hierarchy])
 
     def remember(self, container_id: ContainerId, config: ContainerConfig) -> None:
         """A container is there, new or recovered."""
@@ -191,20 +203,19 @@ class CgroupIsolator(Isolator):
         """Make the groups and set their bounds."""
         self.remember(container_id, config)
         if config.parent is not None:
-            return None
-        self._book.claim(container_id, {one.name: self._group_in(one, container_id).path for one in self._trees})
+            return LaunchInfo(joins=self.joins(container_id))
+        groups = [self._group_in(one, container_id) for one in self._trees]
+        self._book.claim(container_id, {one.name: group.path for one, group in zip(self._trees, groups, strict=True)})
         try:
-            perform(self.plan(container_id, config))
+            # What is above them was looked at for one before, and has not gone since, in all likelihood.
+            perform(self._own(container_id, config) if self._is_prepared else self.plan(container_id, config))
         except OperatingFault as fault:
             if not isinstance(fault.__cause__, FileNotFoundError):
                 raise
             # Another agent that ended has just removed the group above.
             perform(self.plan(container_id, config))
-        return None
-
-    async def isolate(self, container_id: ContainerId, pid: int) -> None:
-        """Move the process into the groups; what it forks is born there."""
-        await perform_aside(self.attachment(container_id, str(pid)))
+        self._is_prepared = True
+        return LaunchInfo(joins=self.joins(container_id))
 
     async def update(self, container_id: ContainerId, resources: Resources, limits: Mapping[str, int]) -> None:
         """Set the bounds anew; nothing happens for a container whose groups are not ours, or that is nested."""
@@ -215,9 +226,8 @@ class CgroupIsolator(Isolator):
         """End the groups with whoever is in them; those of a nested container are its parent's."""
         if self._parents.pop(container_id, None) is not None:
             return
-        for hierarchy in reversed(self._trees):
-            if self._book.has(hierarchy.name, container_id):
-                await self.end(hierarchy, container_id)
+        await self.end(container_id, [one for one in self._trees if self._book.has(one.name, container_id)])
+        for hierarchy in self._trees:
             self._groups.pop((hierarchy, container_id), None)
 
     async def close(self) -> None:
@@ -239,10 +249,15 @@ class CgroupIsolator(Isolator):
     def _is_ours(self, container_id: ContainerId) -> bool:
         return all(self._book.has(one.name, container_id) for one in self._trees)
 
-    async def end(self, hierarchy: Hierarchy, container_id: ContainerId) -> None:
-        """Remove one group that is ours, and cross it out."""
-        await self._group_in(hierarchy, container_id).remove(self.config.cgroups_destroy_timeout)
-        self._book.cross_out(hierarchy.name, container_id)
+    async def end(self, container_id: ContainerId, hierarchies: Sequence[Hierarchy]) -> None:
+        """Remove groups that are ours, and cross them out."""
+        gone: list[str] = []
+        try:
+            for hierarchy in reversed(hierarchies):
+                await self._group_in(hierarchy, container_id).remove(self.config.cgroups_destroy_timeout)
+                gone.append(hierarchy.name)
+        finally:
+            self._book.cross_out(container_id, gone)
 
 
 def _levels(mount: Path, root: Path) -> list[Path]:

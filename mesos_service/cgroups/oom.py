@@ -2,7 +2,8 @@
 
 Version 1 tells it through an eventfd that is registered with ``cgroup.event_control``. Version 2 counts in
 ``memory.events``, which is read once a second: what is told at once there is how the container's first process ended,
-and an isolator is asked about that anyway.
+and an isolator is asked about that anyway. For that reason nobody listens in the first second in version 1 either: most
+tasks are that short, and what has happened meanwhile is seen then.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def kills(group: Group) -> int:
 async def wait_for_kill(group: Group) -> None:
     """Come back when there has been one. Never, when the group is removed meanwhile."""
     if group.version == 1:
+        await asyncio.sleep(LOOK_SECONDS)
         await _listen(group)
         return
     while not kills(group):  # noqa: ASYNC110 - nobody but the kernel knows
@@ -39,6 +41,8 @@ async def _listen(group: Group) -> None:
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     try:
+        if not group.exists():
+            await asyncio.Event().wait()
         control = os.open(group.path / "memory.oom_control", os.O_RDONLY | os.O_CLOEXEC)
         try:
             perform([Write(group.path / "cgroup.event_control", f"{event} {control}")])

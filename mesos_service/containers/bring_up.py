@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from mesos_service.containers.container import Container, Phase, asked, config_of
 from mesos_service.containers.fetcher import Fetcher, FetchFailed
 from mesos_service.containers.images import NoImage
-from mesos_service.containers.launcher import Child, Launch, Launcher, open_log
+from mesos_service.containers.launcher import Child, Launch, Launcher, open_logs
 from mesos_service.containers.mounts import Inside, look
 from mesos_service.containers.namespaces import Namespaces, namespaces_of
 from mesos_service.containers.overseer import Overseer
@@ -23,7 +23,7 @@ from mesos_service.containers.plan import (
 from mesos_service.containers.provisioner import Provisioner
 from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
 from mesos_service.domain.ids import ContainerId
-from mesos_service.plugins.isolator import LaunchInfo
+from mesos_service.plugins.isolator import Isolator, LaunchInfo
 
 
 class BringUp:
@@ -58,8 +58,7 @@ class BringUp:
         try:
             streams = plan.streams
             if streams is None:
-                logs.append(open_log(plan.sandbox, "stdout", user))
-                logs.append(open_log(plan.sandbox, "stderr", user))
+                logs += open_logs(plan.sandbox, ("stdout", "stderr"), user)
                 streams = Streams(None, logs[0], logs[1])
             await self._provision(container)
             infos = await self._prepare(container)
@@ -86,15 +85,15 @@ class BringUp:
             raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
         container.phase = Phase.PREPARING
 
-    async def _prepare(self, container: Container) -> list[LaunchInfo]:
+    async def _prepare(self, container: Container) -> list[tuple[Isolator, LaunchInfo]]:
         plan = container.plan
         config = config_of(plan, self._containers, container.root)
-        infos: list[LaunchInfo] = []
+        infos: list[tuple[Isolator, LaunchInfo]] = []
         for isolator in container.isolators:
             container.prepared.append(isolator)
             info = await asked(isolator, "prepare", isolator.prepare(plan.container_id, config))
             if info is not None:
-                infos.append(info)
+                infos.append((isolator, info))
             container.go_on()
         return infos
 
@@ -112,23 +111,25 @@ class BringUp:
             ) from error
 
     async def _fork(
-        self, container: Container, user: User | None, infos: Sequence[LaunchInfo], streams: Streams
+        self, container: Container, user: User | None, infos: Sequence[tuple[Isolator, LaunchInfo]], streams: Streams
     ) -> Child:
         plan = container.plan
         container.phase = Phase.ISOLATING
         environment = dict(plan.environment)
-        for info in infos:
+        for _, info in infos:
             environment.update(info.environment)
         environment[CONTAINER_ID_VARIABLE] = plan.container_id
-        container.command_prefix = [part for info in infos for part in info.command_prefix]
-        mounts = [mount for info in infos for mount in info.mounts]
-        look(mounts, plan.sandbox, None if container.root is None else container.root.place)
+        container.command_prefix = [part for _, info in infos for part in info.command_prefix]
+        mounts = [mount for _, info in infos for mount in info.mounts]
+        if mounts:
+            look(mounts, plan.sandbox, None if container.root is None else container.root.place)
         joined = await self._namespaces_of_parent(plan)
         if plan.directory is None:
             inside, entered = None, () if joined is None else joined.entering()
         else:
             inside, entered = Inside(plan.directory, container.root, joined), ()
         gating = [isolator for isolator in container.isolators if isolator.isolates_before_exec]
+        joins = {join: isolator for isolator, info in infos for join in info.joins}
         try:
             child = container.child = await self._launcher.fork(
                 Launch(
@@ -140,9 +141,10 @@ class BringUp:
                     streams=streams,
                     user=user,
                     command_prefix=[*entered, *container.command_prefix],
-                    capabilities=next((info.capabilities for info in infos if info.capabilities is not None), None),
+                    capabilities=next((info.capabilities for _, info in infos if info.capabilities is not None), None),
                     mounts=mounts,
                     inside=inside,
+                    joins=list(joins),
                     gated=bool(gating),
                     name=plan.container_id,
                     survives=plan.survives,
@@ -150,6 +152,13 @@ class BringUp:
             )
         except CannotSwitchUser as error:
             raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
+        except LaunchFailed as error:
+            for join, isolator in joins.items():
+                if join in error.message:
+                    raise LaunchFailed(
+                        error.reason, f"Isolator '{isolator.name}' failed to isolate: {error.message}"
+                    ) from error
+            raise
         child.exited.add_done_callback(
             lambda _: self._overseer.report_exit(container, child) if container.reporting else None
         )
@@ -163,7 +172,8 @@ class BringUp:
         container.go_on()
         self._overseer.watch(container)
         container.phase = Phase.RUNNING
-        self._launcher.release(child)
+        if gating:
+            self._launcher.release(child)
         return child
 
     async def _namespaces_of_parent(self, plan: LaunchPlan) -> Namespaces | None:

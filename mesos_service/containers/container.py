@@ -125,7 +125,8 @@ async def asked(isolator: Isolator, verb: str, answer: Coroutine[object, object,
 
 async def outcome(work: Coroutine[object, object, None], words: str = "") -> list[str]:
     """Do it, and give back the failure as text, so that what comes after is still done."""
-    [failure] = await asyncio.gather(work, return_exceptions=True)
-    if failure is None:
-        return []
-    return [f"{words}: {failure}" if words else str(failure)]
+    try:
+        await work
+    except Exception as failure:  # noqa: BLE001 - nothing may keep back what is still to be done
+        return [f"{words}: {failure}" if words else str(failure)]
+    return []

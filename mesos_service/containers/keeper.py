@@ -10,9 +10,11 @@ and what has not been let through its gate; with nothing left to keep it ends it
 
 Packets (``SOCK_SEQPACKET``) are JSON objects. From the agent:
 
-* ``{"do": "launch", "id", "argv", "environment", "gated", "survives", "terminal"}`` with descriptors for stdout, stderr
-  and, where there is something to read, stdin; the object comes in a memory file, as one more descriptor, when the
-  packet says only ``{"large": true}``. ``terminal`` names a terminal that takes their place and controls the session
+* ``{"do": "launch", "id", "argv", "environment", "gated", "speaks", "survives", "terminal"}`` with descriptors for
+  stdout, stderr and, where there is something to read, stdin; the object comes in a memory file, as one more
+  descriptor, when the packet says only ``{"large": true}``. ``terminal`` names a terminal that takes their place and
+  controls the session. A process that ``speaks`` has a pipe: it is launched when it closes that, and has failed when it
+  says why
 * ``{"do": "release", "id"}`` opens the gate, ``{"do": "reap", "id"}`` forgets a process that is dead
 
 To the agent: first what is kept, one ``{"kept", "pid", "status", "released"}`` each, and ``{"ready", "pid"}``; then
@@ -43,10 +45,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any  # At run time it would cost a third of the start.
 
-VERSION = 2
+VERSION = 3
 LISTENER = 3
 GATE = 3
 """Where a gated process waits, in its own numbering."""
+VOICE = 4
+"""Where one that speaks says why it cannot go on, or that it can."""
 PACKET_BYTES_MAX = 65536
 DESCRIPTORS_MAX = 4
 """That come with one packet."""
@@ -127,14 +131,23 @@ class Books:
 class Kept:
     """One process, alive or unreaped."""
 
-    def __init__(self, name: str, pid: int, handle: int, gate: int | None, survives: bool) -> None:
+    def __init__(self, name: str, pid: int, handle: int, gate: int | None, voice: int | None, survives: bool) -> None:
         self.name = name
         self.pid = pid
         self.handle = handle
         self.gate = gate
+        self.voice = voice
+        """Until it has closed it, this end of it."""
+        self.complaint = b""
+        """Why it could not go on, if it said so."""
         self.survives = survives
         self.start_ticks = start_ticks(pid)
         self.status: int | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it may execute its command."""
+        return self.gate is None and self.voice is None and not self.complaint
 
 
 class Keeper:
@@ -146,6 +159,7 @@ class Keeper:
         self.agent: socket.socket | None = None
         self.kept: dict[str, Kept] = {}
         self.by_handle: dict[int, Kept] = {}
+        self.by_voice: dict[int, Kept] = {}
         self.boot_id = read("/proc/sys/kernel/random/boot_id").strip()
         self.poll = select.epoll()
         self.poll.register(listener.fileno(), select.EPOLLIN)
@@ -159,6 +173,8 @@ class Keeper:
                     self.on_connection()
                 elif number in self.by_handle:
                     self.on_exit(self.by_handle[number])
+                elif number in self.by_voice:
+                    self.on_word(self.by_voice[number])
                 elif self.agent is not None and number == self.agent.fileno():
                     self.on_packet(self.agent)
 
@@ -170,7 +186,7 @@ class Keeper:
         self.ever_connected = True
         self.poll.register(connection.fileno(), select.EPOLLIN)
         for one in list(self.kept.values()):
-            self.tell({"kept": one.name, "pid": one.pid, "status": one.status, "released": one.gate is None})
+            self.tell({"kept": one.name, "pid": one.pid, "status": one.status, "released": one.begun})
         self.tell({"ready": VERSION, "pid": os.getpid()})
 
     def hang_up(self) -> None:
@@ -230,6 +246,8 @@ class Keeper:
         name, survives = str(call["id"]), bool(call["survives"])
         gate: int | None = None
         entrance: int | None = None
+        voice: int | None = None
+        mouth: int | None = None
         actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]]
         if call.get("terminal"):
             # Who leads a session without a terminal gets the first one that it opens.
@@ -252,6 +270,9 @@ class Keeper:
             if call["gated"]:
                 entrance, gate = os.pipe2(os.O_CLOEXEC)
                 actions.append((os.POSIX_SPAWN_DUP2, entrance, GATE))
+            if call.get("speaks"):
+                voice, mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+                actions.append((os.POSIX_SPAWN_DUP2, mouth, VOICE))
             pid = os.posix_spawn(
                 call["argv"][0],
                 call["argv"],
@@ -263,19 +284,43 @@ class Keeper:
                 setsigdef=IGNORED,
             )
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            if gate is not None:
-                os.close(gate)
+            for end in (gate, voice):
+                if end is not None:
+                    os.close(end)
             self.tell({"failed": name, "why": str(error)})
             return
         finally:
-            if entrance is not None:
-                os.close(entrance)
-        one = Kept(name, pid, os.pidfd_open(pid), gate, survives)
+            for end in (entrance, mouth):
+                if end is not None:
+                    os.close(end)
+        one = Kept(name, pid, os.pidfd_open(pid), gate, voice, survives)
         self.kept[name] = one
         self.by_handle[one.handle] = one
         self.poll.register(one.handle, select.EPOLLIN)
         self.write_down(one)
-        self.tell({"launched": name, "pid": pid})
+        if voice is None:
+            self.tell({"launched": name, "pid": pid})
+        else:
+            self.by_voice[voice] = one
+            self.poll.register(voice, select.EPOLLIN)
+
+    def on_word(self, one: Kept) -> None:
+        """It says that it goes on, which is the end of what it says, or why it cannot."""
+        assert one.voice is not None
+        try:
+            while text := os.read(one.voice, 4096):
+                one.complaint += text
+        except BlockingIOError:
+            if one.status is None:
+                return  # There is more to come.
+        self.poll.unregister(one.voice)
+        del self.by_voice[one.voice]
+        os.close(one.voice)
+        one.voice = None
+        if one.complaint:
+            self.tell({"failed": one.name, "why": one.complaint.decode(errors="replace").strip()})
+        else:
+            self.tell({"launched": one.name, "pid": one.pid})
 
     def release(self, name: str) -> None:
         one = self.kept.get(name)
@@ -294,6 +339,11 @@ class Keeper:
         one.status = wait_status(result)
         self.poll.unregister(one.handle)
         del self.by_handle[one.handle]
+        if one.voice is not None:
+            self.on_word(one)
+        if one.complaint:
+            self.reap(one.name)  # It never became what was asked for, and nobody waits for its end.
+            return
         self.write_down(one)
         self.tell({"exited": one.name, "status": one.status})
         if self.agent is None and not one.survives:
@@ -316,7 +366,7 @@ class Keeper:
 
     def end_what_does_not_survive(self) -> None:
         for one in list(self.kept.values()):
-            if one.survives and one.gate is None:
+            if one.survives and one.begun:
                 continue
             if one.status is not None:
                 if not one.survives:

@@ -31,6 +31,8 @@ _SOCKET: Final = "keeper.sock"
 _BOOKS: Final = "containers.log"
 _LOG: Final = "keeper.log"
 _LOCK: Final = "lock"
+_GIVES_INPUT: Final = 2
+"""The first version of the keeper that does."""
 END_SECONDS_MAX: Final = 5.0
 """How long a keeper with nothing left to keep may take to end."""
 
@@ -116,10 +118,11 @@ class KeeperLink:
         *,
         gated: bool,
         survives: bool,
+        speaks: bool = False,
     ) -> Kept:
-        """Start a process; raises :class:`SpawnFailed`."""
+        """Start a process; raises :class:`SpawnFailed`. One that ``speaks`` says for itself that it is started."""
         await self._open()
-        if self._version < keeper.VERSION and (streams.terminal is not None or streams.stdin is not None):
+        if self._version < _GIVES_INPUT and (streams.terminal is not None or streams.stdin is not None):
             raise SpawnFailed(
                 "The keeper of containers is of an earlier version, which gives no input to a process; it ends with the"
                 " last of the containers that it keeps"
@@ -132,6 +135,7 @@ class KeeperLink:
                 "argv": list(argv),
                 "environment": dict(environment),
                 "gated": gated,
+                "speaks": speaks,
                 "survives": survives,
                 "terminal": streams.terminal,
             }

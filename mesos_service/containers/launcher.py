@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from mesos_service.containers import keeper as keepers
 from mesos_service.containers.beneath import opened
 from mesos_service.containers.kept import KeeperLink, Kept
 from mesos_service.containers.mounts import Inside, entering, entering_root
@@ -31,19 +32,24 @@ from mesos_service.containers.plan import (
     LaunchFailed,
     Streams,
 )
-from mesos_service.containers.processes import Census, Lineage, ProcessStat, forks_since_boot, read_stat, still
+from mesos_service.containers.processes import Census, Forks, Lineage, ProcessStat, read_stat, still
 from mesos_service.containers.users import User, become
 from mesos_service.domain.containers import Capabilities, Mount
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 
 _SHELL: Final = "/bin/sh"
-_GATE: Final = 3
+_GATE: Final = keepers.GATE
 """The file descriptor at which the shell waits; the first one that is not standard."""
+_VOICE: Final = keepers.VOICE
 _TERMINATING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 _SCANS_MAX: Final = 8
 """How often a signal looks for processes that were born while it was being sent."""
 
 _WAIT_AT_GATE: Final = f"read -r _ <&{_GATE} || exit 1; exec {_GATE}<&-; "
+# A keeper of version 2 gives no voice. The file is named once more, as not every shell says what could not be written.
+_SPEAK: Final = f"{{ :>&{_VOICE}; }} 2>/dev/null || exec {_VOICE}>&2; "
+_JOIN: Final = f'{{ echo 0 >"$1"; }} 2>&{_VOICE} || {{ echo "cannot write to $1" >&{_VOICE}; exit 1; }}; shift; '
+_BEGIN: Final = f"exec {_VOICE}>&-; "
 _ENTER_SANDBOX: Final = 'cd -- "$1" || exit 1; unset OLDPWD; shift; '
 
 
@@ -64,6 +70,8 @@ class Launch:
     """Made after the prefix, which must lead into a mount namespace of its own."""
     inside: Inside | None
     """How to come to a root that is not the machine's; the prefix leads into a mount namespace then, too."""
+    joins: Sequence[str]
+    """Files of control groups that the process writes ``0`` to before all else."""
     gated: bool
     """Wait for :meth:`Launcher.release` before changing into the sandbox."""
     survives: bool
@@ -129,11 +137,12 @@ class PosixLauncher:
         _require_process_descriptors()
         _seal_descriptors()
         self._census = Census()
+        self._forks = Forks()
         self._shell_survives_exec = "bash" in Path(_SHELL).resolve().name
 
     async def fork(self, launch: Launch) -> Child:
         """Start a container's first process; raises :class:`LaunchFailed`."""
-        forks_before = forks_since_boot()
+        forks_before = self._forks.before()
         try:
             kept = await self._keeper.launch(
                 launch.name,
@@ -142,6 +151,7 @@ class PosixLauncher:
                 launch.streams,
                 gated=launch.gated,
                 survives=launch.survives,
+                speaks=bool(launch.joins),
             )
         except OperatingFault as error:
             raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
@@ -162,7 +172,7 @@ class PosixLauncher:
     def _command_line(self, launch: Launch) -> list[str]:
         if launch.inside is not None:
             line = [*launch.command_prefix, *self._entering_root(launch, launch.inside), *launch.argv]
-            return _waiting(line) if launch.gated else line
+            return _outside(launch, line)
         execute = 'exec "$@"'
         shell = _SHELL
         shell_survives_exec = self._shell_survives_exec
@@ -180,9 +190,7 @@ class PosixLauncher:
             execute = f"trap 'exit {launch.missing_program_status:d}' EXIT; {execute}"
             if shell_survives_exec:
                 execute = f"shopt -s execfail; {execute}; exit"
-        # A prefix may fork, and only who waits itself is isolated together with all it makes: then another shell waits.
-        waits_outside = launch.gated and bool(launch.command_prefix)
-        script = (_WAIT_AT_GATE if launch.gated and not waits_outside else "") + _ENTER_SANDBOX + execute
+        enter = _ENTER_SANDBOX + execute
         user, capabilities = launch.user, launch.capabilities
         prefix = [
             *launch.command_prefix,
@@ -192,8 +200,11 @@ class PosixLauncher:
                 else become(user, capabilities)
             ),
         ]
-        line = [*prefix, shell, "-c", script, "sh", str(launch.sandbox), *operands]
-        return _waiting(line) if waits_outside else line
+        # A prefix may fork, and only who is isolated itself is so with all it makes; nor could who has become another
+        # user join anything. Then another shell is first.
+        if prefix:
+            return _outside(launch, [*prefix, shell, "-c", enter, "sh", str(launch.sandbox), *operands])
+        return [shell, "-c", _before_all(launch) + enter, "sh", *launch.joins, str(launch.sandbox), *operands]
 
     def _entering_root(self, launch: Launch, inside: Inside) -> tuple[str, ...]:
         return entering_root(
@@ -341,8 +352,19 @@ def _readable(handle: int) -> asyncio.Future[None]:
     return ended
 
 
-def _waiting(line: Sequence[str]) -> list[str]:
-    return [_SHELL, "-c", f'{_WAIT_AT_GATE}exec "$@"', "sh", *line]
+def _outside(launch: Launch, line: Sequence[str]) -> list[str]:
+    """A shell in front that joins and waits, where either is asked for."""
+    first = _before_all(launch)
+    return [_SHELL, "-c", f'{first}exec "$@"', "sh", *launch.joins, *line] if first else [*line]
+
+
+def _before_all(launch: Launch) -> str:
+    # No loop, whose variable could be the task's own.
+    join = _SPEAK + _JOIN * len(launch.joins) + _BEGIN if launch.joins else ""
+    return join + (_WAIT_AT_GATE if launch.gated else "")
+
+
+_LOG_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def open_log(directory: Path, name: str, user: User | None) -> int:
@@ -350,14 +372,31 @@ def open_log(directory: Path, name: str, user: User | None) -> int:
 
     Raises :class:`LaunchFailed` when the name is taken by something else, a symbolic link above all.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    [handle] = open_logs(directory, (name,), user)
+    return handle
+
+
+def open_logs(directory: Path, names: Sequence[str], user: User | None) -> list[int]:
+    """As :func:`open_log`, several on one walk to their directory; none stays open when one cannot be had."""
+    handles: list[int] = []
+    name = names[0]
     try:
         with opened(directory) as sandbox:
-            handle = os.open(name, flags, 0o644, dir_fd=sandbox)
-    except OSError as error:
+            for name in names:
+                handles.append(_open_log(sandbox, directory, name, user))
+    except (OSError, LaunchFailed) as error:
+        for handle in handles:
+            os.close(handle)
+        if isinstance(error, LaunchFailed):
+            raise
         raise LaunchFailed(
             REASON_LAUNCH_FAILED, f"Failed to open '{directory / name}' for output: {error.strerror}"
         ) from error
+    return handles
+
+
+def _open_log(sandbox: int, directory: Path, name: str, user: User | None) -> int:
+    handle = os.open(name, _LOG_FLAGS, 0o644, dir_fd=sandbox)
     if not file_modes.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise LaunchFailed(REASON_LAUNCH_FAILED, f"'{directory / name}' is not a regular file")

@@ -75,8 +75,14 @@ def create_run(
     """Make the sandbox of a new run, owned by ``user``, and let ``latest`` lead to it. Raises :class:`SandboxError`."""
     path = run_path(work_dir, agent_id, framework_id, executor_id, container_id)
     try:
-        work_dir.mkdir(parents=True, exist_ok=True)
-        _make(work_dir, path, user_to_switch_to(user))
+        owner = user_to_switch_to(user)
+        # Down to the sandbox all is the agent's own, so that nobody can have put a link there. For most tasks the
+        # directory of their executor is the first that is missing.
+        executors = path.parents[2]
+        if not os.path.isdir(executors):  # noqa: PTH112 - pathlib's takes longer, and this is asked for every task
+            work_dir.mkdir(parents=True, exist_ok=True)
+            _make(work_dir, executors, None, sandbox=False)
+        _make(executors, path, owner)
         _replace_link(path.parent / LATEST, path.name)
     except (OSError, NoSuchUser, LeadsOut) as error:
         raise SandboxError(f"Failed to create executor directory '{path}': {_reason(error, user)}") from error

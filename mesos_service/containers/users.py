@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import time
 from dataclasses import dataclass
+from typing import Final
 
 from mesos_service.domain.containers import Capabilities
+
+_BELIEVED_SECONDS: Final = 1.0
+"""A launch asks several times, and each is a file read through, or a question to a directory service."""
+_BELIEVED_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,9 @@ class User:
     gid: int
 
 
+_found: dict[str, tuple[float, User]] = {}
+
+
 class NoSuchUser(LookupError):
     """The text names the user."""
 
@@ -28,12 +37,20 @@ class CannotSwitchUser(PermissionError):
 
 
 def find_user(name: str) -> User:
-    """Look a user up by name. Raises :class:`NoSuchUser`."""
+    """Look a user up by name: what was found less than a second ago holds. Raises :class:`NoSuchUser`."""
+    now = time.monotonic()
+    known = _found.get(name)
+    if known is not None and now - known[0] < _BELIEVED_SECONDS:
+        return known[1]
     try:
         entry = pwd.getpwnam(name)
     except (KeyError, ValueError):
         raise NoSuchUser(f"No such user '{name}'") from None
-    return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    user = User(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    if len(_found) >= _BELIEVED_MAX:
+        _found.clear()
+    _found[name] = (now, user)
+    return user
 
 
 def user_to_switch_to(name: str | None) -> User | None:

@@ -69,6 +69,9 @@ class LaunchInfo:
     mounts: tuple[Mount, ...] = ()
     """Made in this order just before the command; there must be a ``command_prefix`` into a mount namespace. A target
     is below the container's own root where its ``target_root`` is that ``rootfs``."""
+    joins: tuple[str, ...] = ()
+    """Files that the process writes ``0`` to before all else, which moves it into their control groups; where it
+    cannot, the launch fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,13 +119,13 @@ class NetworkBandwidth(CgroupIsolator):
 
     async def prepare(self, container_id: ContainerId, config: ContainerConfig) -> LaunchInfo | None:
         """Make the group, the class and the rules."""
-        await super().prepare(container_id, config)
+        info = await super().prepare(container_id, config)
         if config.parent is None:
             async with self._one_by_one:
                 await self._have_queue()
                 for command in self.commands(container_id, await self._free_number()):
                     await _must(command)
-        return None
+        return info
 
     async def recover(self, states: Sequence[ContainerState], orphans: Collection[ContainerId]) -> None:
         """Know the living; end what never ran, and classes that an agent made just before it died."""
@@ -133,8 +133,10 @@ class NetworkBandwidth(CgroupIsolator):
         for number in await self._unused(await self._classes()):
             await self._delete(number)
 
-    async def end(self, hierarchy: Hierarchy, container_id: ContainerId) -> None:
+    async def end(self, container_id: ContainerId, hierarchies: Sequence[Hierarchy]) -> None:
         """Rules, class and group, as far as they are there."""
+        if not hierarchies:
+            return
         numbers: set[int] = set()
         async with self._one_by_one:
             for table in self._tables:
@@ -143,7 +145,7 @@ class NetworkBandwidth(CgroupIsolator):
                     numbers.add(number)
             for number in numbers & await self._classes():
                 await self._delete(number)
-        await super().end(hierarchy, container_id)
+        await super().end(container_id, hierarchies)
 
     async def close(self) -> None:
         """Give the interface its own queue back, where no container of another agent is in ours."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from mesos_service.cgroups import book as books
-from mesos_service.cgroups.aside import perform_aside
 from mesos_service.cgroups.book import Book, open_book
-from mesos_service.cgroups.steps import Make, Write
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
 from tests.unit.cgroups.live import written_down
@@ -26,8 +23,8 @@ def test_x53_the_next_agent_reads_what_this_one_wrote(tmp_path: Path) -> None:
     book = Book(directory(tmp_path))
     book.claim(C, {"cpu": tmp_path / "cpu-c", "memory": tmp_path / "memory-c"})
     book.claim(D, {"cpu": tmp_path / "cpu-d"})
-    book.cross_out("cpu", C)
-    book.cross_out("cpu", C)
+    book.cross_out(C, ["cpu", "pids"])
+    book.cross_out(C, ["cpu"])
     after = Book(directory(tmp_path))
     assert set(after.containers("cpu")) == {D}
     assert set(after.containers("memory")) == {C}
@@ -63,7 +60,7 @@ def test_the_file_does_not_grow_with_what_is_gone(tmp_path: Path, monkeypatch: p
     for number in range(200):
         container = ContainerId(f"c{number}")
         book.claim(container, {"cpu": tmp_path / container})
-        book.cross_out("cpu", container)
+        book.cross_out(container, ["cpu"])
     assert len((directory(tmp_path) / "groups").read_text().splitlines()) < 25
     assert set(Book(directory(tmp_path)).containers("cpu")) == {D}
 
@@ -81,18 +78,3 @@ def test_isolators_of_one_agent_share_a_book(tmp_path: Path) -> None:
     first, second = open_book(directory(tmp_path)), open_book(directory(tmp_path))
     first.claim(C, {"cpu": tmp_path / "c"})
     assert second.has("cpu", C)
-
-
-def test_writes_aside_fail_each_by_itself(tmp_path: Path) -> None:
-    async def body() -> None:
-        (tmp_path / "file").write_text("")
-        good = [perform_aside([Make(tmp_path / f"made{number}")]) for number in range(5)]
-        bad = perform_aside([Write(tmp_path / "absent", "1"), Make(tmp_path / "never")])
-        outcomes = await asyncio.gather(
-            *good, bad, perform_aside([Write(tmp_path / "file", "7")]), return_exceptions=True
-        )
-        assert [type(one) for one in outcomes] == [type(None)] * 5 + [OperatingFault, type(None)]
-        assert str(outcomes[5]) == f"Failed to write 1 to {tmp_path}/absent: No such file or directory"
-        assert not (tmp_path / "never").exists() and (tmp_path / "file").read_text() == "7"
-
-    asyncio.run(body())

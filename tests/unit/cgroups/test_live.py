@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from mesos_service.containers.containerizer import Members
+from mesos_service.containers.keeper import Books
 from mesos_service.containers.plan import LaunchFailed, LaunchPlan
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Isolator
+from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Isolator, LaunchInfo
 from tests.unit.cgroups.live import Live, written_down
 from tests.unit.containers.room import Run, alive, cid, open_descriptors, room, until
 
@@ -82,6 +83,41 @@ def test_m_ag_05_mem_who_takes_too_much_is_ended_and_told_why(run: Run, tmp_path
                 assert end == f"exit {int(signal.SIGKILL)}"
                 heard.clear()
                 await here.destroy(f"c{number}")
+
+    run(body())
+
+
+class Vandal(Isolator):
+    """Ends groups of others that were just made."""
+
+    name = "vandal"
+    isolates_before_exec = False
+
+    def __init__(self, live: Live) -> None:
+        super().__init__(Members())
+        self._live = live
+
+    async def prepare(self, container_id: ContainerId, config: ContainerConfig) -> LaunchInfo | None:
+        for group in self._live.containers():
+            group.rmdir()
+        return None
+
+
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_m_ag_05_x50_a_group_that_is_gone_fails_the_launch_and_nothing_runs(
+    run: Run, tmp_path: Path, live: Live, user: str | None
+) -> None:
+    async def body() -> None:
+        host = Members()
+        pids = live.isolator("cgroups/pids", host)
+        async with room(tmp_path, [pids, Vandal(live)], host) as here:
+            told = r"Isolator 'cgroups/pids' failed to isolate: .*cannot create /sys/fs/cgroup/.*/tasks"
+            with pytest.raises(LaunchFailed, match=told):
+                await here.containerizer.launch(here.plan("c", "/bin/sh", "-c", "echo > ran", user=user))
+            assert not (tmp_path / "c" / "ran").exists()
+            assert not here.containerizer.containers() and not here.exits
+            await until(lambda: not Books(str(tmp_path / ".keeper" / "containers.log")).entries)
+        assert not written_down(tmp_path / "runtime")
 
     run(body())
 
@@ -191,7 +227,7 @@ def test_n27_the_plan_is_what_is_done(run: Run, tmp_path: Path, live: Live) -> N
                 if line.startswith("write "):
                     value, _, path = line.removeprefix("write ").partition(" to ")
                     content = Path(path).read_text().splitlines()  # noqa: ASYNC240
-                    assert (str(pid) if value == "PID" else value) in content, line
+                    assert (str(pid) if path.endswith("/tasks") else value) in content, line
 
     run(body())
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mesos_service.cgroups.steps import Write, perform
 from mesos_service.containers.containerizer import Members
 from mesos_service.core.oversubscription.estimators import lent
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
@@ -51,12 +52,13 @@ def test_n27_m_ag_06_the_plan_is_what_is_done_and_nothing_else(boot: Boot, machi
         kernel = boot(*MACHINES[machine])
         isolator = make(kernel, name)
         before = kernel.files()
-        lines = [line.replace("PID", "4242") for line in isolator.explain(C, CONFIG)]
+        lines = isolator.explain(C, CONFIG)
         assert kernel.files() == before and not kernel.groups(), "planning does nothing"
-        await isolator.prepare(C, CONFIG)
+        info = await isolator.prepare(C, CONFIG)
         made = set(kernel.groups())
         fresh = {path: text for path, text in kernel.files().items() if Path(path).parent in made}
-        await isolator.isolate(C, 4242)
+        assert info is not None and not isolator.isolates_before_exec
+        perform(Write(Path(join), "0") for join in info.joins)  # As the container's first process does.
         assert made == {Path(line.removeprefix("mkdir ")) for line in lines if line.startswith("mkdir ")}
         written: dict[str, str] = {}
         for line in lines:
@@ -170,16 +172,12 @@ def test_m_ag_06_isolators_share_a_group_of_version_2(boot: Boot) -> None:
     async def body() -> None:
         kernel = boot(*MACHINES["v2"])
         isolators = [make(kernel, name) for name in NAMES]
-        for isolator in isolators:
-            await isolator.prepare(C, CONFIG)
+        infos = [await isolator.prepare(C, CONFIG) for isolator in isolators]
         root = kernel.place / "mesos"
         assert sorted(kernel.groups()) == [root, root / "c", root / "c" / "leaf"]
         for place in (kernel.place, root):
             assert (place / "cgroup.subtree_control").read_text() == "cpu memory pids"
-        for isolator in isolators:
-            await isolator.isolate(C, 4242)
-        assert (root / "c" / "leaf" / "cgroup.procs").read_text() == "4242"
-        (root / "c" / "leaf" / "cgroup.procs").write_text("")
+        assert {info and info.joins for info in infos} == {(str(root / "c" / "leaf" / "cgroup.procs"),)}
         for isolator in reversed(isolators):
             await isolator.cleanup(C)
             assert kernel.groups() == [root]
@@ -201,11 +199,11 @@ def test_m_ag_05_a_nested_container_is_in_the_group_of_the_outermost(boot: Boot)
         parent = C
         for name in ("inner", "innermost"):
             nested = ContainerId(name)
-            await isolator.prepare(nested, ContainerConfig(sandbox="/", resources=Resources.EMPTY, parent=parent))
-            await isolator.isolate(nested, 4242)
+            config = ContainerConfig(sandbox="/", resources=Resources.EMPTY, parent=parent)
+            info = await isolator.prepare(nested, config)
+            assert info is not None and info.joins == (str(kernel.place / "pids/mesos/c/tasks"),)
             parent = nested
         assert [path.name for path in kernel.groups()] == ["mesos", "c"]
-        assert (kernel.place / "pids/mesos/c/cgroup.procs").read_text() == "4242"
         assert not (await isolator.usage(ContainerId("inner"))).measured(), "its numbers are those of all"
         await isolator.cleanup(ContainerId("innermost"))
         await isolator.cleanup(ContainerId("inner"))
@@ -235,18 +233,6 @@ def test_m_ag_05_a_place_that_cannot_be_written_to_takes_root(boot: Boot, monkey
     monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(ConfigurationError, match=r"'cgroups/pids' cannot make control groups in .*it takes root"):
         make(kernel, "cgroups/pids")
-
-
-def test_m_ag_05_a_controller_that_is_taken_away_fails_the_launch_in_words(boot: Boot) -> None:
-    async def body() -> None:
-        kernel = boot(*MACHINES["v1"])
-        isolator = make(kernel, "cgroups/pids")
-        await isolator.prepare(C, CONFIG)
-        (kernel.place / "pids/mesos/c/cgroup.procs").unlink()
-        with pytest.raises(OperatingFault, match=r"Failed to write 4242 to .*cgroup.procs: No such file or directory"):
-            await isolator.isolate(C, 4242)
-
-    asyncio.run(body())
 
 
 def test_m_ag_05_cpuset_copies_down_what_is_above(boot: Boot) -> None:
