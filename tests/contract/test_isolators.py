@@ -38,8 +38,11 @@ def made(kind: type[Isolator], directory: Path) -> tuple[Members, Isolator]:
 
 
 def left_over() -> list[Path]:
-    """Groups of ours that outlived their isolator."""
-    return [group for group in Path("/sys/fs/cgroup").glob("**/mesos_check_*") if group.name.endswith(str(os.getpid()))]
+    """Groups of ours that outlived their isolator. Others come and go meanwhile, which ``os.walk`` does not mind."""
+    groups = (Path(parent, name) for parent, names, _ in os.walk("/sys/fs/cgroup") for name in names)
+    return [
+        group for group in groups if group.name.startswith("mesos_check_") and group.name.endswith(str(os.getpid()))
+    ]
 
 
 @pytest.mark.parametrize("kind", FOUND)
