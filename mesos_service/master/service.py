@@ -35,7 +35,7 @@ from mesos_service.master.leadership import Leadership
 from mesos_service.master.operator_events import OperatorEvents
 from mesos_service.master.outlets import MasterOutlets
 from mesos_service.master.scheduler_api import SchedulerApi
-from mesos_service.master.time_limit import TimeLimit
+from mesos_service.master.time_limit import Stopwatch, TimeLimit
 from mesos_service.master.whitelist import Whitelist
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load, parameters_of, read_config
@@ -101,7 +101,7 @@ class MasterService:
         limit = config.allocator_timeout
         self._time_limit = None if limit is None else TimeLimit(limit.seconds)
         # Before anything is opened: what is wrong with a module is said without leaving something behind.
-        allocator = make_allocator(config, self._time_limit)
+        allocator = make_allocator(config, self._time_limit or Stopwatch())
         self._journal = (
             None
             if config.allocation_journal is None

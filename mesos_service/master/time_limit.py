@@ -20,6 +20,21 @@ SLOW_PART: Final = 0.1
 """What takes this part of the limit is told as slow."""
 
 
+class Stopwatch:
+    """A :class:`~mesos_service.core.watch.Watch` that lets everything take as long as it likes."""
+
+    limit_seconds = slow_seconds = float("inf")
+
+    def __init__(self) -> None:
+        self._begun = 0.0
+
+    def begin(self) -> None:
+        self._begun = time.monotonic()
+
+    def end(self) -> float:
+        return time.monotonic() - self._begun
+
+
 class TimeLimit:
     """A :class:`~mesos_service.core.watch.Watch` with a clock; ``seconds`` is the most that one call may take.
 

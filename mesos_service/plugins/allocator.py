@@ -229,6 +229,10 @@ class Allocator(ABC):
         """
         return {}
 
+    def active_filters(self) -> Mapping[Role, int]:
+        """How many refusal filters stand, by role; without one, nothing is told of them. For metrics alone."""
+        return {}
+
     def expect_agents(self, count: int, now: float) -> None:
         """This master leads from ``now`` on, and its registry names so many agents (X39).
 

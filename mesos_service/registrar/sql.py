@@ -18,9 +18,9 @@ from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.errors import ConfigurationError, InvariantBroken, MesosServiceError
 from mesos_service.registrar.interface import LostCallback, PersistedCallback, RegistryFault
 from mesos_service.registrar.store import SqlStore
-from mesos_service.registrar.timings import Timings
 from mesos_service.registrar.url import parse_url
 from mesos_service.registrar.worker import Worker
+from mesos_service.telemetry.timings import Timings
 
 GRACE_SECONDS: Final = 0.5
 """The thread gives up by itself, and says why. One that cannot, as it waits for a server that stands still, is given

@@ -13,13 +13,12 @@ from urllib.parse import quote
 
 from mesos_service.core import link
 from mesos_service.core.agent.state import AgentState, ExecutorState
-from mesos_service.core.allocation import kernel
 from mesos_service.core.effects import Note
-from mesos_service.core.master.role_use import roles_in_use
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.tasks import TaskState
-from mesos_service.telemetry.counters import REVOCABLE, FactCounters, add_scalars, resource_gauges, short_name
+from mesos_service.telemetry.allocation import PassTimings, allocator_gauges
+from mesos_service.telemetry.counters import FactCounters, add_scalars, resource_gauges, short_name
 from mesos_service.telemetry.operation_counts import OperationCounts
 from mesos_service.telemetry.system import system_metrics
 
@@ -76,6 +75,7 @@ UPLINK_MESSAGES: Final[Mapping[type[link.Uplink], str]] = {
 """``master/messages_*`` by agent message; PONG has none in Mesos."""
 
 MASTER_FACTS: Final = {
+    "allocator/mesos/allocation_runs": "allocation.ran",
     "master/slave_registrations": "agent.registered",
     "master/slave_reregistrations": "agent.reregistered",
     "master/slave_removals/reason_unregistered": "agent.unregistered",
@@ -109,6 +109,7 @@ class MasterMetrics:
     def __init__(self, sources: Iterable[Source] = ()) -> None:
         self._counters = FactCounters()
         self._operations = OperationCounts()
+        self._passes = PassTimings()
         self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._events: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._uplink: defaultdict[type[link.Uplink], int] = defaultdict(int)
@@ -119,6 +120,7 @@ class MasterMetrics:
         """Count a fact of the core."""
         self._counters.note(note)
         self._operations.note(note)
+        self._passes.note(note)
 
     def call(self, call_type: str, framework_id: FrameworkId | None) -> None:
         """Count a scheduler call that was understood, by Mesos' name of its type."""
@@ -138,6 +140,7 @@ class MasterMetrics:
             **_master_gauges(state, now),
             **self._counters.named(MASTER_FACTS),
             **self._operations.snapshot(state),
+            **self._passes.snapshot(),
             **self._counters.terminal_updates("master/tasks", MASTER_TERMINAL),
             **self._messages(),
             **self._reasons(),
@@ -247,33 +250,10 @@ def _master_gauges(state: MasterState, now: float) -> Snapshot:
         "master/frameworks_starving": float(len(state.starving)),
         "registrar/queued_operations": float(len(state.persisting)),
     }
-    found["allocator/kernel_compiled"] = float(kernel.name() == "compiled")
-    for name in ("cpus", "disk", "mem"):
-        # To the allocator what is lent is there like all else.
-        both = (name, f"{name}{REVOCABLE}")
-        found[f"allocator/mesos/resources/{name}/total"] = sum(total.get(one, 0) for one in both) / 1000
-        found[f"allocator/mesos/resources/{name}/offered_or_allocated"] = (
-            sum(used.get(one, 0) + offered.get(one, 0) for one in both) / 1000
-        )
-    found |= _quota_gauges(state)
+    found |= allocator_gauges(state, total, used, offered)
     for task_state, count in _by_state(frameworks, MASTER_ACTIVE).items():
         found[f"master/tasks_{short_name(task_state)}"] = float(count)
     return found | resource_gauges("master", total, used)
-
-
-def _quota_gauges(state: MasterState) -> Snapshot:
-    """Of roles that have any: what they are guaranteed, may have, and consume (X36)."""
-    found: Snapshot = {}
-    uses = roles_in_use(state) if state.quotas else {}
-    for role, quota in state.quotas.items():
-        for kind, amounts in (
-            ("guarantee", quota.guarantees),
-            ("limit", quota.limits),
-            ("consumed", uses[role].consumed()),
-        ):
-            for name, amount in amounts.items():
-                found[f"allocator/mesos/quota/roles/{role}/resources/{name}/{kind}"] = amount / 1000
-    return found
 
 
 def _by_state(frameworks: Iterable[Framework], states: Iterable[TaskState]) -> dict[TaskState, int]:

@@ -73,6 +73,7 @@ BEHAVIOURS: Final = {
     "E57": "1 cpu and 1 GB are left, and offered to the second framework.",
     "E60a": "No resource is in two outstanding offers.",
     "E60b": "Shares show in the order and the size of offers.",
+    "M-OB-05": "Metrics of the allocator: its passes, shares, refusals and quota.",
     "M-MO-01": "Module manifests in Mesos' form.",
     "M-MO-03": "A module written for another version of its interface is refused.",
     "M-SC-01": "SUBSCRIBE opens a stream whose first event says the framework's id and the heartbeat.",

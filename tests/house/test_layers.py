@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "fairness": INNER | {"wire"},
     "http": INNER | {"configuration", "openapi", "version", "wire"},
     "openapi": INNER | {"version", "wire"},
-    "registrar": INNER | {"wire"},
+    "registrar": INNER | {"telemetry", "wire"},
     "notify": frozenset(),
     "runner": INNER | {"notify"},
     "telemetry": INNER,

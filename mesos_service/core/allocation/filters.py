@@ -104,6 +104,11 @@ class RefusalFilters:
         """How many stand, holds included."""
         return self._standing
 
+    def standing(self, client: int) -> int:
+        """How many of them are of ``client``."""
+        row = self.rows.get(client)
+        return 0 if row is None else sum(refusal.standing for refusal in row.refusals)
+
     @property
     def timetable_length(self) -> int:
         """Lines in memory, those of lifted filters included."""

@@ -99,6 +99,14 @@ class LedgerAllocator(Allocator):
     def quota_consumption(self, role: Role) -> Quantities:
         return consumed_by(role, self.ledger.agents.values(), self.ledger.frameworks)
 
+    def active_filters(self) -> Mapping[Role, int]:
+        found: dict[Role, int] = {}
+        for client in self.ledger.clients():
+            standing = self.ledger.filters.standing(client.serial)
+            if standing:
+                found[client.role] = found.get(client.role, 0) + standing
+        return found
+
     def revocations(self, situation: Situation) -> Sequence[Revocation]:
         return propose(situation)
 

@@ -58,6 +58,8 @@ class Guard(Allocator):
         """How often it was made anew in a row."""
         self.alone = False
         """While it is told what is so after a failure: another one, in its shadow, knows that already."""
+        self.took_seconds = 0.0
+        """How long its last call took; 0 where nobody watches."""
         self._watch: Watch = watch or Unwatched()
         self._whitelist: Collection[str] | None = None
         self._expected: tuple[int, float] | None = None
@@ -95,7 +97,7 @@ class Guard(Allocator):
             try:
                 answer = call()
             finally:
-                seconds = watch.end()
+                seconds = self.took_seconds = watch.end()
         except OutOfTime as late:
             culprit = f"{late.culprit} " if late.culprit else ""
             self.defects -= bool(culprit)
@@ -213,6 +215,9 @@ class Guard(Allocator):
 
     def quota_consumption(self, role: Role) -> Quantities:
         return self._call("quota_consumption", lambda: self.module.quota_consumption(role), {})
+
+    def active_filters(self) -> Mapping[Role, int]:
+        return self._call("active_filters", self.module.active_filters, {})
 
     def expect_agents(self, count: int, now: float) -> None:
         self._expected = (count, now)

@@ -36,12 +36,15 @@ def run_due(turn: Turn) -> None:
     if state.full_pass_due_at is not None and state.full_pass_due_at <= now:
         interval = state.options.allocation_interval_seconds
         following = state.full_pass_due_at + interval
+        wanted_at = state.full_pass_due_at
         # After a long pause one pass is enough; the rhythm begins anew.
         state.full_pass_due_at = following if following > now else now + interval
         state.full_pass_wanted = True
         inverse_offers.send(turn)
     elif state.pass_due_at is None or state.pass_due_at > now:
         return
+    else:
+        wanted_at = state.pass_due_at
     state.pass_due_at = None
     journal.hand_over(turn)
     if state.allocator.broken:
@@ -51,18 +54,19 @@ def run_due(turn: Turn) -> None:
         return
     room = state.options.outstanding_offers_max - len(state.offers)
     if room > 0:
-        _run(turn, room)
+        _run(turn, room, wanted_at)
     elif state.questions:
         explaining.answer_without_pass(turn, reasons.pass_full(state.options.outstanding_offers_max))
 
 
-def _run(turn: Turn, room: int) -> None:
+def _run(turn: Turn, room: int, wanted_at: float) -> None:
     state = turn.state
     agents = None if state.full_pass_wanted else tuple(state.touched)
     state.touched.clear()
     state.full_pass_wanted = False
     heard = explaining.listener(state) if agents is None else None
     grants = state.allocator.allocate(turn.now, state.random, agents=agents, limit=room, observer=heard)
+    turn.note("allocation.ran", seconds=state.allocator.took_seconds, waited_seconds=turn.now - wanted_at)
     made: dict[FrameworkId, list[Offer]] = {}
     offered: list[Grant] = []
     for grant in grants:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import cast
 
 import pytest
 
@@ -39,7 +38,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
 from mesos_service.telemetry.metrics import AgentMetrics, MasterMetrics
 from tests.unit.core.master.resource_world import applied, ask, capable_agent, finish, reserved, volumes
-from tests.unit.core.master.world import World, only
+from tests.unit.core.master.world import World, default_allocator, only
 
 F1, A1, T1 = FrameworkId("m-0000"), AgentId("m-S0"), TaskId("t1")
 TOTAL = Resources.parse("cpus:4;mem:4096;disk:8192;ports:[31000-32000]")
@@ -47,17 +46,21 @@ PART = Resources.parse("cpus:1;mem:1024")
 
 
 def a_master() -> MasterState:
-    # No allocator is asked for anything here; reading a state never does.
     state = MasterState(
         master_id=MasterId("m"),
         options=MasterOptions(),
-        allocator=cast(Guard, None),
+        allocator=Guard(default_allocator()),
         random=random.Random(1),
         started_at=100.0,
         elected_at=100.5,
     )
     state.agents[A1] = Agent(
-        A1, AgentInfo(hostname="h", resources=TOTAL), LinkId("l"), registered_at=101.0, total=TOTAL, used={F1: PART}
+        A1,
+        AgentInfo(hostname="h", resources=TOTAL),
+        LinkId("l"),
+        registered_at=101.0,
+        total=TOTAL,
+        used={F1: PART.allocated_to("a")},
     )
     info = FrameworkInfo(name="my framework/1", user="u", roles=(Role("a"), Role("b")))
     framework = Framework(
@@ -71,7 +74,7 @@ def a_master() -> MasterState:
         framework_id=F1,
         agent_id=A1,
         role=Role("a"),
-        resources=Resources.parse("cpus:2;mem:512"),
+        resources=Resources.parse("cpus:2;mem:512").allocated_to("a"),
     )
     state.offers[offer.offer_id] = offer
     return state

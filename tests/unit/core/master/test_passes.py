@@ -278,7 +278,7 @@ def test_facts_tell_of_each_offer() -> None:
     world.agent()
     scheduler = world.framework()
     effects = world.settle()
-    assert facts(effects) == ["offer.sent"]
+    assert facts(effects) == ["allocation.ran", "offer.sent"]
     assert fact(effects, "offer.sent").attributes == {
         "offer_id": "master-O0",
         "framework_id": scheduler.framework_id,

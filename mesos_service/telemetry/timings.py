@@ -1,4 +1,4 @@
-"""How long the store takes, under Mesos' names (``registrar/state_store_ms/p99`` and so on)."""
+"""How long something takes, under Mesos' names (``registrar/state_store_ms/p99`` and so on)."""
 
 from __future__ import annotations
 
