@@ -149,6 +149,7 @@ class MasterLink:
         failures = 0
         told = ""
         spread = 0.0
+        asked: Leader | None = None
         while True:
             try:
                 leader = await self._detector.detect()
@@ -158,6 +159,9 @@ class MasterLink:
                 await asyncio.sleep(self._random.uniform(0, self._options.backoff_seconds_max))
                 continue
             assert leader is not None, "it was waited for"
+            if leader != asked:
+                # How often another one did not answer says nothing of this one.
+                failures, asked = 0, leader
             # Once there is somebody to go to: whoever waited for that would otherwise go there in one moment with all.
             await asyncio.sleep(self._random.uniform(0, spread))
             spread = 0.0

@@ -48,6 +48,10 @@ HEARTBEAT_SECONDS: Final = 15.0
 _EVENTS: Final = msgspec.json.Decoder(wire.Event)
 
 
+class _Superseded(ConnectionFault):
+    """Another master leads than the one that was asked."""
+
+
 class Scheduler(SchedulerHandlers):
     """Base of all schedulers: override the handlers, make the calls.
 
@@ -109,6 +113,8 @@ class Scheduler(SchedulerHandlers):
         self._succession = Succession(lease_seconds) if standby else None
         self._subscription: Subscription | None = None
         self._leader: Address | None = None
+        self._asked: Sequence[Address] = ()
+        """Where the last attempt to subscribe went."""
         self._master_info: MasterInfo | None = None
         self._stopped = asyncio.Event()
 
@@ -151,9 +157,11 @@ class Scheduler(SchedulerHandlers):
         alone_since = time.monotonic()
         while not self._stopped.is_set():
             try:
-                subscription = await self._subscribe()
+                subscription = await self._subscribe(backoff)
             except ConnectionFault as fault:
                 log.info("not subscribed: %s", fault)
+                if isinstance(fault, _Superseded):
+                    backoff.reset()
                 pause_seconds = backoff.next()
                 if self._patience_seconds is not None:
                     left_seconds = alone_since + self._patience_seconds - time.monotonic()
@@ -188,7 +196,7 @@ class Scheduler(SchedulerHandlers):
         if self._subscription is not None:
             self._subscription.close()
 
-    async def _subscribe(self) -> Subscription:
+    async def _subscribe(self, backoff: Backoff) -> Subscription:
         subscribe = wire.CallSubscribe(
             framework_info=self.framework_info, suppressed_roles=tuple(sorted(self._suppressed))
         )
@@ -196,6 +204,10 @@ class Scheduler(SchedulerHandlers):
             subscribe = self._succession.ask(subscribe)
         call = wire.Call(framework_id=self.framework_info.id, type="SUBSCRIBE", subscribe=subscribe)
         known = await self._masters.addresses()
+        if known != self._asked:
+            # How long others have not answered says nothing of these: a new leader that is not ready yet is so soon.
+            backoff.reset()
+            self._asked = known
         # Where nobody says who leads, the last leader first: it is nearly always still the one. Where somebody does, no
         # other: one that is frozen takes the connection, and says nothing for as long as it may.
         last = () if self._leader is None or self._masters.names_leader else (self._leader,)
@@ -211,7 +223,7 @@ class Scheduler(SchedulerHandlers):
         return subscription
 
     async def _while_it_leads(self, opening: asyncio.Task[Subscription]) -> Subscription:
-        """What comes of ``opening``; raises ``ConnectionFault`` as soon as another master leads."""
+        """What comes of ``opening``; raises ``_Superseded`` as soon as another master leads."""
         news = asyncio.create_task(self._masters.news())
         try:
             await asyncio.wait((opening, news), return_when=asyncio.FIRST_COMPLETED)
@@ -225,7 +237,7 @@ class Scheduler(SchedulerHandlers):
             return opening.result()
         if not opening.cancelled() and opening.exception() is None:
             opening.result().close()
-        raise ConnectionFault("another master leads now")
+        raise _Superseded("another master leads now")
 
     async def _handle_all(self, subscription: Subscription, backoff: Backoff) -> str:
         """Handle events until the stream ends; returns why it did."""

@@ -13,7 +13,7 @@ from mesos_service.http.server import bind
 from mesos_service.sdk import subscription
 from mesos_service.sdk.errors import NotConnected, Unreachable
 from mesos_service.sdk.masters import DetectedMasters, NamedMasters, masters
-from mesos_service.sdk.subscription import Address, Subscription
+from mesos_service.sdk.subscription import Address, Backoff, Subscription
 from tests.support.ports import fixed_port
 from tests.unit.sdk.fake_server import Answer, FakeServer, fake_master
 from tests.unit.sdk.test_scheduler import Recording, in_loop, running
@@ -35,11 +35,13 @@ class Oracle:
         self.leader: FakeServer | Elsewhere | None = None
         self.stopped = False
         self.awaited = asyncio.Event()
+        self.asked = asyncio.Event()
         self._changed = asyncio.Event()
 
     def start(self) -> None: ...
 
     async def addresses(self) -> Sequence[Address]:
+        self.asked.set()
         if self.leader is None:
             raise ConnectionFault("no master leads")
         return (Address.parse(self.leader.address, 5050),)
@@ -87,6 +89,82 @@ def test_x26_a_new_leader_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> N
                 await oracle.awaited.wait()
                 oracle.say(master)
                 await scheduler.heard("subscribed")
+
+    in_loop(test())
+
+
+class Waits:
+    """How long a scheduler would have waited at most each time; it waits a moment only."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ceilings: list[float] = []
+        self._grown = asyncio.Event()
+        honest = Backoff.next
+
+        def seen(backoff: Backoff) -> float:
+            self.ceilings.append(backoff._ceiling_seconds)
+            self._grown.set()
+            honest(backoff)
+            return 0.001
+
+        monkeypatch.setattr(Backoff, "next", seen)
+
+    async def until(self, count: int) -> None:
+        while len(self.ceilings) < count:
+            self._grown.clear()
+            await self._grown.wait()
+
+
+def test_x26_how_long_the_old_leader_was_away_does_not_keep_a_scheduler_from_the_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The new one is not ready at once. Whoever has waited long for the old one must not wait as long again."""
+
+    async def test() -> None:
+        waits = Waits(monkeypatch)
+        async with fake_master() as new:
+            new.answers["SUBSCRIBE"] = Answer(503, "Master has not finished recovery")
+            scheduler = Recording("unused:1")
+            scheduler._masters = oracle = Oracle()
+            oracle.leader = Elsewhere(f"127.0.0.1:{fixed_port()}")
+            async with running(scheduler):
+                await waits.until(6)
+                assert waits.ceilings[5] > 3.0, "it did not wait longer and longer"
+                oracle.leader = new  # It learns of it as it asks, not while it waits.
+                await new.called("SUBSCRIBE")
+                before = len(waits.ceilings)
+                await waits.until(before + 1)
+                first, again = waits.ceilings[before:][:1], len(waits.ceilings)
+                assert first == [0.1] or waits.ceilings[before - 1] == 0.1, waits.ceilings
+                await waits.until(again + 3)
+                assert waits.ceilings[-1] > 0.2, "of the new one it waits longer and longer too"
+                del new.answers["SUBSCRIBE"]
+                await scheduler.heard("subscribed")
+
+    in_loop(test())
+
+
+def test_x26_a_scheduler_that_is_trying_the_old_leader_turns_to_the_new_one_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test() -> None:
+        waits = Waits(monkeypatch)
+        async with fake_master() as new:
+            with bind("127.0.0.1", 0) as frozen:
+                scheduler = Recording("unused:1")
+                scheduler._masters = oracle = Oracle()
+                oracle.leader = Elsewhere(f"127.0.0.1:{fixed_port()}")
+                async with running(scheduler):
+                    await waits.until(6)
+                    oracle.leader = Elsewhere(f"127.0.0.1:{frozen.getsockname()[1]}")
+                    oracle.asked.clear()
+                    await oracle.asked.wait()  # From here on it waits for the frozen one's answer.
+                    tried = len(waits.ceilings)
+                    oracle.awaited.clear()
+                    await oracle.awaited.wait()
+                    oracle.say(new)
+                    await scheduler.heard("subscribed")
+                    assert waits.ceilings[tried:] == [0.1], waits.ceilings
 
     in_loop(test())
 
