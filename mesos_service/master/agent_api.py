@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from mesos_service.core.link import Uplink
@@ -14,6 +15,7 @@ from mesos_service.http.calls import OUR_DEFECT, receive_call, respond_answered
 from mesos_service.http.held_stream import HeldStream
 from mesos_service.master.driver import MasterDriver
 from mesos_service.master.outlets import MasterOutlets
+from mesos_service.master.turns import Turns
 from mesos_service.wire.agent_link import (
     LinkCall,
     LinkMessages,
@@ -31,6 +33,14 @@ CONTENT_TYPE: Final = HeaderName(b"Content-Type")
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Messages:
+    """What agents say in one call, and what of it cannot be read."""
+
+    call: LinkMessages
+    unreadable: Sequence[Unreadable] = ()
+
+
 class AgentApi:
     """The endpoint as an ASGI application; ``count`` is told each message that was understood."""
 
@@ -38,38 +48,56 @@ class AgentApi:
         self._driver = driver
         self._outlets = outlets
         self._count = count
+        self._turns = Turns()
 
     def answer(self, posted: Call) -> Answered | None:
-        """Take the messages of a call; ``None``, and nothing is done, where a stream is asked for."""
-        call: LinkCall
-        unreadable: Sequence[Unreadable] = ()
-        try:
-            call = decode_link_call(posted.body)
-        except WireError as error:
-            salvaged = salvage_link_messages(posted.body)
-            if salvaged is None:
-                return error.status, error.text
-            call, unreadable = salvaged
-        return None if isinstance(call, SubscribeLink) else self._messages(call, unreadable)
+        """Take the messages of a call at once; ``None``, and nothing is done, where a stream is asked for, or where
+        agents have had their share of this turn of the loop."""
+        if self._turns.is_spent:
+            return None
+        read = _read(posted.body)
+        if isinstance(read, SubscribeLink):
+            return None
+        if not isinstance(read, _Messages):
+            return read
+        pieces = sum(len(batch.messages) for batch in read.call.batches)
+        if pieces > self._turns.pieces_max:
+            return None
+        refusal = self._refuse(read)
+        if refusal is None:
+            for _ in self._take(read):
+                pass
+            self._turns.count(pieces)
+        return refusal or ACCEPTED
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         posted = await receive_call(scope, receive, send, JSON, taken=(JSON,))
         if posted is None:
             return
-        answered = self.answer(posted)
-        if answered is None:
-            call = decode_link_call(posted.body)
-            assert isinstance(call, SubscribeLink), "all others are answered"
-            await self._subscribe(LinkId(call.link_id), posted.headers.accept, receive, send)
+        read = _read(posted.body)
+        if isinstance(read, SubscribeLink):
+            await self._subscribe(LinkId(read.link_id), posted.headers.accept, receive, send)
+        elif isinstance(read, _Messages):
+            answered = self._refuse(read)
+            if answered is None:
+                await self._turns.do(self._take(read))
+            await respond_answered(send, answered or ACCEPTED)
         else:
-            await respond_answered(send, answered)
+            await respond_answered(send, read)
 
-    def _messages(self, call: LinkMessages, unreadable: Sequence[Unreadable]) -> Answered:
-        """Take all that can be taken. One bad message costs neither its agent the link nor the others theirs."""
+    def _refuse(self, read: _Messages) -> Answered | None:
+        link_id = read.call.link_id
+        if link_id in self._outlets.links:
+            return None
+        return 404, f"No stream of link '{link_id}' is open here; open one first."
+
+    def _take(self, read: _Messages) -> Iterator[None]:
+        """Take all that can be taken, a message at each step. One bad message costs neither its agent the link nor the
+        others theirs."""
+        call = read.call
         link_id = LinkId(call.link_id)
-        if link_id not in self._outlets.links:
-            return 404, f"No stream of link '{link_id}' is open here; open one first."
-        for one in unreadable:
+        links = self._outlets.links
+        for one in read.unreadable:
             log.warning("A message of agent %s is left out, as it cannot be read: %s", one.agent_id, one.reason)
         submit = self._driver.submit
         stimulus = f"uplink-{self._driver.new_request()}"
@@ -81,6 +109,9 @@ class AgentApi:
                 log.warning("What an agent of link '%s' says is left out: its id is none: %.300r", link_id, refusal)
                 continue
             for message in batch.messages:
+                yield
+                if link_id not in links:
+                    return  # It broke between two turns. Who is behind it says all of it again on the next one.
                 try:
                     converted = uplink_from_wire(message)
                 except ValueError as error:
@@ -93,7 +124,6 @@ class AgentApi:
                 except Exception:
                     # One defect of ours must not take the other agents' links along.
                     log.exception("%s of agent %s failed; %s", type(message).__name__, agent_id, OUR_DEFECT)
-        return ACCEPTED
 
     async def _subscribe(self, link_id: LinkId, accept: str | None, receive: Receive, send: Send) -> None:
         links = self._outlets.links
@@ -114,3 +144,12 @@ class AgentApi:
                 self._outlets.overruns += 1
             log.info("Agent link %s ended: %s", link_id, reason)
             self._driver.submit(LinkLost(link_id))
+
+
+def _read(body: bytes) -> SubscribeLink | _Messages | Answered:
+    try:
+        call: LinkCall = decode_link_call(body)
+    except WireError as error:
+        salvaged = salvage_link_messages(body)
+        return (error.status, error.text) if salvaged is None else _Messages(*salvaged)
+    return call if isinstance(call, SubscribeLink) else _Messages(call)

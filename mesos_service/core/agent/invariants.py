@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mesos_service.core.agent.state import (
-    ACKNOWLEDGED_MAX,
     AgentState,
     CheckDue,
     CheckOverdue,
@@ -20,6 +19,7 @@ from mesos_service.core.agent.state import (
     RetryDue,
     Task,
 )
+from mesos_service.core.agent.update_stream import ACKNOWLEDGED_MAX
 from mesos_service.domain.checks import Purpose
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.executors import ExecutorType
@@ -178,6 +178,8 @@ def _streams(state: AgentState) -> Iterator[str]:
             yield f"{name} is filed under {key}"
         if len(stream.acknowledged) > ACKNOWLEDGED_MAX:
             yield f"{name} remembers more acknowledgements than it may"
+        if stream.is_overfull or stream.size != sum(update.size for update in stream.pending.values()):
+            yield f"{name} holds more than it may, or does not know how much"
         if stream.pending.keys() & stream.acknowledged.keys():
             yield f"{name} holds an update that is acknowledged"
         retried = state.timers.deadline(RetryDue(*key)) is not None

@@ -14,7 +14,8 @@ from mesos_service.core.agent.records import (
     TaskMoved,
     UpdateKept,
 )
-from mesos_service.core.agent.state import AgentState, Executor, Framework, Task, UpdateStream
+from mesos_service.core.agent.state import AgentState, Executor, Framework, Task
+from mesos_service.core.agent.update_stream import UpdateStream
 from mesos_service.core.link import OperationReport
 from mesos_service.domain.operations import made_by_operations
 

@@ -28,7 +28,6 @@ from mesos_service.core.agent.records import (
     UpdateKept,
 )
 from mesos_service.core.agent.state import (
-    ACKNOWLEDGED_MAX,
     AgentState,
     Container,
     ContainerPhase,
@@ -36,11 +35,10 @@ from mesos_service.core.agent.state import (
     ExecutorState,
     Framework,
     PendingOperation,
-    PendingUpdate,
     Recovering,
     Task,
-    UpdateStream,
 )
+from mesos_service.core.agent.update_stream import PendingUpdate, UpdateStream
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorType
 from mesos_service.domain.operations import with_made
@@ -231,7 +229,7 @@ def _find(executor: Executor, record: TaskMoved | UpdateKept) -> Task | None:
 
 def _update(state: AgentState, record: UpdateKept) -> None:
     stream = _stream(state, record)
-    if record.status.uuid is None or record.status.uuid in stream.pending or record.status.uuid in stream.acknowledged:
+    if record.status.uuid is None or stream.is_known(record.status.uuid):
         return
     _queue(stream, record)
     framework = state.frameworks.get(record.framework_id)
@@ -252,7 +250,7 @@ def _stream(state: AgentState, record: UpdateKept | StreamKept) -> UpdateStream:
 
 def _queue(stream: UpdateStream, record: UpdateKept) -> None:
     if record.status.uuid is not None:
-        stream.pending[record.status.uuid] = PendingUpdate(record.status, record.executor_id, record.received_at)
+        stream.put(PendingUpdate(record.status, record.executor_id, record.received_at))
 
 
 def _acknowledge(state: AgentState, record: UpdateAcknowledged) -> None:
@@ -263,10 +261,7 @@ def _acknowledge(state: AgentState, record: UpdateAcknowledged) -> None:
         return
     for uuid in list(stream.pending):
         # Sent one by one, those before it were acknowledged too; only the record of that is not there (--no-strict).
-        del stream.pending[uuid]
-        stream.acknowledged[uuid] = None
-        if len(stream.acknowledged) > ACKNOWLEDGED_MAX:
-            stream.acknowledged.popitem(last=False)
+        stream.take(uuid)
         if uuid == record.uuid:
             break
     if update.status.is_terminal and not stream.pending:

@@ -7,11 +7,12 @@ on a task is repeated until the framework has acknowledged it (X08).
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mesos_service.core.agent.records import Termination
+from mesos_service.core.agent.update_stream import UpdateStream
 from mesos_service.core.effects import AgentEffect
 from mesos_service.core.link import OperationReport
 from mesos_service.core.timers import Timers
@@ -25,9 +26,6 @@ from mesos_service.domain.operations import VolumePlace
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
-
-ACKNOWLEDGED_MAX = 256
-"""How many acknowledged updates of one task are remembered to tell a repetition from news (X06)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,34 +197,6 @@ class Container:
     pid: int | None = None
     exit_status: int | None = None
     """Raw wait status."""
-
-
-@dataclass(slots=True)
-class PendingUpdate:
-    """An update that the framework has not acknowledged."""
-
-    status: TaskStatus
-    executor_id: ExecutorId | None
-    received_at: float
-    parent: TraceParent | None = None
-    trace: TraceParent | None = None
-    sent: int = 0
-
-
-@dataclass(slots=True)
-class UpdateStream:
-    """The updates of one task, first in first out; only the head is in flight (X01)."""
-
-    framework_id: FrameworkId
-    task_id: TaskId
-    pending: OrderedDict[bytes, PendingUpdate] = field(default_factory=OrderedDict)
-    """By uuid, the head first."""
-    acknowledged: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
-    """The last acknowledged uuids, oldest first."""
-    retry_seconds: float = 0.0
-    """The pause before the head is sent again."""
-    kept: bool = False
-    """Whether its updates are written down: those of frameworks that checkpoint are."""
 
 
 # -- deadlines -----------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 Each (framework, task) has a stream, first in first out. Its head is sent and sent again, 10 s later, then 20 s, until
 the framework acknowledges it; only then the next one goes out, with the pause at its start again. Later updates wait,
-terminal ones too, but every update tells the latest state, so that the master can free resources early.
+terminal ones too, but every update tells the latest state, so that the master can free resources early. What waits is
+bounded (``update_stream.py``).
 
 The order of one update is fixed (X05): the task's state first, then the stream, and the executor's acknowledgement
 last. The update is written down with the stream, in :func:`report`, and until it is stored neither the update nor the
@@ -15,19 +16,11 @@ from dataclasses import replace
 
 from mesos_service.core.agent import probing
 from mesos_service.core.agent.records import UpdateAcknowledged, UpdateKept
-from mesos_service.core.agent.state import (
-    ACKNOWLEDGED_MAX,
-    Executor,
-    Framework,
-    PendingUpdate,
-    RetryDue,
-    Task,
-    UpdateStream,
-)
+from mesos_service.core.agent.state import Executor, Framework, RetryDue, Task
 from mesos_service.core.agent.turn import Turn
+from mesos_service.core.agent.update_stream import PendingUpdate, UpdateStream
 from mesos_service.core.link import AcknowledgeUpdate, UpdateStatus
 from mesos_service.core.trace import TraceParent
-from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import PARTITION_AWARE, FrameworkInfo
 from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.tasks import TERMINAL_STATES, ContainerStatus, Source, TaskState, TaskStatus
@@ -135,7 +128,7 @@ def drop(
 
 def is_known(stream: UpdateStream | None, uuid: bytes | None) -> bool:
     """Whether this update was received before (X06)."""
-    return stream is not None and (uuid in stream.pending or uuid in stream.acknowledged)
+    return stream is not None and stream.is_known(uuid)
 
 
 def acknowledge(turn: Turn, message: AcknowledgeUpdate) -> bool:
@@ -149,7 +142,7 @@ def acknowledge(turn: Turn, message: AcknowledgeUpdate) -> bool:
     if stream is None or not stream.pending or next(iter(stream.pending)) != message.uuid:
         turn.note("acknowledgement.ignored", framework_id=message.framework_id, task_id=message.task_id)
         return False
-    _, update = stream.pending.popitem(last=False)
+    update = stream.take(message.uuid)
     if stream.kept:
         turn.checkpoint(UpdateAcknowledged(framework_id=key[0], task_id=key[1], uuid=message.uuid))
     state.timers.cancel(RetryDue(*key))
@@ -163,9 +156,6 @@ def acknowledge(turn: Turn, message: AcknowledgeUpdate) -> bool:
     if update.status.is_terminal and not stream.pending:
         del state.streams[key]
         return True
-    stream.acknowledged[message.uuid] = None
-    if len(stream.acknowledged) > ACKNOWLEDGED_MAX:
-        stream.acknowledged.popitem(last=False)
     if stream.pending:
         _send_first(turn, stream)
     return False
@@ -253,14 +243,14 @@ def _enqueue(
     stream = turn.state.streams.get(key)
     if stream is None:
         stream = turn.state.streams[key] = UpdateStream(framework_id, status.task_id)
-    if status.uuid is None:
-        raise InvariantBroken(f"an update of task {status.task_id} has no uuid, so that nobody could acknowledge it")
     stream.kept = stream.kept or keep
     if stream.kept:
         turn.checkpoint(
             UpdateKept(framework_id=framework_id, status=status, executor_id=executor_id, received_at=turn.now)
         )
-    stream.pending[status.uuid] = PendingUpdate(status, executor_id, turn.now, parent, turn.new_span(parent))
+    given_way = stream.put(PendingUpdate(status, executor_id, turn.now, parent, turn.new_span(parent)))
+    if given_way:
+        turn.note("update.gave_way", framework_id=framework_id, task_id=status.task_id, count=given_way)
     if len(stream.pending) == 1:
         _send_first(turn, stream)
 

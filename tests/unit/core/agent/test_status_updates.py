@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mesos_service.core.agent.state import ACKNOWLEDGED_MAX, AgentOptions
+from mesos_service.core.agent.state import AgentOptions
+from mesos_service.core.agent.update_stream import ACKNOWLEDGED_MAX
 from mesos_service.core.effects import LaunchContainer
 from mesos_service.core.link import AcknowledgeUpdate, FrameworkUpdated, ShutdownFramework, UpdateStatus
 from mesos_service.core.messages import ContainerExited, ContainerLaunched, FromMaster
