@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-_NO_ALLOCATOR_RECOVERY: Final = (
-    "It cannot be set: with quota, a new master waits for 80 % of the agents, and for 10 minutes at most."
-)
 _NO_REPLICATED_LOG: Final = "There is no replicated log."
 _NO_AUTHORIZATION: Final = "Who has proved who he is may do everything: there are no rules on that yet."
 _OLD_AUTHENTICATION: Final = (
@@ -42,10 +39,6 @@ _BOTH: Final = (
 
 MASTER: Final = _table(
     *_BOTH,
-    (
-        _NO_ALLOCATOR_RECOVERY,
-        ("allocator_agent_recovery_factor", "allocator_recovery_timeout"),
-    ),
     (_NO_REPLICATED_LOG, ("log_auto_initialize", "quorum")),
     ("The registry is always acted on: nothing happens that it could not store.", ("registry_strict",)),
     (_NO_AUTHORIZATION, ("authorizers",)),

@@ -235,6 +235,14 @@ class MasterConfig(SecurityFlags):
         Duration.parse("1secs"),
         description="Time between allocations over all agents; an agent where something changed does not wait for it.",
     )
+    allocator_agent_recovery_factor: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.8,
+        description="Where there is quota: the part of the agents in the registry that has to be back before a new"
+        " master offers anything.",
+    )
+    allocator_recovery_timeout: DurationFlag = Field(
+        Duration.parse("10mins"), description="No longer than that does it wait for them."
+    )
     offer_timeout: Annotated[
         DurationFlag | None, AfterValidator(check_positive), BeforeValidator(_none_is_no_timeout)
     ] = Field(

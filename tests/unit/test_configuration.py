@@ -178,6 +178,9 @@ def test_one_load_leaves_nothing_to_the_next(tmp_path: Path) -> None:
     [
         ({"allocation_interval": "5"}, "--allocation_interval: '5' is not a duration"),
         ({"allocation_interval": "0secs"}, "--allocation_interval: must be longer than 0"),
+        ({"allocator_agent_recovery_factor": "80%"}, "--allocator_agent_recovery_factor: "),
+        ({"allocator_agent_recovery_factor": "1.1"}, "--allocator_agent_recovery_factor: .*1"),
+        ({"allocator_agent_recovery_factor": "nan"}, "--allocator_agent_recovery_factor: "),
         ({"ip": "somewhere"}, "--ip: 'somewhere' is not an IP address"),
         ({"port": "70000"}, "--port: .*65535"),
         ({"weights": "a=0"}, "--weights: 'a=0': a weight is a number above 0"),
@@ -306,6 +309,8 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
 
     assert flags == {
         "allocation_journal_max_size": "256MB",
+        "allocator_agent_recovery_factor": "0.8",
+        "allocator_recovery_timeout": "10mins",
         "allocator_timeout": "10secs",
         "revocation": "false",
         "starvation_threshold": "10mins",

@@ -6,6 +6,8 @@ import pytest
 
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import Role
+from mesos_service.master.config import MasterConfig
+from mesos_service.master.service import make_allocator
 from mesos_service.plugins.allocator import Quota
 from tests.unit.allocation.cluster import Cluster, Outcome, Reasons
 
@@ -200,6 +202,31 @@ def test_x39_nor_longer_than_ten_minutes() -> None:
     assert cluster.cycle() == {}
     cluster.now = 700.0
     assert cluster.cycle() == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("flags", "agents", "seconds", "waits"),
+    [
+        ({"allocator_agent_recovery_factor": "0.5"}, 2, 0.0, True),
+        ({"allocator_agent_recovery_factor": "0.5"}, 3, 0.0, False),
+        ({"allocator_agent_recovery_factor": "1"}, 4, 0.0, True),
+        ({"allocator_agent_recovery_factor": "0"}, 1, 0.0, False),
+        ({"allocator_recovery_timeout": "20secs"}, 1, 19.0, True),
+        ({"allocator_recovery_timeout": "20secs"}, 1, 20.0, False),
+        ({"allocator_recovery_timeout": "0ns"}, 1, 0.0, False),
+    ],
+)
+def test_x39_an_operator_says_how_many_and_how_long(
+    flags: dict[str, object], agents: int, seconds: float, waits: bool
+) -> None:
+    cluster = Cluster()
+    cluster.allocator = make_allocator(MasterConfig.load(flags)).module
+    cluster.framework("f", "a")
+    cluster.quota("a", guarantees="cpus:1")
+    cluster.allocator.expect_agents(5, cluster.now)
+    cluster.agents(agents, SMALL)
+    cluster.now += seconds
+    assert (cluster.cycle() == {}) is waits
 
 
 def test_x39_without_quota_nobody_waits() -> None:
