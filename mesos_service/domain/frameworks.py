@@ -64,6 +64,8 @@ class FrameworkInfo:
     """Per role, alternatives of which one must be covered by an offer (``offer_filters``; M-AL-13)."""
     filters: Mapping[Role, tuple[FilterSpec, ...]] = field(default_factory=dict)
     """Per role, filters that stand until the framework says otherwise (``offer_filters``; N10)."""
+    short_tasks: frozenset[Role] = frozenset()
+    """Roles in which all its tasks are short (``offer_filters``; A54)."""
     constraints: OfferConstraints = field(default_factory=OfferConstraints, compare=False)
     """They come with the call and not with the FrameworkInfo, and hence are not in the registry."""
     refusal: str | None = field(default=None, compare=False)

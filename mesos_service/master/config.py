@@ -258,6 +258,12 @@ class MasterConfig(SecurityFlags):
     weights: Annotated[FileTextFlag, _checked(parse_weights)] | None = Field(
         None, description="Weights of roles: 'role=2,other=0.5'. A role not named has 1."
     )
+    short_slice: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Part of each agent's cpus, mem and disk that is offered for short tasks only, such as 0.2."
+    )
+    short_task_max_completion_time: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
+        Duration.parse("5mins"), description="How long such a task may run."
+    )
     role_sorter: SorterKind = Field(
         "drf", description="Roles are asked in the order of their shares (drf), or drawn by weight (random)."
     )
@@ -407,6 +413,7 @@ class MasterConfig(SecurityFlags):
             revocation=self.revocation,
             revocation_delay_seconds=self.revocation_delay.seconds,
             revocation_grace_seconds=self.revocation_grace.seconds,
+            short_task_seconds_max=self.short_task_max_completion_time.seconds if self.short_slice else None,
             offer_filters=self.filter_modules(),
             tracing=tracing,
         )

@@ -69,6 +69,7 @@ def make_allocator(config: MasterConfig, watch: Watch | None = None) -> Guard:
         role_sorter=config.role_sorter,
         framework_sorter=config.framework_sorter,
         filter_gpu_resources=config.filter_gpu_resources,
+        short_slice=config.short_slice,
         recovery_agents_share=config.allocator_agent_recovery_factor,
         recovery_seconds=config.allocator_recovery_timeout.seconds,
     )

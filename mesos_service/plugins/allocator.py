@@ -52,6 +52,8 @@ class AllocatorOptions:
     """Whether agents with gpus are kept for frameworks with GPU_RESOURCES (M-AL-20)."""
     region: str | None = None
     """The master's; agents of another one are for frameworks with REGION_AWARE (M-AL-21)."""
+    short_slice: float = 0.0
+    """The share, 0 to 1, of each agent that is kept for short tasks (A54)."""
     recovery_agents_share: float = 0.8
     recovery_seconds: float = 600.0
     """See :meth:`Allocator.expect_agents`."""
@@ -66,6 +68,8 @@ class FrameworkView:
     suppressed: frozenset[Role] = frozenset()
     capabilities: frozenset[str] = frozenset()
     min_allocatable: Mapping[Role, tuple[Quantities, ...]] = field(default_factory=dict)
+    short_tasks: frozenset[Role] = frozenset()
+    """Roles in which it has said that all its tasks are short (A54)."""
     filters: Mapping[Role, tuple[OfferFilter, ...]] = field(default_factory=dict)
     """Standing filters; equal ones are the same object as long as the framework does not change them."""
 

@@ -46,10 +46,12 @@ class FrameworkInfoCapability(Message, kw_only=True):
 
 
 class OfferFilters(Message, kw_only=True):
-    """``filters`` are not of Mesos: filters by name that stand until the framework says otherwise (N10)."""
+    """``filters`` are not of Mesos: filters by name that stand until the framework says otherwise (N10). Nor is
+    ``short_tasks``, by which the framework says that all its tasks in the role are short (A54)."""
 
     min_allocatable_resources: OfferFiltersMinAllocatableResources | None = None
     filters: tuple[OfferFiltersFilter, ...] = ()
+    short_tasks: bool = False
 
 
 class OfferFiltersFilter(Message, kw_only=True):

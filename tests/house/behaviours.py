@@ -25,6 +25,7 @@ BEHAVIOURS: Final = {
     "A40": "An offer that stays unanswered is rescinded and made to others; a late answer is refused.",
     "A42": "A new master learns its state from agents and schedulers.",
     "A43": "Schedulers are told of agents and executors that fail, and of their tasks.",
+    "A54": "A part of each agent may be kept for short tasks; what is not short never holds any of it.",
     "A57": "Short tasks lose little when they are revoked.",
     "A82": "A new master leads within seconds, and all that ran runs on.",
     "A84": "Beside a hog of 256 spinning processes, control groups keep a web server's latency.",

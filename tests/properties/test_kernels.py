@@ -42,7 +42,8 @@ class Twin:
         self.random = Random(seed)
         draw = self.random
         self.allocator: Allocator = load(ALLOCATORS, name)(
-            AllocatorOptions(min_allocatable=({"cpus": 10}, {"mem": 32_000}))
+            # Some of them keep a slice for short tasks (A54).
+            AllocatorOptions(min_allocatable=({"cpus": 10}, {"mem": 32_000}), short_slice=0.0 if seed % 3 else 0.3)
         )
         ledger = getattr(self.allocator, "ledger", None)
         assert isinstance(ledger, Ledger)
@@ -66,6 +67,7 @@ class Twin:
             framework_id=FrameworkId(f"f{number}"),
             roles=frozenset(map(Role, draw.sample(ROLES, 1 + draw.randrange(2)))),
             capabilities=frozenset({"GPU_RESOURCES"} if draw.random() < 0.4 else ()),
+            short_tasks=frozenset({Role("b"), Role("q")} if number % 3 == 0 else ()),
             min_allocatable={Role("a"): ({"cpus": 1},)} if draw.random() < 0.1 else {},
         )
         self.allocator.add_framework(view, {}, True)

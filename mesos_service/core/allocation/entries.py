@@ -21,7 +21,7 @@ Minimum = tuple[tuple[tuple[str, int], ...], ...]
 class Client(Leaf):
     """One framework in one role. ``serial`` is never given twice, unlike the bit of the sorter."""
 
-    __slots__ = ("capabilities", "filters", "framework_id", "minimum", "role", "serial", "stamp")
+    __slots__ = ("capabilities", "filters", "framework_id", "minimum", "role", "serial", "short", "stamp")
 
     def __init__(self, framework_id: FrameworkId, role: Role, serial: int) -> None:
         super().__init__(framework_id)
@@ -31,6 +31,8 @@ class Client(Leaf):
         self.capabilities: frozenset[str] = frozenset()
         self.minimum: Minimum = ()
         self.filters: tuple[OfferFilter, ...] = ()
+        self.short = False
+        """Whether all its tasks are short (A54)."""
         self.stamp = 0
         """Another number, never given twice, after each change of what gates ask for."""
 
@@ -118,6 +120,12 @@ class AgentBook:
         self._table.shapes[self.index] = 0  # the same free resources are of another shape where traits differ
         self.vetoed = self.barred
         self.count_free()
+
+    def take_traits(self, traits: Traits) -> None:
+        """Gates see something else of it: what they refused they may grant."""
+        self.traits = traits
+        self._table.shapes[self.index] = 0
+        self.vetoed = self.barred
 
     def count_free(self) -> None:
         """Work out ``free`` from scratch. Of a kind that is overbooked, nothing is."""

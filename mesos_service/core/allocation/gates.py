@@ -16,9 +16,10 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation.cutting import shrink
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import Client, Minimum
-from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape
+from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, countable, is_countable
 from mesos_service.domain.frameworks import (
     GPU_RESOURCES,
     REGION_AWARE,
@@ -154,6 +155,29 @@ class Nearby:
         return reasons.capability_missing(REGION_AWARE, "Agents of other regions are")
 
 
+class Sliced:
+    """A part of each agent is kept for short tasks; others get what is free above it (A54)."""
+
+    reason = reasons.SHORT_SLICE
+
+    def refuses(self, attempt: Attempt) -> bool:
+        kept = attempt.shape.traits.kept
+        if not kept or attempt.client.short:
+            return False
+        free = dict(countable(attempt.shape.free))
+        scalars = attempt.offer.filter(is_countable)
+        left = {name: free.get(name, 0) - amount for name, amount in kept}
+        above = shrink(scalars, left)
+        if above == scalars:
+            return False
+        attempt.shrink(attempt.offer - scalars + above)
+        minimum = attempt.client.minimum
+        return not attempt.offer or (bool(minimum) and not covers(attempt.quantities, minimum))
+
+    def veto(self, attempt: Attempt) -> Veto:
+        return reasons.short_slice(attempt.client.role, dict(attempt.shape.traits.kept))
+
+
 _MINIMUM: Final = MinimumSize()
 WANTED: Final = Wanted()
 
@@ -164,6 +188,7 @@ GATES: Final[tuple[Gate, ...]] = (
     Capable(),
     Nearby(),
     Strip(),
+    Sliced(),
     WANTED,
     _MINIMUM,
 )

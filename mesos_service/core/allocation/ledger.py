@@ -34,6 +34,7 @@ from mesos_service.core.allocation.quota import QuotaBook
 from mesos_service.core.allocation.recovery import Recovery
 from mesos_service.core.allocation.shape_book import ShapeBook
 from mesos_service.core.allocation.shapes import Prepared
+from mesos_service.core.allocation.short_slice import ShortSlice
 from mesos_service.core.allocation.sorter import Sorter
 from mesos_service.core.allocation.standing import StandingFilters
 from mesos_service.core.allocation.table import NOTHING, AgentTable
@@ -57,6 +58,7 @@ class Ledger:
         self.shapes = ShapeBook(options, self.scale, self.table)
         self.quota = QuotaBook()
         self.recovery = Recovery(options.recovery_agents_share, options.recovery_seconds)
+        self.short_slice = ShortSlice(options.short_slice)
         self._options = options
         self._with_own_minimum: dict[int, Client] = {}
         self._whitelist: frozenset[str] | None = None
@@ -80,6 +82,7 @@ class Ledger:
             if agent is not None:
                 agent.allocated = holding(agent.allocated, view.framework_id, resources)
                 self._count_free(agent)
+                self._keep_slice(agent)
                 self._sort_in(agent)
                 self._strays.setdefault(view.framework_id, {})[agent_id] = None
         for agent_id in self._strays.pop(view.framework_id, ()):
@@ -95,6 +98,9 @@ class Ledger:
         released = (was.roles - view.roles) | (framework.suppressed - view.suppressed)
         framework.view = view
         framework.suppressed = view.suppressed
+        if self.short_slice and was.short_tasks != view.short_tasks:
+            for agent in self.agents.values():
+                self._keep_slice(agent)
         for role, client in framework.clients.items():
             if role in released:
                 self.filters.drop_client(client.serial)
@@ -157,6 +163,7 @@ class Ledger:
         agent.whitelisted = self._is_whitelisted(agent)
         self.standing.look_at(agent)
         agent.count_free()
+        self._keep_slice(agent)
         if self.quota:
             self.quota.move_free(Resources.EMPTY, agent.free)
         self._sort_in(agent)
@@ -227,6 +234,7 @@ class Ledger:
         agent.offered = holding(agent.offered, framework_id, offered + resources)
         self._count_free(agent)
         self._charge(framework_id, resources)
+        self._keep_slice(agent)
         self._sort_in(agent)
 
     def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
@@ -236,6 +244,7 @@ class Ledger:
         allocated = agent.allocated.get(framework_id, Resources.EMPTY)
         agent.allocated = holding(agent.allocated, framework_id, allocated + resources)
         agent.offered = holding(agent.offered, framework_id, offered)
+        self._keep_slice(agent)
 
     def recover(
         self,
@@ -271,6 +280,7 @@ class Ledger:
             agent.set_free(freed if free is Resources.EMPTY else free + freed)
             if self.quota:
                 self.quota.move_free(Resources.EMPTY, freed)
+        self._keep_slice(agent)
         self._sort_in(agent)
         if framework is None:
             return
@@ -406,8 +416,16 @@ class Ledger:
         self._rescale(total, 1)
         before = agent.free
         agent.set_total(total, self.shapes.traits_of(agent.view))
+        self._keep_slice(agent)
         if self.quota:
             self.quota.move_free(before, agent.free)
+
+    def _keep_slice(self, agent: AgentBook) -> None:
+        """What is held there has changed, or the total, or who has short tasks."""
+        if self.short_slice:
+            traits = self.shapes.traits_of(agent.view, self.short_slice.kept_on(agent, self.frameworks))
+            if traits is not agent.traits:
+                agent.take_traits(traits)
 
     def _count_free(self, agent: AgentBook) -> None:
         before = agent.free
@@ -469,6 +487,7 @@ class Ledger:
             self._serials += 1
             client.stamp = self._serials
             client.capabilities = view.capabilities
+            client.short = role in view.short_tasks
             own_minimum = view.min_allocatable.get(role)
             client.minimum = self.default_minimum if own_minimum is None else minimum_of(own_minimum)
             if own_minimum is None:

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation.cutting import shrink
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import Client
 from mesos_service.core.allocation.gates import WANTED, covers
@@ -28,7 +29,7 @@ from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, count
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import Role
-from mesos_service.domain.resources import Resource, Resources
+from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Quota
 from mesos_service.plugins.verdict import Veto
 
@@ -309,23 +310,3 @@ def _positive(amounts: Mapping[str, int]) -> Left:
 def top_of(role: str) -> Role:
     """The top-level role above ``role``, or itself."""
     return Role(role.partition("/")[0])
-
-
-def shrink(scalars: Resources, left: Mapping[str, int], *, others: bool = True) -> Resources:
-    """As much of ``scalars`` as ``left`` allows; with ``others``, all of what it does not name.
-
-    A disk that can only be taken whole (X42) is taken whole or not at all.
-    """
-    rest = dict(left)
-    kept: list[Resource] = []
-    for resource in scalars:
-        name, value = resource.name, resource.value
-        assert isinstance(value, int)
-        room = rest.get(name, value if others else 0)
-        amount = min(value, room)
-        if amount <= 0 or (resource.key.is_counted and amount < value):
-            continue
-        if name in rest:
-            rest[name] -= amount
-        kept.append(Resource(resource.key, amount))
-    return Resources.of(kept)

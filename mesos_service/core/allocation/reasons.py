@@ -24,6 +24,7 @@ BELOW_MINIMUM: Final = "below_min_allocatable"
 CAPABILITY_MISSING: Final = "capability_missing"
 NOTHING_FOR_ROLE: Final = "nothing_for_role"
 REFUSAL_FILTER: Final = "refusal_filter"
+SHORT_SLICE: Final = "short_slice"
 QUOTA_LIMIT: Final = "quota_limit"
 QUOTA_HEADROOM: Final = "quota_headroom"
 RECOVERING: Final = "recovering"
@@ -197,6 +198,25 @@ def nothing_for_role(owners: Collection[str] = (), capabilities: Collection[str]
         detail=detail,
         wakes_on=frozenset({"resources_recovered", "agent_updated", "update_framework"}),
         remedies=(*joins, *map(_add_capability, sorted(capabilities))),
+    )
+
+
+def short_slice(role: str, kept: Quantities) -> Veto:
+    """What is free is kept for short tasks (A54). ``kept`` is how much of the agent is."""
+    return Veto(
+        reason=SHORT_SLICE,
+        culprit="operator",
+        detail=f"Of this agent, {_text(kept)} are kept for short tasks, and too little is free beside that.",
+        wakes_on=frozenset({"resources_recovered", "subscribe", "update_framework"}),
+        remedies=(
+            Remedy(
+                action="declare_short",
+                by="framework",
+                detail=f"Where all its tasks are short: say 'short_tasks' in offer_filters of role '{role}'.",
+                arguments={"role": role},
+            ),
+            Remedy(action="wait", by="time", detail="Wait until a task that is not short ends there."),
+        ),
     )
 
 

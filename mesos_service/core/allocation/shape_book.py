@@ -7,7 +7,7 @@ from typing import Final
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import AgentBook, Client, minimum_of
 from mesos_service.core.allocation.gates import covers, prepare
-from mesos_service.core.allocation.shapes import Prepared, Shape, Traits
+from mesos_service.core.allocation.shapes import Kept, Prepared, Shape, Traits
 from mesos_service.core.allocation.table import AgentTable
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions
@@ -24,7 +24,7 @@ class ShapeBook:
         self._options = options
         self._scale = scale
         self._default_minimum = minimum_of(options.min_allocatable)
-        self._traits: dict[tuple[bool, bool], Traits] = {}
+        self._traits: dict[tuple[bool, bool, Kept], Traits] = {}
         self._kept = 0
         self.by_number: list[Shape] = [_no_shape()]
         """Number 0 is nobody's: what is free on an agent is never the very object that is free there."""
@@ -32,13 +32,14 @@ class ShapeBook:
         self.frees: list[Resources] = [self.by_number[0].free]
         """What is free, by number."""
 
-    def traits_of(self, view: AgentView) -> Traits:
+    def traits_of(self, view: AgentView, kept: Kept = ()) -> Traits:
         """What gates ask for of an agent, apart from what is free."""
         has_gpus = self._options.filter_gpu_resources and view.total.scalar("gpus") > 0
         is_remote = view.region is not None and self._options.region not in (None, view.region)
-        traits = self._traits.get((has_gpus, is_remote))
+        key = (has_gpus, is_remote, kept)
+        traits = self._traits.get(key)
         if traits is None:
-            traits = self._traits[has_gpus, is_remote] = Traits(has_gpus, is_remote)
+            traits = self._traits[key] = Traits(*key)
         return traits
 
     def of(self, agent: AgentBook) -> Shape:
@@ -85,6 +86,8 @@ class ShapeBook:
             self._kept = 0
             for traits in self._traits.values():
                 traits.shapes = {}
+            used = {book.traits for book in self._table.books if book is not None}
+            self._traits = {key: traits for key, traits in self._traits.items() if traits in used}
             for shape in self.by_number:
                 shape.prepared.clear()
             self.by_number = self.by_number[:1]  # a pass at work goes on with the old ones

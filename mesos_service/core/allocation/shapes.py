@@ -22,14 +22,20 @@ if TYPE_CHECKING:
     from mesos_service.core.allocation.gates import Gate
 
 
+Kept = tuple[tuple[str, int], ...]
+"""Thousandths by name."""
+
+
 class Traits:
     """The facts of an agent that gates ask for, apart from what is free."""
 
-    __slots__ = ("has_gpus", "is_remote", "shapes")
+    __slots__ = ("has_gpus", "is_remote", "kept", "shapes")
 
-    def __init__(self, has_gpus: bool, is_remote: bool) -> None:
+    def __init__(self, has_gpus: bool, is_remote: bool, kept: Kept = ()) -> None:
         self.has_gpus = has_gpus
         self.is_remote = is_remote
+        self.kept = kept
+        """What of it is for short tasks alone, and not held by any (A54)."""
         self.shapes: dict[Resources, Shape] = {}
 
 

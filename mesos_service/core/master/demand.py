@@ -72,6 +72,7 @@ def on_update_framework(turn: Turn, framework: Framework, call: UpdateFramework)
     newest = frameworks.newest_record(state, framework_id)
     assert newest is not None, "the framework that calls is known"
     refusal = validation.refuse_update(newest.info, info)
+    refusal = refusal or validation.refuse_becoming_short(framework, info, state.options)
     if refusal is not None:
         turn.reply(call.request, 400, f"FrameworkInfo update is not valid: {refusal}")
         return
@@ -94,6 +95,9 @@ def _change(turn: Turn, framework: Framework, wanted: Change) -> None:
     turn.reply(wanted.request, 200)
     dropped = set(framework.info.roles).difference(wanted.info.roles)
     offers.rescind_all(turn, [one for one in framework.offers.values() if one.role in dropped], "role dropped")
+    # What was offered as to short tasks is not for others.
+    changed = framework.info.short_tasks - wanted.info.short_tasks
+    offers.rescind_all(turn, [one for one in framework.offers.values() if one.role in changed], "no more short tasks")
     frameworks.change(turn, framework, wanted.info, wanted.suppressed)
     turn.note("framework.updated", framework_id=framework.framework_id, name=wanted.info.name)
     books.want_full_pass(turn)

@@ -30,7 +30,7 @@ Built = Mapping[Role, tuple[OfferFilter, ...]]
 
 def refuse(info: FrameworkInfo, options: MasterOptions) -> str | None:
     """Why the filters of ``info`` cannot stand, or ``None``."""
-    for role in (*info.filters, *info.constraints.by_role):
+    for role in (*info.filters, *sorted(info.short_tasks), *info.constraints.by_role):
         if role not in info.roles:
             return f"Filters name role '{role}', which is not among the framework's"
     try:

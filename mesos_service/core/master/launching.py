@@ -92,7 +92,7 @@ class Launch:
     def _launch(self, info: TaskInfo) -> str | None:
         """Launch a task, or say why not and leave everything as it was."""
         reason = validation.refuse_task(info, self._framework, self._agent, self._role)
-        reason = reason or validation.refuse_single(info)
+        reason = reason or validation.refuse_single(info) or self._refuse_long(info, info.executor)
         if reason is not None:
             return reason
         resources = info.resources.allocated_to(self._role)
@@ -131,6 +131,7 @@ class Launch:
             return reason
         for info in sent:
             reason = validation.refuse_task(info, self._framework, self._agent, self._role)
+            reason = reason or self._refuse_long(info, executor_sent)
             if reason is not None:
                 return f"Task '{info.task_id}' is invalid: {reason}"
         executor = self._kept(executor_sent)
@@ -151,6 +152,12 @@ class Launch:
             RunTaskGroup(framework=self._framework.info, executor=executor, tasks=tuple(infos), trace=trace),
         )
         return None
+
+    def _refuse_long(self, info: TaskInfo, executor: ExecutorInfo | None) -> str | None:
+        seconds_max = self._turn.state.options.short_task_seconds_max
+        if seconds_max is None or self._role not in self._framework.info.short_tasks:
+            return None
+        return validation.refuse_long(info, executor, self._role, seconds_max)
 
     # -- within ----------------------------------------------------------------------------------------------
     def _kept(self, sent: ExecutorInfo) -> ExecutorInfo:

@@ -83,6 +83,8 @@ class MasterOptions:
     """How long a guarantee must have lacked something before."""
     revocation_grace_seconds: float = 30.0
     """What a task that is revoked has to end by itself."""
+    short_task_seconds_max: float | None = None
+    """Where a part of each agent is kept for short tasks: how long those may run (A54)."""
     offer_filters: Mapping[str, type[OfferFilter]] = field(default_factory=dict)
     """The filters that frameworks may ask for, by name (``--offer_filters``)."""
     tracing: bool = False

@@ -124,7 +124,11 @@ def _refuse(state: MasterState, call: Subscribe, newest: RegisteredFramework | N
         return refusal
     if info.framework_id in state.removed_frameworks or info.framework_id in state.departing:
         return frameworks.REMOVED
-    return validation.refuse_resubscription(newest.info, info) if newest is not None else None
+    if newest is None:
+        return None
+    known = state.frameworks.get(info.framework_id)
+    refusal = validation.refuse_resubscription(newest.info, info)
+    return refusal or (validation.refuse_becoming_short(known, info, state.options) if known is not None else None)
 
 
 def _turn_away(turn: Turn, call: Subscribe, refusal: str) -> None:

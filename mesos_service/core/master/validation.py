@@ -72,6 +72,18 @@ def refuse_update(old: FrameworkInfo, new: FrameworkInfo) -> str | None:
     return refuse_resubscription(old, new)
 
 
+def refuse_becoming_short(framework: Framework, info: FrameworkInfo, options: MasterOptions) -> str | None:
+    """A role that becomes one of short tasks must not have others: they would hold what is kept for those (A54)."""
+    if options.short_task_seconds_max is None:
+        return None
+    for task in framework.tasks.values():
+        for role in task.charged.allocations():
+            new = role in info.short_tasks and role not in framework.info.short_tasks
+            if new and refuse_long(task.info, task.info.executor, Role(role), options.short_task_seconds_max):
+                return f"Role '{role}' has tasks that are not short, such as '{task.info.task_id}'"
+    return None
+
+
 def _refuse_roles(info: FrameworkInfo) -> str | None:
     if not info.has(MULTI_ROLE):
         reason = refuse_role(info.roles[0])
@@ -160,6 +172,18 @@ def refuse_task(task: TaskInfo, framework: Framework, agent: Agent, role: Role) 
     if not task.resources:
         return "Task uses no resources"
     return _refuse_allocation(task.resources, role)
+
+
+def refuse_long(task: TaskInfo, executor: ExecutorInfo | None, role: Role, seconds_max: float) -> str | None:
+    """A framework that has said that all its tasks in ``role`` are short may launch no other there (A54).
+
+    A custom executor is not held to a task's time by its agent, so that nothing is known of how long it runs.
+    """
+    if executor is not None and executor.type is ExecutorType.CUSTOM:
+        return f"Short tasks (role '{role}') cannot have an executor of their own: nobody would end them in time"
+    if task.max_completion_seconds is None or task.max_completion_seconds > seconds_max:
+        return f"Short tasks (role '{role}') need a 'max_completion_time' of {seconds_max:g} seconds at most"
+    return None
 
 
 def refuse_single(task: TaskInfo) -> str | None:

@@ -72,7 +72,8 @@ def _framework_from_wire(
     minimums: dict[Role, tuple[Quantities, ...]] = {}
     for role, filters in info.offer_filters.items():
         try:
-            if filters.min_allocatable_resources is not None or not filters.filters:
+            # What only says something of ours leaves the minimum as it is.
+            if filters.min_allocatable_resources is not None or not (filters.filters or filters.short_tasks):
                 minimums[Role(role)] = _quantities(filters)
         except ValueError as error:
             refusal = refusal or f"'FrameworkInfo.offer_filters' of role '{role}' is invalid: {error}"
@@ -92,6 +93,7 @@ def _framework_from_wire(
             for role, filters in info.offer_filters.items()
             if filters.filters
         },
+        short_tasks=frozenset(Role(role) for role, filters in info.offer_filters.items() if filters.short_tasks),
         constraints=_constraints(constraints),
         refusal=refusal,
         carried=info,

@@ -85,7 +85,7 @@ FIELDS: Final[Fields] = {
         "webui_url=9 capabilities=10 labels=11 offer_filters=13"
     ),
     frameworks.FrameworkInfoCapability: "type=1",
-    frameworks.OfferFilters: "min_allocatable_resources=1 filters=-",
+    frameworks.OfferFilters: "min_allocatable_resources=1 filters=- short_tasks=-",
     frameworks.OfferFiltersResourceQuantities: "quantities=1",
     frameworks.OfferFiltersMinAllocatableResources: "quantities=1",
     agents.MasterInfo: "id=1 ip=2 port=3 pid=4 hostname=5 version=6 address=7 domain=8 capabilities=9",

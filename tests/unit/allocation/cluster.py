@@ -58,8 +58,10 @@ class Cluster:
         role_sorter: SorterKind = "drf",
         framework_sorter: SorterKind = "drf",
         region: str | None = None,
+        short_slice: float = 0.0,
     ) -> None:
         options = AllocatorOptions(
+            short_slice=short_slice,
             role_sorter=role_sorter,
             framework_sorter=framework_sorter,
             region=region,
@@ -84,9 +86,10 @@ class Cluster:
         filters: Sequence[OfferFilter] = (),
         used: Mapping[str, Resources] | None = None,
         active: bool = True,
+        short: Iterable[str] = (),
     ) -> None:
         held = {AgentId(agent): resources for agent, resources in (used or {}).items()}
-        self.allocator.add_framework(view(name, roles, suppressed, capabilities, minimum, filters), held, active)
+        self.allocator.add_framework(view(name, roles, suppressed, capabilities, minimum, filters, short), held, active)
         self.audit()
 
     def update(
@@ -97,8 +100,9 @@ class Cluster:
         capabilities: Iterable[str] = (),
         minimum: Mapping[str, Sequence[Quantities]] | None = None,
         filters: Sequence[OfferFilter] = (),
+        short: Iterable[str] = (),
     ) -> None:
-        self.allocator.update_framework(view(name, roles, suppressed, capabilities, minimum, filters))
+        self.allocator.update_framework(view(name, roles, suppressed, capabilities, minimum, filters, short))
         self.audit()
 
     def quota(self, role: str, guarantees: str = "", limits: str = "") -> None:
@@ -237,8 +241,9 @@ def view(
     capabilities: Iterable[str] = (),
     minimum: Mapping[str, Sequence[Quantities]] | None = None,
     filters: Sequence[OfferFilter] = (),
+    short: Iterable[str] = (),
 ) -> FrameworkView:
-    """``filters`` are for every role."""
+    """``filters`` are for every role, ``short`` are roles of short tasks."""
     roles = list(roles)
     return FrameworkView(
         filters={Role(role): tuple(filters) for role in roles} if filters else {},
@@ -246,6 +251,7 @@ def view(
         roles=frozenset(map(Role, roles)),
         suppressed=frozenset(map(Role, suppressed)),
         capabilities=frozenset(capabilities),
+        short_tasks=frozenset(map(Role, short)),
         min_allocatable={Role(role): tuple(alternatives) for role, alternatives in (minimum or {}).items()},
     )
 

@@ -108,6 +108,16 @@ def limited() -> Cluster:
     return cluster
 
 
+def sliced() -> Cluster:
+    """Of "x" only the slice for short tasks is left: a long task holds the rest."""
+    cluster = Cluster(short_slice=0.5)
+    cluster.framework("long", "b", minimum={"b": [{"cpus": 1}]})
+    cluster.agent("x", SMALL)
+    cluster.cycle()
+    cluster.framework(F, "a")
+    return cluster
+
+
 def promised() -> Cluster:
     cluster = Cluster()
     cluster.framework(F, "a")
@@ -225,6 +235,7 @@ APPLY: Mapping[str, Callable[[Cluster, Remedy], None]] = {
     "lower_minimum": lambda cluster, remedy: cluster.update(F, "a", minimum={"a": [_amounts(remedy)]}),
     "add_capability": _capabilities,
     "join_role": lambda cluster, remedy: cluster.update(F, "a", str(remedy.arguments["role"])),
+    "declare_short": lambda cluster, remedy: cluster.update(F, "a", short=[str(remedy.arguments["role"])]),
     "raise_limit": _raise_limit,
     "lower_guarantees": _lower_guarantees,
     "raise_weight": lambda cluster, remedy: cluster.weigh(
@@ -246,6 +257,7 @@ SCENES: Mapping[str, tuple[Callable[[], Cluster], Sequence[str]]] = {
     reasons.NOTHING_FOR_ROLE: (reserved, ["join_role"]),
     f"{reasons.NOTHING_FOR_ROLE} but revocable": (all_revocable, ["add_capability"]),
     reasons.REFUSAL_FILTER: (refused, ["revive", "wait"]),
+    reasons.SHORT_SLICE: (sliced, ["declare_short", "wait"]),
     reasons.QUOTA_LIMIT: (limited, ["raise_limit"]),
     reasons.QUOTA_HEADROOM: (promised, ["lower_guarantees", "add_agent"]),
     reasons.RECOVERING: (recovering, ["wait", "reconnect_agents"]),
