@@ -35,6 +35,9 @@ Amounts = Mapping[str, int]
 Minimum = Sequence[Amounts]
 """Alternatives, of which an offer covers one; without any, all that is not empty is large enough."""
 
+SLICED: Final = ("cpus", "mem", "disk")
+"""Of which a slice may be kept for short tasks."""
+
 _MASK: Final = (1 << 64) - 1
 
 
@@ -61,6 +64,8 @@ class NaiveFramework:
     """By role, where it asks for another one than the cluster's."""
     wants: Mapping[str, Callable[[Resources], bool]] = field(default_factory=dict)
     """By role, what its standing filters say of what is free."""
+    short: frozenset[str] = frozenset()
+    """Roles in which all its tasks are short."""
 
 
 @dataclass
@@ -109,6 +114,8 @@ class Naive:
     """Times served, by place in the tree: ``a``, ``a/.`` (the virtual leaf of a) or ``a/. f`` (framework f there)."""
     excluded: frozenset[str] = frozenset()
     """Resources that count for nobody's share."""
+    short_slice: float = 0.0
+    """The share of each agent that is kept for short tasks (A54)."""
     keep_gpus: bool = True
     """Whether agents with gpus are for frameworks that know of them."""
     left_out: list[str] = field(default_factory=list)
@@ -293,7 +300,24 @@ class Naive:
             offer = offer.non_shared()
         if RESERVATION_REFINEMENT not in one.capabilities:
             offer = offer.filter(_is_not_refined)
+        if self.short_slice and role not in one.short:
+            free, kept = self.free(agent), self.kept(agent)
+            offer = self.cut(offer, {name: free.filter(counts).scalar(name) - amount for name, amount in kept.items()})
         return Resources.EMPTY if self.refuses_kind(framework, role, offer) else offer
+
+    def kept(self, agent: str) -> dict[str, int]:
+        """What of an agent is for short tasks and not held by any (A54)."""
+        kept: dict[str, int] = {}
+        for resource in self.agents[agent].total:
+            if counts(resource) and resource.name in SLICED:
+                add(kept, resource)
+        kept = {name: int(amount * self.short_slice) for name, amount in kept.items()}
+        for (framework, role, where), held in self.held.items():
+            if where == agent and framework in self.frameworks and role in self.frameworks[framework].short:
+                for resource in held:
+                    if counts(resource) and resource.name in kept and isinstance(resource.value, int):
+                        kept[resource.name] = max(0, kept[resource.name] - resource.value)
+        return kept
 
     def begin(self, now: float, *, full: bool) -> None:
         """Time has come so far: filters lapse, and a full pass lifts those without an end."""

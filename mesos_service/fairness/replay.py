@@ -73,6 +73,7 @@ class Replay:
             weights={str(role): weight for role, weight in options.weights.items()},
             quotas={str(role): _quota(quota) for role, quota in options.quotas.items() if quota},
             excluded=options.fair_sharing_excluded,
+            short_slice=options.short_slice,
             keep_gpus=options.filter_gpu_resources,
         )
         self.numbered = True
@@ -98,6 +99,7 @@ class Replay:
         one = books.frameworks[view.framework_id]
         one.roles, one.suppressed = set(view.roles), set(view.suppressed)
         one.capabilities = view.capabilities
+        one.short = frozenset(map(str, view.short_tasks))
         one.minimum = {str(role): minimum for role, minimum in view.min_allocatable.items()}
         one.wants = {role: _wants(filters) for role, filters in view.filters.items() if filters}
         self._filters[view.framework_id] = {str(role): filters for role, filters in view.filters.items()}

@@ -94,6 +94,7 @@ def _framework(view: FrameworkView) -> Json:
         "roles": sorted(view.roles),
         "suppressed": sorted(view.suppressed),
         "capabilities": sorted(view.capabilities),
+        "short_tasks": sorted(view.short_tasks),
         "min_allocatable": {role: [dict(one) for one in minimum] for role, minimum in view.min_allocatable.items()},
         "filters": {role: [_filter(one) for one in filters] for role, filters in view.filters.items() if filters},
     }
@@ -231,6 +232,7 @@ def _read_framework(value: Json, kinds: Kinds) -> FrameworkView:
         roles=frozenset(map(Role, texts(value["roles"], kinds))),
         suppressed=frozenset(map(Role, texts(value["suppressed"], kinds))),
         capabilities=frozenset(texts(value["capabilities"], kinds)),
+        short_tasks=frozenset(map(Role, texts(value["short_tasks"], kinds))),
         min_allocatable=_mapped(_listed(_mapped(_whole)))(value["min_allocatable"], kinds),
         filters=_mapped(_listed(_read_filter))(value["filters"], kinds),
     )
@@ -294,6 +296,7 @@ _OPTIONS: Final[Mapping[str, Reader]] = {
     "framework_sorter": _sorter,
     "filter_gpu_resources": _truth,
     "region": _or_none(_text),
+    "short_slice": _number,
     "recovery_agents_share": _number,
     "recovery_seconds": _number,
 }

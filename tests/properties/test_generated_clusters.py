@@ -42,9 +42,11 @@ class Made:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         draw = self.random
-        self.options = AllocatorOptions(min_allocatable=(MINIMUM,))
+        # In every third cluster a part of each agent is for short tasks (A54).
+        share = 0.0 if seed % 3 else 0.3
+        self.options = AllocatorOptions(min_allocatable=(MINIMUM,), short_slice=share)
         self.real = load(ALLOCATORS, "hierarchical")(self.options)
-        self.naive = Naive((MINIMUM,))
+        self.naive = Naive((MINIMUM,), short_slice=share)
         self.now = 0.0
         self.seen = Counter[str]()
         for role in draw.sample(ROLES, draw.randrange(4)):
@@ -86,11 +88,15 @@ class Made:
         draw = self.random
         roles = {draw.choice((*ROLES, *self.naive.quotas)) for _ in range(1 + draw.randrange(2))}
         capabilities = GPU if draw.random() < 0.3 else frozenset()
+        short = frozenset(role for role in roles if self.naive.short_slice and draw.random() < 0.4)
         view = FrameworkView(
-            framework_id=FrameworkId(name), roles=frozenset(map(Role, roles)), capabilities=capabilities
+            framework_id=FrameworkId(name),
+            roles=frozenset(map(Role, roles)),
+            capabilities=capabilities,
+            short_tasks=frozenset(map(Role, short)),
         )
         self.real.add_framework(view, {}, True)
-        self.naive.frameworks[name] = NaiveFramework(roles, capabilities=capabilities)
+        self.naive.frameworks[name] = NaiveFramework(roles, capabilities=capabilities, short=short)
 
     def _add_agent(self, name: str, text: str) -> None:
         draw = self.random

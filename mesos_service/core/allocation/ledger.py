@@ -212,6 +212,9 @@ class Ledger:
         agent.take(prepared)
         if not prepared.rest:
             self.table.open[agent.index] = False
+        elif prepared.client.short:
+            # What is left goes on to others, who may have more of it now.
+            self._keep_slice(agent)
         if self.quota:
             self.quota.grant(prepared, 1)
         client = prepared.client

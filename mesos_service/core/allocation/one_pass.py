@@ -294,7 +294,7 @@ class Pass:
         sorter = ledger.sorter
         if sizing is not None and order is None:
             self._settle_owed()
-        served = False
+        served = upset = False
         for client in order.walk(wanted) if order is not None else self._walk(agent, wanted):
             if served and (not agent.free or self.is_full):
                 break
@@ -314,9 +314,14 @@ class Pass:
             if agent.offered:
                 self.again.append(len(self.grants))
             self.grants.append(ledger.give(agent, prepared))
+            upset = upset or self._contest.is_upset_by(prepared.vector)
             if order is not None:
                 order.charge(client, prepared)
             served = True
+        if upset:
+            # A piece of another kind than the whole was: what was left out of the reckoning may matter now.
+            self._settle_owed()
+            self._contest = sorter.full_contest()
         if order is None:
             sorter.settle()
             self._find_room()

@@ -5,9 +5,8 @@ unreserved processors, memory and disk is offered only to frameworks which have 
 are short; the master sees to it that they are, and the agent ends them when their time is over. Whoever waits for the
 slice waits no longer than that.
 
-What is kept of an agent is its slice less what short tasks hold there. It is worked out when what is held changes
-otherwise than by a grant: what a pass grants to short tasks lessens what is kept only once it is answered, which at
-worst offers others too little for a moment.
+What is kept of an agent is its slice less what short tasks hold there, offers included. It is worked out whenever that
+changes, save when all that is free is granted at once: nothing is left then that could be kept.
 """
 
 from __future__ import annotations
