@@ -19,6 +19,7 @@ from mesos_service.agent.launch_plans import LaunchSettings, command_to_run, pla
 from mesos_service.agent.nested import NestedContainers
 from mesos_service.agent.probes import Probes
 from mesos_service.agent.sandboxes import Sandboxes
+from mesos_service.agent.standalone import StandaloneContainers
 from mesos_service.agent.terminals import Size
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.containers.launcher import Child
@@ -64,6 +65,7 @@ class AgentContainers:
         submit: Callable[[AgentMessage], None],
         machine_restarted: bool,
         volumes: Volumes,
+        standalone_directory: Path,
     ) -> None:
         self._state = state
         self._containerizer = containerizer
@@ -82,6 +84,9 @@ class AgentContainers:
         self._fetching = asyncio.Semaphore(FETCHES_MAX)
         self.guests = Guests(containerizer)
         self.nested = NestedContainers(containerizer, self.guests, background)
+        self.standalone = StandaloneContainers(
+            containerizer, self.guests, background, sandboxes, settings, standalone_directory
+        )
         self._probes = Probes(containerizer, self.guests, background, submit)
         containerizer.on_exit = self._exited
         containerizer.on_limitation = self._limited
@@ -130,14 +135,16 @@ class AgentContainers:
             except LaunchFailed as failure:
                 # It was launched once; what this agent would not launch any more ends as an orphan.
                 log.warning("Container %s cannot go on here: %s", launched.container_id, failure)
-        children = await self._containerizer.recover(plans)
+        children = await self._containerizer.recover([*plans, *self.standalone.recover()])
+        self.standalone.recovered(children)
         if self._machine_restarted:
             found = [
                 FoundContainer(container_id=one.container_id, pid=None, alive=False, lost=MACHINE_RESTARTED)
                 for one in effect.launched
             ]
         else:
-            found = [await self._found(container_id, child) for container_id, child in children.items()]
+            known = self.standalone.others(children)
+            found = [await self._found(container_id, children[container_id]) for container_id in known]
         self._submit(ContainersRecovered(tuple(found)))
         self._background.start(self._containerizer.destroy_orphans())
 

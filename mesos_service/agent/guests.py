@@ -39,6 +39,11 @@ class Guests:
             raise
         return ended
 
+    def take_over(self, container_id: ContainerId) -> asyncio.Future[int | None]:
+        """The same of one that an agent before this one has launched."""
+        ended = self._exits[container_id] = asyncio.get_running_loop().create_future()
+        return ended
+
     async def destroy(self, container_id: ContainerId) -> None:
         """Leave nothing of it; what resists is told in the log."""
         try:

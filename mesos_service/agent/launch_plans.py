@@ -23,11 +23,13 @@ from mesos_service.core.effects import LaunchContainer
 from mesos_service.domain.containers import Wish
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import AgentId, ContainerId
-from mesos_service.domain.resources import Resources
+from mesos_service.domain.resources import Resources, to_milli
 from mesos_service.plugins.isolator import UNLIMITED
 from mesos_service.wire import tasks
+from mesos_service.wire.agent_operator import CallLaunchContainer
 from mesos_service.wire.containers import CommandInfo, ContainerInfo, Environment, EnvironmentVariable, TTYInfo
 from mesos_service.wire.convert.infos import carried_task, command_of
+from mesos_service.wire.convert.values import resources_from_wire
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The one variable that does not come from Mesos, unless ``--executor_environment_variables`` says otherwise."""
@@ -111,21 +113,63 @@ def plan_launch(
         resources=effect.resources,
         limits=_limits(effect),
         user=user_of(effect, settings),
-        uris=tuple(
-            UriSpec(
-                value=uri.value,
-                executable=bool(uri.executable),
-                extract=uri.extract,
-                output_file=uri.output_file,
-                cache=bool(uri.cache),
-            )
-            for uri in command.uris
-        ),
+        uris=_uris(command),
         parent=parent,
         directory=directory,
         survives=effect.framework.checkpoint,
         wishes=wishes,
     )
+
+
+def plan_standalone(
+    container_id: ContainerId, asked: CallLaunchContainer, settings: LaunchSettings, sandbox: Path
+) -> LaunchPlan:
+    """What an operator wants to run by itself.
+
+    Raises:
+        LaunchFailed: it asks for something that cannot be had here.
+    """
+    command, container = asked.command, asked.container
+    resources, reason = resources_from_wire(asked.resources)
+    if command is None:
+        reason = "There is no command to run"
+    elif container is not None and container.tty_info is not None:
+        reason = "A container that belongs to no task has no terminal here"
+    reason = reason or (None if command is None else _refuse(command, container))
+    try:
+        wishes = wishes_of(container, settings.provided)
+        limits = {
+            name: UNLIMITED if limit.value == "Infinity" else to_milli(float(limit.value))
+            for name, limit in asked.limits.items()
+        }
+    except ValueError as refusal:  # ``CannotBeHad`` is one.
+        raise LaunchFailed(REASON_LAUNCH_FAILED, str(refusal)) from refusal
+    if command is None or reason is not None:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, reason or "There is no command to run")
+    invoked = _invocation(command)
+    directory = None if wishes.image is None else settings.sandbox_directory
+    found = dict(settings.executor_environment) if settings.executor_environment is not None else {}
+    found.setdefault("PATH", PATH)
+    return LaunchPlan(
+        container_id=container_id,
+        argv=invoked.argv,
+        program=invoked.program,
+        missing_program_status=invoked.missing_program_status,
+        environment=found | {"MESOS_SANDBOX": directory or str(sandbox)} | _variables(command.environment),
+        sandbox=sandbox,
+        resources=resources,
+        limits=limits,
+        user=user_of_standalone(asked, settings),
+        uris=_uris(command),
+        directory=directory,
+        survives=True,
+        wishes=wishes,
+    )
+
+
+def user_of_standalone(asked: CallLaunchContainer, settings: LaunchSettings) -> str | None:
+    """Whom it runs as; ``None`` for ourselves."""
+    return asked.command.user or None if asked.command is not None and settings.switch_user else None
 
 
 def plan_guest(
@@ -286,6 +330,19 @@ def _refuse(command: CommandInfo, container: ContainerInfo | None) -> str | None
 def _invocation(command: CommandInfo) -> Invocation:
     assert command.value is not None, "refuse_command saw to it"
     return invocation(shell=command.shell, value=command.value, arguments=command.arguments)
+
+
+def _uris(command: CommandInfo) -> tuple[UriSpec, ...]:
+    return tuple(
+        UriSpec(
+            value=uri.value,
+            executable=bool(uri.executable),
+            extract=uri.extract,
+            output_file=uri.output_file,
+            cache=bool(uri.cache),
+        )
+        for uri in command.uris
+    )
 
 
 def _limits(effect: LaunchContainer) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from mesos_service.containers import sandbox
 from mesos_service.containers.files import Files
-from mesos_service.containers.plan import LaunchFailed
+from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed
 from mesos_service.core.effects import LaunchContainer
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId
 
@@ -82,6 +82,28 @@ class Sandboxes:
         self._run_of[effect.container_id] = run_id
         self._ended.pop(run_id, None)
         return own, run
+
+    def standalone_path(self, container_id: ContainerId) -> Path:
+        """Where the sandbox of a container that belongs to no executor is, whether or not it is there yet."""
+        return sandbox.standalone_path(self._work_dir, container_id)
+
+    def make_standalone(self, container_id: ContainerId, user: str | None) -> Path:
+        """That sandbox, new and owned by ``user``. Raises ``LaunchFailed``."""
+        try:
+            sandbox.create_standalone(self._work_dir, container_id, user)
+        except sandbox.SandboxError as error:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
+        return self.take_over_standalone(container_id)
+
+    def take_over_standalone(self, container_id: ContainerId) -> Path:
+        """The same of an agent before this one."""
+        path = self.standalone_path(container_id)
+        self._files.attach(str(path), path)
+        return path
+
+    def hide_standalone(self, path: Path) -> None:
+        """It is about to go: let nobody look into it any more."""
+        self._files.detach(str(path))
 
     def take_over(self, effect: LaunchContainer, agent_id: AgentId) -> tuple[Path, Path]:
         """The sandboxes of a container that an agent before this one launched, as :meth:`make` gave them to it."""

@@ -33,6 +33,7 @@ from mesos_service.agent.nested import NestedContainers
 from mesos_service.agent.outlets import AgentOutlets
 from mesos_service.agent.oversubscription import Oversubscription
 from mesos_service.agent.sandboxes import Sandboxes
+from mesos_service.agent.standalone import StandaloneContainers
 from mesos_service.checkpoints.writer import CheckpointWriter
 from mesos_service.containers.containerizer import Containerizer, Members
 from mesos_service.containers.fetch_cache import FetchCache
@@ -183,6 +184,11 @@ class AgentService:
         return self.containers.nested
 
     @property
+    def standalone(self) -> StandaloneContainers:
+        """What operators launch by itself."""
+        return self.containers.standalone
+
+    @property
     def master_hostname(self) -> str | None:
         """The host of the master at the other end of the link; ``None`` while there is no link."""
         return None if self._link.master is None else self._link.master.host
@@ -213,6 +219,7 @@ class AgentService:
             submit,
             self._kept.machine_restarted,
             self.volumes,
+            runtime_dir(config) / "standalone",
         )
         return self.containers
 

@@ -22,7 +22,7 @@ _NO_CGROUPS: Final = "No isolator of this version would heed it."
 _NO_NETWORK: Final = "Tasks share the network of their agent."
 _OLD_NAME: Final = "Mesos has renamed it: write 'agent' for 'slave'."
 _MODULES: Final = "Modules are Python files: name their folders with --modules_dir."
-_NO_STANDALONE: Final = "All containers belong to executors."
+_NO_STANDALONE: Final = "Sandboxes of stand-alone containers stay until REMOVE_CONTAINER."
 
 
 def _table(*groups: tuple[str, Iterable[str]]) -> Mapping[str, str]:

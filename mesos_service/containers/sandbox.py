@@ -1,8 +1,9 @@
 """Where sandboxes are, and how they are made (Mesos ``slave/paths.hpp``, docs/sandbox; M-AG-15's tree).
 
 The tree is ``WORK_DIR/slaves/AGENT/frameworks/FRAMEWORK/executors/EXECUTOR/runs/CONTAINER``, with a link ``latest``
-beside the runs. A nested container's sandbox is ``containers/CONTAINER`` inside its parent's, and ``tasks/TASK`` there
-leads to it by the task's name.
+beside the runs. That of a container which belongs to no executor is ``WORK_DIR/containers/CONTAINER``. A nested
+container's sandbox is ``containers/CONTAINER`` inside its parent's, and ``tasks/TASK`` there leads to it by the task's
+name.
 
 The agent may be root, and everything below a sandbox belongs to a user who can put links there. So directories are
 made step by step from an open directory, and a link on the way is refused instead of followed (``beneath.py``). So
@@ -86,6 +87,21 @@ def create_run(
         _replace_link(path.parent / LATEST, path.name)
     except (OSError, NoSuchUser, LeadsOut) as error:
         raise SandboxError(f"Failed to create executor directory '{path}': {_reason(error, user)}") from error
+    return path
+
+
+def standalone_path(work_dir: Path, container_id: ContainerId) -> Path:
+    """The sandbox of a container that belongs to no executor."""
+    return work_dir / "containers" / _part(container_id)
+
+
+def create_standalone(work_dir: Path, container_id: ContainerId, user: str | None = None) -> Path:
+    """Make it, owned by ``user``. Raises :class:`SandboxError`."""
+    path = standalone_path(work_dir, container_id)
+    try:
+        _make(work_dir, path, user_to_switch_to(user))
+    except (OSError, NoSuchUser, LeadsOut) as error:
+        raise SandboxError(f"Failed to create sandbox '{path}': {_reason(error, user)}") from error
     return path
 
 

@@ -128,7 +128,6 @@ def test_m_oa_03_nested_containers_by_the_calls(tmp_path: Path) -> None:
         ("REMOVE_CONTAINER", {"container_id": {"value": "HERE"}}, 500, "belongs to a task"),
         ("ATTACH_CONTAINER_OUTPUT", {"container_id": {"value": "nobody"}}, 404, "cannot be found"),
         ("ATTACH_CONTAINER_INPUT", {"type": "CONTAINER_ID"}, 400, "recordio"),
-        ("LAUNCH_CONTAINER", {"container_id": {"value": "a"}, "command": {"value": "true"}}, 501, "LAUNCH_CONTAINER"),
     ],
 )
 def test_m_oa_03_calls_that_cannot_be_done_say_why(

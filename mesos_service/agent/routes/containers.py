@@ -56,7 +56,8 @@ class Measured:
     """One container, and what was measured in it."""
 
     container_id: ContainerId
-    executor: Executor
+    executor: Executor | None
+    """``None``: it belongs to nobody."""
     around: tuple[ContainerId, ...]
     """The containers that it is nested in, the innermost first."""
     usage: Usage
@@ -66,16 +67,18 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     container_id: ContainerId
-    executor: Executor
+    executor: Executor | None
     around: tuple[ContainerId, ...]
     members: tuple[ContainerId, ...]
     """Whose usage is this one's: itself, or the tasks' containers of an executor that has no process of its own."""
 
 
-async def measure(service: AgentReads, *, nested: bool = False) -> list[Measured]:
+async def measure(service: AgentReads, *, nested: bool = False, standalone: bool = False) -> list[Measured]:
     """All executors' containers that have been launched, with ``nested`` those of task groups behind each, and what
-    operators and checks have nested in them."""
+    operators and checks have nested in them; with ``standalone`` those that belong to no executor, too."""
     entries = list(_entries(service.state, nested))
+    if standalone:
+        entries += [_Entry(one, None, (), (one,)) for one in service.standalone.running()]
     if nested:
         entries = [one for entry in entries for one in (entry, *_guests(service, entry))]
     measured = await asyncio.gather(*(_measure(service, entry) for entry in entries))
@@ -154,6 +157,7 @@ def container_answers(measured: Sequence[Measured]) -> list[ContainerAnswer]:
             status=LegacyStatus(container_id=LegacyContainerId(value=one.container_id), executor_pid=one.pid),
         )
         for one in measured
+        if one.executor is not None
     ]
 
 
@@ -168,6 +172,7 @@ def statistics_answers(measured: Sequence[Measured]) -> list[StatisticsAnswer]:
             statistics=_sorted(one.usage),
         )
         for one in measured
+        if one.executor is not None
     ]
 
 
@@ -182,15 +187,15 @@ def get_containers(measured: Sequence[Measured]) -> operator.ResponseGetContaine
 
 
 def _container(one: Measured) -> operator.ResponseGetContainersContainer:
-    info = one.executor.info
+    # A nested container says whose it is by its parent alone (recorded); one by itself is nobody's.
+    owner = None if one.around else one.executor
     parent: common.ContainerID | None = None
     for outer in reversed(one.around):
         parent = common.ContainerID(value=outer, parent=parent)
     return operator.ResponseGetContainersContainer(
-        # A nested container says whose it is by its parent alone (recorded).
-        framework_id=None if one.around else common.FrameworkID(value=one.executor.framework_id),
-        executor_id=None if one.around else common.ExecutorID(value=info.executor_id),
-        executor_name=None if one.around else info.name,
+        framework_id=None if owner is None else common.FrameworkID(value=owner.framework_id),
+        executor_id=None if owner is None else common.ExecutorID(value=owner.info.executor_id),
+        executor_name=None if owner is None else owner.info.name,
         container_id=common.ContainerID(value=one.container_id),
         container_status=containers.ContainerStatus(
             container_id=common.ContainerID(value=one.container_id, parent=parent), executor_pid=one.pid

@@ -16,6 +16,7 @@ from mesos_service.agent.following import follow
 from mesos_service.agent.launch_plans import size_of
 from mesos_service.agent.nested import NestedContainers, NothingToAttach, NotNested, Unfinished
 from mesos_service.agent.routes.reads import AgentReads
+from mesos_service.agent.standalone import StandaloneContainers
 from mesos_service.agent.terminals import Reader, Stream, Terminal
 from mesos_service.containers.garbage import NotRemoved
 from mesos_service.containers.plan import DestroyFailed, LaunchFailed
@@ -49,6 +50,7 @@ CALLS: Final = (
     "LAUNCH_NESTED_CONTAINER_SESSION",
     "ATTACH_CONTAINER_INPUT",
     "ATTACH_CONTAINER_OUTPUT",
+    "LAUNCH_CONTAINER",
     "WAIT_CONTAINER",
     "KILL_CONTAINER",
     "REMOVE_CONTAINER",
@@ -68,8 +70,14 @@ async def answer(service: AgentReads, call: operator.Call) -> Response | None:
         status = await _wait(nested, call.wait_nested_container.container_id, "wait_nested_container")
         waited = operator.ResponseWaitNestedContainer(exit_status=status)
         return Response(type="WAIT_NESTED_CONTAINER", wait_nested_container=waited)
+    elif call.launch_container is not None and call.type == "LAUNCH_CONTAINER":
+        await _launch_container(service, call.launch_container)
     elif call.wait_container is not None and call.type == "WAIT_CONTAINER":
-        status = await _wait(nested, call.wait_container.container_id, None)
+        container_id, _ = _identify(call.wait_container.container_id, None)
+        if container_id in service.standalone:
+            status = await service.standalone.wait(container_id)
+        else:
+            status = await _wait(nested, call.wait_container.container_id, None)
         return Response(type="WAIT_CONTAINER", wait_container=operator.ResponseWaitContainer(exit_status=status))
     elif call.kill_nested_container is not None and call.type == "KILL_NESTED_CONTAINER":
         killed = call.kill_nested_container
@@ -79,10 +87,33 @@ async def answer(service: AgentReads, call: operator.Call) -> Response | None:
     elif call.remove_nested_container is not None and call.type == "REMOVE_NESTED_CONTAINER":
         await _remove(nested, call.remove_nested_container.container_id, "remove_nested_container")
     elif call.remove_container is not None and call.type == "REMOVE_CONTAINER":
-        await _remove(nested, call.remove_container.container_id, None)
+        container_id, _ = _identify(call.remove_container.container_id, None)
+        holder = service.standalone if container_id in service.standalone else nested
+        await _remove(holder, call.remove_container.container_id, None)
     else:
         raise Refused(400, "Expecting 'Content-Type' of application/recordio")
     return None
+
+
+async def _launch_container(service: AgentReads, call: operator.CallLaunchContainer) -> None:
+    """By itself, or where a parent is named, nested in that."""
+    container_id, parent = _identify(call.container_id, None)
+    if parent is not None:
+        if call.resources or call.limits:
+            raise Refused(400, "A nested container uses what the one around it has: it can name no resources")
+        asked = operator.CallLaunchNestedContainer(
+            container_id=call.container_id, command=call.command, container=call.container
+        )
+        await _launch(service.nested, asked)
+        return
+    if call.command is None:
+        raise Refused(400, "Expecting 'command' to be present")
+    try:
+        begun = await service.standalone.launch(container_id, call)
+    except (LaunchFailed, DestroyFailed) as error:
+        raise refused(error) from error
+    if not begun:
+        raise Refused(202)
 
 
 async def _launch(nested: NestedContainers, call: operator.CallLaunchNestedContainer) -> None:
@@ -118,7 +149,9 @@ def _kill(nested: NestedContainers, container: common.ContainerID, word: str | N
         raise Refused(404, f"Container '{container_id}' cannot be found (or is already killed)")
 
 
-async def _remove(nested: NestedContainers, container: common.ContainerID, word: str | None) -> None:
+async def _remove(
+    nested: NestedContainers | StandaloneContainers, container: common.ContainerID, word: str | None
+) -> None:
     container_id, _ = _identify(container, word)
     try:
         await nested.remove(container_id)

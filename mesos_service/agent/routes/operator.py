@@ -114,7 +114,8 @@ class AgentOperatorCalls(OperatorCalls[operator.Call]):
             return read(self._service)
         if call.type == "GET_CONTAINERS":
             nested = call.get_containers is not None and bool(call.get_containers.show_nested)
-            measured = await measure(self._service, nested=nested)
+            standalone = call.get_containers is not None and bool(call.get_containers.show_standalone)
+            measured = await measure(self._service, nested=nested, standalone=standalone)
             return Response(type="GET_CONTAINERS", get_containers=get_containers(measured))
         if call.type in ("LIST_FILES", "READ_FILE"):
             # Files are on a disk, which may be slow.

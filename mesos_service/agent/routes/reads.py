@@ -11,6 +11,7 @@ from mesos_service.agent.files_api import SandboxFiles
 from mesos_service.agent.images import ImageGarbage
 from mesos_service.agent.nested import NestedContainers
 from mesos_service.agent.sandboxes import Sandboxes
+from mesos_service.agent.standalone import StandaloneContainers
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.core.agent.state import AgentState
 from mesos_service.telemetry.metrics import AgentMetrics
@@ -33,6 +34,9 @@ class AgentReads(Protocol):
 
     @property
     def images(self) -> ImageGarbage: ...
+
+    @property
+    def standalone(self) -> StandaloneContainers: ...
 
     @property
     def sandboxes(self) -> Sandboxes: ...
