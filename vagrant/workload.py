@@ -41,8 +41,9 @@ class Fate:
 class _Framework(Scheduler):
     """Launches each task once, spread over the hosts, and never again."""
 
-    def __init__(self, master: str, count: int, prefix: str) -> None:
+    def __init__(self, master: str, count: int, prefix: str, needs: Resources) -> None:
         super().__init__("scenario", master, failover_timeout_seconds=3600.0)
+        self._needs = needs
         self.waiting = [f"{prefix}-{number}" for number in range(count)]
         self.fates: dict[str, Fate] = {}
         self.subscriptions: list[float] = []
@@ -56,7 +57,7 @@ class _Framework(Scheduler):
             # A share for each offer at hand, so that every host gets some.
             share = -(-len(self.waiting) // (len(offers) - position))
             held, infos = available(offer), []
-            while self.waiting and len(infos) < share and (part := take(held, NEEDS)) is not None:
+            while self.waiting and len(infos) < share and (part := take(held, self._needs)) is not None:
                 held -= part
                 task_id = self.waiting.pop()
                 self.fates[task_id] = Fate(offer.hostname)
@@ -74,8 +75,8 @@ class _Framework(Scheduler):
 class Workload:
     """A framework with ``count`` tasks, in a thread of its own, from ``with`` to the end of the block."""
 
-    def __init__(self, master: str, count: int, prefix: str = "task") -> None:
-        self._framework = _Framework(master, count, prefix)
+    def __init__(self, master: str, count: int, prefix: str = "task", needs: Resources = NEEDS) -> None:
+        self._framework = _Framework(master, count, prefix, needs)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="workload", daemon=True)
         self.count = count

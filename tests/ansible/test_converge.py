@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mesos_service.domain.resources import Resources
 from tests.ansible.conftest import Converged
 from tests.ansible.test_contract import run_ansible
 from tests.support.certificates import Authority
@@ -25,6 +27,7 @@ from vagrant.releases import VERSION, make_release
 from vagrant.scenarios.__main__ import NAMES
 from vagrant.scenarios.story import Story
 from vagrant.testbed import play
+from vagrant.workload import COMMAND, Workload
 
 MESOS_SERVICE = Path(sys.executable).with_name("mesos-service")
 IN_EVERY_RUN = ("restart_agents", "kill_leader")
@@ -214,6 +217,27 @@ def test_another_wheelhouse_needs_another_version(converged: Converged, tmp_path
     assert done.returncode != 0
     assert "give the new one a version of its own" in " ".join(done.stdout.split())
     assert converged.cluster.whole()
+
+
+@pytest.mark.long
+def test_m_ag_33_a_hundred_tasks_outlive_the_restart_of_all_agents_at_once(converged: Converged) -> None:
+    """M-AG-33: they are the same processes of the same agents, and their framework hears of no end."""
+    cluster = converged.cluster
+    cluster.wait_until_whole()
+    ids = {agent["id"] for agent in cluster.known_agents()}
+    with Workload(cluster.zk, 100, needs=Resources.parse("cpus:0.05;mem:8")) as work:
+        until("a hundred tasks run", work.all_run, 120.0)
+        before = cluster.all_processes(COMMAND)
+        assert len(before) == 100
+        agents = main_pids(converged)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda host: host.sh("systemctl restart mesos-agent"), cluster.agents))
+        cluster.wait_until_whole()
+        assert all(agents[name][1] != pids[1] for name, pids in main_pids(converged).items())
+        assert {agent["id"] for agent in cluster.known_agents()} == ids
+        assert cluster.all_processes(COMMAND) == before
+        assert not work.lost()
+    until("their tasks end with their framework", lambda: not cluster.all_processes(COMMAND))
 
 
 @pytest.mark.long

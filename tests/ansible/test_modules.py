@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 import uvloop
+import yaml
 
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.ansible.test_contract import ANSIBLE, BIN, run_ansible
+from tests.support.certificates import Authority
 
 Json = dict[str, Any]  # Any: JSON documents, and what modules take
 MODULES = sorted(path.stem for path in (ANSIBLE / "plugins" / "modules").glob("*.py"))
@@ -140,6 +142,54 @@ def test_modules_prove_who_asks_and_show_no_secret(tmp_path: Path, folder: Path)
     uvloop.run(asyncio.wait_for(scenario(), 200))
 
 
+def test_m_se_16_m_se_18_agents_are_listed_over_https_to_who_proves_who_he_is(tmp_path: Path) -> None:
+    """M-SE-16, M-SE-18: the dynamic inventory, its secret from the environment; who is not believed hears nothing."""
+    authority = Authority(tmp_path)
+    made = authority.vouch_for("localhost", "IP:127.0.0.1")
+    credentials = tmp_path / "credentials"
+    credentials.write_text("ops s3cret-of-ops\n")
+    credentials.chmod(0o600)
+    tls = {"ssl_cert_file": made.cert_file, "ssl_key_file": made.key_file, "ssl_ca_file": authority.ca_file}
+    flags = {**tls, "credentials": credentials, "authenticate_agents": True, "authenticate_http_readonly": True}
+    flags["authenticate_http_readwrite"] = True
+    file = tmp_path / "mesos_agents.yml"
+
+    async def listed(master: str, secret: str | None, **options: object) -> tuple[str, str]:
+        file.write_text(yaml.safe_dump({"plugin": "mesos_agents", "masters": [master], "tls": True, **options}))
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "NO_COLOR": "1"}
+        if secret is not None:
+            environment |= {"MESOS_INVENTORY_PRINCIPAL": "ops", "MESOS_INVENTORY_SECRET": secret}
+        process = await asyncio.create_subprocess_exec(
+            *(str(BIN / "ansible-inventory"), "-i", str(file), "--list"),
+            cwd=ANSIBLE,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 100)
+        return out.decode(), " ".join(err.decode().split())
+
+    async def scenario() -> None:
+        spec = [AgentSpec(resources="cpus:1;mem:64", attributes="rack:r1")]
+        async with LocalCluster(spec, master_flags=flags) as cluster:
+            ca: Json = {"ca_path": str(authority.ca_file)}
+            out, err = await listed(cluster.master, "s3cret-of-ops", **ca)
+            assert json.loads(out)["mesos_agents_active"]["hosts"] == ["127.0.0.1"], err
+            assert "mesos_rack_r1" in json.loads(out)
+            for secret, options, why in (
+                (None, ca, "401"),
+                ("wr0ng", ca, "401"),
+                ("s3cret-of-ops", {}, "CERTIFICATE_VERIFY_FAILED"),
+            ):
+                out, err = await listed(cluster.master, secret, **options)
+                assert "mesos_agents_active" not in json.loads(out)
+                assert "no master says which agents there are" in err
+                assert why in err
+                assert not {"wr0ng", "s3cret-of-ops"} & set(err.split())
+
+    uvloop.run(asyncio.wait_for(scenario(), 500))
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The collection as others install it."""
@@ -170,6 +220,30 @@ def test_an_installed_module_is_documented(installed: Path, name: str) -> None:
     # What it takes is what is written of it.
     source = (ANSIBLE / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
     assert all(f'"{option}":' in source or option in _COMMON for option in options)
+
+
+def test_an_installed_collection_has_its_playbooks_and_finds_its_roles(installed: Path, tmp_path: Path) -> None:
+    """As others run it, far from this checkout; what cannot work is refused there too."""
+    hosts = tmp_path / "hosts.yml"
+    host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "mesos_common_version": "1"}
+    two = {f"host{number}": {**host, "mesos_common_address": "127.0.0.1"} for number in range(2)}
+    names: Json = {"hosts": {name: {} for name in two}}
+    groups = {"mesos_masters": names, "zookeeper": {"hosts": {"host0": {}}}}
+    hosts.write_text(yaml.safe_dump({"all": {"hosts": two, "children": groups}}))
+    done = subprocess.run(
+        [str(BIN / "ansible-playbook"), "-i", str(hosts), "--check", "mesos_service.cluster.site"],
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(installed), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode != 0
+    assert "The group mesos_masters has 2 hosts: name an odd number of masters" in " ".join(done.stdout.split())
+    assert "mesos_service.cluster.mesos_master" in done.stdout
+    for playbook in ("verify", "upgrade", "reset"):
+        assert (installed / f"ansible_collections/mesos_service/cluster/playbooks/{playbook}.yml").exists()
 
 
 _COMMON = frozenset({"masters", "tls", "ca_path", "principal", "secret", "timeout"})
