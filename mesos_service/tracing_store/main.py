@@ -9,10 +9,11 @@ from mesos_service.tracing_store.service import TracesService
 
 
 def run(config: TracesConfig) -> int:
-    """Serve until a signal comes; the exit status."""
+    """Serve until a signal comes; the exit status. SIGHUP reads certificates again."""
     set_up_logging(config.logging_level)
 
     async def main() -> int:
-        return await serve_until_signalled(TracesService(config))
+        service = TracesService(config)
+        return await serve_until_signalled(service, renew=service.renew_certificates)
 
     return run_service(main)

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from mesos_service.http.asgi import BODY_BYTES_MAX
 from mesos_service.http.server import HttpServer, bind
-from mesos_service.http.tls import TlsFiles, server_context
+from mesos_service.http.tls import TlsFiles, renew, server_context
 from mesos_service.tracing_store.answers import StoredTrace, TraceList
 from mesos_service.tracing_store.app import build_application
 from mesos_service.tracing_store.config import FILE, TracesConfig
@@ -70,6 +70,10 @@ class TracesService:
         await self._server.start()
         self._forgetting = asyncio.create_task(self._forget())
         log.info("Traces are taken at %s:%d and kept in %s", self.config.ip, self.port, self.config.work_dir / FILE)
+
+    def renew_certificates(self) -> int:
+        """Have new connections use what the files hold now; as :func:`renew` does."""
+        return renew((self._server.tls,))
 
     async def stop(self) -> None:
         """Answer what has come, and close the file."""
