@@ -220,6 +220,35 @@ def test_another_wheelhouse_needs_another_version(converged: Converged, tmp_path
 
 
 @pytest.mark.long
+def test_n21_a_run_that_broke_off_in_the_middle_is_run_again(converged: Converged, tmp_path: Path) -> None:
+    """N21: a host loses power while a version is installed there. The run says so; the next one makes it whole."""
+    converged.cluster.wait_until_whole()
+    host, there = converged.cluster.testbed.hosts["node2"], f"/opt/mesos-service/{VERSION}"
+    release = make_release(VERSION, tmp_path)
+    given = ("--limit", host.name, "-e", f"mesos_common_version={VERSION}", "-e", f"mesos_common_wheelhouse={release}")
+    with ThreadPoolExecutor(1) as pool:
+        broken = pool.submit(play, converged.inventory, "site", *given, capture=True)
+        half = f"test -e {there}/bin/pip && test ! -e {there}/.complete && echo half"
+        until("the version is half there", lambda: host.sh(half, check=False), 300.0)
+        host.pull_the_plug()
+        done = broken.result(300)
+    assert done.returncode != 0
+    host.start()
+    host.wait_until_reachable()
+    assert host.sh(half, check=False)
+    try:
+        again = play(converged.inventory, "site", *given, capture=True)
+        assert again.returncode == 0, again.stdout[-4000:]
+        assert host.sh("readlink -f /opt/mesos-service/mesos-agent").strip() == there
+        converged.cluster.wait_until_whole()
+    finally:
+        back = play(converged.inventory, "site", "--limit", host.name, capture=True)
+        assert back.returncode == 0, back.stdout[-4000:]
+        host.sh(f"rm -rf {there}")
+    converged.cluster.wait_until_whole()
+
+
+@pytest.mark.long
 def test_m_ag_33_a_hundred_tasks_outlive_the_restart_of_all_agents_at_once(converged: Converged) -> None:
     """M-AG-33: they are the same processes of the same agents, and their framework hears of no end."""
     cluster = converged.cluster
