@@ -145,7 +145,7 @@ async def knows_the_leader(master: Master) -> None:
     await said(master, "/redirect", 307)
 
 
-def test_b53_a_framework_and_its_task_outlive_three_leaders(zookeeper: ZooKeeper, tmp_path: Path) -> None:
+def test_b22c_b53_a_framework_and_its_task_outlive_three_leaders(zookeeper: ZooKeeper, tmp_path: Path) -> None:
     """A82, M-HA-01, M-HA-13, X20, X22: an orderly hand-over, a crash, and a leader that is frozen and wakes up late."""
 
     async def scenario() -> None:

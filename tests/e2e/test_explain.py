@@ -14,7 +14,7 @@ from tests.e2e.raw import RawFramework, get
 from tests.e2e.test_whole_cluster import FOREVER, info, offers_of
 
 
-def test_n01_n02_who_asks_hears_why_and_what_is_named_helps(play: Play, capfd: pytest.CaptureFixture[str]) -> None:
+def test_e72_n01_n02_who_asks_hears_why_and_what_is_named_helps(play: Play, capfd: pytest.CaptureFixture[str]) -> None:
     async def scenario(cluster: LocalCluster) -> None:
         framework = await RawFramework.subscribe(cluster.master, info("picky", "one"))
         for offer in await offers_of(framework, 2):

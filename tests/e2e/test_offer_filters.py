@@ -27,7 +27,7 @@ async def offers_sent(cluster: LocalCluster) -> float:
     return float(sum(value for name, value in sent.items() if name.endswith("/events/offers")))
 
 
-def test_n10_a_filtered_pair_causes_no_traffic(play: Play) -> None:
+def test_a38_c25_n10_a_filtered_pair_causes_no_traffic(play: Play) -> None:
     async def scenario(cluster: LocalCluster) -> None:
         none = {"name": "only_agents", "parameters": {"agents": ["nowhere"]}}
         framework = await RawFramework.subscribe(cluster.master, filtered("picky", none))

@@ -105,3 +105,18 @@ def test_c05_c10_frameworks_share_one_interface() -> None:
         if re.match(rf"{PACKAGE}\.(core\.|master|agent\b|registrar|containers|telemetry)", module)
     ]
     assert not inside, "\n".join(inside)
+
+
+def test_a30c_a64_a88_what_offers_are_not_for_is_written_down() -> None:
+    """A30c, A64, A88: the page names each limit with what helps, and where the policies of other schedulers are."""
+    page = (ROOT / "docs" / "when_not_to_use_offers.md").read_text(encoding="utf-8")
+    assert "| Tasks of two frameworks that must not share an agent" in page, "A64"
+    assert "one scheduler that sees everything is the simpler" in " ".join(page.split()), "A88"
+    policies = re.findall(
+        r"^\| (Hadoop|Quincy|YARN|Kubernetes|Slurm)[^|]* \| [^|]* \| ([^|]*) \|$", page, flags=re.MULTILINE
+    )
+    assert {"Hadoop", "Quincy", "YARN"} <= {name for name, _ in policies}, "A30c"
+    modules = {file.stem for file in (ROOT / "modules" / "allocators").glob("*.py")}
+    named = {name for _, cell in policies for name in re.findall(r"`(\w+)`", cell)}
+    assert named & modules
+    assert named <= modules | {"only_agents"}, "the page names a module that is not there"

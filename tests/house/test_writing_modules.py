@@ -22,8 +22,8 @@ PAGE = ROOT / "docs" / "writing_modules.md"
 EXAMPLE = re.compile(r"`((?:isolators|allocators|offer_filters)/\w+\.py)`(?:(?!```).)*```python\n(.*?)```", re.DOTALL)
 
 
-@pytest.fixture
-def modules_dir(tmp_path: Path) -> Path:
+def write_examples(folder: Path) -> None:
+    """The page's examples, each in the file that the page names."""
     examples = EXAMPLE.findall(PAGE.read_text(encoding="utf-8"))
     assert [name for name, _ in examples] == [
         "isolators/nice_tasks.py",
@@ -31,9 +31,14 @@ def modules_dir(tmp_path: Path) -> Path:
         "offer_filters/only_region.py",
     ]
     for name, code in examples:
-        file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(code, encoding="utf-8")
+
+
+@pytest.fixture
+def modules_dir(tmp_path: Path) -> Path:
+    write_examples(tmp_path)
     return tmp_path
 
 

@@ -49,7 +49,7 @@ class OneAgent:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_x34_section_4_1_example_gives_3_and_2_tasks(seed: int) -> None:
+def test_a30a_x34_section_4_1_example_gives_3_and_2_tasks(seed: int) -> None:
     """9 cpus and 18 GB; a task of A takes <1 cpu, 4 GB>, one of B <3 cpus, 1 GB>: dominant shares 2/3 each."""
     example = OneAgent("cpus:9;mem:18432", {"A": "cpus:1;mem:4096", "B": "cpus:3;mem:1024"}, seed=seed)
     assert example.run() == {"A": 3, "B": 2}
@@ -71,7 +71,7 @@ def test_section_4_3_weighted_drf() -> None:
     assert example.run() == {"A": 6, "B": 3}
 
 
-def test_section_3_sharing_incentive() -> None:
+def test_a30a_section_3_sharing_incentive() -> None:
     """Nobody is worse off than with a private 1/n of the cluster, to within one task."""
     tasks = {"A": "cpus:2;mem:1", "B": "cpus:1;mem:6", "C": "cpus:3;mem:3", "D": "cpus:1;mem:1"}
     example = OneAgent("cpus:120;mem:240", tasks)
@@ -93,7 +93,7 @@ def test_section_3_pareto_efficiency() -> None:
     assert [name for name, task in tasks.items() if agent.free.contains(Resources.parse(task))] == []
 
 
-def test_section_3_envy_freeness() -> None:
+def test_a30a_section_3_envy_freeness() -> None:
     """Nobody could run more tasks with what another has, to within one task."""
     tasks = {"A": "cpus:2;mem:1", "B": "cpus:1;mem:6", "C": "cpus:3;mem:3", "D": "cpus:1;mem:1"}
     example = OneAgent("cpus:120;mem:240", tasks)
@@ -107,7 +107,7 @@ def test_section_3_envy_freeness() -> None:
 
 
 @pytest.mark.parametrize("lie", ["cpus:1;mem:5", "cpus:2;mem:4", "cpus:2;mem:6", "cpus:1;mem:8"])
-def test_section_3_strategy_proofness(lie: str) -> None:
+def test_a30a_section_3_strategy_proofness(lie: str) -> None:
     """Asking for more than a task needs gives no more tasks."""
     honest = OneAgent("cpus:90;mem:180", {"A": "cpus:1;mem:4", "B": "cpus:3;mem:1"}).run()
     lying = OneAgent("cpus:90;mem:180", {"A": lie, "B": "cpus:3;mem:1"}).run()

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from mesos_service.core.events import Rescind
 from mesos_service.core.master.state import MasterOptions
+from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
+from mesos_service.plugins.allocator import AllocatorOptions
+from mesos_service.plugins.loader import ALLOCATORS, load
 from tests.unit.core.master.world import Scheduler, World, framework_info, launched, spans, task_info
 
 AGENT = "cpus:4;mem:4096"
@@ -111,3 +114,45 @@ def used(world: World, scheduler: Scheduler) -> float:
     agents = world.state.agents.values()
     held = [agent.used.get(scheduler.framework_id, Resources.EMPTY) for agent in agents]
     return sum(one.scalar("cpus") for one in held) / 1000
+
+
+def test_a62_large_tasks_starve_among_small_ones_unless_offers_have_a_minimum_size() -> None:
+    """A62: tasks of a small framework end one at a time, and each piece goes back to it, as a piece is all it needs. A
+    minimum of what the large one needs, on every agent, lets the pieces gather until they are enough for it."""
+    assert tasks_of_the_large_one(least=()) == 0
+    assert tasks_of_the_large_one(least=({"cpus": 4000},)) > 0
+
+
+def tasks_of_the_large_one(least: tuple[Quantities, ...]) -> int:
+    """Of 40 s in which a task of the small framework ends each second; ``least`` is the minimum size of an offer."""
+    world = World(load(ALLOCATORS, "hierarchical")(AllocatorOptions(min_allocatable=least or ({"cpus": 10},))))
+    small = world.framework(framework_info("small", roles=("a",)))
+    nodes = {node.agent_id: node for node in (world.agent(AGENT) for _ in range(2))}
+    running: list[TaskInfo] = []
+    large: Scheduler | None = None
+    large_tasks = 0
+    for second in range(40):
+        # Whoever declines is declined for: what it leaves is answered before the next task ends.
+        while world.state.offers:
+            for offer in list(small.offers):
+                count = offer.resources.scalar("cpus") // TASK.scalar("cpus")
+                tasks = [task_info(f"{offer.offer_id}-{one}", offer.agent_id, TASK) for one in range(count)]
+                running += launched(small.launch(offer, *tasks))
+            for offer in list(large.offers) if large else []:
+                assert large is not None
+                if offer.resources.unallocated().contains(Resources.parse(AGENT)):
+                    fill(large, offer)
+                    large_tasks += 1
+                else:
+                    large.decline(offer)
+            world.settle()
+        if second == 1:
+            large = world.framework(framework_info("large", roles=("b",)))
+        if running and second:
+            ended = running.pop(0)
+            node = nodes[ended.agent_id]
+            status = node.status(ended.task_id, TaskState.FINISHED)
+            node.update(small, status)
+            small.acknowledge(status)
+        world.advance(1.0)
+    return large_tasks

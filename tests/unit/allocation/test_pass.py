@@ -380,3 +380,12 @@ def test_what_is_prepared_is_bounded_however_often_frameworks_change(monkeypatch
         shapes = cluster.ledger.agents[AgentId("x")].traits.shapes.values()
         most = max(most, sum(len(shape.prepared) for shape in shapes))
     assert 1 < most <= 11
+
+
+def test_m_al_20_agents_with_gpus_are_kept_for_frameworks_that_use_them() -> None:
+    cluster = Cluster()
+    cluster.framework("plain", "a")
+    cluster.agent("x", f"{SMALL};gpus:1")
+    assert cluster.cycle() == {}
+    cluster.framework("trainer", "b", capabilities=["GPU_RESOURCES"])
+    assert cluster.cycle() == {("trainer", "b"): (1, "cpus:2; gpus:1; mem:1024")}

@@ -184,7 +184,7 @@ def expecting(count: int) -> Cluster:
 EVERYTHING: Outcome = {("f", "a"): (4, "cpus:8; mem:4096")}
 
 
-def test_x39_with_quota_nothing_is_offered_until_four_in_five_agents_are_back() -> None:
+def test_m_al_22_x39_with_quota_nothing_is_offered_until_four_in_five_agents_are_back() -> None:
     cluster = expecting(5)
     cluster.agents_named(["a", "b", "c"], SMALL)
     reasons = Reasons()
@@ -195,7 +195,7 @@ def test_x39_with_quota_nothing_is_offered_until_four_in_five_agents_are_back() 
     assert cluster.cycle() == EVERYTHING
 
 
-def test_x39_nor_longer_than_ten_minutes() -> None:
+def test_m_al_22_x39_nor_longer_than_ten_minutes() -> None:
     cluster = expecting(50)
     cluster.agents(4, SMALL)
     cluster.now = 699.0

@@ -28,7 +28,7 @@ def test_a30b_what_the_upper_level_declines_goes_to_the_lower_one() -> None:
     assert cluster.cycle() == {("low", "batch"): (2, "cpus:4; mem:2048")}
 
 
-def test_a30b_a_changed_priority_orders_the_next_cycle() -> None:
+def test_b36b_a30b_a_changed_priority_orders_the_next_cycle() -> None:
     cluster = two_levels(production=2, batch=1)
     cluster.cycle()
     cluster.decline("high", None)

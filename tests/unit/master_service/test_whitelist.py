@@ -39,7 +39,7 @@ def test_m_al_15_an_empty_file_is_nobody_and_one_that_is_gone_changes_nothing(tm
     assert told == [UpdateWhitelist(hostnames=frozenset())]
 
 
-def test_m_al_15_offers_move_with_the_list() -> None:
+def test_c25_m_al_15_offers_move_with_the_list() -> None:
     world = World()
     world.take(UpdateWhitelist(hostnames=frozenset({"b"})))
     world.agent(hostname="a")

@@ -79,7 +79,7 @@ def test_m_ag_19_the_first_try_waits_for_the_delay_and_the_next_for_the_interval
     assert probe(world, 0.1).probe != first.probe
 
 
-def test_m_ag_19_success_is_told_once_and_failures_each_time_until_the_task_is_killed(world: World) -> None:
+def test_x58_m_ag_19_success_is_told_once_and_failures_each_time_until_the_task_is_killed(world: World) -> None:
     """As recorded: RUNNING with ``healthy`` false and the reason, so many times, then KILLED with ``healthy`` false."""
     container_id = start(world, task_info("t1", health_check=health(failures=2)))
     [update] = told(world, end(world, probe(world), GOOD))
@@ -103,7 +103,7 @@ def test_m_ag_19_success_is_told_once_and_failures_each_time_until_the_task_is_k
     assert not only(world.wait(60), StartProbe)
 
 
-def test_m_ag_19_failures_within_the_grace_do_not_count_until_the_first_success(world: World) -> None:
+def test_x58_m_ag_19_failures_within_the_grace_do_not_count_until_the_first_success(world: World) -> None:
     start(world, task_info("t1", health_check=health(failures=1, grace=10.0)))
     for _ in range(5):
         assert not statuses(end(world, probe(world, 1.0), BAD))
@@ -143,7 +143,7 @@ def test_m_ag_19_a_try_that_the_agent_could_not_make_says_nothing(world: World) 
         assert not statuses(end(world, probe(world, 1.0), ProbeResult(None, "no processes left", aborted=True)))
 
 
-def test_m_ag_20_a_check_is_told_when_it_says_something_else_and_judges_nothing(world: World) -> None:
+def test_x58_m_ag_20_a_check_is_told_when_it_says_something_else_and_judges_nothing(world: World) -> None:
     """As recorded: an empty status before the first result, one update a change, and an empty status at the end."""
     task = task_info("t1", check=command())
     container_id = only(world.run(task), LaunchContainer)[0].container_id

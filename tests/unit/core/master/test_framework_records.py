@@ -232,7 +232,7 @@ def test_the_ids_of_removed_frameworks_are_bounded(monkeypatch: pytest.MonkeyPat
 # -- the next master -----------------------------------------------------------------------------------------
 
 
-def test_x18d_a_framework_s_time_to_come_back_is_kept_over_a_failover_of_the_master() -> None:
+def test_m_ha_10_x18d_a_framework_s_time_to_come_back_is_kept_over_a_failover_of_the_master() -> None:
     world = World(options=MasterOptions(agent_reregister_timeout_seconds=60.0))
     scheduler = world.framework(framework_info(failover_timeout=500.0))
     successor = world.fail_over()

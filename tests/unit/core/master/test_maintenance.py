@@ -62,7 +62,7 @@ def test_m_om_11_a_name_too_long_for_a_key_of_the_registry_is_refused_and_stored
     assert not [effect for effect in effects if isinstance(effect, Persist)]
 
 
-def test_m_ha_12_a_schedule_takes_offers_back_and_asks_who_holds_something_to_leave() -> None:
+def test_m_al_24_m_ha_12_a_schedule_takes_offers_back_and_asks_who_holds_something_to_leave() -> None:
     world = Reign()
     node, other = world.agent(hostname="one"), world.agent(hostname="two")
     scheduler = world.framework()

@@ -27,7 +27,7 @@ def answer(scheduler: Scheduler, task_id: str, agent_id: AgentId | None) -> Task
     return status
 
 
-def test_m_sc_10_and_x15a_a_known_task_s_last_shown_state_without_data() -> None:
+def test_m_ha_11_m_sc_10_x15a_a_known_task_s_last_shown_state_without_data() -> None:
     world, node, scheduler = world_with()
     running(world, node, scheduler)
     shown = TaskStatus(
@@ -71,7 +71,7 @@ def test_x15c_unknown_to_an_agent_that_is_registered(aware: bool) -> None:
 
 
 @BOTH
-def test_x15d_on_an_agent_that_is_unreachable(aware: bool) -> None:
+def test_m_ha_08_x15d_on_an_agent_that_is_unreachable(aware: bool) -> None:
     world, node, scheduler = world_with(aware)
     running(world, node, scheduler)
     world.advance(100.0)
