@@ -62,8 +62,10 @@ docs: setup-dev ## Write the generated pages anew (docs/generated)
 	$(BIN)/python -m tests.house.behaviours docs/generated
 	$(BIN)/python scripts/role_readmes.py
 
-dist: setup-dev ## Build the wheel, the source archive, and a wheelhouse for hosts without an index, into dist/
+dist: setup-dev ## Build the wheels, the source archive, and a wheelhouse for hosts without an index, into dist/
+	rm -f dist/mesos_service-*.whl
 	$(BIN)/python -m hatchling build
+	scripts/platform_wheel.sh
 	scripts/wheelhouse.sh
 
 testbed: dist ## Three hosts on this computer (LXC, takes root), and a cluster on them

@@ -2,7 +2,8 @@
 
 An editable installation, as ``make setup`` makes one, compiles it beside its source when there is a C compiler and
 Python's headers. Wheels are for any machine and have none, unless ``MESOS_SERVICE_KERNEL=1`` asks for it: then the
-wheel is for this platform and Python only, and a compiler that fails is an error. ``MESOS_SERVICE_KERNEL=0``: nowhere.
+wheel is for this platform and Python only, and a compiler that fails is an error (``scripts/platform_wheel.sh`` asks
+where that can be done). ``MESOS_SERVICE_KERNEL=0``: nowhere.
 ``CC`` chooses the compiler.
 """
 
@@ -44,14 +45,22 @@ class KernelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
             build_data["infer_tag"] = True
 
 
-def build(source: Path, target: Path) -> str | None:
-    """Compile ``source`` to ``target``, which appears whole or not at all; or say why not."""
-    command = compiler()
-    if command is None:
+def missing() -> str | None:
+    """What is not there that compiling takes, as a sentence; ``None`` where all is."""
+    if compiler() is None:
         return "there is no C compiler (CC names one)"
     headers = sysconfig.get_path("include")
     if not Path(headers, "Python.h").exists():
         return f"Python's headers are not in {headers}"
+    return None
+
+
+def build(source: Path, target: Path) -> str | None:
+    """Compile ``source`` to ``target``, which appears whole or not at all; or say why not."""
+    command, reason = compiler(), missing()
+    if command is None or reason is not None:
+        return reason
+    headers = sysconfig.get_path("include")
     flags = ["-O2", "-fPIC", "-shared", *(["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else [])]
     part = target.with_name(f"{target.name}.part")
     try:

@@ -37,7 +37,11 @@ for python in $pythons; do
         download "$python" "$house/requirements.txt" || { tail -n 5 "$log" >&2; stop "pip download failed for Python $python"; }
     fi
 done
+# Those with the compiled kernel as well: pip takes whichever fits the host.
 cp "$wheel" "$house/"
+for compiled in "dist/mesos_service-$version"-cp*.whl; do
+    [ ! -e "$compiled" ] || cp "$compiled" "$house/"
+done
 printf '%s\n' "$pythons" | tr ' ' '\n' >"$house/pythons.txt"
 # The same content makes the same file: hosts that have it are left alone.
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$part" -cf "$tar.part" wheelhouse

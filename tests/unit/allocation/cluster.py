@@ -12,6 +12,7 @@ from mesos_service.domain.attributes import Attribute
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
+from mesos_service.domain.values import to_milli
 from mesos_service.plugins.allocator import (
     AgentView,
     Allocator,
@@ -106,11 +107,8 @@ class Cluster:
         self.audit()
 
     def quota(self, role: str, guarantees: str = "", limits: str = "") -> None:
-        """Amounts as in ``--resources``."""
-        self.allocator.update_quota(
-            Role(role),
-            Quota(guarantees=Resources.parse(guarantees).quantities(), limits=Resources.parse(limits).quantities()),
-        )
+        """Amounts as in ``--resources``, but that a limit may be 0."""
+        self.allocator.update_quota(Role(role), Quota(guarantees=amounts(guarantees), limits=amounts(limits)))
         self.audit()
 
     def weigh(self, role: str, weight: float) -> None:
@@ -254,6 +252,12 @@ def view(
         short_tasks=frozenset(map(Role, short)),
         min_allocatable={Role(role): tuple(alternatives) for role, alternatives in (minimum or {}).items()},
     )
+
+
+def amounts(text: str) -> dict[str, int]:
+    """Thousandths by name; what is 0 is named, too."""
+    pairs = (pair.partition(":") for pair in text.split(";") if pair)
+    return {name: to_milli(float(amount)) for name, _, amount in pairs}
 
 
 def make_filter(name: str, **parameters: object) -> OfferFilter:
