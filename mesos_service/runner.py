@@ -7,7 +7,7 @@ import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import uvloop
 
@@ -87,13 +87,17 @@ def _renew(renew: Callable[[], int]) -> None:
         log.error("SIGHUP: what was in force stays, as the files cannot be used: %s", error)
 
 
+COLLECTIONS: Final = (50_000, 50, 100)
+"""Allocations from one look at young objects to the next; such looks from one at older ones to the next; and of those."""
+
+
 def tame_garbage_collection() -> None:
     """Make collections rarer: a master holds hundreds of thousands of records that form no cycles, and looking at all
     of them again and again would stall every stream for as long. What does form cycles (tracebacks, closed
     connections) is small and can wait for tens of thousands of allocations."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
+    gc.set_threshold(*COLLECTIONS)
 
 
 def run_service(main: Callable[[], Awaitable[int]]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.kernel import by_stretches as by_stretches
 from tests.support.kernel import compiled_kernel as compiled_kernel
 from tests.support.postgresql import make_postgresql as make_postgresql
 from tests.support.postgresql import postgresql as postgresql

@@ -180,6 +180,12 @@ def test_x32_x36_x37_x38_generated_clusters_are_decided_as_defined(
     check(hundred)
 
 
+@pytest.mark.parametrize("hundred", range(7, 10))
+@pytest.mark.usefixtures("by_stretches")
+def test_x32_x36_x37_x38_stretches_are_decided_as_defined(hundred: int) -> None:
+    check(hundred)
+
+
 @pytest.mark.parametrize("hundred", range(4, 7))
 @pytest.mark.usefixtures("compiled_kernel")
 def test_x32_x36_x37_x38_the_compiled_kernel_decides_them_as_defined(hundred: int) -> None:

@@ -1,4 +1,4 @@
-"""The compiled kernel and Python decide the same in clusters of hundreds of agents, pass after pass (X31, X32).
+"""The compiled kernel, stretches in Python, and one agent after the other decide the same, pass after pass (X31, X32).
 
 Against the slow definition both are held by ``test_generated_clusters.py``, in clusters that are small enough for it.
 Here the sizes are those at which the kernel is used, and what is compared is grants, accounts and quota's books.
@@ -11,8 +11,9 @@ from random import Random
 
 import pytest
 
-from mesos_service.core.allocation import kernel
+from mesos_service.core.allocation import by_levels, kernel
 from mesos_service.core.allocation.audit import contradictions
+from mesos_service.core.allocation.cycle import Cycle
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.one_pass import Pass
 from mesos_service.core.allocation.shuffle import Queue
@@ -133,11 +134,58 @@ def test_x31_x32_both_kernels_decide_the_same(seed: int, name: str, monkeypatch:
         compiled.step()
         with monkeypatch.context() as patch:
             patch.setattr(kernel, "enabled", False)
+            patch.setattr(by_levels, "enabled", False)
             python.step()
         assert compiled.passes[-1] == python.passes[-1], f"pass {number}"
         assert compiled.books() == python.books(), f"pass {number}"
     assert contradictions(compiled.ledger) == []
     assert any(compiled.passes)
+
+
+@pytest.mark.parametrize("name", ["hierarchical", "strict_priority"])
+@pytest.mark.parametrize("seed", [*range(12, 17), *range(18, 24), 137, 218])
+def test_x31_x32_stretches_are_decided_as_one_agent_after_the_other(
+    seed: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stretches, single = Twin(seed, name), Twin(seed, name)
+    monkeypatch.setattr(kernel, "enabled", False)
+    for number in range(8):
+        with monkeypatch.context() as patch:
+            lengths = {"LEAST": 0, "STRETCH": (4096, 90)[seed % 2], "SHORT": (256, 8)[seed % 2], "ALONE": 1 + seed % 7}
+            for constant, value in lengths.items():
+                patch.setattr(by_levels, constant, value)
+            stretches.step()
+        with monkeypatch.context() as patch:
+            patch.setattr(by_levels, "enabled", False)
+            single.step()
+        assert stretches.passes[-1] == single.passes[-1], f"pass {number}"
+        assert stretches.books() == single.books(), f"pass {number}"
+        assert refusals(stretches) == refusals(single), f"pass {number}"
+    assert contradictions(stretches.ledger) == []
+    assert any(stretches.passes)
+
+
+def refusals(twin: Twin) -> object:
+    """How often whom a gate refused in the last pass, and why."""
+    cycle = getattr(twin.allocator, "cycle", None)
+    assert isinstance(cycle, Cycle)
+    return cycle.summary.refused
+
+
+def test_x32_a_long_queue_is_served_by_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests above compare something only if it is."""
+    served: list[int | None] = []
+    run = by_levels.serve
+
+    def serve(one_pass: Pass, ledger: Ledger, queue: Queue, active: int, limit: int) -> int | None:
+        served.append(run(one_pass, ledger, queue, active, limit))
+        return served[-1]
+
+    monkeypatch.setattr(kernel, "enabled", False)
+    monkeypatch.setattr(by_levels, "serve", serve)
+    twin = Twin(1, "hierarchical")
+    twin.allocator.allocate(0.0, Random(1), agents=None)
+    assert AGENTS in served
 
 
 @pytest.mark.usefixtures("compiled_kernel")
@@ -209,6 +257,8 @@ def test_x31_amounts_of_any_size_are_decided_alike(exponent: int, monkeypatch: p
 
     by_compiled = decide()
     monkeypatch.setattr(kernel, "enabled", False)
+    assert by_compiled == decide()
+    monkeypatch.setattr(by_levels, "enabled", False)
     assert by_compiled == decide()
     assert len(by_compiled) == 600
 

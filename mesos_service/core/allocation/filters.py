@@ -17,8 +17,12 @@ the way back, from client and agent to it, is a small number in a table. That is
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mesos_service.domain.resources import Resources
 
@@ -62,6 +66,16 @@ class _Row:
         if many is None:
             return self.few.get(agent, 0)
         return many[agent] if agent < len(many) else 0
+
+    def on(self, agents: int) -> Callable[[NDArray[np.int32]], NDArray[np.bool_]]:
+        """A function that says on which of some of so many agents there is any; to be let go before filters change."""
+        column = np.zeros(agents, np.bool_)
+        if self.many is None:
+            column[list(self.few)] = True
+        else:
+            several = np.frombuffer(self.many, np.int32)[:agents] != 0
+            column[: len(several)] = several
+        return column.__getitem__
 
     def put(self, agent: int, number: int) -> None:
         many = self.many

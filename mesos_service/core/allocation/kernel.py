@@ -16,14 +16,14 @@ Both decide the same, in the same order; a property test holds them to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mesos_service.core.allocation.quota import top_of
-from mesos_service.core.allocation.shapes import Prepared, Shape, countable
+from mesos_service.core.allocation.long_queue import ANY, LongQueue
+from mesos_service.core.allocation.shapes import Prepared
 from mesos_service.core.allocation.shuffle import Queue
 from mesos_service.core.allocation.table import NOTHING
 from mesos_service.domain.ids import Role
@@ -46,19 +46,9 @@ if TYPE_CHECKING:
     from mesos_service.core.allocation.entries import Client
     from mesos_service.core.allocation.ledger import Ledger
     from mesos_service.core.allocation.one_pass import Pass
-    from mesos_service.core.allocation.tree import Node
 
 LEAST: Final = 64
 """Fewer agents are served before their columns are laid out; and so are fewer than a quarter of the clients."""
-
-PAIRS_MAX: Final = 2_000_000
-"""Shapes times clients, of which there are tables."""
-
-SHAPES_FEW: Final = 64
-"""From so many on there must be four times as many agents: where all are different, shapes are not worth laying out."""
-
-ANY: Final = 1 << 60
-"""Amounts from here on are not told apart. Where the books hold such, Python serves."""
 
 enabled = True
 
@@ -75,97 +65,47 @@ def pays(length: int, active: int) -> bool:
 
 def serve(one_pass: Pass, ledger: Ledger, queue: Queue, active: int, limit: int) -> int | None:
     """As :meth:`Pass.serve`, of which this is a part; ``None`` when this queue is Python's to serve."""
-    run = Run(one_pass, ledger, np.ascontiguousarray(queue, np.int32))
+    run = Run(one_pass, ledger, queue)
     if not run.find_shapes() or not run.lay_out(active, limit):
         return None
     return run.serve()
 
 
-class Run:
+class Run(LongQueue):
     """One queue at work."""
 
-    def __init__(self, one_pass: Pass, ledger: Ledger, queue: NDArray[np.int32]) -> None:
-        self._pass = one_pass
-        self._ledger = ledger
-        self._table = ledger.table
-        self._queue = queue
-        self._local = np.empty(len(queue), np.int32)
-        self._shapes: list[Shape] = []
-        self._clients: list[Client] = []
-        self._numbers: dict[int, int] = {}
-        """Numbers of clients by serial."""
+    def __init__(self, one_pass: Pass, ledger: Ledger, queue: Queue) -> None:
+        super().__init__(one_pass, ledger, queue)
         self._kept: list[tuple[Role | None, str, int]] = []
         """What quota is known to leave, of a limited role or of head-room, by resource."""
         self._known: tuple[bytes, bytes] | None = None
         """The columns of what quota leaves, when it knew of all that was taken."""
-        self._dull: list[int] = []
-        """Agents of which somebody was refused something that is to be remembered: by position those of which crumbs
-        are free, by the complement of it those of which nobody was granted anything."""
 
     # -- laying out ------------------------------------------------------------------------------------------
-    def find_shapes(self) -> bool:
-        """Which shape is free on each agent; false when there are too many."""
-        table, book = self._table, self._ledger.shapes
-        for _ in range(2):
-            if compiled.guess(self._queue, table.shapes, table.free, book.frees, Resources.EMPTY, self._local):
-                break
-            for position in np.flatnonzero(self._local == -2).tolist():
-                book.at(int(self._queue[position]))
-        else:
-            return False  # so many that they are forgotten as fast as they are found
-        here = np.zeros(len(book.by_number) + 1, np.int32)
-        here[self._local] = 1
-        here[-1] = 0  # where nothing is free
-        numbers = np.flatnonzero(here)
-        if len(numbers) * self._ledger.sorter.active.bit_count() > PAIRS_MAX:
-            return False
-        if SHAPES_FEW < len(numbers) > len(self._queue) // 4:
-            return False
-        here[numbers] = np.arange(len(numbers), dtype=np.int32)
-        here[-1] = -1
-        self._local = here[self._local]
-        self._shapes = [book.by_number[number] for number in numbers.tolist()]
-        return True
+    def _guess(self) -> Sequence[int]:
+        table, frees = self._table, self._ledger.shapes.frees
+        if compiled.guess(self._queue, table.shapes, table.free, frees, Resources.EMPTY, self._local):
+            return ()
+        wrong: list[int] = np.flatnonzero(self._local == -2).tolist()
+        return wrong
 
     def lay_out(self, active: int, limit: int) -> bool:
         """All columns; false when some number is too large for them."""
-        ledger, table, scale = self._ledger, self._table, self._ledger.scale
-        self._names = scale.names()
-        places = {name: place for place, name in enumerate(self._names)}
+        table, scale = self._table, self._ledger.scale
+        if not self.lay_out_shapes(active) or not self.flatten():
+            return False
         width, shapes = len(self._names), self._shapes
-        self._vectors = np.zeros((len(shapes), width), np.int64)
-        self._counted = np.zeros((len(shapes), width), np.int64)
-        crumbs = np.zeros(len(shapes), np.uint8)
-        words = (ledger.sorter.width + 63) // 64
-        asked = np.zeros((len(shapes), words), np.uint64)
-        own = ledger.own_minimum_bits
-        turn = object()
-        if any(amount >= ANY for shape in shapes for amount in shape.quantities.values()):
-            return False
-        for number, shape in enumerate(shapes):
-            for name, amount in shape.quantities.items():
-                self._vectors[number, places[name]] = amount
-            for name, amount in countable(shape.free):
-                self._counted[number, places[name]] = amount
-            crumbs[number] = shape.is_crumbs
-            shape.asked, shape.blocked, shape.asked_in = active & own if shape.is_crumbs else active, 0, turn
-            asked[number] = np.frombuffer(shape.asked.to_bytes(words * 8, "little"), np.uint64)
-        tree = self._flatten()
-        if tree is None:
-            return False
-        self._active, self._own = active, own
         rows, maybe = self._filters()
         self._limited = sorted(set() if self._pass.sizing is None else self._pass.sizing.limited)
         limits = {role: number for number, role in enumerate(self._limited)}
         self._surplus = np.full(width, ANY, np.int64)
         self._left = np.full((len(self._limited), width), ANY, np.int64)
-        self._places = places
         self._begin_sizing()
         self._given = np.zeros((len(shapes), len(self._clients)), np.int32)
         self._kernel = compiled.Kernel(
-            **tree,
+            **self._tree(),
             clients=len(self._clients),
-            words=words,
+            words=self._words,
             resources=width,
             shapes=len(shapes),
             limits=len(self._limited),
@@ -176,8 +116,8 @@ class Run:
             totals=np.array(scale.totals, np.int64),
             vectors=self._vectors,
             countable=self._counted,
-            crumbs=crumbs,
-            asked=asked,
+            crumbs=self._crumbs,
+            asked=self.asked(),
             surplus=self._surplus,
             left=self._left,
             given=self._given,
@@ -205,56 +145,45 @@ class Run:
         )
         return True
 
-    def _flatten(self) -> dict[str, Any] | None:  # Any: the columns differ in type
-        """The nodes that compete, siblings together in groups; who has no sibling is passed over."""
-        groups: list[Node] = [_branching(self._ledger.sorter.root)]
+    def _tree(self) -> dict[str, Any]:  # Any: the columns differ in type
+        """The groups in columns: their nodes are numbered through, as they stand by name."""
         owner, begin = [-1], [0]
-        share: list[float] = []
-        columns: dict[str, list[int]] = {name: [] for name in ("served", "rank", "group", "client", "child")}
-        served, rank, group, client, child = columns.values()
+        columns: dict[str, list[int]] = {name: [] for name in ("order", "rank", "group", "client", "child")}
+        order, rank, group, client, child = columns.values()
+        standing: list[tuple[float, int, int]] = []
         held: list[int] = []
         weights: list[tuple[int, int] | None] = []
-        node_of: list[int] = []
-        for parent in groups:
-            # A cluster with one client only: it competes with nobody, and stands there alone.
-            entries = parent.order if parent.children else [(0.0, parent.served, parent.name, parent)]
-            names = {entry[2]: place for place, entry in enumerate(sorted(entries, key=lambda entry: entry[2]))}
-            number = len(begin) - 1
-            for entry in entries:
-                node = entry[3]
-                share.append(entry[0])
-                served.append(entry[1])
-                rank.append(names[entry[2]])
-                group.append(number)
+        for number, one in enumerate(self._groups):
+            first = begin[-1]
+            if one.owner is not None:
+                owner.append(begin[one.owner[0]] + one.owner[1])
+            for node in one.nodes:
                 held += node.amounts
                 weights.append(None if node.weight == 1.0 else node.weight.as_integer_ratio())
-                below = _branching(node)
-                if below.children:
-                    client.append(-1)
-                    child.append(len(groups))
-                    owner.append(len(share) - 1)
-                    groups.append(below)
-                else:
-                    client.append(len(node_of))
-                    child.append(-1)
-                    node_of.append(len(share) - 1)
-                    self._clients.append(_as_client(below))
-            begin.append(len(share))
-        if max(held, default=0) >= ANY or max(self._ledger.scale.totals, default=0) >= ANY:
-            return None
-        self._numbers = {one.serial: number for number, one in enumerate(self._clients)}
+            below = one.below.tolist()
+            rank += range(len(below))
+            group += [number] * len(below)
+            client += [max(-1, place) for place in below]
+            child += [max(-1, ~place) for place in below]
+            order += [first + entry[2] for entry in one.standing]
+            standing += sorted(one.standing, key=lambda entry: entry[2])
+            begin.append(first + len(below))
+        node_of = [0] * len(self._clients)
+        for node_number, client_number in enumerate(client):
+            if client_number >= 0:
+                node_of[client_number] = node_number
         return {
-            "nodes": len(share),
-            "groups": len(groups),
+            "nodes": len(standing),
+            "groups": len(self._groups),
             "owner": np.array(owner, np.int32),
             "begin": np.array(begin, np.int32),
-            "order": np.arange(len(share), dtype=np.int32),
-            "share": np.array(share, np.float64),
+            "share": np.array([entry[0] for entry in standing], np.float64),
+            "served": np.array([entry[1] for entry in standing], np.int64),
             "held": np.array(held, np.int64),
             "weights": weights,
             "node_of": np.array(node_of, np.int32),
             "bit_of": np.array([one.bit.bit_length() - 1 for one in self._clients], np.int32),
-            **{name: np.array(values, np.int64 if name == "served" else np.int32) for name, values in columns.items()},
+            **{name: np.array(values, np.int32) for name, values in columns.items()},
         }
 
     def _filters(self) -> tuple[list[Any], NDArray[np.uint8]]:  # Any: None, False, or an array
@@ -283,43 +212,16 @@ class Run:
             # It knows our methods, and we know it: that would be left to the garbage collector, which runs rarely.
             del self._kernel
         self._end_sizing()
-        ledger, given = self._ledger, self._given
-        amounts, times = (given.T.astype(np.int64) @ self._vectors).tolist(), given.sum(axis=0).tolist()
-        charged = ((self._clients[number], amounts[number], count) for number, count in enumerate(times) if count)
-        ledger.sorter.charge_many(charged)
-        if ledger.quota:
-            taken = given.T.astype(np.int64) @ self._counted
-            for role in ledger.quota.consumed:
-                mine = [number for number, one in enumerate(self._clients) if top_of(one.role) == role]
-                ledger.quota.took(role, self._by_name(taken[mine].sum(axis=0)))
-            ledger.quota.took(None, self._by_name(taken.sum(axis=0)))
-        self._remember()
+        self.account(self._given.astype(np.int64))
+        self.remember()
         return done
-
-    def _by_name(self, amounts: NDArray[np.int64]) -> dict[str, int]:
-        return {name: amount for name, amount in zip(self._names, amounts.tolist(), strict=True) if amount}
-
-    def _remember(self) -> None:
-        """Write down whom the agents in ``_dull`` refused. To be done before any of it is refused more, or less."""
-        table, too_little = self._table, self._active & ~self._own
-        for position in self._dull:
-            crumbs = position >= 0
-            if not crumbs:
-                position = ~position
-            shape = self._shapes[self._local[position]]
-            bits = too_little if crumbs else shape.blocked
-            if crumbs or bits:
-                book = table.books[self._queue[position]]
-                assert book is not None, "a row in the queue has an agent"
-                book.remember_veto_of(bits, shape.free)
-        self._dull.clear()
 
     def look(self, shape_number: int, client_number: int) -> int | tuple[object, ...]:
         """What the client would be offered of the shape: all of it, as parts of a grant; 2 for less, 3 for nothing."""
         shape, client = self._shapes[shape_number], self._clients[client_number]
         prepared = self._ledger.shapes.prepared(shape, client)
         if prepared.blocked is not None:
-            self._remember()
+            self.remember()
             shape.asked &= ~client.bit
             shape.blocked |= client.bit
             self._pass.summary.count(client, prepared.blocked.reason)
@@ -350,7 +252,7 @@ class Run:
 
     def special(self, index: int, shape_number: int, _: int) -> bool:
         """This agent may be granted in several pieces."""
-        self._remember()
+        self.remember()
         self._end_sizing()
         wanted = self._shapes[shape_number].asked & ~self._table.vetoed[index]
         self._pass.offer_pieces(self._pass.book(index), wanted, self)
@@ -412,17 +314,3 @@ class Run:
             self._kept[number] = (role, name, now)
             (surplus if role is None else limits.setdefault(role, {}))[name] = before - now
         sizing.took(surplus, limits)
-
-
-def _branching(node: Node) -> Node:
-    """The first node from here downwards at which somebody has to be chosen, or the client where there is none."""
-    while node.standing_children == 1:
-        node = node.order[0][3]
-    return node
-
-
-def _as_client(node: Node) -> Client:
-    from mesos_service.core.allocation.entries import Client
-
-    assert isinstance(node, Client), "what has no children is a client"
-    return node

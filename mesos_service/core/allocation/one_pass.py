@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final, Protocol
 
-from mesos_service.core.allocation import kernel, reasons
+from mesos_service.core.allocation import by_levels, kernel, reasons
 from mesos_service.core.allocation.entries import AgentBook, Client
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.quota import UNBOUNDED, Sizing
-from mesos_service.core.allocation.shapes import Prepared
+from mesos_service.core.allocation.shapes import Prepared, Shape
 from mesos_service.core.allocation.shuffle import Queue, as_list
 from mesos_service.core.allocation.summary import PassSummary
 from mesos_service.core.allocation.telling import Stage
@@ -185,6 +185,11 @@ class Pass:
             if done is not None:
                 self._find_room()
                 return done
+        if self._lots is None and by_levels.pays(len(queue), sorter.active):
+            done = by_levels.serve(self, self._ledger, queue, active, limit)
+            if done is not None:
+                self._find_room()
+                return done
         guessed, shapes, nothing = table.shapes[queue].tolist(), ledger.shapes.by_number, Resources.EMPTY
         turn = object()
         if len(queue) > MANY:
@@ -325,6 +330,25 @@ class Pass:
         if order is None:
             sorter.settle()
             self._find_room()
+
+    def serve_alone(self, agent: AgentBook, shape: Shape, wanted: int, order: Order) -> None:
+        """One agent, in the middle of a long queue, with all that may be in the way of who is asked in ``order``."""
+        ledger, sizing = self._ledger, self.sizing
+        for client in order.walk(wanted):
+            prepared = whole = ledger.shapes.prepared(shape, client)
+            if prepared.blocked is not None:
+                shape.blocked |= client.bit
+            elif sizing is not None:
+                prepared = sizing.sized(shape, client, whole)
+            if prepared.blocked is not None:
+                shape.asked &= ~client.bit
+                self.summary.count(client, prepared.blocked.reason)
+            elif not self.is_filtered(agent, client, prepared, prepared is whole):
+                self.offer_pieces(agent, wanted, order)
+                return
+            wanted ^= client.bit
+        if shape.blocked:
+            agent.remember_veto(shape.blocked)
 
     def _walk(self, agent: AgentBook, wanted: int) -> Iterator[Client]:
         sorter = self._ledger.sorter

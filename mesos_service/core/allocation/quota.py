@@ -209,25 +209,41 @@ class Sizing:
             # Within a pass ever less is left, so that what was too little once stays so.
             assert prepared.sized is not None
             return prepared.sized
-        consumed = self._consumed[client.role] if limits is not None else {}
-        allowed = {name: limit - consumed.get(name, 0) for name, limit in limits.items()} if limits is not None else {}
-        for name, amount in prepared.countable:
-            if amount > surplus.get(name, amount) or amount > allowed.get(name, amount):
-                break
-        else:
-            return prepared
-        # What is left is often the same as in the pass before: of a limit that is used up, nothing.
-        state = (tuple(surplus.items()), tuple(allowed.items()))
-        if prepared.sized is None or prepared.sized_for != state:
-            left = dict(surplus)
-            for name, most in allowed.items():
+        left = dict(surplus)
+        if limits is not None:
+            consumed = self._consumed[client.role]
+            for name, limit in limits.items():
+                most = limit - consumed.get(name, 0)
                 left[name] = min(left.get(name, most), most)
+        if all(amount <= left.get(name, amount) for name, amount in prepared.countable):
+            return prepared
+        # The piece is often the same as the last one, and of a limit that is used up, nothing. Where nothing is left to
+        # offer, all amounts have to be the same: the veto tells them.
+        piece = prepared.sized
+        state: object = [min(amount, max(0, left.get(name, amount))) for name, amount in prepared.countable]
+        if piece is None or prepared.sized_for != (state if piece.blocked is None else (state, left, surplus)):
             scalars, others = prepared.halves()
-            prepared.sized = self._piece(shape, client, others + shrink(scalars, left))
-            prepared.sized_for = state
-        if prepared.sized.blocked is not None:
+            piece = prepared.sized = self._piece(shape, client, others + shrink(scalars, left))
+            prepared.sized_for = state if piece.blocked is None else (state, left, dict(surplus))
+        if piece.blocked is not None:
             prepared.sized_at = self._pass
-        return prepared.sized
+        return piece
+
+    def is_of_concern(self, role: Role) -> bool:
+        """Whether anything is left to be minded when ``role`` is offered something in stage two."""
+        return bool(self._surplus) or role in self._limits
+
+    def leaves(self, prepared: Prepared) -> bool:
+        """Whether head-room and limit leave all of what somebody else has prepared."""
+        surplus = self._surplus
+        limits = self._limits.get(prepared.client.role)
+        if limits is None:
+            return not surplus or all(amount <= surplus.get(name, amount) for name, amount in prepared.countable)
+        consumed = self._consumed[prepared.client.role]
+        return all(
+            amount <= surplus.get(name, amount) and amount <= limits.get(name, UNBOUNDED) - consumed.get(name, 0)
+            for name, amount in prepared.countable
+        )
 
     def take(self, prepared: Prepared, times: int = 1) -> None:
         """``prepared`` is offered so many times, in stage two."""

@@ -1,0 +1,405 @@
+"""Long queues of ordinary agents, served in Python thousands at a time.
+
+Nearly always the first client in order gets all that is free on an agent, and nothing else happens. So this runs
+ahead: for a stretch of agents it finds out level by level who would get each of them
+(:mod:`~mesos_service.core.allocation.rounds`), as if quota, gates and refusal filters were in nobody's way; looks for
+the first agent at which one is; books all before that at once; serves that one agent by itself; and goes on. Where such
+agents come thick and fast, the following ones are served by themselves too.
+
+Nothing is guessed: what is booked is what
+:meth:`Pass.serve <mesos_service.core.allocation.one_pass.Pass.serve>` does agent by agent, and a property test holds
+both to it.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import repeat
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesos_service.core.allocation.long_queue import NOTHING_FREE, LongQueue
+from mesos_service.core.allocation.orders import NOBODY, Indices, Orders
+from mesos_service.core.allocation.rounds import WIDTH
+from mesos_service.core.allocation.shuffle import Queue
+from mesos_service.core.allocation.table import NOTHING
+from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.resources import Resources
+from mesos_service.plugins.allocator import Grant
+
+if TYPE_CHECKING:
+    from mesos_service.core.allocation.ledger import Ledger
+    from mesos_service.core.allocation.one_pass import Pass
+
+LEAST: Final = 256
+"""Fewer agents are served by themselves; and so are fewer than half of the clients."""
+
+STRETCH: Final = 4096
+"""So many agents are looked at at once: of what lies behind an agent with a problem, the work is lost."""
+
+SHORT: Final = 256
+"""The stretch that follows such an agent; each further one may be twice as long."""
+
+ALONE: Final = 64
+"""Of so many agents one after the other nothing must have been in the way of the first client, before a stretch is
+worth its cost again."""
+
+_PENDING: Final = Grant(FrameworkId(""), Role(""), AgentId(""), Resources.EMPTY)
+"""Stands where a grant will be that is decided."""
+
+UNKNOWN, WHOLE, OTHER = range(3)
+
+_grant: Final = partial(tuple.__new__, Grant)
+"""``Grant(*row)`` without a call of Python: half the time, and it is done 50,000 times a pass."""
+
+enabled = True
+
+
+def pays(length: int, active: int) -> bool:
+    """Whether a queue so long is worth laying out, with the clients of ``active`` in the order."""
+    return enabled and length >= LEAST and active != 0 and length * 2 * 256 >= active.bit_count() * LEAST
+
+
+def serve(one_pass: Pass, ledger: Ledger, queue: Queue, active: int, limit: int) -> int | None:
+    """As :meth:`Pass.serve`, of which this is a part; ``None`` when this queue is to be served agent by agent."""
+    run = Stretches(one_pass, ledger, queue, limit)
+    if not run.find_shapes() or not run.lay_out_shapes(active) or not run.flatten():
+        return None
+    run.lay_out()
+    return run.serve()
+
+
+class Stretches(LongQueue):
+    """One queue at work."""
+
+    def __init__(self, one_pass: Pass, ledger: Ledger, queue: Queue, limit: int) -> None:
+        super().__init__(one_pass, ledger, queue)
+        self._limit = limit
+        self._decided: list[tuple[NDArray[np.int32], Indices, Indices]] = []
+        """What was granted at full speed: rows of agents; shape and client as ``shape * clients + client``; and the
+        place among the grants."""
+        self._parts: dict[int, tuple[Any, ...]] = {}
+        """Parts of a grant by pair: framework, role, granted, holdings."""
+
+    # -- laying out ------------------------------------------------------------------------------------------
+    def lay_out(self) -> None:
+        """What the loops are handed of clients and shapes."""
+        scale, sorter, sizing = self._ledger.scale, self._ledger.sorter, self._pass.sizing
+        contest = sorter.contest() if sum(map(bool, scale.totals)) > WIDTH else None
+        self._orders = Orders(self._groups, self._clients, scale.totals, self._vectors, len(self._queue), contest)
+        self._codes = np.full(len(self._shapes) * len(self._clients), UNKNOWN, np.uint8)
+        limited = sorted(set() if sizing is None else sizing.limited)
+        self._limited = {role: np.array([one.role == role for one in self._clients], np.bool_) for role in limited}
+        """Which clients a limit is for, by role."""
+        rows = self._ledger.filters.rows
+        self._filtered = [
+            (number, rows[one.serial].on(len(self._table.books)))
+            for number, one in enumerate(self._clients)
+            if one.serial in rows
+        ]
+        """Clients with refusal filters, each with a function that says on which agents."""
+        self._is_vetoed = any(self._table.vetoed)
+        """Whether anybody vetoed anything before this pass: what is vetoed in it concerns agents that were served."""
+
+    # -- at work ---------------------------------------------------------------------------------------------
+    def serve(self) -> int:
+        """How many agents were done before the limit was reached."""
+        there = np.flatnonzero(self._local != NOTHING_FREE)
+        done = self._serve(there)
+        self._make_grants()
+        if self._decided:
+            shape = (len(self._shapes), len(self._clients))
+            pairs = np.concatenate([pairs for _, pairs, _ in self._decided])
+            self.account(np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape))
+        return len(self._queue) if done == len(there) else int(there[done])
+
+    def _serve(self, there: Indices) -> int:
+        """Serve the agents at these positions; how many were done."""
+        grants, limit = self._pass.grants, self._limit
+        at, length = 0, STRETCH
+        while at < len(there) and len(grants) != limit:
+            some = there[at : at + length]
+            done = self._stretch(some)
+            at += done
+            if done == len(some):
+                length = min(length * 2, STRETCH)
+                continue
+            length = SHORT
+            smooth = False
+            while not smooth and at < len(there) and len(grants) != limit:
+                some = there[at : at + ALONE]
+                smooth, done = self._one_by_one(some)
+                at += done
+                if done < len(some):
+                    break
+        return at
+
+    def _one_by_one(self, positions: Indices) -> tuple[bool, int]:
+        """Serve agents each by itself; whether nothing was in the way of anybody who was first, and how many were done
+        before the limit was reached."""
+        one_pass, limit, orders, stride = self._pass, self._limit, self._orders, len(self._clients)
+        grants = one_pass.grants
+        decided: list[tuple[int, int, int]] = []
+        smooth, done = True, 0
+        lists = (column.tolist() for column in (self._queue[positions], self._local[positions], positions))
+        for index, number, position in zip(*lists, strict=True):
+            if len(grants) == limit:
+                break
+            shape = self._shapes[number]
+            wanted = shape.asked & ~self._table.vetoed[index] if self._is_vetoed else shape.asked
+            client, path = orders.first(wanted)
+            if not shape.is_crumbs and client != NOBODY and self._is_plain(index, number, client):
+                decided.append((index, number * stride + client, len(grants)))
+                grants.append(_PENDING)
+                orders.give(path, number)
+            else:
+                smooth = smooth and client == NOBODY
+                if shape.is_crumbs:
+                    self._dull.append(position)
+                    self.remember()
+                one_pass.serve_alone(one_pass.book(index), shape, wanted, orders)
+                if len(grants) == limit and self._table.free[index]:
+                    break
+            done += 1
+        if decided:
+            rows, pairs, places = np.array(decided, np.int64).T
+            self._decided.append((rows.astype(np.int32), pairs, places))
+        return smooth, done
+
+    def _is_plain(self, index: int, number: int, client: int) -> bool:
+        """Whether nothing is in the way of the client's offer of the whole shape; quota then knows of it."""
+        if self._code(number * len(self._clients) + client) != WHOLE:
+            return False
+        one = self._clients[client]
+        row = self._ledger.filters.rows.get(one.serial)
+        if row is not None and row.get(index):
+            return False
+        sizing = self._pass.sizing
+        if sizing is not None and sizing.is_of_concern(one.role):
+            prepared = self._ledger.shapes.prepared(self._shapes[number], one)
+            if not sizing.leaves(prepared):
+                return False
+            sizing.take(prepared)
+        return True
+
+    def _code(self, pair: int) -> int:
+        """Whether all of a shape may go to a client; if so, the parts of such a grant are at hand."""
+        code = int(self._codes[pair])
+        if code == UNKNOWN:
+            shape, client = divmod(pair, len(self._clients))
+            parts = self._ledger.shapes.prepared(self._shapes[shape], self._clients[client]).parts
+            code = self._codes[pair] = OTHER if parts is None else WHOLE
+            if parts is not None:
+                self._parts[pair] = parts
+        return code
+
+    # -- a stretch -------------------------------------------------------------------------------------------
+    def _stretch(self, positions: Indices) -> int:
+        """Serve agents up to the first that needs a closer look; how many."""
+        shapes = self._local[positions]
+        self._find_asked()
+        wanted = self._wanted(positions)
+        who, fresh = self._orders.choose(shapes, self._kinds, self._asked, wanted)
+        done = self._harmless(positions, shapes, who)
+        if done < len(positions):
+            wanted = None if wanted is None else wanted[:done]
+            who, fresh = self._orders.choose(shapes[:done], self._kinds, self._asked, wanted)
+        self._orders.keep(fresh)
+        self._book(positions[:done], shapes[:done], who)
+        return done
+
+    def _find_asked(self) -> None:
+        """Sets of clients that may have something of a shape: which there are, and which is that of each shape."""
+        kinds: dict[int, int] = {}
+        self._kinds = np.array([kinds.setdefault(shape.asked, len(kinds)) for shape in self._shapes], np.int32)
+        self._asked = list(kinds)
+
+    def _wanted(self, positions: Indices) -> NDArray[np.uint64] | None:
+        """By agent, the bits of those who may have something of it; none where no client vetoed anything."""
+        if not self._is_vetoed:
+            return None
+        vetoed = list(map(self._table.vetoed.__getitem__, self._queue[positions].tolist()))
+        if not any(vetoed):
+            return None
+        vetoes = _words(vetoed, self._words)
+        wanted: NDArray[np.uint64] = _words(self._asked, self._words)[self._kinds[self._local[positions]]] & ~vetoes
+        return wanted
+
+    # -- what may be in the way ------------------------------------------------------------------------------
+    def _harmless(self, positions: Indices, shapes: NDArray[np.int32], who: NDArray[np.int32]) -> int:
+        """How many of these agents come before the first at which something is in the way of the client's offer."""
+        served = np.flatnonzero(who != NOBODY)
+        room = self._limit - len(self._pass.grants)
+        until = int(served[room - 1]) + 1 if 0 < room <= len(served) else len(positions)
+        # A limit of grants ends the stretch behind the agent that reaches it, which itself is harmless.
+        served = served[: np.searchsorted(served, until)]
+        clients, given = who[served], shapes[served]
+        pairs = given.astype(np.int64) * len(self._clients) + clients
+        first = min(
+            self._first_other(pairs),
+            self._first_too_large(given, clients),
+            self._first_filtered(positions[served], clients),
+        )
+        return until if first == inf else int(served[int(first)])
+
+    def _first_other(self, pairs: Indices) -> float:
+        """The first pair of which the client would not be offered the whole shape."""
+        unknown = pairs[self._codes[pairs] == UNKNOWN]
+        if len(unknown):
+            for pair in np.unique(unknown).tolist():
+                self._code(pair)
+        return _first(self._codes[pairs] == OTHER)
+
+    def _first_too_large(self, given: NDArray[np.int32], clients: NDArray[np.int32]) -> float:
+        """The first that head-room, or the limit of its role, does not leave whole."""
+        sizing = self._pass.sizing
+        if sizing is None:
+            return inf
+        surplus, limits = sizing.left()
+        found = [self._first_above(given, surplus)]
+        for role, left in limits.items():
+            places = np.flatnonzero(self._limited[role][clients])
+            first = self._first_above(given[places], left)
+            found.append(first if first == inf else float(places[int(first)]))
+        return min(found)
+
+    def _first_above(self, given: NDArray[np.int32], left: dict[str, int]) -> float:
+        found = [inf]
+        for name, most in left.items():
+            place = self._places.get(name)
+            if place is not None:
+                each = self._counted[given, place]
+                # Who takes nothing of it is not in the way of what is used up.
+                found.append(_first((np.cumsum(each) > most) & (each > 0)))
+        return min(found)
+
+    def _first_filtered(self, positions: Indices, clients: NDArray[np.int32]) -> float:
+        """The first that runs into a refusal filter."""
+        filters = self._ledger.filters
+        if not self._filtered:
+            return inf
+        by_client = np.argsort(clients, kind="stable")
+        ends = np.cumsum(np.bincount(clients, minlength=len(self._clients))).tolist()
+        agents = self._queue[positions][by_client]
+        found = inf
+        for number, has_some in self._filtered:
+            begin, end = ends[number - 1] if number else 0, ends[number]
+            if begin == end:
+                continue
+            some = has_some(agents[begin:end])
+            if not some.any():
+                continue
+            client = self._clients[number]
+            for place in by_client[begin:end][some].tolist():
+                if place >= found:
+                    break
+                position = positions[place]
+                whole = self._ledger.shapes.prepared(self._shapes[self._local[position]], client)
+                if whole.parts is None:
+                    continue  # of which somebody else tells
+                if filters.blocking(client.serial, int(self._queue[position]), whole.offer) is not None:
+                    found = place
+        return found
+
+    # -- booking ---------------------------------------------------------------------------------------------
+    def _book(self, positions: Indices, shapes: NDArray[np.int32], who: NDArray[np.int32]) -> None:
+        """Write into the books what was decided of these agents."""
+        self._note_dull(positions, shapes, who)
+        served = who != NOBODY
+        rows: NDArray[np.int32] = self._queue[positions[served]]
+        pairs = shapes[served].astype(np.int64) * len(self._clients) + who[served]
+        self._take_of_quota(shapes[served], who[served])
+        if not len(rows):
+            return
+        first = len(self._pass.grants)
+        self._decided.append((rows, pairs, np.arange(first, first + len(rows))))
+        self._pass.grants += repeat(_PENDING, len(rows))
+
+    def _make_grants(self) -> None:
+        """Book what was decided at full speed, in the order in which agents lie in memory and not in that of the pass:
+        to fetch records from anywhere takes longer than all that is done with them."""
+        if not self._decided:
+            return
+        rows, pairs, places = (np.concatenate(column) for column in zip(*self._decided, strict=True))
+        as_they_lie = np.argsort(rows)
+        rows, pairs, places = rows[as_they_lie], pairs[as_they_lie], places[as_they_lie]
+        kinds = np.flatnonzero(np.bincount(pairs))
+        parts = [self._parts[pair] for pair in kinds.tolist()]
+        kind_of = np.searchsorted(kinds, pairs)
+        frameworks, roles, granted, holdings = (
+            _column(column)[kind_of].tolist() for column in zip(*parts, strict=True)
+        )
+        table, grants = self._table, self._pass.grants
+        ids: list[AgentId] = []
+        for begin, end, first in _runs(rows):
+            ids += table.ids[begin:end]
+            if table.offered[begin:end].count(NOTHING) == end - begin:
+                table.free[begin:end] = repeat(Resources.EMPTY, end - begin)
+                table.offered[begin:end] = holdings[first : first + end - begin]
+            else:
+                here = slice(first, first + end - begin)
+                self._take(rows[here], pairs[here], places[here])
+        made = map(_grant, zip(frameworks, roles, ids, granted, strict=True))
+        for place, grant in zip(places.tolist(), made, strict=True):
+            grants[place] = grant
+        table.open[rows] = False
+
+    def _take(self, rows: NDArray[np.int32], pairs: Indices, places: Indices) -> None:
+        """All that is free on agents, of some of which more is offered already."""
+        again = self._pass.again
+        for index, pair, place in zip(rows.tolist(), pairs.tolist(), places.tolist(), strict=True):
+            if self._table.offered[index] is not NOTHING:
+                insort(again, place)
+            shape, client = divmod(pair, len(self._clients))
+            self._pass.book(index).take(self._ledger.shapes.prepared(self._shapes[shape], self._clients[client]))
+
+    def _note_dull(self, positions: Indices, shapes: NDArray[np.int32], who: NDArray[np.int32]) -> None:
+        if self._crumbs.any():
+            self._dull += positions[self._crumbs[shapes] != 0].tolist()
+        blocked = np.array([shape.blocked != 0 for shape in self._shapes], np.bool_)
+        if blocked.any():
+            self._dull += (~positions[(who == NOBODY) & blocked[shapes]]).tolist()
+        self.remember()
+
+    def _take_of_quota(self, given: NDArray[np.int32], clients: NDArray[np.int32]) -> None:
+        sizing = self._pass.sizing
+        if sizing is None:
+            return
+        limits = {}
+        for role, mine in self._limited.items():
+            limits[role] = self._by_name(self._counted[given[mine[clients]]].sum(axis=0))
+        taken = self._by_name(self._counted[given].sum(axis=0))
+        sizing.took({name: amount for name, amount in taken.items() if name in sizing.left()[0]}, limits)
+
+
+def _column(values: Sequence[object]) -> NDArray[np.object_]:
+    column = np.empty(len(values), np.object_)
+    for number, value in enumerate(values):
+        column[number] = value
+    return column
+
+
+def _runs(rows: NDArray[np.int32]) -> Iterator[tuple[int, int, int]]:
+    """Rows that follow on each other in an ascending column: the first, that behind the last, and where they begin."""
+    begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+    ends = np.append(begins[1:], len(rows))
+    first = rows[begins]
+    return zip(first.tolist(), (first + ends - begins).tolist(), begins.tolist(), strict=True)
+
+
+def _first(flags: NDArray[np.bool_]) -> float:
+    """Where the first is set."""
+    if not len(flags):
+        return inf
+    place = int(flags.argmax())
+    return place if flags[place] else inf
+
+
+def _words(bits: Sequence[int], words: int) -> NDArray[np.uint64]:
+    text = b"".join([one.to_bytes(words * 8, "little") for one in bits])
+    return np.frombuffer(text, np.uint64).reshape(len(bits), words)

@@ -1,0 +1,153 @@
+"""Whose turn it is among siblings, agent after agent: the innermost loops of a pass in Python.
+
+What is here decided for a level of the tree does not depend on what is decided below it: which role gets an agent
+says nothing but the shares of the roles and who of them wants it. So the siblings of one level are gone through for
+thousands of agents at once, with nothing in hand but tuples: (share, times served, name) decides (X31), and what of
+each resource is held goes with it.
+
+:func:`plain` and :func:`masked` are for siblings without weights that compete for at most three resources; amounts
+are floats there, which hold whole numbers below 2**53 exactly, so that their quotients are rounded as those of
+integers are. :func:`general` has integers of any size, and weights.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
+from heapq import heapreplace
+from itertools import repeat
+from operator import add
+from typing import Final, TypeVar
+
+WIDTH: Final = 3
+"""So many resources have :func:`plain` and :func:`masked`."""
+
+SPARSE: Final = 8
+"""Where less than one sibling in so many may have something, those are compared instead of passing the others."""
+
+ALL: Final = -1
+"""A mask with every bit."""
+
+Amounts = tuple[float, float, float]
+
+Plain = tuple[float, int, int, float, float, float]
+"""Share, times served, place by name among the siblings, and what is held."""
+
+General = tuple[float, int, int, tuple[int, ...], int, int]
+"""The same with any number of resources, and the weight as numerator and denominator."""
+
+E = TypeVar("E", Plain, General)
+
+
+def plain(order: list[Plain], given: Iterable[Amounts], totals: Amounts) -> list[int]:
+    """Give each of ``given`` to the first of ``order``, which is sorted, and is again afterwards; to whom, by place."""
+    first_total, second_total, third_total = totals
+    winners: list[int] = []
+    won = winners.append
+    for first, second, third in given:
+        share, served, place, one, two, three = order[0]
+        one += first
+        two += second
+        three += third
+        share = one / first_total
+        fraction = two / second_total
+        if fraction > share:
+            share = fraction
+        fraction = three / third_total
+        if fraction > share:
+            share = fraction
+        won(place)
+        heapreplace(order, (share, served + 1, place, one, two, three))
+    order.sort()
+    return winners
+
+
+def moved(entry: Plain, given: Amounts, totals: Amounts) -> Plain:
+    """As what it stands when it gets ``given``."""
+    share, served, place, one, two, three = entry
+    one += given[0]
+    two += given[1]
+    three += given[2]
+    share = max(one / totals[0], two / totals[1], three / totals[2])
+    return share, served + 1, place, one, two, three
+
+
+def masked(order: list[Plain], given: Iterable[Amounts], totals: Amounts, masks: Iterable[int]) -> list[int]:
+    """As :func:`plain`, to the first of those whose bit, ``1 << place``, is in the mask; none of which is 0."""
+    first_total, second_total, third_total = totals
+    winners: list[int] = []
+    won = winners.append
+    known = _by_place(order)
+    sparse = len(order) // SPARSE
+    for (first, second, third), mask in zip(given, masks, strict=True):
+        at = 0
+        if mask.bit_count() > sparse:
+            for entry in order:
+                if mask >> entry[2] & 1:
+                    break
+                at += 1
+        else:
+            entry = _least(known, mask)
+            at = bisect_left(order, entry)
+        del order[at]
+        _, served, place, one, two, three = entry
+        one += first
+        two += second
+        three += third
+        share = one / first_total
+        fraction = two / second_total
+        if fraction > share:
+            share = fraction
+        fraction = three / third_total
+        if fraction > share:
+            share = fraction
+        won(place)
+        known[place] = fresh = (share, served + 1, place, one, two, three)
+        insort(order, fresh)
+    return winners
+
+
+def general(
+    order: list[General], given: Iterable[Sequence[int]], totals: Sequence[int], masks: Iterable[int] | None
+) -> list[int]:
+    """As :func:`masked`, or without masks as :func:`plain`, with integers and weights."""
+    winners: list[int] = []
+    known = _by_place(order)
+    sparse = len(order) // SPARSE
+    for amounts, mask in zip(given, repeat(ALL) if masks is None else masks, strict=False):
+        entry = _first(order, known, mask, sparse)
+        del order[bisect_left(order, entry)]
+        share, served, place, held, numerator, denominator = entry
+        held = tuple(map(add, held, amounts))
+        for amount, more, total in zip(held, amounts, totals, strict=True):
+            if more and total:
+                fraction = amount * denominator / (total * numerator)
+                if fraction > share:
+                    share = fraction
+        winners.append(place)
+        known[place] = fresh = (share, served + 1, place, held, numerator, denominator)
+        insort(order, fresh)
+    return winners
+
+
+def _by_place(order: list[E]) -> dict[int, E]:
+    return {entry[2]: entry for entry in order}
+
+
+def _first(order: list[E], known: dict[int, E], mask: int, sparse: int) -> E:
+    """The first of ``order`` whose bit is in ``mask``."""
+    if mask == ALL:
+        return order[0]
+    if mask.bit_count() <= sparse:
+        return _least(known, mask)
+    return next(entry for entry in order if mask >> entry[2] & 1)
+
+
+def _least(known: dict[int, E], mask: int) -> E:
+    """The first of those whose bit is in ``mask``."""
+    found: list[E] = []
+    while mask:
+        bit = mask & -mask
+        found.append(known[bit.bit_length() - 1])
+        mask ^= bit
+    return min(found)
