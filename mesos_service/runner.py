@@ -88,7 +88,7 @@ def _renew(renew: Callable[[], int]) -> None:
 
 
 COLLECTIONS: Final = (50_000, 50, 100)
-"""Allocations from one look at young objects to the next; such looks from one at older ones to the next; and of those."""
+"""Allocations between two looks at young objects, such looks between two at older ones, those between two at all."""
 
 
 def tame_garbage_collection() -> None:
