@@ -12,7 +12,6 @@ from tests.house.source import PACKAGE, ROOT, python_files, tree
 
 TOLERATED = frozenset(
     {
-        frozenset({"core.allocation.kernel", "core.allocation.one_pass"}),
         frozenset({"core.allocation.entries", "core.allocation.table"}),
         frozenset({"core.allocation.entries", "core.allocation.shapes"}),
         frozenset({"core.allocation.gates", "core.allocation.shapes"}),

@@ -13,28 +13,23 @@ both to it.
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import repeat
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mesos_service.core.allocation.long_queue import NOTHING_FREE, LongQueue
+from mesos_service.core.allocation.decisions import Decisions
+from mesos_service.core.allocation.ledger import Ledger
+from mesos_service.core.allocation.long_queue import NOTHING_FREE, LongQueue, PassAtWork
 from mesos_service.core.allocation.orders import NOBODY, Indices, Orders
 from mesos_service.core.allocation.rounds import WIDTH
 from mesos_service.core.allocation.shuffle import Queue
-from mesos_service.core.allocation.table import NOTHING
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant
-
-if TYPE_CHECKING:
-    from mesos_service.core.allocation.ledger import Ledger
-    from mesos_service.core.allocation.one_pass import Pass
 
 LEAST: Final = 256
 """Fewer agents are served by themselves; and so are fewer than half of the clients."""
@@ -54,6 +49,8 @@ _PENDING: Final = Grant(FrameworkId(""), Role(""), AgentId(""), Resources.EMPTY)
 
 UNKNOWN, WHOLE, OTHER = range(3)
 
+UNKNOWN, WHOLE, OTHER = range(3)
+
 _grant: Final = partial(tuple.__new__, Grant)
 """``Grant(*row)`` without a call of Python: half the time, and it is done 50,000 times a pass."""
 
@@ -65,7 +62,7 @@ def pays(length: int, active: int) -> bool:
     return enabled and length >= LEAST and active != 0 and length * 2 * 256 >= active.bit_count() * LEAST
 
 
-def serve(one_pass: Pass, ledger: Ledger, queue: Queue, active: int, limit: int) -> int | None:
+def serve(one_pass: PassAtWork, ledger: Ledger, queue: Queue, active: int, limit: int) -> int | None:
     """As :meth:`Pass.serve`, of which this is a part; ``None`` when this queue is to be served agent by agent."""
     run = Stretches(one_pass, ledger, queue, limit)
     if not run.find_shapes() or not run.lay_out_shapes(active) or not run.flatten():
@@ -77,14 +74,12 @@ def serve(one_pass: Pass, ledger: Ledger, queue: Queue, active: int, limit: int)
 class Stretches(LongQueue):
     """One queue at work."""
 
-    def __init__(self, one_pass: Pass, ledger: Ledger, queue: Queue, limit: int) -> None:
+    def __init__(self, one_pass: PassAtWork, ledger: Ledger, queue: Queue, limit: int) -> None:
         super().__init__(one_pass, ledger, queue)
         self._limit = limit
-        self._decided: list[tuple[NDArray[np.int32], Indices, Indices]] = []
-        """What was granted at full speed: rows of agents; shape and client as ``shape * clients + client``; and the
-        place among the grants."""
+        self._decided = Decisions(one_pass, ledger.table)
         self._parts: dict[int, tuple[Any, ...]] = {}
-        """Parts of a grant by pair: framework, role, granted, holdings."""
+        """Framework, role, granted and holdings of a grant, by pair: ``shape * clients + client``."""
 
     # -- laying out ------------------------------------------------------------------------------------------
     def lay_out(self) -> None:
@@ -111,10 +106,9 @@ class Stretches(LongQueue):
         """How many agents were done before the limit was reached."""
         there = np.flatnonzero(self._local != NOTHING_FREE)
         done = self._serve(there)
-        self._make_grants()
-        if self._decided:
+        pairs = self._decided.make_grants(self._parts, self._take)
+        if len(pairs):
             shape = (len(self._shapes), len(self._clients))
-            pairs = np.concatenate([pairs for _, pairs, _ in self._decided])
             self.account(np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape))
         return len(self._queue) if done == len(there) else int(there[done])
 
@@ -144,7 +138,6 @@ class Stretches(LongQueue):
         before the limit was reached."""
         one_pass, limit, orders, stride = self._pass, self._limit, self._orders, len(self._clients)
         grants = one_pass.grants
-        decided: list[tuple[int, int, int]] = []
         smooth, done = True, 0
         lists = (column.tolist() for column in (self._queue[positions], self._local[positions], positions))
         for index, number, position in zip(*lists, strict=True):
@@ -154,8 +147,7 @@ class Stretches(LongQueue):
             wanted = shape.asked & ~self._table.vetoed[index] if self._is_vetoed else shape.asked
             client, path = orders.first(wanted)
             if not shape.is_crumbs and client != NOBODY and self._is_plain(index, number, client):
-                decided.append((index, number * stride + client, len(grants)))
-                grants.append(_PENDING)
+                self._decided.add_one(index, number * stride + client)
                 orders.give(path, number)
             else:
                 smooth = smooth and client == NOBODY
@@ -166,9 +158,6 @@ class Stretches(LongQueue):
                 if len(grants) == limit and self._table.free[index]:
                     break
             done += 1
-        if decided:
-            rows, pairs, places = np.array(decided, np.int64).T
-            self._decided.append((rows.astype(np.int32), pairs, places))
         return smooth, done
 
     def _is_plain(self, index: int, number: int, client: int) -> bool:
@@ -314,49 +303,12 @@ class Stretches(LongQueue):
         rows: NDArray[np.int32] = self._queue[positions[served]]
         pairs = shapes[served].astype(np.int64) * len(self._clients) + who[served]
         self._take_of_quota(shapes[served], who[served])
-        if not len(rows):
-            return
-        first = len(self._pass.grants)
-        self._decided.append((rows, pairs, np.arange(first, first + len(rows))))
-        self._pass.grants += repeat(_PENDING, len(rows))
+        self._decided.add(rows, pairs)
 
-    def _make_grants(self) -> None:
-        """Book what was decided at full speed, in the order in which agents lie in memory and not in that of the pass:
-        to fetch records from anywhere takes longer than all that is done with them."""
-        if not self._decided:
-            return
-        rows, pairs, places = (np.concatenate(column) for column in zip(*self._decided, strict=True))
-        as_they_lie = np.argsort(rows)
-        rows, pairs, places = rows[as_they_lie], pairs[as_they_lie], places[as_they_lie]
-        kinds = np.flatnonzero(np.bincount(pairs))
-        parts = [self._parts[pair] for pair in kinds.tolist()]
-        kind_of = np.searchsorted(kinds, pairs)
-        frameworks, roles, granted, holdings = (
-            _column(column)[kind_of].tolist() for column in zip(*parts, strict=True)
-        )
-        table, grants = self._table, self._pass.grants
-        ids: list[AgentId] = []
-        for begin, end, first in _runs(rows):
-            ids += table.ids[begin:end]
-            if table.offered[begin:end].count(NOTHING) == end - begin:
-                table.free[begin:end] = repeat(Resources.EMPTY, end - begin)
-                table.offered[begin:end] = holdings[first : first + end - begin]
-            else:
-                here = slice(first, first + end - begin)
-                self._take(rows[here], pairs[here], places[here])
-        made = map(_grant, zip(frameworks, roles, ids, granted, strict=True))
-        for place, grant in zip(places.tolist(), made, strict=True):
-            grants[place] = grant
-        table.open[rows] = False
-
-    def _take(self, rows: NDArray[np.int32], pairs: Indices, places: Indices) -> None:
-        """All that is free on agents, of some of which more is offered already."""
-        again = self._pass.again
-        for index, pair, place in zip(rows.tolist(), pairs.tolist(), places.tolist(), strict=True):
-            if self._table.offered[index] is not NOTHING:
-                insort(again, place)
-            shape, client = divmod(pair, len(self._clients))
-            self._pass.book(index).take(self._ledger.shapes.prepared(self._shapes[shape], self._clients[client]))
+    def _take(self, index: int, pair: int) -> None:
+        """All that is free on an agent of which more is offered already."""
+        shape, client = divmod(pair, len(self._clients))
+        self._pass.book(index).take(self._ledger.shapes.prepared(self._shapes[shape], self._clients[client]))
 
     def _note_dull(self, positions: Indices, shapes: NDArray[np.int32], who: NDArray[np.int32]) -> None:
         if self._crumbs.any():
@@ -375,21 +327,6 @@ class Stretches(LongQueue):
             limits[role] = self._by_name(self._counted[given[mine[clients]]].sum(axis=0))
         taken = self._by_name(self._counted[given].sum(axis=0))
         sizing.took({name: amount for name, amount in taken.items() if name in sizing.left()[0]}, limits)
-
-
-def _column(values: Sequence[object]) -> NDArray[np.object_]:
-    column = np.empty(len(values), np.object_)
-    for number, value in enumerate(values):
-        column[number] = value
-    return column
-
-
-def _runs(rows: NDArray[np.int32]) -> Iterator[tuple[int, int, int]]:
-    """Rows that follow on each other in an ascending column: the first, that behind the last, and where they begin."""
-    begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
-    ends = np.append(begins[1:], len(rows))
-    first = rows[begins]
-    return zip(first.tolist(), (first + ends - begins).tolist(), begins.tolist(), strict=True)
 
 
 def _first(flags: NDArray[np.bool_]) -> float:

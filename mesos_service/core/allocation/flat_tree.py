@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from mesos_service.core.allocation.entries import Client
 from mesos_service.core.allocation.tree import Entry, Node
-
-if TYPE_CHECKING:
-    from mesos_service.core.allocation.entries import Client
 
 
 class Group:
@@ -57,7 +53,5 @@ def _branching(node: Node) -> Node:
 
 
 def _as_client(node: Node) -> Client:
-    from mesos_service.core.allocation.entries import Client
-
     assert isinstance(node, Client), "what has no children is a client"
     return node

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mesos_service.core.allocation.long_queue import ANY, LongQueue
+from mesos_service.core.allocation.long_queue import ANY, LongQueue, PassAtWork
 from mesos_service.core.allocation.shapes import Prepared
 from mesos_service.core.allocation.shuffle import Queue
 from mesos_service.core.allocation.table import NOTHING
@@ -45,7 +45,6 @@ else:
 if TYPE_CHECKING:
     from mesos_service.core.allocation.entries import Client
     from mesos_service.core.allocation.ledger import Ledger
-    from mesos_service.core.allocation.one_pass import Pass
 
 LEAST: Final = 64
 """Fewer agents are served before their columns are laid out; and so are fewer than a quarter of the clients."""
@@ -63,7 +62,7 @@ def pays(length: int, active: int) -> bool:
     return length >= LEAST and name() == "compiled" and active != 0 and length * 4 * 64 >= active.bit_count() * LEAST
 
 
-def serve(one_pass: Pass, ledger: Ledger, queue: Queue, active: int, limit: int) -> int | None:
+def serve(one_pass: PassAtWork, ledger: Ledger, queue: Queue, active: int, limit: int) -> int | None:
     """As :meth:`Pass.serve`, of which this is a part; ``None`` when this queue is Python's to serve."""
     run = Run(one_pass, ledger, queue)
     if not run.find_shapes() or not run.lay_out(active, limit):
@@ -74,7 +73,7 @@ def serve(one_pass: Pass, ledger: Ledger, queue: Queue, active: int, limit: int)
 class Run(LongQueue):
     """One queue at work."""
 
-    def __init__(self, one_pass: Pass, ledger: Ledger, queue: Queue) -> None:
+    def __init__(self, one_pass: PassAtWork, ledger: Ledger, queue: Queue) -> None:
         super().__init__(one_pass, ledger, queue)
         self._kept: list[tuple[Role | None, str, int]] = []
         """What quota is known to leave, of a limited role or of head-room, by resource."""

@@ -6,22 +6,22 @@ both need for it. Agents are told by their position in the queue, shapes and cli
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import is_
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mesos_service.core.allocation.entries import AgentBook, Client
 from mesos_service.core.allocation.flat_tree import flattened
-from mesos_service.core.allocation.quota import top_of
-from mesos_service.core.allocation.shapes import Shape, countable
+from mesos_service.core.allocation.ledger import Ledger
+from mesos_service.core.allocation.quota import Sizing, top_of
+from mesos_service.core.allocation.shapes import Prepared, Shape, countable
 from mesos_service.core.allocation.shuffle import Queue
+from mesos_service.core.allocation.summary import PassSummary
 from mesos_service.domain.resources import Resources
-
-if TYPE_CHECKING:
-    from mesos_service.core.allocation.ledger import Ledger
-    from mesos_service.core.allocation.one_pass import Pass
+from mesos_service.plugins.allocator import Grant
 
 PAIRS_MAX: Final = 2_000_000
 """Shapes times clients, of which there are tables."""
@@ -35,10 +35,31 @@ ANY: Final = 1 << 60
 NOTHING_FREE: Final = -1
 
 
+class Order(Protocol):
+    """Who is asked in which order, where that is not the sorter's to say."""
+
+    def walk(self, wanted: int) -> Iterable[Client]: ...
+    def charge(self, client: Client, prepared: Prepared) -> None: ...
+
+
+class PassAtWork(Protocol):
+    """The pass that a queue is a part of; see :class:`~mesos_service.core.allocation.one_pass.Pass`."""
+
+    grants: list[Grant]
+    again: list[int]
+    sizing: Sizing | None
+    summary: PassSummary
+
+    def book(self, index: int) -> AgentBook: ...
+    def is_filtered(self, agent: AgentBook, client: Client, prepared: Prepared, whole: bool) -> bool: ...
+    def offer_pieces(self, agent: AgentBook, wanted: int, order: Order | None = None) -> None: ...
+    def serve_alone(self, agent: AgentBook, shape: Shape, wanted: int, order: Order) -> None: ...
+
+
 class LongQueue:
     """One queue at work."""
 
-    def __init__(self, one_pass: Pass, ledger: Ledger, queue: Queue) -> None:
+    def __init__(self, one_pass: PassAtWork, ledger: Ledger, queue: Queue) -> None:
         self._pass = one_pass
         self._ledger = ledger
         self._table = ledger.table

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from mesos_service.core.allocation import by_levels, kernel, reasons
 from mesos_service.core.allocation.entries import AgentBook, Client
 from mesos_service.core.allocation.ledger import Ledger
+from mesos_service.core.allocation.long_queue import Order
 from mesos_service.core.allocation.quota import UNBOUNDED, Sizing
 from mesos_service.core.allocation.shapes import Prepared, Shape
 from mesos_service.core.allocation.shuffle import Queue, as_list
@@ -24,13 +25,6 @@ MANY: Final = 5000
 
 _grant: Final = partial(tuple.__new__, Grant)
 """``Grant(*row)`` without a call of Python: half the time, and it is done 50,000 times a pass."""
-
-
-class Order(Protocol):
-    """Who is asked in which order, where that is not the sorter's to say."""
-
-    def walk(self, wanted: int) -> Iterable[Client]: ...
-    def charge(self, client: Client, prepared: Prepared) -> None: ...
 
 
 class Pass:

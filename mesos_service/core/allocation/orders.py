@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mesos_service.core.allocation import rounds
 from mesos_service.core.allocation.drf import Contest, Vector
+from mesos_service.core.allocation.entries import Client
 from mesos_service.core.allocation.flat_tree import Group
-
-if TYPE_CHECKING:
-    from mesos_service.core.allocation.entries import Client
-    from mesos_service.core.allocation.shapes import Prepared
+from mesos_service.core.allocation.shapes import Prepared
 
 NOBODY: Final = -1
 
