@@ -70,6 +70,8 @@ class StandaloneContainers:
         self._sandboxes = sandboxes
         self._settings = settings
         self._directory = directory
+        self._fresh = directory.with_name(f"{directory.name}.new")
+        """Where a record is written, before it takes its place: any name may be a container's."""
         self._containers: dict[ContainerId, _Standalone] = {}
 
     def __contains__(self, container_id: ContainerId) -> bool:
@@ -133,8 +135,6 @@ class StandaloneContainers:
         plans = []
         with suppress(FileNotFoundError):
             for path in sorted(self._directory.iterdir()):
-                if path.name.endswith(".new"):
-                    continue  # It was never begun.
                 container_id = ContainerId(path.name)
                 try:
                     record = msgspec.json.decode(path.read_bytes(), type=_Record)
@@ -186,8 +186,9 @@ class StandaloneContainers:
         one.ended.set_result(status)
 
     def _write(self, container_id: ContainerId, record: _Record) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self._directory / f"{container_id}.new"
+        fresh = self._fresh / container_id
+        for directory in (self._directory, self._fresh):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(msgspec.json.encode(record))
@@ -196,8 +197,8 @@ class StandaloneContainers:
         fresh.rename(self._directory / container_id)
 
     def _forget(self, container_id: ContainerId) -> None:
-        for name in (container_id, f"{container_id}.new"):
-            (self._directory / name).unlink(missing_ok=True)
+        for directory in (self._directory, self._fresh):
+            (directory / container_id).unlink(missing_ok=True)
 
 
 def _remove(sandbox: Path) -> None:

@@ -229,6 +229,8 @@ class Containerizer:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
         self._containers.clear()
+        if self._provisioner is not None:
+            await self._provisioner.close()
 
     async def close(self) -> None:
         """The agent goes for good, and nothing runs: isolators remove what they made for all."""

@@ -85,12 +85,17 @@ class ImageStore:
                 unpacking = self._unpacking.get(key)
                 if unpacking is None:
                     unpacking = self._unpacking[key] = asyncio.ensure_future(self._unpack(image.name, source, key))
-                    unpacking.add_done_callback(lambda _: self._unpacking.pop(key, None))
+                    unpacking.add_done_callback(lambda task: self._unpacked(key, task))
                 # Who gives up leaves it to be finished: somebody asked for it, and may again.
                 await asyncio.shield(unpacking)
         except OSError as error:
             raise NoImage(f"Image '{image.name}' cannot be had: {error.strerror or error}") from error
         return found
+
+    def _unpacked(self, key: str, task: asyncio.Task[None]) -> None:
+        del self._unpacking[key]
+        if not task.cancelled():
+            task.exception()  # Whoever waits for it hears of it; perhaps nobody does any more.
 
     async def close(self) -> None:
         """Unpack nothing more."""
@@ -158,7 +163,9 @@ class ImageStore:
                 await asyncio.to_thread(self.remove, staging)
 
     def _unpack_to(self, name: str, source: Path, staging: Path) -> None:
-        (staging / _ROOTFS).mkdir(parents=True)
+        # Nobody of the machine is to come by the programs of an image, some of which may be root's whoever runs them.
+        staging.mkdir(mode=0o700)
+        (staging / _ROOTFS).mkdir()
         (staging / _ROOTFS).chmod(0o755)
         (staging / _NAME).write_text(name, encoding="utf-8")
         with opened((staging / _ROOTFS).resolve()) as root:

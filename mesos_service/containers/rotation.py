@@ -57,7 +57,8 @@ def rotate(sandbox: Path, name: str, bound: Bound) -> bool:
             own = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
             if not own or status.st_uid != os.fstat(directory).st_uid or status.st_size <= bound.bytes_max:
                 return False
-            _rotate(directory, name, file, status, bound.kept)
+            _catch_up(file, status, bound)
+            _rotate(directory, name, file, os.fstat(file), bound.kept)
             return True
         finally:
             os.close(file)
@@ -67,6 +68,16 @@ def rotate(sandbox: Path, name: str, bound: Bound) -> bool:
         raise
     finally:
         os.close(directory)
+
+
+def _catch_up(file: int, status: os.stat_result, bound: Bound) -> None:
+    """A file that nobody has rotated for long (its agent was away) may be as large as all that is to be kept of it, and
+    no larger: what is older goes first, before a copy of it would fill the disk."""
+    block = max(os.fstatvfs(file).f_bsize, 1)
+    allowed = bound.bytes_max * (bound.kept + 1)
+    too_much = (status.st_size - allowed) // block * block
+    if too_much > 0:
+        _take_out(file, too_much)
 
 
 def _rotate(directory: int, name: str, file: int, status: os.stat_result, kept: int) -> None:

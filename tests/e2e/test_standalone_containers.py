@@ -133,8 +133,8 @@ def test_x53_a_container_of_nobody_outlives_its_agent_and_its_end_is_remembered(
             httpx.AsyncClient(trust_env=False) as client,
         ):
             operator = Operator(agent, client)
-            await operator.launch("over", "exit 4")
-            assert await operator.wait("over") == 4
+            await operator.launch("over.new", "exit 4")
+            assert await operator.wait("over.new") == 4
             await operator.launch("lives", "while [ ! -e go ]; do sleep 0.05; done; exit 5")
             await operator.launch("ends", "while [ ! -e go ]; do sleep 0.05; done; exit 6")
             pids = [one["container_status"]["executor_pid"] for one in await operator.shown(show_standalone=True)]
@@ -144,7 +144,7 @@ def test_x53_a_container_of_nobody_outlives_its_agent_and_its_end_is_remembered(
                 while Path(f"/proc/{pids[1]}/cmdline").exists() and Path(f"/proc/{pids[1]}/cmdline").read_bytes():  # noqa: ASYNC110, ASYNC240 - a process ends
                     await asyncio.sleep(0.02)
             await agent.start()
-            assert await operator.wait("over") == 4
+            assert await operator.wait("over.new") == 4
             assert await operator.wait("ends") == 6
             [shown] = await operator.shown(show_standalone=True)
             assert shown["container_status"]["executor_pid"] == pids[0]
@@ -152,7 +152,7 @@ def test_x53_a_container_of_nobody_outlives_its_agent_and_its_end_is_remembered(
             await agent.start()
             (tmp_path / "agent" / "containers" / "lives" / "go").touch()
             assert await operator.wait("lives") == 5
-            for name in ("over", "ends", "lives"):
+            for name in ("over.new", "ends", "lives"):
                 await operator.call("REMOVE_CONTAINER", container_id={"value": name})
             assert not list((tmp_path / "agent" / "containers").iterdir())
             assert not list((tmp_path / "agent" / "runtime" / "standalone").iterdir())

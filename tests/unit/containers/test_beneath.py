@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mesos_service.containers import enter
+from mesos_service.containers import beneath, enter
 from mesos_service.containers.archive import ArchiveLimits, ArchiveRefused
 from mesos_service.containers.beneath import LeadsOut, Links, Way, make, opened
 from mesos_service.containers.fetcher import Fetcher, FetchFailed
@@ -179,7 +179,10 @@ def test_a_way_goes_through_links_as_it_is_told(tmp_path: Path) -> None:
         assert make("new", way.here, None) and not make("new", way.here, None)
 
 
-def test_no_part_of_a_path_may_be_a_link(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernel", ["new", "old"])
+def test_no_part_of_a_path_may_be_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: str) -> None:
+    if kernel == "old":
+        monkeypatch.setattr(beneath, "_opened_at_once", lambda path: None)
     (tmp_path / "real" / "inner").mkdir(parents=True)
     (tmp_path / "link").symlink_to("real")
     with opened(tmp_path / "real" / "inner"):

@@ -141,3 +141,17 @@ def test_m_ag_28_a_task_may_ask_for_other_bounds() -> None:
 def test_m_ag_28_bounds_that_make_no_sense_are_named(variable: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"^CONTAINER_LOGGER_{variable}: "):
         rotation_for({f"CONTAINER_LOGGER_{variable}": value}, AGENTS)
+
+
+def test_m_ag_28_what_grew_while_the_agent_was_away_becomes_no_more_than_is_kept(sandbox: Path) -> None:
+    """On a file system that can take a range out of a file; on others it is rotated whole."""
+    megabyte = 1024 * KB
+    with (sandbox / "stdout").open("wb") as file:
+        for number in range(20):
+            file.write(bytes([65 + number]) * megabyte)
+    assert rotate(sandbox, "stdout", Bound(megabyte, 2))
+    both = (sandbox / "stdout.1").read_bytes() + (sandbox / "stdout").read_bytes()
+    if len(both) < 20 * megabyte:
+        assert len(both) <= 3 * megabyte + 64 * KB
+        assert sum(path.stat().st_blocks for path in sandbox.iterdir()) * 512 <= 4 * megabyte
+    assert both.endswith(b"R" * megabyte + b"S" * megabyte + b"T" * megabyte), "the latest is there, whole and in order"

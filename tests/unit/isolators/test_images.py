@@ -93,6 +93,7 @@ def test_m_ag_13_a_container_has_the_root_of_its_image_and_nothing_of_the_machin
     assert Path("/proc/self/mounts").read_text() == mounts
     assert list(place.roots.iterdir()) == []
     [unpacked] = place.store_directory.iterdir()
+    assert unpacked.stat().st_mode & 0o777 == 0o700, "nobody of the machine comes by its programs"
     assert not (unpacked / "rootfs" / "new").exists(), "what a container writes is not the image's"
 
 
