@@ -337,8 +337,8 @@ def test_m_se_16_m_se_18_a_cluster_is_secured_where_it_stands(converged: Converg
         new = ssl.PEM_cert_to_DER_cert((tmp_path / "node1.pem").read_text())
         for port in (5050, 5051):
             assert ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((address, port), timeout=10)) == new
-        restored = play(converged.inventory, "site", "--limit", "node1", "-e", f"@{variables}", capture=True)
-        assert_nothing_changed(restored.stdout, 1)
+        checked = play(converged.inventory, "site", "--check", "--limit", "node1", "-e", f"@{variables}", capture=True)
+        assert_nothing_changed(checked.stdout, 1)
     finally:
         back = play(converged.inventory, "site", capture=True)
     assert back.returncode == 0, back.stdout[-4000:]
