@@ -9,6 +9,7 @@ has answered, so that operators can see what is under way.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from mesos_service.core.events import OperationState, UpdateOperationStatus
 from mesos_service.core.link import (
@@ -31,13 +32,21 @@ from mesos_service.domain.operations import name_of
 
 TERMINAL_STATES = frozenset({"OPERATION_FINISHED", "OPERATION_FAILED", "OPERATION_ERROR", "OPERATION_DROPPED"})
 
+DISK_OPERATIONS: Final = frozenset({"CREATE_DISK", "DESTROY_DISK"})
+"""Of resource providers, which make disks of what a storage system has."""
+
+
 # -- refusing ------------------------------------------------------------------------------------------------
 
 
 def refuse_unsupported(turn: Turn, framework: Framework, operation: UnsupportedOperation) -> None:
     """Note that the operation cannot be done here, and tell so where it has an id."""
     turn.note("operation.unsupported", framework_id=framework.framework_id, type=operation.type)
-    _tell_error(turn, framework, operation, "is of a kind that this master does not support")
+    why = "is of a kind that this master does not support"
+    if operation.type in DISK_OPERATIONS:
+        # As in Mesos, of any disk that is in an agent's own --resources; there are no others here.
+        why = "is invalid: 'source' is not managed by a resource provider"
+    _tell_error(turn, framework, operation, why)
 
 
 def refuse(turn: Turn, framework: Framework, operation: ResourceOperation, reason: str) -> None:

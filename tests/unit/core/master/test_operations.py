@@ -43,6 +43,22 @@ def test_m_se_07_an_operation_that_cannot_be_done_is_told_by_its_id() -> None:
     assert len(scheduler.offered(world.advance(1.0))) == 1
 
 
+@pytest.mark.parametrize("kind", ["CREATE_DISK", "DESTROY_DISK"])
+def test_m_se_07_disks_of_resource_providers_are_refused_as_mesos_refuses_those_of_agents(kind: str) -> None:
+    world = World()
+    world.agent()
+    scheduler = world.framework()
+    world.settle()
+    effects = scheduler.accept(scheduler.offers, UnsupportedOperation(kind, OperationId("op")))
+    assert told(scheduler, effects) == [
+        (
+            "op",
+            "OPERATION_ERROR",
+            f"Operation 'op' ({kind}) is invalid: 'source' is not managed by a resource provider",
+        )
+    ]
+
+
 def test_m_se_07_and_x14c_operations_beside_it_go_on_and_answers_keep_their_order() -> None:
     world = World()
     node = world.agent("cpus:1;mem:1024")
