@@ -69,14 +69,14 @@ class Oversubscription:
     async def _estimate(self, estimator: ResourceEstimator) -> None:
         usage: deque[UsageSnapshot] = deque(maxlen=SNAPSHOTS_MAX)
         while True:
-            usage.append(await snapshot(self._service))
+            usage.append(await snapshot(self._service, estimator.measures))
             self._submit(OversubscriptionEstimated(estimator.estimate(tuple(usage))))
             await asyncio.sleep(self._estimate_seconds)
 
     async def _correct(self, controller: QosController) -> None:
         usage: deque[UsageSnapshot] = deque(maxlen=2)
         while True:
-            usage.append(await snapshot(self._service))
+            usage.append(await snapshot(self._service, controller.measures))
             corrections = tuple(controller.corrections(tuple(usage)))
             if corrections:
                 log.info("%d borrowers have to end: %s", len(corrections), corrections[0].reason)
@@ -84,10 +84,10 @@ class Oversubscription:
             await asyncio.sleep(self._correction_seconds)
 
 
-async def snapshot(service: AgentReads) -> UsageSnapshot:
-    """What is used now, by every executor that runs and is not to end."""
+async def snapshot(service: AgentReads, measures: bool) -> UsageSnapshot:
+    """Every executor that runs and is not to end, with what it has used where that is asked for."""
     measured: dict[ContainerId, float | None] = {}
-    for one in await measure(service):
+    for one in await measure(service) if measures else ():
         user, system = one.usage.cpus_user_time_secs, one.usage.cpus_system_time_secs
         measured[one.container_id] = None if user is None or system is None else user + system
     state = service.state

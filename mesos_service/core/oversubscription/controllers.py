@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from mesos_service.core.oversubscription.usage import ExecutorUsage, UsageSnapshot, cpus_between
 from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId
@@ -28,7 +28,9 @@ class Correction:
 
 
 class QosController(Protocol):
-    """Decides over snapshots, oldest first; the last one is of now."""
+    """Decides over snapshots, oldest first; the last one is of now. ``measures`` as in ``ResourceEstimator``."""
+
+    measures: ClassVar[bool]
 
     def corrections(self, usage: Sequence[UsageSnapshot]) -> Sequence[Correction]: ...
 
@@ -42,6 +44,7 @@ class LoadController:
 
     threshold_5min: float | None = None
     threshold_15min: float | None = None
+    measures: ClassVar[bool] = False
 
     def corrections(self, usage: Sequence[UsageSnapshot]) -> Sequence[Correction]:
         load = usage[-1].load if usage else None
@@ -66,6 +69,7 @@ class UsageController:
     """
 
     threshold: float
+    measures: ClassVar[bool] = True
 
     def corrections(self, usage: Sequence[UsageSnapshot]) -> Sequence[Correction]:
         if len(usage) < 2:

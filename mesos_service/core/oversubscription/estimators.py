@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from mesos_service.core.oversubscription.usage import UsageSnapshot, cpus_between
 from mesos_service.domain.resources import Resources
@@ -21,7 +21,12 @@ STEP_MILLI: Final = 100
 
 
 class ResourceEstimator(Protocol):
-    """Decides over snapshots, oldest first; the last one is of now."""
+    """Decides over snapshots, oldest first; the last one is of now.
+
+    ``measures`` says whether it looks at what executors use: measuring each of them costs something.
+    """
+
+    measures: ClassVar[bool]
 
     def estimate(self, usage: Sequence[UsageSnapshot]) -> Resources:
         """All that may be lent, as revocable resources without roles."""
@@ -32,6 +37,7 @@ class FixedEstimator:
     """Lends what the operator has named, whatever is used (Mesos: ``FixedResourceEstimator``)."""
 
     resources: Resources
+    measures: ClassVar[bool] = False
 
     def estimate(self, usage: Sequence[UsageSnapshot]) -> Resources:
         del usage
@@ -48,6 +54,7 @@ class UsageEstimator:
     """
 
     margin: float
+    measures: ClassVar[bool] = True
 
     def estimate(self, usage: Sequence[UsageSnapshot]) -> Resources:
         if not usage:
