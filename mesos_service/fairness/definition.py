@@ -64,6 +64,8 @@ class NaiveFramework:
     """By role, where it asks for another one than the cluster's."""
     wants: Mapping[str, Callable[[Resources], bool]] = field(default_factory=dict)
     """By role, what its standing filters say of what is free."""
+    aged: bool = False
+    """Whether it comes before all who are not (N08)."""
     short: frozenset[str] = frozenset()
     """Roles in which all its tasks are short."""
 
@@ -351,7 +353,11 @@ class Naive:
             self._first_stage(order, consumed, grants, limit)
             seed = second(seed)
         order = [*first, *sorted(names, key=lambda name: place(seed, self.agents[name].number))]
-        self.left_out = self._second_stage(order, consumed, grants, limit)
+        self.left_out = []
+        for aged in (True, False) if any(one.aged for one in self.frameworks.values()) else (None,):
+            if self._second_stage(order, consumed, grants, limit, aged):
+                self.left_out = [name for name in order if self.free(name)]
+                break
         return merged(grants)
 
     def _grant(self, framework: str, role: str, agent: str, offer: Resources) -> Given:
@@ -394,9 +400,9 @@ class Naive:
                         add(mine, resource)
 
     def _second_stage(
-        self, order: list[str], consumed: dict[str, dict[str, int]], grants: Said, limit: int | None
+        self, order: list[str], consumed: dict[str, dict[str, int]], grants: Said, limit: int | None, aged: bool | None
     ) -> list[str]:
-        """The agents that the limit left out."""
+        """The agents that the limit left out; ``aged`` says who is asked, ``None``: all."""
         required = self.required(consumed) if self.quotas else {}
         for position, name in enumerate(order):
             if not self.free(name):
@@ -406,6 +412,8 @@ class Naive:
             for framework, role in self.order():
                 if len(grants) == limit:
                     break
+                if aged is not None and self.frameworks[framework].aged is not aged:
+                    continue
                 free = self.may_have(framework, role, name)
                 if self.refuses_kind(framework, role, free):
                     continue

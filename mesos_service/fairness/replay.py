@@ -99,6 +99,7 @@ class Replay:
         one = books.frameworks[view.framework_id]
         one.roles, one.suppressed = set(view.roles), set(view.suppressed)
         one.capabilities = view.capabilities
+        one.aged = view.aged
         one.short = frozenset(map(str, view.short_tasks))
         one.minimum = {str(role): minimum for role, minimum in view.min_allocatable.items()}
         one.wants = {role: _wants(filters) for role, filters in view.filters.items() if filters}

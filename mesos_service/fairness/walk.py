@@ -213,8 +213,10 @@ def _smaller(
 ) -> tuple[str, float, str, float] | None:
     """Where the ways to both part, if ``one`` has the smaller share there: place and share of both.
 
-    With ``began`` the other's share is what it was then.
+    With ``began`` the other's share is what it was then. One who is to come first has no share to be compared (N08).
     """
+    if books.frameworks[other[0]].aged and not books.frameworks[one[0]].aged:
+        return None
     for mine, theirs in zip(books.places(*one), books.places(*other), strict=False):
         if mine != theirs:
             share, against = books.key(mine)[0], (began or books).key(theirs)[0]

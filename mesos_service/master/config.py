@@ -195,6 +195,9 @@ class MasterConfig(SecurityFlags):
         description="A framework that has wanted offers for so long and got none is told of in the log, with the"
         " reason; 'none' tells of nobody.",
     )
+    starvation_boost: bool = Field(
+        False, description="Let it come before all others then, until it has an offer (--allocator=hierarchical)."
+    )
     revocation: bool = Field(
         False,
         description="Whether running tasks are revoked where the guarantee of a role that wants offers cannot be"
@@ -410,6 +413,7 @@ class MasterConfig(SecurityFlags):
             roles=None if self.roles is None else parse_roles(self.roles),
             root_submissions=self.root_submissions,
             starvation_seconds=None if self.starvation_threshold is None else self.starvation_threshold.seconds,
+            starvation_boost=self.starvation_boost,
             revocation=self.revocation,
             revocation_delay_seconds=self.revocation_delay.seconds,
             revocation_grace_seconds=self.revocation_grace.seconds,

@@ -68,6 +68,8 @@ class FrameworkView:
     suppressed: frozenset[Role] = frozenset()
     capabilities: frozenset[str] = frozenset()
     min_allocatable: Mapping[Role, tuple[Quantities, ...]] = field(default_factory=dict)
+    aged: bool = False
+    """Whether it has waited for offers for so long that it is to come first (N08)."""
     short_tasks: frozenset[Role] = frozenset()
     """Roles in which it has said that all its tasks are short (A54)."""
     filters: Mapping[Role, tuple[OfferFilter, ...]] = field(default_factory=dict)

@@ -20,7 +20,8 @@ class HierarchicalDrf(LedgerAllocator):
     """Exact DRF over a tree of roles (X30-X38), coarse grained: one offer takes all that is free on an agent.
 
     With ``--role_sorter=random`` or ``--framework_sorter=random`` roles, or the frameworks in each, are asked in an
-    order drawn by weight instead (M-AL-03): nobody waits long then, whatever the others hold.
+    order drawn by weight instead (M-AL-03): nobody waits long then, whatever the others hold. Those whom the core calls
+    aged are asked before all others (N08).
     """
 
     name: ClassVar[str] = "hierarchical_drf"
@@ -35,4 +36,6 @@ class HierarchicalDrf(LedgerAllocator):
         limit: int | None = None,
         observer: Observer | None = None,
     ) -> Sequence[Grant]:
-        return self.cycle.run(now, random, agents=agents, limit=limit, observer=observer)
+        aged = self.ledger.aged_bits
+        levels = (aged, ~aged) if aged else None
+        return self.cycle.run(now, random, agents=agents, limit=limit, observer=observer, levels=levels)

@@ -47,6 +47,8 @@ class Made:
         self.options = AllocatorOptions(min_allocatable=(MINIMUM,), short_slice=share)
         self.real = load(ALLOCATORS, "hierarchical")(self.options)
         self.naive = Naive((MINIMUM,), short_slice=share)
+        self.with_aged = seed % 5 == 0
+        """Some come before others, as they have waited for long (N08)."""
         self.now = 0.0
         self.seen = Counter[str]()
         for role in draw.sample(ROLES, draw.randrange(4)):
@@ -89,14 +91,16 @@ class Made:
         roles = {draw.choice((*ROLES, *self.naive.quotas)) for _ in range(1 + draw.randrange(2))}
         capabilities = GPU if draw.random() < 0.3 else frozenset()
         short = frozenset(role for role in roles if self.naive.short_slice and draw.random() < 0.4)
+        aged = self.with_aged and draw.random() < 0.3
         view = FrameworkView(
             framework_id=FrameworkId(name),
             roles=frozenset(map(Role, roles)),
             capabilities=capabilities,
             short_tasks=frozenset(map(Role, short)),
+            aged=aged,
         )
         self.real.add_framework(view, {}, True)
-        self.naive.frameworks[name] = NaiveFramework(roles, capabilities=capabilities, short=short)
+        self.naive.frameworks[name] = NaiveFramework(roles, capabilities=capabilities, short=short, aged=aged)
 
     def _add_agent(self, name: str, text: str) -> None:
         draw = self.random

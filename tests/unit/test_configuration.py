@@ -318,6 +318,7 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
         "short_task_max_completion_time": "5mins",
         "allocator_timeout": "10secs",
         "revocation": "false",
+        "starvation_boost": "false",
         "starvation_threshold": "10mins",
         "revocation_delay": "30secs",
         "revocation_grace": "30secs",

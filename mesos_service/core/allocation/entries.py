@@ -21,7 +21,7 @@ Minimum = tuple[tuple[tuple[str, int], ...], ...]
 class Client(Leaf):
     """One framework in one role. ``serial`` is never given twice, unlike the bit of the sorter."""
 
-    __slots__ = ("capabilities", "filters", "framework_id", "minimum", "role", "serial", "short", "stamp")
+    __slots__ = ("aged", "capabilities", "filters", "framework_id", "minimum", "role", "serial", "short", "stamp")
 
     def __init__(self, framework_id: FrameworkId, role: Role, serial: int) -> None:
         super().__init__(framework_id)
@@ -31,6 +31,8 @@ class Client(Leaf):
         self.capabilities: frozenset[str] = frozenset()
         self.minimum: Minimum = ()
         self.filters: tuple[OfferFilter, ...] = ()
+        self.aged = False
+        """Whether it comes before those who are not (N08)."""
         self.short = False
         """Whether all its tasks are short (A54)."""
         self.stamp = 0

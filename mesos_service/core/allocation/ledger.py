@@ -61,6 +61,7 @@ class Ledger:
         self.short_slice = ShortSlice(options.short_slice)
         self._options = options
         self._with_own_minimum: dict[int, Client] = {}
+        self._aged: dict[int, Client] = {}
         self._whitelist: frozenset[str] | None = None
         self.standing = StandingFilters()
         self._strays: dict[FrameworkId, dict[AgentId, None]] = {}
@@ -476,6 +477,7 @@ class Ledger:
         del framework.clients[client.role]
         del self._clients[client.serial]
         self._with_own_minimum.pop(client.serial, None)
+        self._aged.pop(client.serial, None)
 
     def _refresh_clients(self, framework: FrameworkBook) -> None:
         """Make the sorter's clients what the framework's roles, suppression and connection say."""
@@ -491,6 +493,11 @@ class Ledger:
             client.stamp = self._serials
             client.capabilities = view.capabilities
             client.short = role in view.short_tasks
+            client.aged = view.aged
+            if view.aged:
+                self._aged[client.serial] = client
+            else:
+                self._aged.pop(client.serial, None)
             own_minimum = view.min_allocatable.get(role)
             client.minimum = self.default_minimum if own_minimum is None else minimum_of(own_minimum)
             if own_minimum is None:
@@ -508,6 +515,14 @@ class Ledger:
             retired = self.sorter.reclaim()
             for agent in self.agents.values():
                 agent.forget_bits(retired)
+
+    @property
+    def aged_bits(self) -> int:
+        """Clients who come before all others; rarely any."""
+        bits = 0
+        for client in self._aged.values():
+            bits |= client.bit
+        return bits
 
     @property
     def own_minimum_bits(self) -> int:

@@ -149,6 +149,8 @@ class Teller:
         if stage == "lots":
             return reasons.others_first(who, "Lots are drawn, by weight.")
         level, own = self._level(winner), self._level(client)
+        if level != own and winner.aged:
+            return reasons.others_first(who, "It has waited for offers for too long, and comes first until it has one.")
         if level != own:
             how = f"Role '{winner.role}' has a higher priority than '{client.role}'."
             return reasons.others_first(who, how)

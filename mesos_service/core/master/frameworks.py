@@ -130,6 +130,7 @@ def view(framework: Framework, options: MasterOptions) -> FrameworkView:
         suppressed=framework.suppressed,
         capabilities=info.capabilities,
         min_allocatable=info.min_allocatable,
+        aged=framework.aged,
         short_tasks=info.short_tasks,
         filters=filtering.of(framework, options),
     )

@@ -2,16 +2,20 @@
 
 The reason is that of the next full pass, which is listened to as for anybody who asks (``explaining``). A framework is
 told of once for each time that it starves, which ends with an offer, or when it wants none any more.
+
+With ``--starvation_boost`` it comes before all others until then, whatever they hold; guarantees and limits still come
+first.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from mesos_service.core.master import books
+from mesos_service.core.master import books, frameworks
 from mesos_service.core.master.deadlines import StarvationDue
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
+from mesos_service.domain.ids import FrameworkId
 
 LOOKS: Final = 8
 """So often frameworks are looked at in the time after which they starve."""
@@ -38,11 +42,29 @@ def on_due(turn: Turn) -> None:
     state.waiting_since = waiting
     for framework_id in [one for one in state.starving if one not in waiting or now - waiting[one] < limit]:
         del state.starving[framework_id]
+        _come_first(state, framework_id, False)
     for framework_id, since in waiting.items():
         if now - since >= limit and framework_id not in state.starving:
             state.starving[framework_id] = since
+            _come_first(state, framework_id, state.options.starvation_boost)
             state.questions.setdefault(framework_id, [])
             books.want_full_pass(turn)
+
+
+def after_pass(turn: Turn) -> None:
+    """Those who have now what they waited for come first no more."""
+    state = turn.state
+    for framework_id in state.starving:
+        framework = state.frameworks.get(framework_id)
+        if framework is not None and framework.offers:
+            _come_first(state, framework_id, False)
+
+
+def _come_first(state: MasterState, framework_id: FrameworkId, aged: bool) -> None:
+    framework = state.frameworks.get(framework_id)
+    if framework is not None and framework.aged is not aged:
+        framework.aged = aged
+        state.allocator.update_framework(frameworks.view(framework, state.options))
 
 
 def _wants(framework: Framework) -> bool:

@@ -77,6 +77,8 @@ class MasterOptions:
     root_submissions: bool = True
     starvation_seconds: float | None = 600.0
     """A framework that has wanted offers for so long and got none is told of (N08); ``None``: never."""
+    starvation_boost: bool = False
+    """Whether it then comes first."""
     revocation: bool = False
     """Whether tasks are revoked for guarantees at all (B36a)."""
     revocation_delay_seconds: float = 30.0
@@ -237,6 +239,8 @@ class Framework:
     filters: Mapping[Role, tuple[OfferFilter, ...]] = field(default_factory=dict)
     """What was made of ``filters_asked``; written by ``filtering.py`` alone."""
     filters_asked: object = None
+    aged: bool = False
+    """Whether the allocator was told that it comes first; written by ``starvation.py`` alone."""
     offered_at: float | None = None
     """When it was last made an offer, by this master."""
     offers_sent: int = 0

@@ -365,3 +365,4 @@ def _on_tick(turn: Turn) -> None:
             case _:
                 raise InvariantBroken(f"the master sets no deadline like {deadline}")
     passes.run_due(turn)
+    starvation.after_pass(turn)

@@ -112,6 +112,7 @@ def test_n23_a_filter_that_is_not_here_is_named() -> None:
         "roles": ["a"],
         "suppressed": [],
         "capabilities": [],
+        "aged": False,
         "short_tasks": [],
         "min_allocatable": {},
         "filters": {"a": [{"name": "of_somebodys_own", "parameters": {}}]},

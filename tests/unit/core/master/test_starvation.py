@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mesos_service.core.effects import MasterEffect, Note
+from mesos_service.core.link import Pong
+from mesos_service.core.master import frameworks
 from mesos_service.core.master.startup import start
 from mesos_service.core.master.state import MasterOptions
-from tests.unit.core.master.world import Node, World, framework_info, only, running, task_info
+from mesos_service.core.messages import FromAgent
+from mesos_service.domain.resources import Resources
+from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.world import Node, Scheduler, World, framework_info, only, running, task_info
 
 SECONDS = 80.0
 
@@ -77,3 +84,63 @@ def test_n08_it_can_be_switched_off() -> None:
     world = leading(starvation_seconds=None)
     world.framework(framework_info("alone"))
     assert starving(live(world, 2000)) == []
+
+
+def greedy_and_patient(boost: bool) -> tuple[World, Node, Scheduler, Scheduler, Scheduler]:
+    """One agent, held by ``holder``; when it falls free it is the turn of ``greedy``, who holds nothing, and who always
+    takes it. ``patient`` holds something elsewhere, and so is never asked first."""
+    world = leading(starvation_boost=boost)
+    own = world.agent("cpus:8;mem:8192", hostname="own")
+    patient = world.framework(framework_info("patient", roles=["patient"]))
+    running(world, own, patient, "long", Resources.scalars(cpus=8, mem=8192))
+    contested = world.agent("cpus:1;mem:1024", hostname="contested")
+    patient.suppress()
+    holder = world.framework(framework_info("holder", roles=["holder"]))
+    running(world, contested, holder, "first")
+    holder.suppress()
+    greedy = world.framework(framework_info("greedy", roles=["greedy"]))
+    patient.revive()
+    live(world, 20, own, contested)
+    return world, contested, patient, holder, greedy
+
+
+@pytest.mark.parametrize("boost", [True, False])
+def test_n08_who_has_waited_too_long_comes_first_where_that_is_asked_for(boost: bool) -> None:
+    world, contested, patient, holder, greedy = greedy_and_patient(boost)
+    own = next(node for node in world.state.agents if node != contested.agent_id)
+    assert starving(live_all(world, 110)), "both of them wait"
+    assert patient.record.aged is boost
+    # Only one of both has waited: greedy was offered something a moment ago.
+    greedy.record.aged = False
+    world.state.allocator.update_framework(frameworks.view(greedy.record, world.state.options))
+    contested.update(holder, contested.status("first", TaskState.FINISHED))
+    world.settle()
+    winner, loser = (patient, greedy) if boost else (greedy, patient)
+    assert [offer.agent_id for offer in winner.offers] == [contested.agent_id]
+    assert loser.offers == []
+    assert own in world.state.agents
+    assert not patient.record.aged, "an offer ends it at once"
+
+
+def live_all(world: World, seconds: float) -> list[MasterEffect]:
+    """As ``live``, for all agents."""
+    effects: list[MasterEffect] = []
+    for _ in range(int(seconds / 10)):
+        effects += world.advance(10.0)
+        for agent in list(world.state.agents.values()):
+            assert agent.link_id is not None
+            effects += world.take(FromAgent(link_id=agent.link_id, agent_id=agent.agent_id, message=Pong()))
+    return effects
+
+
+def test_n08_nobody_comes_first_for_longer_than_he_wants_offers() -> None:
+    world, _, patient, _, greedy = greedy_and_patient(True)
+    live_all(world, 110)
+    assert patient.record.aged and greedy.record.aged
+    patient.suppress()
+    live_all(world, 20)
+    assert not patient.record.aged
+    greedy.disconnect()
+    live_all(world, 20)
+    assert world.state.starving == {}
+    assert all(not framework.aged for framework in world.state.frameworks.values())
