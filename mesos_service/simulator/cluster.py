@@ -24,6 +24,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.simulator.clock import VirtualClock
 from mesos_service.simulator.frameworks import RESOLVED, SimFramework
+from mesos_service.simulator.maintaining import Maintainer
 from mesos_service.simulator.masters import Masters
 from mesos_service.simulator.network import Network
 from mesos_service.simulator.nodes import AgentNode
@@ -64,6 +65,8 @@ class Plan:
     """The share of answers to offers that reserve, make volumes, or undo that; and whether operators do so, too."""
     drains: bool = False
     """Whether an operator drains agents, and puts them back when they are empty."""
+    maintains: bool = False
+    """Whether an operator takes machines out of service; what a master sends away is then started again."""
     lends: bool = False
     """Whether agents lend, now more and now less, and end borrowers; every other framework borrows."""
     heal_seconds: float = 180.0
@@ -135,9 +138,13 @@ class Cluster:
                 self._journal,
                 self._check_agent,
                 self.plan.run_seconds,
+                supervised=self.plan.maintains,
             )
             for number in range(self.plan.agents)
         ]
+        hostnames = [agent.name for agent in self.agents]
+        chance = random.Random(seed + 13)
+        self.maintainer = Maintainer(self.masters, self.promises, hostnames, chance, self._note_fault)
         self.frameworks: list[SimFramework] = [
             self._make_framework(network, number) for number in range(self.plan.frameworks - (self.plan.schedulers > 1))
         ]
@@ -263,6 +270,8 @@ class Cluster:
             victim = self._source.choice(victims)
             if isinstance(victim, Masters):
                 self._strike_master()
+            elif self.plan.maintains and self._source.random() < 0.3:
+                self.maintainer.begin()
             elif self.plan.drains and isinstance(victim, AgentNode) and self._source.random() < 0.3:
                 self._drain(victim)
             elif isinstance(victim, AgentNode) and self._source.random() < 0.03:
@@ -368,6 +377,8 @@ class Cluster:
                 raise HistoryFailed(f"the master still holds tasks of {framework.info.name}")
             if isinstance(framework, OperatingFramework) and (unsettled := framework.unsettled()):
                 raise HistoryFailed(f"{framework.info.name} was never told what became of {unsettled}")
+        if self.maintainer.busy:
+            raise HistoryFailed("an operator waits for ever for an answer about his schedule")
         if state.operations:
             raise HistoryFailed(f"operations are under way for ever: {list(state.operations)}")
         for agent in healthy:

@@ -328,29 +328,30 @@ class Masters:
 
     def mark_gone(self, agent_id: AgentId, done: Callable[[], None]) -> None:
         """An operator gives an agent up; ``done`` is called when the leader says that it is so."""
-        self._operate(
+        self.operate(
             lambda request: messages.OperatorMarkGone(request=request, agent_id=agent_id),
             lambda status: done() if status == 200 else None,
         )
 
     def drain(self, agent_id: AgentId, drain: Drain, done: Callable[[int], None]) -> None:
         """An operator has an agent drained; ``done`` is told the status of the answer, if one comes."""
-        self._operate(
+        self.operate(
             lambda request: operator_messages.OperatorDrain(request=request, agent_id=agent_id, drain=drain), done
         )
 
     def reactivate(self, agent_id: AgentId, done: Callable[[int], None]) -> None:
         """An operator puts an agent back; ``done`` as above."""
-        self._operate(lambda request: operator_messages.OperatorReactivate(request=request, agent_id=agent_id), done)
+        self.operate(lambda request: operator_messages.OperatorReactivate(request=request, agent_id=agent_id), done)
 
     def change_resources(self, agent_id: AgentId, operation: ResourceChange) -> None:
         """An operator reserves or unreserves, if that can be done."""
-        self._operate(
+        self.operate(
             lambda request: OperatorOperation(request=request, agent_id=agent_id, operation=operation),
             lambda _: None,
         )
 
-    def _operate(self, ask: Callable[[int], messages.MasterMessage], done: Callable[[int], None]) -> None:
+    def operate(self, ask: Callable[[int], messages.MasterMessage], done: Callable[[int], None]) -> None:
+        """An operator asks the leader, if there is one; ``done`` is told the status of the answer, if one comes."""
         master = self.leader
         if master is None:
             return

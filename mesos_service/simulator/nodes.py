@@ -79,7 +79,9 @@ class AgentNode:
         run_seconds: tuple[float, float] = (0.1, 8.0),
         ignores_term: float = 0.1,
         launch_fails: float = 0.05,
+        supervised: bool = False,
     ) -> None:
+        """``supervised``: somebody starts it again when a master has sent it away."""
         self.clock: VirtualClock = network.clock
         self.name = info.hostname
         self._info = info
@@ -99,6 +101,7 @@ class AgentNode:
         self._run_seconds = run_seconds
         self._ignores_term = ignores_term
         self._launch_fails = launch_fails
+        self._supervised = supervised
         self._planned = float("inf")
         self._containers: dict[ContainerId, SimContainer] = {}
         self.volumes: dict[VolumePlace, int] = {}
@@ -199,6 +202,14 @@ class AgentNode:
         self._connection = None
         self.clock.after(seconds, self._start_again)
 
+    def _start_anew(self) -> None:
+        """It had ended by itself."""
+        self.exited = False
+        self.restarts += 1
+        self.cut()
+        self._connection = None
+        self._start_again()
+
     def _start_again(self) -> None:
         self.up = True
         self.state = self._fresh_state()
@@ -298,6 +309,8 @@ class AgentNode:
                 self.exited = True
                 if self._connection is not None:
                     self._connection.send(0, self._connection.cut)
+                if self._supervised:
+                    self.clock.after(1.0 + 2.0 * self._source.random(), self._start_anew)
             case (
                 effects.AttachVolumes()
                 | effects.Reply()

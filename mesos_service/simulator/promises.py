@@ -16,6 +16,7 @@ from mesos_service.core.link import Registered, Reregister, Reregistered, RunTas
 from mesos_service.core.master import invariants
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, StreamId, TaskId
+from mesos_service.domain.machines import MachineId, MachineMode, machines_of
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState, TaskStatus
 from mesos_service.simulator.masters import MasterNode
@@ -36,6 +37,8 @@ class Promises:
         """Agents of which an operator was told that they are gone."""
         self.drains: dict[AgentId, bool] = {}
         """Agents that an operator has asked to be drained and not got back yet; whether he was told that it is so."""
+        self.down: set[MachineId] = set()
+        """Machines of which an operator was told that they are down, and that he has not asked for again."""
         self._tokens: dict[StreamId, int] = {}
         """Fencing tokens, by the stream on which each was told."""
         self._newest: dict[FrameworkId, int] = {}
@@ -62,6 +65,7 @@ class Promises:
                         self._in_use(master, offer.agent_id)
                 case effects.SendAgent(_, agent_id, Registered() | Reregistered() as answer):
                     self._durable(master, agent_id)
+                    self._up(master, agent_id)
                     report = self._reports.get((agent_id, answer.registration))
                     if report is not None and not isinstance(answer, Registered):
                         self._known_again(master, agent_id, report)
@@ -88,6 +92,13 @@ class Promises:
         stored = master.registry.deactivated.get(agent_id)
         if master.leads and stored is not None:
             raise InvariantBroken(f"{master.name} offers agent {agent_id}, which is out of use: {stored}")
+        self._up(master, agent_id)
+
+    def _up(self, master: MasterNode, agent_id: AgentId) -> None:
+        """Whoever was told that a machine is down finds no agent on it until he asks for it again (M-OM-11)."""
+        agent = master.state.agents.get(agent_id)
+        if master.leads and agent is not None and not self.down.isdisjoint(machines_of(agent.info)):
+            raise InvariantBroken(f"{master.name} has agent {agent_id} on {agent.info.hostname}, which is down")
 
     def marked_gone(self, agent_id: AgentId) -> None:
         """An operator was told so."""
@@ -181,6 +192,12 @@ class Promises:
     def reckon(self, master: MasterNode, agent_ids: Sequence[AgentId]) -> None:
         """Nothing is under way any more: every agent that ever had an id is in the registry."""
         registry = master.registry
+        if registry.machines != master.state.machines:
+            raise InvariantBroken(
+                f"the registry has the machines {registry.machines}, and {master.name} {master.state.machines}"
+            )
+        if any(one.mode is MachineMode.DOWN for one in registry.machines.values()):
+            raise InvariantBroken(f"a machine is down that nobody works on: {registry.machines}")
         if self.gone - set(registry.gone):
             raise InvariantBroken(f"an operator was told that these are gone: {sorted(self.gone)}, and they are not")
         for agent_id in agent_ids:

@@ -57,7 +57,8 @@ def _check_agent(state: MasterState, agent: Agent) -> None:
             _must(own, f"{what} has task {task_id}, which {framework_id} does not know")
             _must(task.agent_id == agent_id, f"task {task_id} on {what} believes to be on {task.agent_id}")
             over = task.state in TERMINAL_STATES
-            _must(not (over and task.charged), f"task {task_id} is {task.state} and still holds {task.charged}")
+            if over and task.charged:
+                _fail(f"task {task_id} is {task.state} and still holds {task.charged}")
             _must(over or task.charged == task.info.resources, f"task {task_id} is {task.state} and holds less")
             used[framework_id] = used.get(framework_id, Resources.EMPTY) + task.charged
     for framework_id, copies in agent.copies.items():
@@ -69,7 +70,8 @@ def _check_agent(state: MasterState, agent: Agent) -> None:
             _must(task_id not in agent.tasks.get(framework_id, {}), f"{what} has task {task_id} and a copy of it")
             over = task.state in TERMINAL_STATES
             _must(over or (framework_id, task_id) in agent.pending_kills, f"nobody kills the copy {task_id} on {what}")
-            _must(not (over and task.charged), f"the copy {task_id} is {task.state} and still holds {task.charged}")
+            if over and task.charged:
+                _fail(f"the copy {task_id} is {task.state} and still holds {task.charged}")
             used[framework_id] = used.get(framework_id, Resources.EMPTY) + task.charged
     for framework_id, executors in agent.executors.items():
         _must(bool(executors), f"{what} keeps an empty entry for the executors of {framework_id}")
@@ -84,11 +86,14 @@ def _check_agent(state: MasterState, agent: Agent) -> None:
 
     held = _sum(agent.used.values()) + _sum(offer.resources for offer in agent.offers.values())
     total = agent.total
-    _must(total.contains(agent.oversubscribed), f"{what} lends {agent.oversubscribed}, and has {total}")
+    # What costs much to say is said only where it is wrong: a simulation looks at all of this with every step.
+    if not total.contains(agent.oversubscribed):
+        _fail(f"{what} lends {agent.oversubscribed}, and has {total}")
     refusal = refuse_lent(agent.oversubscribed)
     _must(refusal is None, f"{what} lends what cannot be lent: {refusal}")
     short = total.shortage(held.unallocated())
-    _must(bool(short) == agent.overbooked, f"{what}: {short or 'nothing'} is short, but overbooked={agent.overbooked}")
+    if bool(short) != agent.overbooked:
+        _fail(f"{what}: {short or 'nothing'} is short, but overbooked={agent.overbooked}")
     _same(f"free on {what}", agent.free, total - (held.unallocated() - short))
     offered = {key for offer in agent.offers.values() for key, _ in offer.resources.unallocated()}
     wrong = [str(key) for key, _ in short if key in offered]
@@ -246,6 +251,10 @@ def _apart(what: str, one: Mapping[Key, object], other: Mapping[Key, object]) ->
 def _same(what: str, have: Value, want: Value) -> None:
     if have != want:
         raise InvariantBroken(f"{what}: the books say {have}, but it adds up to {want}")
+
+
+def _fail(text: str) -> None:
+    raise InvariantBroken(text)
 
 
 def _must(holds: bool, otherwise: str) -> None:
