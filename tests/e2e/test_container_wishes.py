@@ -6,6 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
@@ -13,10 +14,12 @@ from mesos_service.domain.containers import mask
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
 from mesos_service.wire import containers as wire
+from mesos_service.wire.checks import HealthCheck
 from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskInfo
 from tests.e2e.test_agent_restarts import Patient, restartable
 from tests.e2e.test_agent_service import play, subscribed_as
+from tests.e2e.test_exec_and_attach import command
 from tests.support.busybox import root_tar
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting and capabilities take root")
@@ -127,7 +130,43 @@ def test_m_ag_13_a_task_runs_in_an_image_over_a_restart(tmp_path: Path) -> None:
             async with asyncio.timeout(20):
                 while list(roots.iterdir()):  # noqa: ASYNC110 - it goes when the agent has seen to it
                     await asyncio.sleep(0.02)
-            assert len(list((tmp_path / "agent" / "store" / "docker").iterdir())) == 1
+            store = tmp_path / "agent" / "store" / "docker"
+            async with httpx.AsyncClient(trust_env=False) as client:
+                excluded = {"excluded_images": [{"type": "DOCKER", "docker": {"name": "busybox"}}]}
+                for asked, left in (({"prune_images": excluded}, 1), ({"prune_images": {}}, 0)):
+                    url = f"http://127.0.0.1:{agent.flags['port']}/api/v1"
+                    answer = await client.post(url, json={"type": "PRUNE_IMAGES", **asked})
+                    assert (answer.status_code, len(list(store.iterdir()))) == (200, left), answer.text
 
     play(scenario)
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+
+
+def test_m_ag_13_checks_and_operators_are_in_the_root_of_the_task(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "busybox.tar").write_bytes(root_tar())
+    flags = {"image_providers": "docker", "docker_registry": str(tmp_path / "images")}
+    image = wire.Image(type="DOCKER", docker=wire.ImageDocker(name="busybox"))
+    info = wire.ContainerInfo(type="MESOS", mesos=wire.ContainerInfoMesosInfo(image=image))
+    probe = wire.CommandInfo(value="test -e /image && test ! -e /usr && echo seen > checked")
+    check = HealthCheck(
+        type="COMMAND", command=probe, delay_seconds=0, interval_seconds=0.1, grace_period_seconds=0
+    )  # fmt: skip
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation=ISOLATION, **flags),
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            offer = await framework.an_offer()
+            task = msgspec.structs.replace(asking(offer, "t1", "exec sleep 1000", info), health_check=check)
+            await framework.accept([offer], [tasks.launch(task)])
+            async with asyncio.timeout(20):
+                while not any(one.healthy for one in framework.seen.get("t1", [])):  # noqa: ASYNC110 - told by the master
+                    await asyncio.sleep(0.02)
+            status, out, err = await command(cluster, "exec", "t1", "--", "cat /image checked; pwd; exit 7")
+            assert (status, out, err) == (7, "of busybox\nseen\n/mnt/mesos/sandbox\n", "")
+            assert await command(cluster, "exec", "t1", "--", "/bin/echo", "a  b") == (0, "a  b\n", "")
+
+    play(scenario)
