@@ -59,7 +59,7 @@ class CgroupIsolator(Isolator):
     v1_controllers: ClassVar[tuple[str, ...]]
     """All of these are needed, be it in one hierarchy or in several."""
     v2_controller: ClassVar[str | None]
-    """``None`` where version 2 has no such thing."""
+    """``None`` where version 2 has no such thing; empty where it needs none for it."""
 
     def __init__(self, host: Host, config: Any = None) -> None:  # Any: an instance of Config
         super().__init__(host, config if config is not None else (self.Config or CgroupConfig)())
@@ -267,7 +267,7 @@ def _levels(mount: Path, root: Path) -> list[Path]:
 
 def _hand_on(group: Path, controller: str | None) -> list[Step]:
     """Let groups below this one have the controller; no step where they have it already, or none is needed."""
-    if controller is None:
+    if not controller:
         return []
     try:
         handed_on = (group / SUBTREE_FILE).read_text().split()

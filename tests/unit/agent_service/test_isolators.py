@@ -80,14 +80,15 @@ def test_m_ag_05_all_is_what_the_machine_has(
 ) -> None:
     """Without cpu and mem, "all" would be a promise broken; what else is missing is told."""
     kernel = FakeKernel(tmp_path / "machine", {}, ("cpu", "memory", "pids"), monkeypatch)
+    monkeypatch.setattr("mesos_service.cgroups.device_program.require_programs", lambda: None)
     settings = config(tmp_path, isolation="cgroups/all", cgroups_hierarchy=str(kernel.place))
     lines = [f"cgroup2 {kernel.place} cgroup2 rw 0 0"]
     table = tmp_path / "mounts"
     table.write_text("\n".join(lines) + "\n")
     monkeypatch.setattr("mesos_service.cgroups.hierarchy.MOUNTS", str(table))
     made = [isolator.name for isolator in make_isolators(settings, Members())]
-    assert made == ["cgroups/cpu", "cgroups/mem", "cgroups/pids"]
-    assert "cgroups/all goes without cgroups/devices" in caplog.text
+    assert made == ["cgroups/cpu", "cgroups/devices", "cgroups/mem", "cgroups/pids"]
+    assert "cgroups/all goes without cgroups/cpuset" in caplog.text
     assert {"cgroups/cpu", "cgroups/mem"} <= settings.options().isolation
     (kernel.place / "cgroup.controllers").write_text("cpu pids")
     with pytest.raises(ConfigurationError, match="'cgroups/mem' needs the control group controller 'memory'"):
