@@ -23,7 +23,7 @@ from typing import Final
 from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.cutting import shrink
 from mesos_service.core.allocation.drf import Scale
-from mesos_service.core.allocation.entries import Client
+from mesos_service.core.allocation.entries import Client, Minimum
 from mesos_service.core.allocation.gates import WANTED, covers
 from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, countable
 from mesos_service.domain.errors import ConfigurationError
@@ -147,6 +147,8 @@ class Sizing:
                 self._required[name] = self._required.get(name, 0) + amount
         self._surplus = {name: book.free.get(name, 0) - amount for name, amount in self._required.items()}
         """Free above what is required; only of what is required at all. Below 0 when promises exceed what is free."""
+        self._gates: dict[tuple[Role, Shape, Minimum], tuple[tuple[Left, Left], _CutTooSmall]] = {}
+        """The last gate that was too small for a role, and what was consumed and left when it was."""
 
     # -- stage one -------------------------------------------------------------------------------------------
     def guaranteed(self, shape: Shape, client: Client, prepared: Prepared) -> tuple[Prepared, Left] | None:
@@ -280,12 +282,22 @@ class Sizing:
         if not offer or (client.minimum and not covers(quantities, client.minimum)):
             attempt = Attempt(shape, client)
             attempt.shrink(offer)
-            return Prepared.refused(_CutTooSmall(self, attempt), attempt)
+            return Prepared.refused(self._too_small(attempt), attempt)
         if client.filters and any(one.about_free(offer) is not None for one in client.filters):
             attempt = Attempt(shape, client)
             attempt.shrink(offer)
             return Prepared.refused(WANTED, attempt)
         return Prepared(client, shape.free, offer, quantities, self._scale)
+
+    def _too_small(self, attempt: Attempt) -> _CutTooSmall:
+        """The gate for it: all frameworks of a role run into the same one, as long as the same is left."""
+        client = attempt.client
+        whose = client.role, attempt.shape, client.minimum
+        left = dict(self._consumed.get(client.role, {})), dict(self._surplus)
+        known = self._gates.get(whose)
+        if known is None or known[0] != left:
+            known = self._gates[whose] = left, _CutTooSmall(self, attempt)
+        return known[1]
 
     def missing_to(self, wanted: Quantities, role: Role) -> tuple[Left, Left]:
         """How much more limit ``role`` would need to be offered ``wanted``, and how much more head-room; no zeros."""

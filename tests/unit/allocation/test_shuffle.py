@@ -1,0 +1,40 @@
+"""The order of agents in a pass: sorting many at once gives the order that each agent's place says (X32)."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from mesos_service.core.allocation.shuffle import place, shuffled
+from mesos_service.core.allocation.table import AgentTable
+from mesos_service.domain.ids import AgentId
+
+ALL = (1 << 64) - 1
+
+
+def serial_at(seed: int, wanted: int) -> int:
+    """The serial whose place is ``wanted``: the hash of :func:`place`, backwards."""
+    mixed = wanted ^ wanted >> 31 ^ wanted >> 62
+    mixed = mixed * pow(0x94D049BB133111EB, -1, 1 << 64) & ALL
+    mixed ^= mixed >> 27 ^ mixed >> 54
+    mixed = mixed * pow(0xBF58476D1CE4E5B9, -1, 1 << 64) & ALL
+    mixed ^= mixed >> 30 ^ mixed >> 60
+    return (mixed - seed) * pow(0x9E3779B97F4A7C15, -1, 1 << 64) & ALL
+
+
+@pytest.mark.parametrize("seed", [0, 12345, ALL])
+@pytest.mark.parametrize("neighbours", [0, 2, 40])
+def test_x32_many_agents_stand_as_their_places_say(seed: int, neighbours: int) -> None:
+    """Also where places differ in their lowest bits only."""
+    draw = Random(seed)
+    table = AgentTable()
+    serials = draw.sample(range(1, 1 << 40), 300)
+    serials += [serial_at(seed, 0xABCDEF0123456700 + draw.randrange(256)) for _ in range(neighbours)]
+    serials = list(dict.fromkeys(serials))
+    draw.shuffle(serials)
+    for serial in serials:
+        table.add(AgentId(str(serial)), serial)
+    found = shuffled(seed, np.arange(len(serials), dtype=np.int32), table)
+    assert [serials[row] for row in found] == sorted(serials, key=lambda serial: place(seed, serial))
