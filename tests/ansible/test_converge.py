@@ -30,7 +30,7 @@ from vagrant.testbed import play
 from vagrant.workload import COMMAND, Workload
 
 MESOS_SERVICE = Path(sys.executable).with_name("mesos-service")
-IN_EVERY_RUN = ("restart_agents", "kill_leader")
+IN_EVERY_RUN = ("restart_agents", "kill_leader", "trace_offer")
 """The other scenarios are for the long suite."""
 
 

@@ -5,6 +5,7 @@ The roles' own checks run here, against this very machine.
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import sys
 import tarfile
@@ -246,3 +247,19 @@ def test_tls_that_could_not_work_is_refused(tmp_path: Path) -> None:
         said = refusal(tmp_path, "mesos_common", inventory(1, 0), variables)
         assert sentence in said
         assert "x1y2z3" not in said
+
+
+def test_an_archive_that_is_not_the_one_that_was_meant_is_refused(tmp_path: Path) -> None:
+    """Before anything of it is unpacked on a host."""
+    archive = tmp_path / "otelcol.tar.gz"
+    archive.write_bytes(b"a collector")
+    meant = hashlib.sha256(b"a collector").hexdigest()
+    given = {"otel_collector_backend": "archive", "otel_collector_archive": str(archive), "otel_collector_version": "1"}
+
+    def said(**more: str) -> str:
+        return refusal(tmp_path, "otel_collector", inventory(1, 0), given | more)
+
+    assert said(otel_collector_checksum=meant.upper()) == ""
+    assert "one of both is not the one that was meant" in said(otel_collector_checksum="0" * 64)
+    assert "to what sha256sum says of it" in said(otel_collector_checksum="")
+    assert "set it to embedded or archive" in said(otel_collector_backend="jaeger")
