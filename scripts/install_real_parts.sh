@@ -21,7 +21,10 @@ without() {
 }
 
 can_apt() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; }
-apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >>"$log" 2>&1; }
+# apt checks signatures as a user of its own, who may not write to every TMPDIR: it then keeps its old lists, and says of
+# packages that are newer there that they cannot be installed together.
+apt_get() { TMPDIR=/var/tmp DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >>"$log" 2>&1; }
+apt_install() { apt_get install -y --no-install-recommends "$@"; }
 
 # debian_part NAME WORKS PACKAGE...: installs the packages unless the command WORKS succeeds already.
 debian_part() {
@@ -31,7 +34,7 @@ debian_part() {
     can_apt || without "$name" "installing $* takes root and apt-get" || return 1
     say "installing $*"
     apt_install "$@" || {
-        apt-get update -qq >>"$log" 2>&1 || true
+        apt_get update || true
         apt_install "$@" || without "$name" "apt-get failed; see $log" || return 1
     }
     "$works" || without "$name" "it is installed but not where it was looked for"
