@@ -26,8 +26,7 @@ from mesos_service.containers.launcher import Child
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, DestroyFailed, LaunchFailed, LaunchPlan
 from mesos_service.containers.volumes import Volumes
 from mesos_service.core.agent.state import AgentState
-from mesos_service.core.effects import LaunchContainer, RecoverContainers, StartProbe
-from mesos_service.core.messages import (
+from mesos_service.core.agent_messages import (
     AgentMessage,
     ContainerDestroyed,
     ContainerExited,
@@ -38,6 +37,7 @@ from mesos_service.core.messages import (
     ContainersRecovered,
     FoundContainer,
 )
+from mesos_service.core.effects import LaunchContainer, RecoverContainers, StartProbe
 from mesos_service.domain.containers import Source, Wish
 from mesos_service.domain.ids import AgentId, ContainerId
 from mesos_service.plugins.isolator import Limitation

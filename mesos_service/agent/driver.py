@@ -8,6 +8,7 @@ from typing import Protocol
 from mesos_service.core.agent.records import Record
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.agent.step import next_deadline, step
+from mesos_service.core.agent_messages import AgentMessage
 from mesos_service.core.effects import (
     AgentEffect,
     AttachVolumes,
@@ -33,7 +34,7 @@ from mesos_service.core.effects import (
 )
 from mesos_service.core.events import ExecutorEvent
 from mesos_service.core.link import Uplink
-from mesos_service.core.messages import AgentMessage, Tick
+from mesos_service.core.messages import Tick
 from mesos_service.domain.ids import AgentId, ContainerId, LinkId, StreamId
 from mesos_service.domain.operations import VolumePlace
 from mesos_service.driver import Driver

@@ -10,8 +10,8 @@ from typing import Final
 
 from mesos_service.agent.driver import AgentDriver
 from mesos_service.agent.outlets import AgentOutlets
+from mesos_service.core.agent_messages import ExecutorDisconnected
 from mesos_service.core.effects import Reply
-from mesos_service.core.messages import ExecutorDisconnected
 from mesos_service.domain.ids import ExecutorId, FrameworkId
 from mesos_service.http.asgi import (
     CLIENT_BODY_BYTES_MAX,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from mesos_service.agent.master_detector import MasterAddress
 from mesos_service.agent.open_link import LinkBroken, OpenLink
 from mesos_service.core import link
-from mesos_service.core.messages import AgentMessage, FromMaster, MasterConnected, MasterLost
+from mesos_service.core.agent_messages import AgentMessage, FromMaster, MasterConnected, MasterLost
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.election.interface import Detector, ElectionFault, Leader

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from mesos_service.agent.routes.containers import measure
 from mesos_service.agent.routes.reads import AgentReads
 from mesos_service.core.agent.state import ExecutorState
-from mesos_service.core.messages import AgentMessage, OversubscriptionEstimated, QosCorrections
+from mesos_service.core.agent_messages import AgentMessage, OversubscriptionEstimated, QosCorrections
 from mesos_service.core.oversubscription.controllers import QosController
 from mesos_service.core.oversubscription.estimators import SNAPSHOTS_MAX, ResourceEstimator
 from mesos_service.core.oversubscription.usage import ExecutorUsage, Load, UsageSnapshot

@@ -18,8 +18,8 @@ from mesos_service.agent.launch_plans import plan_guest
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.containers.network_probe import probe_network
 from mesos_service.containers.plan import DestroyFailed, LaunchFailed, Streams
+from mesos_service.core.agent_messages import AgentMessage, ProbeEnded
 from mesos_service.core.effects import StartProbe
-from mesos_service.core.messages import AgentMessage, ProbeEnded
 from mesos_service.domain.checks import CheckType, ProbeResult
 from mesos_service.domain.ids import ContainerId
 from mesos_service.wire.convert.infos import command_of

@@ -45,7 +45,7 @@ from mesos_service.containers.volumes import Volumes
 from mesos_service.core.agent.recording import snapshot
 from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.state import AgentState
-from mesos_service.core.messages import AgentMessage, Recover, ShutDown
+from mesos_service.core.agent_messages import AgentMessage, Recover, ShutDown
 from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, AgentInfo
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.driver import Clock

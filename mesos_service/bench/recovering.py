@@ -19,7 +19,7 @@ from typing import TypeVar
 from mesos_service.agent.master_link import AgentUplink, MasterLink
 from mesos_service.core import link
 from mesos_service.core.agent.state import AgentOptions
-from mesos_service.core.messages import AgentMessage, FromMaster, MasterConnected, MasterLost
+from mesos_service.core.agent_messages import AgentMessage, FromMaster, MasterConnected, MasterLost
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, LinkId, TaskId

@@ -18,7 +18,7 @@ from typing import Final
 from mesos_service.checkpoints.files import MetaDirectory
 from mesos_service.checkpoints.journal import Journal, line
 from mesos_service.core.agent.records import AgentKept, Record, ResourcesKept
-from mesos_service.core.messages import Checkpointed
+from mesos_service.core.agent_messages import Checkpointed
 from mesos_service.domain.ids import AgentId
 
 FULL_SECONDS_MAX: Final = 30.0

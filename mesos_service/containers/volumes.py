@@ -24,7 +24,7 @@ from mesos_service.containers.garbage import NotRemoved, remove_tree
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed
 from mesos_service.containers.sandbox import SandboxError, link_into
 from mesos_service.containers.users import user_to_switch_to
-from mesos_service.core.messages import VolumeRemoved
+from mesos_service.core.agent_messages import VolumeRemoved
 from mesos_service.domain import containers
 from mesos_service.domain.operations import VolumePlace, place_of
 from mesos_service.domain.resource import DiskSourceType, Volume

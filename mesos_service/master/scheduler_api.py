@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mesos_service.core.effects import OpenStream, Reply
-from mesos_service.core.messages import SchedulerDisconnected
+from mesos_service.core.scheduler_messages import SchedulerDisconnected
 from mesos_service.driver import Held
 from mesos_service.http.asgi import (
     CLIENT_BODY_BYTES_MAX,

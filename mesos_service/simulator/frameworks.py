@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from mesos_service.core import events, messages
+from mesos_service.core import events
+from mesos_service.core import scheduler_messages as messages
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, StreamId, TaskId
 from mesos_service.domain.offers import Filters, Offer

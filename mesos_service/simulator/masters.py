@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, assert_never
 
-from mesos_service.core import effects, messages, operator_messages
+from mesos_service.core import effects, messages, operator_messages, scheduler_messages
 from mesos_service.core.events import SchedulerEvent
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.master import startup
@@ -200,7 +200,7 @@ class MasterNode:
         self._streams.pop(stream_id, None)
         framework_id = self.state.streams.get(stream_id)
         if framework_id is not None:
-            self.take(messages.SchedulerDisconnected(framework_id=framework_id, stream_id=stream_id))
+            self.take(scheduler_messages.SchedulerDisconnected(framework_id=framework_id, stream_id=stream_id))
 
     # -- the loop --------------------------------------------------------------------------------------------
     def take(self, message: messages.MasterMessage) -> None:
@@ -329,7 +329,7 @@ class Masters:
     def mark_gone(self, agent_id: AgentId, done: Callable[[], None]) -> None:
         """An operator gives an agent up; ``done`` is called when the leader says that it is so."""
         self.operate(
-            lambda request: messages.OperatorMarkGone(request=request, agent_id=agent_id),
+            lambda request: operator_messages.OperatorMarkGone(request=request, agent_id=agent_id),
             lambda status: done() if status == 200 else None,
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from mesos_service.core import effects, messages
+from mesos_service.core import agent_messages, effects, messages
 from mesos_service.core.agent import step as agent_core
 from mesos_service.core.agent.recording import snapshot
 from mesos_service.core.agent.records import Record
@@ -130,14 +130,14 @@ class AgentNode:
         self._master = master
 
         def reconnect() -> None:
-            self.take(messages.MasterLost(link_id))
+            self.take(agent_messages.MasterLost(link_id))
             pause = max(0.05 + self._source.random(), self._isolated_until - self.clock.now)
             self._later(pause, lambda: self.connect(masters))
 
         connection.on_broken(lambda: master.lose_link(link_id))
         connection.on_broken(self._while_it_lives(reconnect))
         connection.send(0, lambda: master.open_link(link_id, self))
-        connection.send(1, self._while_it_lives(lambda: self.take(messages.MasterConnected(link_id))))
+        connection.send(1, self._while_it_lives(lambda: self.take(agent_messages.MasterConnected(link_id))))
 
     def link_died(self, link_id: LinkId) -> None:
         """The master's end of the link is gone."""
@@ -156,13 +156,13 @@ class AgentNode:
 
     def send_down(self, link_id: LinkId, message: Downlink) -> None:
         if self._connection is not None and link_id.endswith(f"-{self._link_counter}"):
-            told = _call(self.take, messages.FromMaster(link_id=link_id, message=message))
+            told = _call(self.take, agent_messages.FromMaster(link_id=link_id, message=message))
             self._connection.send(1, self._while_it_lives(told))
 
     # -- lending ---------------------------------------------------------------------------------------------
     def lend(self, lendable: Resources) -> None:
         """Its estimator says so."""
-        self.take(messages.OversubscriptionEstimated(lendable))
+        self.take(agent_messages.OversubscriptionEstimated(lendable))
 
     def preempt(self) -> None:
         """Its QoS controller wants one borrower ended, and somebody whom it has seen before and who may be gone."""
@@ -179,7 +179,7 @@ class AgentNode:
         ]
         if borrowers:
             chosen = self._source.choice(borrowers)
-            self.take(messages.QosCorrections((chosen, *self._seen)))
+            self.take(agent_messages.QosCorrections((chosen, *self._seen)))
             self._seen = (chosen,)
 
     # -- dying and coming back -------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ class AgentNode:
         self._planned = float("inf")
         replay(self.state, self.disk.records)
         self.disk.records = snapshot(self.state)
-        self.take(messages.Recover())
+        self.take(agent_messages.Recover())
         if self._masters is not None:
             self.connect(self._masters)
 
@@ -239,7 +239,7 @@ class AgentNode:
         self.clock.after(seconds, self._while_it_lives(function))
 
     # -- the loop --------------------------------------------------------------------------------------------
-    def take(self, message: messages.AgentMessage) -> None:
+    def take(self, message: agent_messages.AgentMessage) -> None:
         """Step one message, check, perform."""
         if self.exited or not self.up:
             return
@@ -300,7 +300,7 @@ class AgentNode:
                 if token not in self._removals:
                     self._removals.add(token)
                     self.volumes.pop(place, None)
-                self._later(0.002 * self._source.random(), _call(self.take, messages.VolumeRemoved(token)))
+                self._later(0.002 * self._source.random(), _call(self.take, agent_messages.VolumeRemoved(token)))
             case effects.ForgetVolume(token):
                 self._removals.discard(token)
             case effects.RecoverVolumes(tokens):
@@ -325,7 +325,7 @@ class AgentNode:
                 assert_never(effect)
 
     def _written(self) -> None:
-        self.take(messages.Checkpointed(self.disk.write()))
+        self.take(agent_messages.Checkpointed(self.disk.write()))
 
     def _launch(self, effect: effects.LaunchContainer) -> None:
         container_id = effect.container_id
@@ -336,7 +336,9 @@ class AgentNode:
         def started() -> None:
             if self._source.random() < self._launch_fails:
                 self.take(
-                    messages.ContainerLaunchFailed(container_id, "REASON_CONTAINER_LAUNCH_FAILED", "simulated failure")
+                    agent_messages.ContainerLaunchFailed(
+                        container_id, "REASON_CONTAINER_LAUNCH_FAILED", "simulated failure"
+                    )
                 )
                 return
             pid = self._source.randrange(2, 1 << 22)
@@ -345,7 +347,7 @@ class AgentNode:
             status = 0 if self._source.random() < 0.8 else 256
             self.clock.after(low + (high - low) * self._source.random(), _call(self._exit, container_id, status))
             # Between the two the agent may die.
-            told = _call(self.take, messages.ContainerLaunched(container_id, pid))
+            told = _call(self.take, agent_messages.ContainerLaunched(container_id, pid))
             self._later(0.002 * self._source.random(), told)
 
         self._later(0.001 + 0.02 * self._source.random(), started)
@@ -353,28 +355,30 @@ class AgentNode:
     def _probe(self, container_id: ContainerId, purpose: Purpose, probe: int, kind: CheckType) -> None:
         healthy = self._source.random() < 0.7
         result = {CheckType.COMMAND: int(not healthy), CheckType.HTTP: 200 if healthy else 503}.get(kind, healthy)
-        self.take(messages.ProbeEnded(container_id, purpose, probe, ProbeResult(result)))
+        self.take(agent_messages.ProbeEnded(container_id, purpose, probe, ProbeResult(result)))
 
     def _recover(self, known: set[ContainerId]) -> None:
         for container_id in [one for one in self._containers if one not in known]:
             self._forget(container_id)
         found = tuple(
-            messages.FoundContainer(container_id=container_id, pid=one.pid, alive=one.status is None, status=one.status)
+            agent_messages.FoundContainer(
+                container_id=container_id, pid=one.pid, alive=one.status is None, status=one.status
+            )
             for container_id, one in self._containers.items()
         )
-        self.take(messages.ContainersRecovered(found))
+        self.take(agent_messages.ContainersRecovered(found))
 
     def _exit(self, container_id: ContainerId, status: int) -> None:
         container = self._containers.get(container_id)
         if container is not None and container.status is None:
             container.status = status
             self.promises.ended(container_id, status)
-            self.take(messages.ContainerExited(container_id, status))
+            self.take(agent_messages.ContainerExited(container_id, status))
 
     def _destroy(self, container_id: ContainerId) -> None:
         self._exit(container_id, 9)
         self._forget(container_id)
-        self.take(messages.ContainerDestroyed(container_id))
+        self.take(agent_messages.ContainerDestroyed(container_id))
 
     def _forget(self, container_id: ContainerId) -> None:
         container = self._containers.pop(container_id, None)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from mesos_service.core import events, messages
+from mesos_service.core import events
+from mesos_service.core import scheduler_messages as messages
 from mesos_service.core.resource_messages import ResourceOperation
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import FrameworkInfo

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mesos_service.core import effects, messages
+from mesos_service.core import effects, messages, scheduler_messages
 from mesos_service.core.events import Offers, Promoted, Subscribed
 from mesos_service.core.link import Registered, Reregister, Reregistered, RunTask, RunTaskGroup
 from mesos_service.core.master import invariants
@@ -77,7 +77,7 @@ class Promises:
                 case effects.SendScheduler(stream_id, Subscribed(framework_id, _, _, int(token))):
                     self._token_told(master, stream_id, framework_id, token)
                 case effects.Reply(_, status, text):
-                    if isinstance(message, messages.SchedulerCall):
+                    if isinstance(message, scheduler_messages.SchedulerCall):
                         self._answered(master, message, status, text)
                 case _:
                     pass
@@ -128,7 +128,7 @@ class Promises:
                     raise InvariantBroken(f"agent {agent_id} runs {executor.executor_id}, unknown to {master.name}")
 
     def _launched_by_own_offer(self, master: MasterNode, agent_id: AgentId, message: messages.MasterMessage) -> None:
-        named = message.offer_ids if isinstance(message, messages.Accept) else ()
+        named = message.offer_ids if isinstance(message, scheduler_messages.Accept) else ()
         if not named or any(self._offers.get(offer_id) is not master for offer_id in named):
             raise InvariantBroken(
                 f"{master.name} launches on agent {agent_id} what no offer of its own allows: {named}"
@@ -157,7 +157,7 @@ class Promises:
         self._tokens[stream_id] = token
         self._newest[framework_id] = max(token, self._newest.get(framework_id, 0))
 
-    def _answered(self, master: MasterNode, call: messages.SchedulerCall, status: int, text: str) -> None:
+    def _answered(self, master: MasterNode, call: scheduler_messages.SchedulerCall, status: int, text: str) -> None:
         """A master that was deposed unnoticed takes calls that need no write; nobody is promoted there."""
         if status == 403 and text.startswith("Fencing token"):
             self.fenced_off += 1

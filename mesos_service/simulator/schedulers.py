@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from mesos_service.core import events, messages
+from mesos_service.core import events
+from mesos_service.core import scheduler_messages as messages
 from mesos_service.core.events import SchedulerEvent
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import FrameworkId, StreamId

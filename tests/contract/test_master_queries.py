@@ -13,7 +13,8 @@ import pytest
 
 from mesos_service.core.effects import Reply
 from mesos_service.core.master.state import MasterState
-from mesos_service.core.messages import MasterMessage, OperatorMarkGone, OperatorTeardown
+from mesos_service.core.messages import MasterMessage
+from mesos_service.core.operator_messages import OperatorMarkGone, OperatorTeardown
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.attributes import Attribute
 from mesos_service.domain.ids import AgentId

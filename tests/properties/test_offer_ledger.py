@@ -31,7 +31,8 @@ from mesos_service.core.link import (
     TaskReport,
 )
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import LaunchGroupOperation, LaunchOperation, Persisted
+from mesos_service.core.messages import Persisted
+from mesos_service.core.scheduler_messages import LaunchGroupOperation, LaunchOperation
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, TaskId

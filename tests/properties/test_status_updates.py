@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mesos_service.core.agent_messages import ContainerDestroyed, ContainerExited, ContainerLaunched
 from mesos_service.core.effects import AgentEffect, LaunchContainer
 from mesos_service.core.link import AcknowledgeUpdate, UpdateStatus
-from mesos_service.core.messages import ContainerDestroyed, ContainerExited, ContainerLaunched
 from mesos_service.domain.ids import ContainerId, TaskId
 from mesos_service.domain.tasks import TaskState
 from tests.unit.core.agent.world import FRAMEWORK_ID, World, custom, only, task_info, uplinks

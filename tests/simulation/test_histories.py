@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from mesos_service.core import messages
+from mesos_service.core import agent_messages as messages
 from mesos_service.core.agent import step as agent_core
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.effects import AgentEffect

@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from mesos_service.core import messages
+from mesos_service.core import messages, scheduler_messages
 from mesos_service.core.link import OperationReport
 from mesos_service.core.master import operations as master_operations
 from mesos_service.core.master.state import Agent
@@ -56,7 +56,7 @@ class Planner(OperatingFramework):
                 super()._answer(offer)
             return
         role = offer.role
-        asked: list[messages.AcceptOperation] = []
+        asked: list[scheduler_messages.AcceptOperation] = []
         steps: dict[str, Operation] = {"reserve": Reserve(disk_of(role)), "create": Create(volume_of(role))}
         for name, operation in steps.items():
             operation_id = OperationId(name)
@@ -64,8 +64,10 @@ class Planner(OperatingFramework):
             self._agents[operation_id] = offer.agent_id
             asked.append(ResourceOperation(operation, operation_id))
         task = replace(self._new_task(offer), resources=TASK + volume_of(role))
-        asked.append(messages.LaunchOperation((task,)))
-        self._call(messages.Accept, offer_ids=(offer.offer_id,), operations=tuple(asked), filters=Filters(0.0))
+        asked.append(scheduler_messages.LaunchOperation((task,)))
+        self._call(
+            scheduler_messages.Accept, offer_ids=(offer.offer_id,), operations=tuple(asked), filters=Filters(0.0)
+        )
 
 
 Harm = Callable[["Interrupted"], None]
@@ -126,7 +128,7 @@ class Interrupted(Cluster):
 
     def _journal(self, now: float, place: str, message: object) -> None:
         super()._journal(now, place, message)
-        if isinstance(message, messages.Accept):
+        if isinstance(message, scheduler_messages.Accept):
             self._began = True
         if self._began and not isinstance(message, messages.Tick):
             carried = getattr(message, "message", message)

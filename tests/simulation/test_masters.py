@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from mesos_service.core import effects, messages
+from mesos_service.core import effects, messages, scheduler_messages
 from mesos_service.core.events import Update
 from mesos_service.core.link import Reregister, RunTask, TaskReport
 from mesos_service.core.master import reconciliation, recovery
@@ -189,7 +189,9 @@ def test_a_launch_that_no_offer_of_this_master_allows_is_found() -> None:
     info = world.frameworks[0].info
     task = TaskInfo(task_id=TaskId("t"), agent_id=AgentId("a"), name="t", resources=Resources.EMPTY)
     launch = effects.SendAgent(LinkId("l"), AgentId("a"), RunTask(framework=info, task=task))
-    call = messages.Accept(request=1, framework_id=FrameworkId("f"), stream_id="s", offer_ids=(OfferId("old"),))
+    call = scheduler_messages.Accept(
+        request=1, framework_id=FrameworkId("f"), stream_id="s", offer_ids=(OfferId("old"),)
+    )
     with pytest.raises(InvariantBroken, match="what no offer of its own allows"):
         world.promises.stepped(master, call, [launch])
     with pytest.raises(InvariantBroken, match="what no offer of its own allows"):

@@ -9,8 +9,8 @@ from mesos_service.core.events import Promoted
 from mesos_service.core.master import standbys, subscription
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import Accept, Revive, SchedulerCall
 from mesos_service.core.registry.operations import RecordFramework, apply
+from mesos_service.core.scheduler_messages import Accept, Revive, SchedulerCall
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import FrameworkId, StreamId

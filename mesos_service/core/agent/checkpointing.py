@@ -16,8 +16,8 @@ While nothing is being written nothing waits, which is always so for frameworks 
 from __future__ import annotations
 
 from mesos_service.core.agent.turn import Turn
+from mesos_service.core.agent_messages import Checkpointed
 from mesos_service.core.effects import AgentEffect, Checkpoint, Note, Reply, Span
-from mesos_service.core.messages import Checkpointed
 
 
 def withhold(turn: Turn) -> list[AgentEffect]:

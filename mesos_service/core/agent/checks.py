@@ -13,7 +13,7 @@ from mesos_service.core.agent import built_in, kills, probing, status_updates
 from mesos_service.core.agent.state import CheckDue, CheckOverdue, Executor, Framework, Task
 from mesos_service.core.agent.texts import describe_seconds
 from mesos_service.core.agent.turn import Turn
-from mesos_service.core.messages import ProbeEnded
+from mesos_service.core.agent_messages import ProbeEnded
 from mesos_service.domain.checks import CheckStatus, ProbeResult, Purpose, is_healthy
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.tasks import TaskState

@@ -11,7 +11,7 @@ from typing import assert_never
 from mesos_service.core.agent import built_in, command_executor, custom_executor, default_executor, executors
 from mesos_service.core.agent.state import Container, ContainerPhase, Executor, Framework
 from mesos_service.core.agent.turn import Turn
-from mesos_service.core.messages import (
+from mesos_service.core.agent_messages import (
     ContainerDestroyed,
     ContainerExited,
     ContainerLaunched,

@@ -24,6 +24,13 @@ from mesos_service.core.agent.state import (
 from mesos_service.core.agent.texts import describe_seconds
 from mesos_service.core.agent.turn import Turn
 from mesos_service.core.agent.validation import Refusal, refuse_call, refuse_status
+from mesos_service.core.agent_messages import (
+    ExecutorDisconnected,
+    ExecutorHeartbeat,
+    ExecutorMessage,
+    ExecutorSubscribe,
+    ExecutorUpdate,
+)
 from mesos_service.core.effects import (
     AttachVolumes,
     CloseExecutorStream,
@@ -42,13 +49,6 @@ from mesos_service.core.events import (
     Shutdown,
 )
 from mesos_service.core.link import MessageFromExecutor, MessageToAgent
-from mesos_service.core.messages import (
-    ExecutorDisconnected,
-    ExecutorHeartbeat,
-    ExecutorMessage,
-    ExecutorSubscribe,
-    ExecutorUpdate,
-)
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import PARTITION_AWARE
 from mesos_service.domain.ids import ExecutorId, FrameworkId, StreamId, TaskId

@@ -12,7 +12,7 @@ from mesos_service.core.agent import built_in, executors, kills, status_updates
 from mesos_service.core.agent.records import Termination
 from mesos_service.core.agent.state import Container, ContainerPhase, Executor, ExecutorState, Framework, Task
 from mesos_service.core.agent.turn import Turn
-from mesos_service.core.messages import ContainerLaunchFailed, ContainerLimited, ContainerLost
+from mesos_service.core.agent_messages import ContainerLaunchFailed, ContainerLimited, ContainerLost
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.tasks import TaskState

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from mesos_service.core.agent.state import AgentState, ExecutorState
 from mesos_service.core.agent.turn import Turn
+from mesos_service.core.agent_messages import OversubscriptionEstimated
 from mesos_service.core.link import OversubscriptionChanged
-from mesos_service.core.messages import OversubscriptionEstimated
 from mesos_service.core.oversubscription.estimators import refuse_lent
 from mesos_service.domain.resources import Resources
 

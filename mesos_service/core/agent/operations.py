@@ -14,9 +14,9 @@ from mesos_service.core.agent import operation_updates, registration
 from mesos_service.core.agent.recording import resources_kept
 from mesos_service.core.agent.records import OperationKept
 from mesos_service.core.agent.turn import Turn
+from mesos_service.core.agent_messages import VolumeRemoved
 from mesos_service.core.effects import ForgetVolume, MakeVolume, RecoverVolumes, RemoveVolume
 from mesos_service.core.link import ApplyOperation, OperationReport, OperationStatus
-from mesos_service.core.messages import VolumeRemoved
 from mesos_service.domain.operations import conversions, convert, name_of, places
 from mesos_service.domain.resources import Resources, ResourcesError
 

@@ -14,7 +14,7 @@ from mesos_service.core.agent import command_executor, default_executor, executo
 from mesos_service.core.agent.records import Termination
 from mesos_service.core.agent.state import Executor, ExecutorState, Framework
 from mesos_service.core.agent.turn import Turn
-from mesos_service.core.messages import QosCorrections
+from mesos_service.core.agent_messages import QosCorrections
 from mesos_service.core.oversubscription.controllers import Correction
 from mesos_service.domain.executors import ExecutorType
 from mesos_service.domain.frameworks import PARTITION_AWARE

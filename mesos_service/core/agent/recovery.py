@@ -40,8 +40,7 @@ from mesos_service.core.agent.state import (
 )
 from mesos_service.core.agent.texts import SIGNALED_BY_KILL, describe_seconds
 from mesos_service.core.agent.turn import Turn
-from mesos_service.core.effects import LaunchContainer, RecoverContainers, SignalContainer
-from mesos_service.core.messages import (
+from mesos_service.core.agent_messages import (
     ContainerDestroyed,
     ContainerExited,
     ContainerLaunched,
@@ -50,6 +49,7 @@ from mesos_service.core.messages import (
     FoundContainer,
     Recover,
 )
+from mesos_service.core.effects import LaunchContainer, RecoverContainers, SignalContainer
 from mesos_service.domain.executors import ExecutorType
 from mesos_service.domain.frameworks import PARTITION_AWARE
 from mesos_service.domain.ids import ContainerId

@@ -16,6 +16,7 @@ from mesos_service.core.agent.recording import resources_kept
 from mesos_service.core.agent.records import AgentKept, FrameworkKept
 from mesos_service.core.agent.state import ExecutorState, Framework, RegistrationDue, Task
 from mesos_service.core.agent.turn import Turn
+from mesos_service.core.agent_messages import MasterConnected, MasterLost
 from mesos_service.core.effects import Exit
 from mesos_service.core.link import (
     FrameworkUpdated,
@@ -28,7 +29,6 @@ from mesos_service.core.link import (
     Reregistered,
     TaskReport,
 )
-from mesos_service.core.messages import MasterConnected, MasterLost
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, TaskId

@@ -38,25 +38,7 @@ from mesos_service.core.agent.state import (
     RetryDue,
 )
 from mesos_service.core.agent.turn import Turn
-from mesos_service.core.effects import AgentEffect
-from mesos_service.core.link import (
-    AcknowledgeOperation,
-    AcknowledgeUpdate,
-    ApplyOperation,
-    FrameworkUpdated,
-    KillTask,
-    MessageToAgent,
-    Ping,
-    ReconcileTasks,
-    Registered,
-    Reregistered,
-    RunTask,
-    RunTaskGroup,
-    ShutdownAgent,
-    ShutdownExecutor,
-    ShutdownFramework,
-)
-from mesos_service.core.messages import (
+from mesos_service.core.agent_messages import (
     AgentMessage,
     Checkpointed,
     ContainerDestroyed,
@@ -79,9 +61,27 @@ from mesos_service.core.messages import (
     QosCorrections,
     Recover,
     ShutDown,
-    Tick,
     VolumeRemoved,
 )
+from mesos_service.core.effects import AgentEffect
+from mesos_service.core.link import (
+    AcknowledgeOperation,
+    AcknowledgeUpdate,
+    ApplyOperation,
+    FrameworkUpdated,
+    KillTask,
+    MessageToAgent,
+    Ping,
+    ReconcileTasks,
+    Registered,
+    Reregistered,
+    RunTask,
+    RunTaskGroup,
+    ShutdownAgent,
+    ShutdownExecutor,
+    ShutdownFramework,
+)
+from mesos_service.core.messages import Tick
 from mesos_service.domain.errors import InvariantBroken
 
 

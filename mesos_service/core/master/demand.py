@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from mesos_service.core.master import books, frameworks, offers, standbys, validation
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import Request, Revive, Suppress, UpdateFramework, UpdateWhitelist
+from mesos_service.core.messages import UpdateWhitelist
 from mesos_service.core.registry.operations import RecordFramework
 from mesos_service.core.registry.registry import RegisteredFramework
+from mesos_service.core.scheduler_messages import Request, Revive, Suppress, UpdateFramework
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import FrameworkId, Role
 

@@ -17,7 +17,7 @@ from mesos_service.core.master import addresses, books, copies, inverse_offers, 
 from mesos_service.core.master.deadlines import PingDue, ReregistrationOverdue
 from mesos_service.core.master.state import Agent, Framework, MasterState, Task
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import OperatorMarkGone
+from mesos_service.core.operator_messages import OperatorMarkGone
 from mesos_service.core.registry.operations import MarkAgentGone, MarkAgentUnreachable, RemoveAgent
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState

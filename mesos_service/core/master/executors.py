@@ -7,7 +7,7 @@ from mesos_service.core.link import ExitedExecutor, MessageFromExecutor, Message
 from mesos_service.core.master import books
 from mesos_service.core.master.state import Agent, Framework
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import MessageCall, Shutdown
+from mesos_service.core.scheduler_messages import MessageCall, Shutdown
 
 
 def on_exited(turn: Turn, agent: Agent, message: ExitedExecutor) -> None:

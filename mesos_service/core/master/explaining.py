@@ -15,7 +15,7 @@ from mesos_service.core.effects import Reply
 from mesos_service.core.master import books
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import ExplainFramework
+from mesos_service.core.operator_messages import ExplainFramework
 from mesos_service.domain.frameworks import DEFAULT_ROLE
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.plugins.allocator import Grant

@@ -17,9 +17,9 @@ from mesos_service.core.master import books, filtering, passes
 from mesos_service.core.master.deadlines import FailoverOverdue, GraceOver, HeartbeatDue, LeaseDue
 from mesos_service.core.master.state import Framework, Lease, MasterOptions, MasterState
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import Subscribe
 from mesos_service.core.registry.operations import RecordFramework, RemoveFramework
 from mesos_service.core.registry.registry import RegisteredFramework, Registry
+from mesos_service.core.scheduler_messages import Subscribe
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, Role, StreamId
 from mesos_service.plugins.allocator import FrameworkView

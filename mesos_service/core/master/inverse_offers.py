@@ -10,7 +10,7 @@ from mesos_service.core.events import InverseOffers, RescindInverseOffer
 from mesos_service.core.master import machines, offers
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import AnswerInverseOffers
+from mesos_service.core.scheduler_messages import AnswerInverseOffers
 from mesos_service.domain.ids import AgentId, FrameworkId, OfferId
 from mesos_service.domain.machines import MachineMode
 from mesos_service.domain.offers import InverseAnswer, InverseOffer

@@ -15,7 +15,8 @@ from mesos_service.core.master import books, operations, reservations, validatio
 from mesos_service.core.master.launching import Launch, drop
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import (
+from mesos_service.core.resource_messages import ResourceOperation
+from mesos_service.core.scheduler_messages import (
     Accept,
     AcceptOperation,
     Decline,
@@ -23,7 +24,6 @@ from mesos_service.core.messages import (
     LaunchOperation,
     UnsupportedOperation,
 )
-from mesos_service.core.resource_messages import ResourceOperation
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.offers import Filters, Offer
 

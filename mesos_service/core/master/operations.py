@@ -21,12 +21,8 @@ from mesos_service.core.link import (
 )
 from mesos_service.core.master.state import Agent, Framework, MasterState, OperationRecord
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import (
-    AcknowledgeOperationStatus,
-    ReconcileOperations,
-    UnsupportedOperation,
-)
 from mesos_service.core.resource_messages import ResourceOperation
+from mesos_service.core.scheduler_messages import AcknowledgeOperationStatus, ReconcileOperations, UnsupportedOperation
 from mesos_service.domain.ids import AgentId, FrameworkId, OperationId
 from mesos_service.domain.operations import name_of
 

@@ -19,7 +19,7 @@ from mesos_service.core.master import books, offers
 from mesos_service.core.master.role_use import RoleUse, roles_in_use
 from mesos_service.core.master.state import MasterState
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import (
+from mesos_service.core.operator_messages import (
     OperatorRemoveQuota,
     OperatorSetQuota,
     OperatorUpdateQuota,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from mesos_service.core.events import Update
 from mesos_service.core.master.state import Framework, Task
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import Reconcile
+from mesos_service.core.scheduler_messages import Reconcile
 from mesos_service.domain.frameworks import PARTITION_AWARE
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.tasks import Source, TaskState, TaskStatus

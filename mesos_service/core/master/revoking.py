@@ -20,7 +20,7 @@ from mesos_service.core.master.deadlines import RevocationDue
 from mesos_service.core.master.revocation_plan import obstacle, preview, proposals, situation
 from mesos_service.core.master.state import Agent, MasterState, RevocationUnderWay, Task
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import PreviewRevocation
+from mesos_service.core.operator_messages import PreviewRevocation
 from mesos_service.core.registry.operations import ForgetRevocations, RecordRevocations
 from mesos_service.core.registry.registry import RegisteredRevocation, Registry
 from mesos_service.domain.ids import RevocationId

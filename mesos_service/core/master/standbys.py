@@ -25,9 +25,9 @@ from mesos_service.core.master import frameworks, operations, teardown
 from mesos_service.core.master.deadlines import GraceOver, HeartbeatDue, LeaseDue
 from mesos_service.core.master.state import Framework, MasterState, Standby
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import SchedulerCall, SchedulerHeartbeat, Subscribe
 from mesos_service.core.registry.operations import RecordFramework
 from mesos_service.core.registry.registry import RegisteredFramework
+from mesos_service.core.scheduler_messages import SchedulerCall, SchedulerHeartbeat, Subscribe
 from mesos_service.domain.ids import FrameworkId, StreamId
 
 LATE: Final = 0.25

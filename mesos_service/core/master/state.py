@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from mesos_service.core.link import OperationStatus
 from mesos_service.core.master.guard import Guard
-from mesos_service.core.messages import Subscribe
 from mesos_service.core.registry.operations import Operation
 from mesos_service.core.registry.registry import RegisteredRevocation, Registry
+from mesos_service.core.scheduler_messages import Subscribe
 from mesos_service.core.timers import Timers
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import AgentInfo, Deactivation

@@ -62,26 +62,31 @@ from mesos_service.core.master.deadlines import (
 )
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import (
+from mesos_service.core.messages import FromAgent, LinkLost, MasterMessage, Persisted, Tick, UpdateWhitelist
+from mesos_service.core.operator_messages import (
+    ExplainFramework,
+    OperatorDeactivate,
+    OperatorDrain,
+    OperatorMachines,
+    OperatorMarkGone,
+    OperatorReactivate,
+    OperatorRemoveQuota,
+    OperatorSchedule,
+    OperatorSetQuota,
+    OperatorTeardown,
+    OperatorUpdateQuota,
+    OperatorUpdateWeights,
+    PreviewRevocation,
+)
+from mesos_service.core.resource_messages import OperatorOperation
+from mesos_service.core.scheduler_messages import (
     Accept,
     Acknowledge,
     AcknowledgeOperationStatus,
     AnswerInverseOffers,
     Decline,
-    ExplainFramework,
-    FromAgent,
     Kill,
-    LinkLost,
-    MasterMessage,
     MessageCall,
-    OperatorMarkGone,
-    OperatorRemoveQuota,
-    OperatorSetQuota,
-    OperatorTeardown,
-    OperatorUpdateQuota,
-    OperatorUpdateWeights,
-    Persisted,
-    PreviewRevocation,
     Reconcile,
     ReconcileOperations,
     Request,
@@ -92,19 +97,9 @@ from mesos_service.core.messages import (
     Subscribe,
     Suppress,
     Teardown,
-    Tick,
     Unhandled,
     UpdateFramework,
-    UpdateWhitelist,
 )
-from mesos_service.core.operator_messages import (
-    OperatorDeactivate,
-    OperatorDrain,
-    OperatorMachines,
-    OperatorReactivate,
-    OperatorSchedule,
-)
-from mesos_service.core.resource_messages import OperatorOperation
 from mesos_service.domain.errors import InvariantBroken
 
 Call = (

@@ -16,9 +16,9 @@ from mesos_service.core.master import frameworks, operations, standbys, teardown
 from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import SchedulerCall, SchedulerDisconnected, Subscribe
 from mesos_service.core.registry.operations import RecordFramework
 from mesos_service.core.registry.registry import RegisteredFramework
+from mesos_service.core.scheduler_messages import SchedulerCall, SchedulerDisconnected, Subscribe
 from mesos_service.domain.ids import FrameworkId, StreamId
 
 

@@ -16,7 +16,7 @@ from mesos_service.core.master import books, copies, reconciliation, settling
 from mesos_service.core.master.revocation_plan import explained
 from mesos_service.core.master.state import Agent, Framework, Task
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import Acknowledge, Kill
+from mesos_service.core.scheduler_messages import Acknowledge, Kill
 from mesos_service.domain.frameworks import PARTITION_AWARE
 from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.tasks import TERMINAL_STATES, Source, TaskInfo, TaskState, TaskStatus

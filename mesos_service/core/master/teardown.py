@@ -17,8 +17,9 @@ from mesos_service.core.master import books, copies, frameworks, inverse_offers,
 from mesos_service.core.master.deadlines import FailoverOverdue, HeartbeatDue, LeaseDue
 from mesos_service.core.master.state import Framework
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import OperatorTeardown, Teardown
+from mesos_service.core.operator_messages import OperatorTeardown
 from mesos_service.core.registry.operations import PruneFrameworks, RemoveFramework
+from mesos_service.core.scheduler_messages import Teardown
 from mesos_service.domain.ids import FrameworkId, StreamId
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState
 

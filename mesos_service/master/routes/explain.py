@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from mesos_service.core.effects import Reply
-from mesos_service.core.messages import ExplainFramework
+from mesos_service.core.operator_messages import ExplainFramework
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.driver import Held
 from mesos_service.http.answers import text_answer

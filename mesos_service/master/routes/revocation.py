@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from mesos_service.core.effects import Reply
 from mesos_service.core.master.revocation_plan import Preview
-from mesos_service.core.messages import PreviewRevocation
+from mesos_service.core.operator_messages import PreviewRevocation
 from mesos_service.driver import Held
 from mesos_service.http.answers import text_answer
 from mesos_service.http.common_reads import json_answer

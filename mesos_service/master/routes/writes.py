@@ -8,23 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mesos_service.core.effects import Reply
-from mesos_service.core.messages import (
-    OperatorMarkGone,
-    OperatorPolicy,
-    OperatorRemoveQuota,
-    OperatorSetQuota,
-    OperatorTeardown,
-    OperatorUpdateQuota,
-    OperatorUpdateWeights,
-)
 from mesos_service.core.operator_messages import (
     OperatorAgents,
     OperatorDeactivate,
     OperatorDrain,
     OperatorMachines,
     OperatorMaintenance,
+    OperatorMarkGone,
+    OperatorPolicy,
     OperatorReactivate,
+    OperatorRemoveQuota,
     OperatorSchedule,
+    OperatorSetQuota,
+    OperatorTeardown,
+    OperatorUpdateQuota,
+    OperatorUpdateWeights,
 )
 from mesos_service.core.resource_messages import OperatorOperation
 from mesos_service.domain.ids import AgentId, FrameworkId, Role

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from mesos_service.core import events, messages
+from mesos_service.core import agent_messages as messages
+from mesos_service.core import events
 from mesos_service.domain.ids import ExecutorId, FrameworkId
 from mesos_service.domain.tasks import TaskInfo
 from mesos_service.wire import common, tasks

@@ -7,7 +7,8 @@ from typing import TypedDict, assert_never
 
 from msgspec import structs
 
-from mesos_service.core import events, messages
+from mesos_service.core import events
+from mesos_service.core import scheduler_messages as messages
 from mesos_service.core.resource_messages import ResourceOperation
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.frameworks import Quantities

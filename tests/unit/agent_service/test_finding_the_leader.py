@@ -7,7 +7,7 @@ import asyncio
 from mesos_service.agent.master_detector import make_detector, some_address
 from mesos_service.agent.master_link import LinkOptions, MasterLink
 from mesos_service.core import link
-from mesos_service.core.messages import AgentMessage, MasterConnected, MasterLost
+from mesos_service.core.agent_messages import AgentMessage, MasterConnected, MasterLost
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId
 from mesos_service.election.detector import ZooKeeperDetector
 from mesos_service.election.interface import ElectionFault, Leader

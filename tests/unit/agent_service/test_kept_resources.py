@@ -11,7 +11,7 @@ from mesos_service.agent.kept import KeptState, open_kept
 from mesos_service.checkpoints.writer import CheckpointWriter
 from mesos_service.core.agent.records import AgentKept, Record, ResourcesKept
 from mesos_service.core.agent.replay import kept_resources
-from mesos_service.core.messages import Checkpointed
+from mesos_service.core.agent_messages import Checkpointed
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import AgentId

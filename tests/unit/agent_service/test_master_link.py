@@ -12,7 +12,7 @@ from mesos_service.agent import open_link
 from mesos_service.agent.master_link import AgentUplink, LinkOptions, MasterLink
 from mesos_service.agent.open_link import REDIRECTS_MAX
 from mesos_service.core import link
-from mesos_service.core.messages import AgentMessage, FromMaster, MasterConnected, MasterLost
+from mesos_service.core.agent_messages import AgentMessage, FromMaster, MasterConnected, MasterLost
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, LinkId
 from mesos_service.election.standalone import StandaloneDetector

@@ -18,7 +18,7 @@ from mesos_service.checkpoints.files import MetaDirectory
 from mesos_service.checkpoints.journal import Journal, line
 from mesos_service.checkpoints.writer import CheckpointWriter
 from mesos_service.core.agent.records import AgentKept, FrameworkForgotten, Record, TaskKept, UpdateAcknowledged
-from mesos_service.core.messages import Checkpointed
+from mesos_service.core.agent_messages import Checkpointed
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import AgentId, FrameworkId, TaskId

@@ -12,7 +12,7 @@ import pytest
 from mesos_service.containers.plan import LaunchFailed
 from mesos_service.containers.sandbox import SandboxError, link_into
 from mesos_service.containers.volumes import Volumes
-from mesos_service.core.messages import VolumeRemoved
+from mesos_service.core.agent_messages import VolumeRemoved
 from mesos_service.domain.operations import VolumePlace
 from mesos_service.domain.resource import DiskInfo, DiskSource, DiskSourceType, Resource, ResourceKey
 from mesos_service.domain.resources import Resources

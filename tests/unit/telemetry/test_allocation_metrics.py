@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from mesos_service.core.effects import MasterEffect, Note
-from mesos_service.core.messages import OperatorUpdateQuota
+from mesos_service.core.operator_messages import OperatorUpdateQuota
 from mesos_service.domain.ids import Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Quota

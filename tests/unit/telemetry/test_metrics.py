@@ -15,8 +15,8 @@ from mesos_service.core.effects import MasterEffect, Note
 from mesos_service.core.link import OperationStatus, UpdateOperation
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState, Task
-from mesos_service.core.messages import UnsupportedOperation
 from mesos_service.core.oversubscription.estimators import lent
+from mesos_service.core.scheduler_messages import UnsupportedOperation
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo

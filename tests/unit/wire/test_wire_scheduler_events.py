@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from mesos_service.core.events import UpdateOperationStatus
-from mesos_service.core.messages import (
+from mesos_service.core.resource_messages import ResourceOperation
+from mesos_service.core.scheduler_messages import (
     Accept,
     AcknowledgeOperationStatus,
     ReconcileOperations,
     UnsupportedOperation,
 )
-from mesos_service.core.resource_messages import ResourceOperation
 from mesos_service.domain.ids import AgentId, OperationId
 from mesos_service.domain.operations import name_of
 from mesos_service.wire.convert.operations import exact_operation, operation_to_wire

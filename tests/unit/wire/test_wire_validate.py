@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from mesos_service.core.messages import ExecutorSubscribe
+from mesos_service.core.agent_messages import ExecutorSubscribe
 from mesos_service.wire import scheduler
 from mesos_service.wire.convert.executor import call_from_wire
 from mesos_service.wire.decode import (

@@ -9,6 +9,18 @@ from mesos_service.core.agent.recording import snapshot
 from mesos_service.core.agent.records import Record
 from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.step import next_deadline
+from mesos_service.core.agent_messages import (
+    AgentMessage,
+    Checkpointed,
+    ContainerDestroyed,
+    ContainerExited,
+    ContainerLaunched,
+    ContainersRecovered,
+    FoundContainer,
+    FromMaster,
+    MasterConnected,
+    Recover,
+)
 from mesos_service.core.effects import Checkpoint, DestroyContainer, LaunchContainer, RecoverContainers, SendMaster
 from mesos_service.core.link import (
     AcknowledgeUpdate,
@@ -20,19 +32,7 @@ from mesos_service.core.link import (
     RunTask,
     RunTaskGroup,
 )
-from mesos_service.core.messages import (
-    AgentMessage,
-    Checkpointed,
-    ContainerDestroyed,
-    ContainerExited,
-    ContainerLaunched,
-    ContainersRecovered,
-    FoundContainer,
-    FromMaster,
-    MasterConnected,
-    Recover,
-    Tick,
-)
+from mesos_service.core.messages import Tick
 from mesos_service.domain.ids import ContainerId, LinkId, TaskId
 from mesos_service.domain.tasks import TaskStatus
 from tests.unit.core.agent.world import AGENT_ID, FRAMEWORK_ID, World, framework_info, pod, statuses, task_info

@@ -7,8 +7,7 @@ import pytest
 from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.agent.step import next_deadline
-from mesos_service.core.effects import AgentEffect, LaunchContainer, SignalContainer, StartProbe, StopProbe
-from mesos_service.core.messages import (
+from mesos_service.core.agent_messages import (
     ContainerExited,
     ContainerLaunched,
     ContainersRecovered,
@@ -16,6 +15,7 @@ from mesos_service.core.messages import (
     ProbeEnded,
     Recover,
 )
+from mesos_service.core.effects import AgentEffect, LaunchContainer, SignalContainer, StartProbe, StopProbe
 from mesos_service.domain.checks import Check, CheckStatus, CheckType, HealthCheck, ProbeResult, Purpose
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from mesos_service.core.agent.state import AgentOptions, ExecutorState
-from mesos_service.core.effects import DestroyContainer, LaunchContainer, SignalContainer
-from mesos_service.core.link import ExitedExecutor
-from mesos_service.core.messages import (
+from mesos_service.core.agent_messages import (
     ContainerDestroyed,
     ContainerExited,
     ContainerLaunched,
     ContainerLaunchFailed,
     ContainerLimited,
 )
+from mesos_service.core.effects import DestroyContainer, LaunchContainer, SignalContainer
+from mesos_service.core.link import ExitedExecutor
 from mesos_service.domain.executors import ExecutorType
 from mesos_service.domain.frameworks import TASK_KILLING_STATE
 from mesos_service.domain.ids import TaskId

@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mesos_service.core.agent.state import AgentOptions, ExecutorState
+from mesos_service.core.agent_messages import (
+    ContainerDestroyed,
+    ContainerExited,
+    ContainerLaunched,
+    ContainerLaunchFailed,
+    ContainerLimited,
+    ExecutorDisconnected,
+)
 from mesos_service.core.effects import (
     AgentEffect,
     CloseExecutorStream,
@@ -30,14 +38,6 @@ from mesos_service.core.link import (
     RunTaskGroup,
     ShutdownExecutor,
     UpdateStatus,
-)
-from mesos_service.core.messages import (
-    ContainerDestroyed,
-    ContainerExited,
-    ContainerLaunched,
-    ContainerLaunchFailed,
-    ContainerLimited,
-    ExecutorDisconnected,
 )
 from mesos_service.domain.frameworks import PARTITION_AWARE, TASK_KILLING_STATE
 from mesos_service.domain.ids import ExecutorId, TaskId

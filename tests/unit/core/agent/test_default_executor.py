@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from mesos_service.core.agent.state import ExecutorState
-from mesos_service.core.effects import DestroyContainer, LaunchContainer, SignalContainer
-from mesos_service.core.events import ExecutorEvent
-from mesos_service.core.link import ExitedExecutor, MessageToAgent, ShutdownExecutor
-from mesos_service.core.messages import (
+from mesos_service.core.agent_messages import (
     ContainerDestroyed,
     ContainerExited,
     ContainerLaunched,
     ContainerLaunchFailed,
     ContainerLimited,
 )
+from mesos_service.core.effects import DestroyContainer, LaunchContainer, SignalContainer
+from mesos_service.core.events import ExecutorEvent
+from mesos_service.core.link import ExitedExecutor, MessageToAgent, ShutdownExecutor
 from mesos_service.domain.ids import ExecutorId
 from mesos_service.domain.tasks import Source, TaskInfo, TaskState
 from tests.unit.core.agent.world import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mesos_service.core.agent_messages import ExecutorDisconnected, ExecutorHeartbeat, ExecutorMessage
 from mesos_service.core.effects import (
     Reply,
     SendExecutor,
@@ -16,11 +17,6 @@ from mesos_service.core.events import (
 from mesos_service.core.link import (
     MessageFromExecutor,
     MessageToAgent,
-)
-from mesos_service.core.messages import (
-    ExecutorDisconnected,
-    ExecutorHeartbeat,
-    ExecutorMessage,
 )
 from mesos_service.domain.ids import ExecutorId, StreamId, TaskId
 from mesos_service.domain.tasks import ContainerStatus, TaskState

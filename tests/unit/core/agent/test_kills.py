@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from mesos_service.core.agent.state import AgentOptions
-from mesos_service.core.effects import DestroyContainer, LaunchContainer, SendExecutor, SignalContainer
-from mesos_service.core.events import Kill, LaunchGroup
-from mesos_service.core.link import ExitedExecutor, RunTaskGroup
-from mesos_service.core.messages import (
+from mesos_service.core.agent_messages import (
     ContainerDestroyed,
     ContainerExited,
     ContainerLaunched,
     ContainerLaunchFailed,
 )
+from mesos_service.core.effects import DestroyContainer, LaunchContainer, SendExecutor, SignalContainer
+from mesos_service.core.events import Kill, LaunchGroup
+from mesos_service.core.link import ExitedExecutor, RunTaskGroup
 from mesos_service.domain.frameworks import PARTITION_AWARE
 from mesos_service.domain.ids import ContainerId, TaskId
 from mesos_service.domain.tasks import Source, TaskState

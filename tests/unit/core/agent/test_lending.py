@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 
 from mesos_service.core.agent.state import ExecutorState
-from mesos_service.core.effects import AgentEffect, DestroyContainer, LaunchContainer, SendExecutor, SignalContainer
-from mesos_service.core.events import Shutdown
-from mesos_service.core.link import OversubscriptionChanged, Register, Registered, Reregister, Reregistered
-from mesos_service.core.messages import (
+from mesos_service.core.agent_messages import (
     ContainerDestroyed,
     ContainerExited,
     ContainerLaunched,
     OversubscriptionEstimated,
     QosCorrections,
 )
+from mesos_service.core.effects import AgentEffect, DestroyContainer, LaunchContainer, SendExecutor, SignalContainer
+from mesos_service.core.events import Shutdown
+from mesos_service.core.link import OversubscriptionChanged, Register, Registered, Reregister, Reregistered
 from mesos_service.core.oversubscription.controllers import Correction
 from mesos_service.core.oversubscription.estimators import lent
 from mesos_service.domain.executors import ExecutorInfo

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from mesos_service.core.agent.records import AgentKept, UpdateAcknowledged
+from mesos_service.core.agent_messages import FromMaster
 from mesos_service.core.link import KillTask, RunTask, RunTaskGroup
-from mesos_service.core.messages import FromMaster
 from mesos_service.domain.ids import TaskId
 from mesos_service.domain.tasks import TaskState
 from tests.unit.core.agent.lives import STORIES, Died, Life

@@ -11,6 +11,7 @@ from mesos_service.core.agent import invariants
 from mesos_service.core.agent.recording import snapshot
 from mesos_service.core.agent.records import OperationForgotten, ResourcesKept
 from mesos_service.core.agent.replay import kept_resources, replay
+from mesos_service.core.agent_messages import Checkpointed, ContainersRecovered, FromMaster, Recover, VolumeRemoved
 from mesos_service.core.effects import (
     AgentEffect,
     AttachVolumes,
@@ -32,7 +33,6 @@ from mesos_service.core.link import (
     ShutdownFramework,
     UpdateOperation,
 )
-from mesos_service.core.messages import Checkpointed, ContainersRecovered, FromMaster, Recover, VolumeRemoved
 from mesos_service.domain.ids import AgentId, OperationId
 from mesos_service.domain.operations import Create, Destroy, Operation, Reserve, Unreserve, VolumePlace
 from mesos_service.domain.resources import Resources

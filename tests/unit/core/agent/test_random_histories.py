@@ -8,6 +8,24 @@ from dataclasses import replace
 import pytest
 
 from mesos_service.core.agent.state import AgentOptions
+from mesos_service.core.agent_messages import (
+    AgentMessage,
+    ContainerDestroyed,
+    ContainerExited,
+    ContainerLaunched,
+    ContainerLaunchFailed,
+    ContainerLimited,
+    ExecutorDisconnected,
+    ExecutorHeartbeat,
+    ExecutorMessage,
+    ExecutorSubscribe,
+    ExecutorUpdate,
+    FromMaster,
+    MasterConnected,
+    MasterLost,
+    ProbeEnded,
+    ShutDown,
+)
 from mesos_service.core.effects import (
     AgentEffect,
     CloseExecutorStream,
@@ -35,24 +53,6 @@ from mesos_service.core.link import (
     ShutdownExecutor,
     ShutdownFramework,
     UpdateStatus,
-)
-from mesos_service.core.messages import (
-    AgentMessage,
-    ContainerDestroyed,
-    ContainerExited,
-    ContainerLaunched,
-    ContainerLaunchFailed,
-    ContainerLimited,
-    ExecutorDisconnected,
-    ExecutorHeartbeat,
-    ExecutorMessage,
-    ExecutorSubscribe,
-    ExecutorUpdate,
-    FromMaster,
-    MasterConnected,
-    MasterLost,
-    ProbeEnded,
-    ShutDown,
 )
 from mesos_service.core.trace import start_trace
 from mesos_service.domain.checks import Check, CheckType, HealthCheck, ProbeResult

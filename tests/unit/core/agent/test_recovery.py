@@ -19,6 +19,21 @@ from mesos_service.core.agent.records import (
 )
 from mesos_service.core.agent.replay import kept_agent, replay
 from mesos_service.core.agent.state import AgentState, ExecutorState
+from mesos_service.core.agent_messages import (
+    Checkpointed,
+    ContainerDestroyed,
+    ContainerExited,
+    ContainerLaunched,
+    ContainerLimited,
+    ContainerLost,
+    ContainersRecovered,
+    ExecutorDisconnected,
+    ExecutorUpdate,
+    FoundContainer,
+    FromMaster,
+    MasterConnected,
+    Recover,
+)
 from mesos_service.core.effects import (
     AgentEffect,
     Checkpoint,
@@ -35,21 +50,6 @@ from mesos_service.core.link import (
     KillTask,
     RunTask,
     ShutdownExecutor,
-)
-from mesos_service.core.messages import (
-    Checkpointed,
-    ContainerDestroyed,
-    ContainerExited,
-    ContainerLaunched,
-    ContainerLimited,
-    ContainerLost,
-    ContainersRecovered,
-    ExecutorDisconnected,
-    ExecutorUpdate,
-    FoundContainer,
-    FromMaster,
-    MasterConnected,
-    Recover,
 )
 from mesos_service.domain.ids import ContainerId, ExecutorId, LinkId, TaskId
 from mesos_service.domain.tasks import TaskState

@@ -6,6 +6,13 @@ import pytest
 
 from mesos_service.core.agent.state import AgentOptions
 from mesos_service.core.agent.step import next_deadline
+from mesos_service.core.agent_messages import (
+    ContainerExited,
+    ContainerLaunched,
+    FromMaster,
+    MasterConnected,
+    MasterLost,
+)
 from mesos_service.core.effects import Exit, SendMaster
 from mesos_service.core.link import (
     FrameworkUpdated,
@@ -17,7 +24,6 @@ from mesos_service.core.link import (
     Reregister,
     Reregistered,
 )
-from mesos_service.core.messages import ContainerExited, ContainerLaunched, FromMaster, MasterConnected, MasterLost
 from mesos_service.domain.frameworks import TASK_KILLING_STATE
 from mesos_service.domain.ids import AgentId, ContainerId, FrameworkId, LinkId, TaskId
 from mesos_service.domain.tasks import Source, TaskState

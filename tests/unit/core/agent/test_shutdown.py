@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mesos_service.core.agent_messages import ContainerDestroyed, ContainerLaunched, ShutDown
 from mesos_service.core.effects import DestroyContainer, Exit, LaunchContainer, SendExecutor, SignalContainer
 from mesos_service.core.events import Shutdown
 from mesos_service.core.link import (
@@ -15,7 +16,6 @@ from mesos_service.core.link import (
     ShutdownFramework,
     Unregister,
 )
-from mesos_service.core.messages import ContainerDestroyed, ContainerLaunched, ShutDown
 from mesos_service.domain.frameworks import PARTITION_AWARE
 from mesos_service.domain.ids import ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.tasks import TaskState

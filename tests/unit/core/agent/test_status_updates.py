@@ -6,9 +6,9 @@ import pytest
 
 from mesos_service.core.agent.state import AgentOptions
 from mesos_service.core.agent.update_stream import ACKNOWLEDGED_MAX
+from mesos_service.core.agent_messages import ContainerExited, ContainerLaunched, FromMaster
 from mesos_service.core.effects import LaunchContainer
 from mesos_service.core.link import AcknowledgeUpdate, FrameworkUpdated, ShutdownFramework, UpdateStatus
-from mesos_service.core.messages import ContainerExited, ContainerLaunched, FromMaster
 from mesos_service.domain.ids import FrameworkId, TaskId
 from mesos_service.domain.tasks import TaskState, TaskStatus
 from tests.unit.core.agent.world import (

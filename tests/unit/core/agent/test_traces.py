@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from mesos_service.core.agent_messages import ContainerExited, ContainerLaunched, ContainerLaunchFailed
 from mesos_service.core.effects import LaunchContainer, OpenExecutorStream, Span
 from mesos_service.core.link import UpdateStatus
-from mesos_service.core.messages import ContainerExited, ContainerLaunched, ContainerLaunchFailed
 from mesos_service.core.trace import start_trace
 from mesos_service.domain.tasks import TaskState
 from tests.unit.core.agent.world import World, custom, only, statuses, task_info, uplinks

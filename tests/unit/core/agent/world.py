@@ -10,6 +10,18 @@ from mesos_service.core.agent import invariants
 from mesos_service.core.agent.records import Record
 from mesos_service.core.agent.state import AgentOptions, AgentState, Executor
 from mesos_service.core.agent.step import next_deadline, step
+from mesos_service.core.agent_messages import (
+    AgentMessage,
+    Checkpointed,
+    ContainerDestroyed,
+    ContainerExited,
+    ContainerLaunched,
+    ExecutorSubscribe,
+    ExecutorUpdate,
+    FromMaster,
+    MasterConnected,
+    MasterLost,
+)
 from mesos_service.core.effects import (
     AgentEffect,
     Checkpoint,
@@ -34,19 +46,7 @@ from mesos_service.core.link import (
     UpdateStatus,
     Uplink,
 )
-from mesos_service.core.messages import (
-    AgentMessage,
-    Checkpointed,
-    ContainerDestroyed,
-    ContainerExited,
-    ContainerLaunched,
-    ExecutorSubscribe,
-    ExecutorUpdate,
-    FromMaster,
-    MasterConnected,
-    MasterLost,
-    Tick,
-)
+from mesos_service.core.messages import Tick
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.checks import Check, HealthCheck

@@ -7,7 +7,8 @@ from dataclasses import replace
 from mesos_service.core.effects import MasterEffect
 from mesos_service.core.master import startup
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import MasterMessage, OperatorMarkGone, Persisted
+from mesos_service.core.messages import MasterMessage, Persisted
+from mesos_service.core.operator_messages import OperatorMarkGone
 from mesos_service.core.registry.operations import apply
 from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.ids import AgentId, MasterId

@@ -7,11 +7,8 @@ from collections.abc import Iterable
 from mesos_service.core.effects import MasterEffect
 from mesos_service.core.events import OperationState, UpdateOperationStatus
 from mesos_service.core.link import ApplyOperation, OperationStatus, UpdateOperation
-from mesos_service.core.messages import (
-    AcknowledgeOperationStatus,
-    ReconcileOperations,
-)
 from mesos_service.core.resource_messages import OperatorOperation, ResourceOperation
+from mesos_service.core.scheduler_messages import AcknowledgeOperationStatus, ReconcileOperations
 from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, AgentInfo
 from mesos_service.domain.ids import AgentId, OperationId
 from mesos_service.domain.operations import Operation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mesos_service.core.events import Failure, Message
 from mesos_service.core.link import ExitedExecutor, MessageFromExecutor, MessageToAgent, ShutdownExecutor
-from mesos_service.core.messages import MessageCall, Shutdown
+from mesos_service.core.scheduler_messages import MessageCall, Shutdown
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId
 from mesos_service.domain.tasks import TaskState
 from tests.unit.core.master.world import (

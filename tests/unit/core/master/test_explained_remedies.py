@@ -12,7 +12,8 @@ import pytest
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import OperatorUpdateQuota, UpdateWhitelist
+from mesos_service.core.messages import UpdateWhitelist
+from mesos_service.core.operator_messages import OperatorUpdateQuota
 from mesos_service.domain.frameworks import FilterSpec, FrameworkInfo, OfferConstraints
 from mesos_service.domain.ids import Role
 from mesos_service.plugins.allocator import Quota

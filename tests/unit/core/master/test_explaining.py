@@ -8,7 +8,7 @@ from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.explanation import Explanation
 from mesos_service.core.effects import MasterEffect, Reply
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import ExplainFramework, OperatorTeardown
+from mesos_service.core.operator_messages import ExplainFramework, OperatorTeardown
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.plugins.allocator import AllocatorOptions, Grant, Observer

@@ -9,7 +9,7 @@ from mesos_service.core.events import Error, Subscribed
 from mesos_service.core.link import ShutdownFramework
 from mesos_service.core.master import teardown
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import OperatorTeardown
+from mesos_service.core.operator_messages import OperatorTeardown
 from mesos_service.core.registry.operations import RecordFramework, RemoveFramework
 from mesos_service.core.registry.registry import RegisteredFramework
 from mesos_service.domain.frameworks import FrameworkInfo

@@ -13,7 +13,8 @@ import pytest
 from mesos_service.core.effects import Note, Reply
 from mesos_service.core.master import invariants
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import ExplainFramework, OperatorUpdateQuota, OperatorUpdateWeights, UpdateWhitelist
+from mesos_service.core.messages import UpdateWhitelist
+from mesos_service.core.operator_messages import ExplainFramework, OperatorUpdateQuota, OperatorUpdateWeights
 from mesos_service.core.watch import OutOfTime, Watch
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import FilterSpec

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mesos_service.core.link import ExitedExecutor, RunTask, RunTaskGroup
-from mesos_service.core.messages import LaunchGroupOperation, LaunchOperation
+from mesos_service.core.scheduler_messages import LaunchGroupOperation, LaunchOperation
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import REVOCABLE_RESOURCES
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, TaskId

@@ -8,9 +8,9 @@ from mesos_service.core.effects import MasterEffect, Persist
 from mesos_service.core.events import InverseOffers, RescindInverseOffer
 from mesos_service.core.link import Registered, ShutdownAgent
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import AnswerInverseOffers
 from mesos_service.core.operator_messages import MaintenanceWindow, OperatorMachines, OperatorSchedule
 from mesos_service.core.registry.operations import UpdateMachines
+from mesos_service.core.scheduler_messages import AnswerInverseOffers
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import OfferId
 from mesos_service.domain.machines import Machine, MachineId, MachineMode, Unavailability, machine_id, machines_of

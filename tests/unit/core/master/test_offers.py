@@ -9,7 +9,7 @@ import pytest
 from mesos_service.core.events import Rescind
 from mesos_service.core.master.offers import refuse_seconds
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import LaunchOperation, UnsupportedOperation
+from mesos_service.core.scheduler_messages import LaunchOperation, UnsupportedOperation
 from mesos_service.domain.ids import OfferId
 from mesos_service.domain.offers import Filters
 from mesos_service.domain.tasks import TaskState

@@ -13,7 +13,8 @@ from mesos_service.core.link import (
     ShutdownFramework,
     UpdateOperation,
 )
-from mesos_service.core.messages import LaunchOperation, OperatorMarkGone
+from mesos_service.core.operator_messages import OperatorMarkGone
+from mesos_service.core.scheduler_messages import LaunchOperation
 from mesos_service.domain.ids import AgentId, OperationId
 from mesos_service.domain.operations import Reserve
 from mesos_service.domain.resources import Resources

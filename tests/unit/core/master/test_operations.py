@@ -6,7 +6,7 @@ import pytest
 
 from mesos_service.core.effects import MasterEffect
 from mesos_service.core.events import OperationState, UpdateOperationStatus
-from mesos_service.core.messages import LaunchOperation, ReconcileOperations, UnsupportedOperation
+from mesos_service.core.scheduler_messages import LaunchOperation, ReconcileOperations, UnsupportedOperation
 from mesos_service.domain.ids import AgentId, OfferId, OperationId
 from mesos_service.domain.tasks import TaskState
 from tests.unit.core.master.world import Scheduler, World, facts, launched, replies, task_info

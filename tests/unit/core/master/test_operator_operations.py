@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mesos_service.core.messages import LaunchOperation
 from mesos_service.core.resource_messages import OperatorOperation
+from mesos_service.core.scheduler_messages import LaunchOperation
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.operations import Create, Destroy, GrowVolume, Reserve, ShrinkVolume, Unreserve
 from mesos_service.domain.resources import Resources

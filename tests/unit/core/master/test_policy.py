@@ -8,7 +8,7 @@ import pytest
 
 from mesos_service.core.effects import MasterEffect, Persist, Reply
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import (
+from mesos_service.core.operator_messages import (
     ExplainFramework,
     OperatorRemoveQuota,
     OperatorSetQuota,

@@ -20,8 +20,9 @@ from mesos_service.core.link import (
     ShutdownFramework,
     Unregister,
 )
-from mesos_service.core.messages import FromAgent, LaunchGroupOperation, Persisted
+from mesos_service.core.messages import FromAgent, Persisted
 from mesos_service.core.registry.operations import AdmitAgent, MarkAgentReachable, RemoveAgent
+from mesos_service.core.scheduler_messages import LaunchGroupOperation
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, FrameworkId, TaskId

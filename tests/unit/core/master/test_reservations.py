@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mesos_service.core.allocation.ledger import Ledger
-from mesos_service.core.messages import LaunchOperation
+from mesos_service.core.scheduler_messages import LaunchOperation
 from mesos_service.domain.frameworks import RESERVATION_REFINEMENT
 from mesos_service.domain.ids import Role
 from mesos_service.domain.operations import Create, Destroy, GrowVolume, Operation, Reserve, ShrinkVolume, Unreserve

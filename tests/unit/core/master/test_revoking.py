@@ -12,7 +12,7 @@ from mesos_service.core.link import KillTask, Reregister, ShutdownExecutor
 from mesos_service.core.master.revocation_plan import Preview
 from mesos_service.core.master.startup import start
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import OperatorUpdateQuota, PreviewRevocation
+from mesos_service.core.operator_messages import OperatorUpdateQuota, PreviewRevocation
 from mesos_service.core.registry.operations import ForgetRevocations, RecordRevocations
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.ids import FrameworkId, Role, TaskId

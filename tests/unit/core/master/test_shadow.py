@@ -11,7 +11,7 @@ import pytest
 from mesos_service.core.effects import MasterEffect, Note
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.shadow import Drawn, Followed, Shadow
-from mesos_service.core.messages import OperatorUpdateQuota, OperatorUpdateWeights
+from mesos_service.core.operator_messages import OperatorUpdateQuota, OperatorUpdateWeights
 from mesos_service.domain.ids import Role
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.tasks import TaskState

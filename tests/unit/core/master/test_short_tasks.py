@@ -9,7 +9,7 @@ import pytest
 from mesos_service.core.effects import MasterEffect
 from mesos_service.core.link import RunTaskGroup
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import LaunchGroupOperation
+from mesos_service.core.scheduler_messages import LaunchGroupOperation
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import ExecutorId, Role

@@ -8,8 +8,8 @@ from mesos_service.core.effects import CloseStream, MasterEffect, Persist
 from mesos_service.core.events import Error, Offers, Promoted, Subscribed
 from mesos_service.core.link import FrameworkUpdated
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import SchedulerHeartbeat, Subscribe
 from mesos_service.core.registry.operations import apply
+from mesos_service.core.scheduler_messages import SchedulerHeartbeat, Subscribe
 from mesos_service.domain.frameworks import SchedulerMode
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.tasks import TaskState

@@ -10,7 +10,7 @@ from mesos_service.core.effects import CloseStream, MasterEffect, OpenStream, Se
 from mesos_service.core.events import Error, Heartbeat, Subscribed
 from mesos_service.core.link import FrameworkUpdated
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import Request, SchedulerDisconnected, Unhandled
+from mesos_service.core.scheduler_messages import Request, SchedulerDisconnected, Unhandled
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import FrameworkId, OfferId, Role, StreamId
 from tests.unit.core.master.world import (

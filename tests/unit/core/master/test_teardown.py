@@ -5,7 +5,7 @@ from __future__ import annotations
 from mesos_service.core.effects import CloseStream, SendScheduler
 from mesos_service.core.link import ShutdownFramework
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import OperatorTeardown
+from mesos_service.core.operator_messages import OperatorTeardown
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.tasks import Source, TaskState
 from tests.unit.core.master.world import (

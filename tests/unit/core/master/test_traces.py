@@ -7,7 +7,7 @@ import random
 from mesos_service.core.effects import MasterEffect, Span
 from mesos_service.core.link import RunTask, RunTaskGroup, UpdateStatus
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import Accept, LaunchGroupOperation, LaunchOperation
+from mesos_service.core.scheduler_messages import Accept, LaunchGroupOperation, LaunchOperation
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import ExecutorId, TaskId

@@ -24,27 +24,23 @@ from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.startup import start
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState
 from mesos_service.core.master.step import next_deadline, step
-from mesos_service.core.messages import (
+from mesos_service.core.messages import FromAgent, LinkLost, MasterMessage, Persisted, Tick
+from mesos_service.core.registry.operations import apply
+from mesos_service.core.registry.registry import Registry
+from mesos_service.core.scheduler_messages import (
     Accept,
     Acknowledge,
     Decline,
-    FromAgent,
     Kill,
     LaunchOperation,
-    LinkLost,
-    MasterMessage,
-    Persisted,
     Reconcile,
     Revive,
     SchedulerDisconnected,
     Subscribe,
     Suppress,
     Teardown,
-    Tick,
     UpdateFramework,
 )
-from mesos_service.core.registry.operations import apply
-from mesos_service.core.registry.registry import Registry
 from mesos_service.core.watch import Watch
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
