@@ -12,10 +12,11 @@ stand side by side, and nothing is ever taken from a neighbour. Hence the laws t
 from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain, repeat
 from typing import ClassVar, Final
 
+from mesos_service.domain.amounts import covers, difference, join, with_allocation
 from mesos_service.domain.resource import (
     DiskInfo,
     DiskSource,
@@ -31,7 +32,6 @@ from mesos_service.domain.resource import (
     ValueType,
     Volume,
     VolumeMode,
-    format_value,
     plain_key,
     refuse_old_and_new_format,
     refuse_push,
@@ -110,7 +110,7 @@ class Resources:
                 counted[item] = counted.get(item, 0) + 1
             else:
                 mine = amounts.get(key)
-                amounts[key] = value if mine is None else _join(key, mine, value)
+                amounts[key] = value if mine is None else join(key, mine, value)
         self._amounts = amounts
         self._counted = counted or _NONE_COUNTED
         self._hash = None
@@ -146,7 +146,7 @@ class Resources:
             elif type(mine) is int and type(value) is int:
                 amounts[key] = mine + value
             else:
-                amounts[key] = _join(key, mine, value)
+                amounts[key] = join(key, mine, value)
         counted = self._counted
         if other._counted:
             counted = counted.copy()
@@ -168,9 +168,9 @@ class Resources:
                     amounts[key] = mine - value
                 else:
                     del amounts[key]
-            elif mine is None or not _covers(mine, value):
+            elif mine is None or not covers(mine, value):
                 raise self._short_of(other)
-            elif left := _difference(mine, value):
+            elif left := difference(mine, value):
                 amounts[key] = left
             else:
                 del amounts[key]
@@ -199,7 +199,7 @@ class Resources:
             if type(mine) is int and type(value) is int:
                 if mine < value:
                     return False
-            elif not _covers(mine, value):
+            elif not covers(mine, value):
                 return False
         if other._counted:
             counted = self._counted
@@ -219,7 +219,7 @@ class Resources:
             elif isinstance(value, int) and isinstance(mine, int):
                 if value > mine:
                     amounts[key] = value - mine
-            elif missing := _difference(value, mine):
+            elif missing := difference(value, mine):
                 amounts[key] = missing
         counted = {
             item: copies - self._counted.get(item, 0)
@@ -372,9 +372,9 @@ class Resources:
     def allocated_to(self, role: str) -> Resources:
         """The same resources, allocated to ``role`` whatever they were allocated to before (X48)."""
         if self._counted or self._is_allocated():
-            return self._rekey(lambda key: _with_allocation(key, role))
+            return self._rekey(lambda key: with_allocation(key, role))
         # All keys stay apart: this is done for each offer and each task.
-        allocated = _make({_with_allocation(key, role): value for key, value in self._amounts.items()}, _NONE_COUNTED)
+        allocated = _make({with_allocation(key, role): value for key, value in self._amounts.items()}, _NONE_COUNTED)
         allocated._unallocated = self
         return allocated
 
@@ -383,7 +383,7 @@ class Resources:
         if self._unallocated is None:
             if not self._is_allocated():
                 return self  # Not kept: that would be a cycle, for the garbage collector alone to find.
-            self._unallocated = self._rekey(lambda key: _with_allocation(key, None))
+            self._unallocated = self._rekey(lambda key: with_allocation(key, None))
         return self._unallocated
 
     def _is_allocated(self) -> bool:
@@ -463,7 +463,7 @@ class Resources:
             changed = change(key)
             mine = amounts.get(changed)
             # Two keys may become one, as when what several roles have is unallocated.
-            amounts[changed] = value if mine is None else _join(changed, mine, value)
+            amounts[changed] = value if mine is None else join(changed, mine, value)
         counted: dict[Resource, int] = {}
         for item, copies in self._counted.items():
             changed_item = Resource(change(item.key), item.value)
@@ -479,49 +479,6 @@ def _make(amounts: dict[ResourceKey, Value], counted: dict[Resource, int]) -> Re
     resources._hash = None
     resources._unallocated = None
     return resources
-
-
-def _join(key: ResourceKey, left: Value, right: Value) -> Value:
-    if isinstance(left, int) and isinstance(right, int):
-        return left + right
-    if isinstance(left, Ranges) and isinstance(right, Ranges):
-        return left | right
-    if isinstance(left, frozenset) and isinstance(right, frozenset):
-        return left | right
-    raise ResourcesError(f"'{key}' cannot be {format_value(left)} and {format_value(right)} at once: types differ")
-
-
-def _covers(have: Value, wanted: Value) -> bool:
-    if isinstance(have, int) and isinstance(wanted, int):
-        return have >= wanted
-    if isinstance(have, Ranges) and isinstance(wanted, Ranges):
-        return have.contains(wanted)
-    if isinstance(have, frozenset) and isinstance(wanted, frozenset):
-        return have >= wanted
-    return False
-
-
-def _difference(left: Value, right: Value) -> Value:
-    """``left`` without ``right``. Callers have seen to it that the types agree."""
-    if isinstance(left, int) and isinstance(right, int):
-        return left - right
-    if isinstance(left, Ranges) and isinstance(right, Ranges):
-        return left - right
-    if isinstance(left, frozenset) and isinstance(right, frozenset):
-        return left - right
-    raise ResourcesError(f"{format_value(right)} cannot be taken from {format_value(left)}: types differ")
-
-
-def _with_allocation(key: ResourceKey, role: str | None) -> ResourceKey:
-    # Keys with a disk are not cached: they are equal even when their volumes differ, and a cache would mix them up.
-    if key.disk is None:
-        return _with_allocation_cached(key, role)
-    return key._replace(allocation_role=role)
-
-
-@lru_cache(maxsize=16384)
-def _with_allocation_cached(key: ResourceKey, role: str | None) -> ResourceKey:
-    return key._replace(allocation_role=role)
 
 
 Resources.EMPTY = Resources()
