@@ -81,6 +81,9 @@ def _refuse_reserve(resources: Resources, source: Resources, principal: str | No
         top = _top(item)
         if top is None or top.type != "DYNAMIC":
             return f"Resource '{item}' must be dynamically reserved"
+        if item.key.revocable:
+            # What an agent lends it must be able to take back.
+            return f"Dynamically reserved resource '{item}' cannot be created from revocable resources"
         if place_of(item.key) is not None:
             return f"Resource '{item}' is a persistent volume, which cannot be reserved"
         refusal = _refuse_principal("reserve", principal, top.principal, "reserved resource")
@@ -147,6 +150,8 @@ def _refuse_create(volumes: Resources, agent: Agent, principal: str | None) -> s
         place, disk = place_of(item.key), item.key.disk
         if place is None or disk is None or disk.persistence is None:
             return f"Resource '{item}' is not a persistent volume"
+        if item.key.revocable:
+            return f"Persistent volume '{item}' cannot be created from revocable resources"
         if item.key.shared:
             return f"Shared persistent volumes are not supported, and '{item}' is one"
         if (place.role, place.id) in taken:

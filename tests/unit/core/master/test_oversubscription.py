@@ -12,8 +12,10 @@ from mesos_service.core.oversubscription.estimators import lent
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import PARTITION_AWARE, REVOCABLE_RESOURCES
 from mesos_service.domain.ids import AgentId
+from mesos_service.domain.operations import Create, Operation, Reserve
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.resource_world import TOTAL, ask, capable_agent, operate, reserved, told, volumes
 from tests.unit.core.master.world import (
     Node,
     Scheduler,
@@ -23,6 +25,7 @@ from tests.unit.core.master.world import (
     facts,
     framework_info,
     launched,
+    replies,
     task_info,
 )
 
@@ -231,3 +234,24 @@ def test_m_al_19_agents_that_are_not_here_say_nothing() -> None:
     node = world.agent(OWN)
     node.agent_id = AgentId("nobody")
     assert "agent.unknown" in facts(lends(node, LENT))
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [Reserve(lent(reserved("cpus:1"))), Create(lent(volumes(10)))],
+    ids=["reserve", "create"],
+)
+def test_m_al_19_what_is_lent_cannot_be_reserved_or_made_a_volume(operation: Operation) -> None:
+    """It would be the role's for good, and its agent could take back nothing that it has lent."""
+    world = World()
+    node = capable_agent(world)
+    lends(node, lent(Resources.parse("cpus:2;disk:100")))
+    scheduler = world.framework(framework_info("borrower", roles=["role"], capabilities=BORROWER))
+    world.settle()
+    effects = scheduler.accept(scheduler.offers, ask(operation, "op"))
+    ((_, state, message),) = told(scheduler, effects)
+    assert state == "OPERATION_ERROR" and "cannot be created from revocable resources" in message
+    refused = operate(world, node, operation)
+    assert [status for status, _ in replies(refused)] == [400]
+    lends(node, Resources.EMPTY)
+    assert node.record.total == Resources.parse(TOTAL)
