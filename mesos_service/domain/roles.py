@@ -8,6 +8,10 @@ from typing import Final
 ANY_ROLE: Final = "*"
 """The default role. Resources "reserved" to it are simply unreserved."""
 
+WEIGHT_LEAST: Final = 1e-200
+WEIGHT_MOST: Final = 1e200
+"""Beyond these, a share over a weight, or a sum of weights, may be more than a float can be."""
+
 _WHITESPACE_AND_BACKSPACE: Final = frozenset("\t\n\v\f\r \b")
 _FORBIDDEN_COMPONENTS: Final = frozenset((".", "..", ANY_ROLE))
 
@@ -50,3 +54,9 @@ def ancestors(role: str) -> tuple[str, ...]:
 def is_strict_subrole(role: str, of: str) -> bool:
     """Whether ``role`` lies strictly below ``of`` in the tree. A role is no strict sub-role of itself."""
     return len(role) > len(of) and role.startswith(of) and role[len(of)] == "/"
+
+
+def counted_weight(weight: float) -> float:
+    """As what a role's ``weight``, any positive number, counts: two so small or so large that no cluster could tell
+    them apart are equal (X33)."""
+    return min(max(weight, WEIGHT_LEAST), WEIGHT_MOST)

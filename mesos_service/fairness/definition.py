@@ -22,6 +22,7 @@ from mesos_service.domain.frameworks import (
     SHARED_RESOURCES,
 )
 from mesos_service.domain.resources import Resource, Resources
+from mesos_service.domain.roles import counted_weight
 
 Given = tuple[str, str, str, Resources]
 """Framework, role, agent, and resources without allocation role."""
@@ -187,7 +188,8 @@ class Naive:
         The share is exact until it is rounded, once: no float is 1.1, so that shares which a weight of 1.1 makes equal
         on paper are not quite equal as fractions.
         """
-        return float(self.share(where) / Fraction(self.weights.get(where, 1.0))), self.served.get(where, 0)
+        weight = counted_weight(self.weights.get(where, 1.0))
+        return float(self.share(where) / Fraction(weight)), self.served.get(where, 0)
 
     def standing(self) -> list[tuple[str, str]]:
         """Framework and role of those who want offers, in no particular order."""

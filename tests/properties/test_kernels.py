@@ -275,3 +275,34 @@ def test_x32_columns_that_do_not_fit_are_refused_with_a_sentence() -> None:
     for call in (empty.run, lambda: empty.walk(1), lambda: empty.charge(0, b"")):
         with pytest.raises(RuntimeError, match="not given yet"):
             call()
+
+
+@pytest.mark.parametrize("weight", [5e-324, 1e-310, 1.7e308])
+@pytest.mark.parametrize("sorter", ["drf", "random"])
+@pytest.mark.parametrize("agents", [3, AGENTS])
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x33_no_weight_is_too_small_or_too_large(
+    agents: int, sorter: str, weight: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share over it was more than a float can be, and no pass came to an end any more."""
+
+    def decide() -> Sequence[Grant]:
+        allocator = load(ALLOCATORS, "hierarchical")(AllocatorOptions(role_sorter=sorter))
+        for role in "abc":
+            view = FrameworkView(framework_id=FrameworkId(role), roles=frozenset({Role(role)}))
+            allocator.add_framework(view, {}, True)
+        for number in range(agents):
+            name = str(number)
+            allocator.add_agent(AgentView(agent_id=AgentId(name), hostname=name, total=Resources.parse("cpus:4")), {})
+        allocator.update_weights({Role("a"): weight, Role("b"): weight})
+        return allocator.allocate(0.0, Random(1), agents=None)
+
+    by_compiled = decide()
+    assert len(by_compiled) == agents
+    monkeypatch.setattr(kernel, "enabled", False)
+    assert by_compiled == decide()
+    monkeypatch.setattr(by_levels, "enabled", False)
+    assert by_compiled == decide()
+    if agents > 3:
+        served = {grant.role for grant in by_compiled}
+        assert served >= ({"a", "b"} if weight > 1 or sorter == "drf" else {"c"})

@@ -28,6 +28,7 @@ from mesos_service.core.allocation.lots import Lots
 from mesos_service.core.allocation.tree import VIRTUAL_LEAF, Leaf, Node, entry_of, path_of
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import Role
+from mesos_service.domain.roles import counted_weight
 
 FEW: Final = 16
 """When less than one in this many clients is to be asked, sorting those beats walking past the others."""
@@ -279,10 +280,10 @@ class Sorter(Generic[L]):
         Raises :class:`ConfigurationError` for a weight that is no positive number; then nothing changes.
         """
         self._set_weights(weights)
-        for path, weight in weights.items():
+        for path in weights:
             node = self._find(path)
             if node is not None and node.parent is not None:
-                node.weight = weight
+                node.weight = self._weights[path]
                 if not node.stale:
                     self._note_stale(node, node.parent)
 
@@ -514,7 +515,7 @@ class Sorter(Generic[L]):
             if not 0.0 < weight < inf:
                 raise ConfigurationError(f"The weight of role '{path}' must be a positive number, not {weight:g}.")
         for path, weight in weights.items():
-            self._weights[path] = float(weight)
+            self._weights[path] = counted_weight(float(weight))
 
     def _role(self, role: Role) -> Node:
         node = self._root
