@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from typing import Literal
 
 import pytest
 
@@ -282,7 +283,7 @@ def test_x32_columns_that_do_not_fit_are_refused_with_a_sentence() -> None:
 @pytest.mark.parametrize("agents", [3, AGENTS])
 @pytest.mark.usefixtures("compiled_kernel")
 def test_x33_no_weight_is_too_small_or_too_large(
-    agents: int, sorter: str, weight: float, monkeypatch: pytest.MonkeyPatch
+    agents: int, sorter: Literal["drf", "random"], weight: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A share over it was more than a float can be, and no pass came to an end any more."""
 

@@ -16,6 +16,8 @@ from mesos_service.domain.resources import Resources
 
 SNAPSHOTS_MAX: Final = 21
 """How many snapshots are looked back at: five minutes at the default interval."""
+INTERVALS_LEAST: Final = 2
+"""Through so many intervals what an executor leaves is looked at before it is lent."""
 STEP_MILLI: Final = 100
 """Estimates of usage are rounded down to a tenth of a processor, so that each flicker is not told the master."""
 
@@ -50,7 +52,8 @@ class UsageEstimator:
     peak of the last snapshots, less ``margin``, a fraction of what it was allocated.
 
     Only processors: what else a task leaves unused it may want in an instant, and nobody can give it back as fast. An
-    executor that was not measured through two intervals is taken to use all it has.
+    executor that was not measured through two intervals is taken to use all it has, and one that has more than it had
+    then, as tasks came to it, to use all that came.
     """
 
     margin: float
@@ -65,11 +68,15 @@ class UsageEstimator:
             for container_id, cpus in cpus_between(before, after).items():
                 peaks[container_id] = max(peaks.get(container_id, 0.0), cpus)
                 intervals[container_id] = intervals.get(container_id, 0) + 1
+        least: dict[str, int] = {}
+        for one in (one for snapshot in usage[-1 - INTERVALS_LEAST :] for one in snapshot.executors):
+            cpus_then = one.allocated.scalar("cpus")
+            least[one.container_id] = min(least.get(one.container_id, cpus_then), cpus_then)
         slack = 0.0
         for one in usage[-1].executors:
-            if one.is_revocable or intervals.get(one.container_id, 0) < 2:
+            if one.is_revocable or intervals.get(one.container_id, 0) < INTERVALS_LEAST:
                 continue
-            allocated = one.allocated.scalar("cpus")
+            allocated = least[one.container_id]
             slack += max(0.0, allocated * (1 - self.margin) - peaks[one.container_id] * 1000)
         milli = int(slack) // STEP_MILLI * STEP_MILLI
         return lent(Resources.scalars(cpus=f"{milli // 1000}.{milli % 1000:03d}"))

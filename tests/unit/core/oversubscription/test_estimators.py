@@ -61,6 +61,15 @@ def test_m_ag_26_usage_remembers_the_peak_and_only_as_long_as_the_snapshots() ->
     assert UsageEstimator(0.0).estimate(history(*burst, *calm)) == lent(cpus(4))
 
 
+def test_m_ag_26_what_came_to_an_executor_is_not_lent_before_it_was_measured() -> None:
+    """One that was busy gets a task of 4 processors: nobody has seen yet that they are left."""
+    busy = [{"a": (cpus(1), 10.0 * number)} for number in range(5)]
+    grown = [{"a": (cpus(5), 50.0)}, {"a": (cpus(5), 60.0)}, {"a": (cpus(5), 70.0)}]
+    for known in (1, 2):
+        assert UsageEstimator(0.0).estimate(history(*busy, *grown[:known])) == Resources.EMPTY
+    assert UsageEstimator(0.0).estimate(history(*busy, *grown)) == lent(cpus(4))
+
+
 @pytest.mark.parametrize(
     "usage",
     [
