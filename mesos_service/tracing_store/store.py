@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -91,11 +92,13 @@ class TraceStore:
                 try:
                     with self._connection.begin():
                         return self._write(received)
-                except OperationalError:
-                    # The reckoning was short, and SQLite's own bound was met. Where the disk is full, nothing is
-                    # forgotten for it.
+                except OperationalError as error:
+                    # The reckoning was short, and SQLite's own bound was met. Where the disk is full, or anything else
+                    # is wrong, nothing is forgotten for it.
                     self._sources.clear()
-                    if shutil.disk_usage(self._path.parent).free < 2 * octets or not self._forget_part():
+                    if not _is_full(error) or shutil.disk_usage(self._path.parent).free < 2 * octets:
+                        raise
+                    if not self._forget_part():
                         raise
 
     def _write(self, received: ReceivedSpans) -> int:
@@ -111,9 +114,8 @@ class TraceStore:
         taken = _many(connection, _SPAN, rows)
         last = self._last_span()
         connection.exec_driver_sql("UPDATE batches SET last_span = ? WHERE id = ?", (last, batch))
-        connection.exec_driver_sql(
-            f"UPDATE sources SET last_span = ? WHERE id IN ({','.join('?' * len(set(ids)))})", (last, *set(ids))
-        )
+        # A row each: a statement takes only so many numbers, and a request may name any number of sources.
+        _many(connection, "UPDATE sources SET last_span = ? WHERE id = ?", [(last, one) for one in set(ids)])
         new = received.spans if taken == len(rows) else self._new_among(received.spans, before)
         _many(connection, _TRACE, _summaries(new, last))
         mentioned = {(*subject, one.trace_id, last) for one in new for subject in one.subjects}
@@ -225,6 +227,10 @@ class TraceStore:
             # What was looked up in a transaction that came to nothing is not there.
             self._sources.clear()
             raise StoreFault(f"{self._path}: {error.orig}") from error
+
+
+def _is_full(error: OperationalError) -> bool:
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _many(connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> int:

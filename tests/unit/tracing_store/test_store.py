@@ -7,13 +7,14 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from mesos_service.tracing_store import reading
 from mesos_service.tracing_store.otlp import read_protobuf
 from mesos_service.tracing_store.reading import Query, TooSlow, find_trace, find_traces
 from mesos_service.tracing_store.schema import StoreFault
 from mesos_service.tracing_store.store import TraceStore
-from tests.unit.tracing_store.exports import NOON, SECOND, TRACE, body, span
+from tests.unit.tracing_store.exports import NOON, SECOND, TRACE, body, request, span
 
 MEGABYTE = 2**20
 
@@ -138,6 +139,29 @@ def test_a_bound_that_the_reckoning_misses_is_sqlites_own(tmp_path: Path, monkey
         many = [span(1, trace=os.urandom(16).hex(), attributes={"said": "x" * 100}) for _ in range(200)]
         assert store.add(read_protobuf(body(*many))) == 200
     assert (tmp_path / "traces.db").stat().st_size <= MEGABYTE
+    store.close()
+
+
+def test_no_request_makes_the_store_forget_but_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = a_store(tmp_path)
+    for number in range(1, 21):
+        store.add(read_protobuf(body(span(number))))
+    # A request names any number of sources, and SQLite takes only so many numbers in a statement.
+    connection = store._connection.connection.driver_connection
+    assert isinstance(connection, sqlite3.Connection)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 100)
+    sources = [("s", f"node{number}", [span(1, trace="02" * 16)] * (number == 0)) for number in range(200)]
+    assert store.add(read_protobuf(request(*sources).SerializeToString())) == 1
+    assert rows(store)["spans"] == 21
+
+    def wrong(_: object) -> int:
+        raise OperationalError("INSERT", (), sqlite3.OperationalError("no such thing"))
+
+    monkeypatch.setattr(store, "_write", wrong)
+    with pytest.raises(StoreFault, match="no such thing"):
+        store.add(read_protobuf(body(span(99))))
+    assert rows(store)["spans"] == 21
+    assert store.counts()["traces/spans_forgotten"] == 0
     store.close()
 
 
