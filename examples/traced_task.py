@@ -1,6 +1,9 @@
 """A task that shows up in the trace of the offer it runs on: it sorts numbers, in a span of its own.
 
-mesos-service run --env OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 -- python examples/traced_task.py 100000
+From a checkout, with paths that hold in the task's sandbox:
+
+.venv/bin/mesos-service run --env OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 -- \\
+    "$PWD/.venv/bin/python" "$PWD/examples/traced_task.py" 100000
 """
 
 import random

@@ -63,7 +63,8 @@ SIMULATE: Final = "mesos_service.simulator.main:run"
 _HELP: Final = {
     "master": "Run a master.",
     "agent": "Run an agent.",
-    "local": "Run a master and agents on this machine, for as long as you like. Takes the master's flags.",
+    "local": "Run a master and agents on this machine, for as long as you like. Takes the master's flags. "
+    "Agents listen at 5051 and the ports after it; with --port=0 all take ports that are free.",
     "traces serve": "Run a trace store: takes spans over OTLP/HTTP, and keeps them in a file.",
 }
 

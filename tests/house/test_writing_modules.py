@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mesos_service.domain.attributes import parse_attributes
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, ContainerId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
@@ -76,8 +77,13 @@ def test_n10_the_offer_filter_of_the_page_knows_its_region(modules_dir: Path) ->
     kind = load(OFFER_FILTERS, "only_region", [modules_dir])
     only = kind(read_config(kind, {"region": "eu"}))
     here, there = (
-        AgentView(agent_id=AgentId("s"), hostname="h", total=Resources.EMPTY, region=region) for region in ("eu", "us")
+        AgentView(
+            agent_id=AgentId("s"), hostname="h", total=Resources.EMPTY, attributes=parse_attributes(f"region:{region}")
+        )
+        for region in ("eu", "us")
     )
+    nowhere = AgentView(agent_id=AgentId("s"), hostname="h", total=Resources.EMPTY, region="eu")
 
     assert only.about_agent(here, 0.0) is None
     assert only.about_agent(there, 0.0) is not None
+    assert only.about_agent(nowhere, 0.0) is not None
