@@ -21,6 +21,11 @@ class Walk:
         self._granted = granted
         self._in_order = in_order
         self._found: list[tuple[str, str]] = []
+        self._begun: tuple[str, bool] | None = None
+        """The agent that is served, and whether to those who come first."""
+        self._then = books
+        """The books when it was begun: in the order of then all of its pieces are given."""
+        self._order: list[Client] = []
 
     def run(self) -> list[tuple[str, str]]:
         """Rule and sentence of each thing that was wrong."""
@@ -117,10 +122,24 @@ class Walk:
     def _next(self, given: Given) -> None:
         framework, role, agent, _ = given
         books = self._books
-        for other, its_role in books.order():
+        aged = books.frameworks[framework].aged
+        if self._begun != (agent, aged):
+            # What one leaves of an agent goes on to the next, in the order in which the agent was begun (X32).
+            self._begun, self._then = (agent, aged), copied(books)
+            self._order = sorted(self._then.order(), key=lambda client: not books.frameworks[client[0]].aged)
+        for other, its_role in self._order:
             if (other, its_role) == (framework, role):
                 return
-            smaller = _smaller(books, (other, its_role), (framework, role))
+            if books.frameworks[other].aged and not aged:
+                if self._could_have(books, other, its_role, agent):
+                    self._say(
+                        "passed_over",
+                        f"agent {agent}: framework {other} in role '{its_role}' has waited for too long and comes"
+                        f" first, and framework {framework} in role '{role}' was served",
+                    )
+                    return
+                continue
+            smaller = _smaller(self._then, (other, its_role), (framework, role))
             if smaller is not None and self._could_have(books, other, its_role, agent):
                 self._say(
                     "passed_over", f"agent {agent}: {_passed_over((other, its_role), (framework, role), smaller)}"

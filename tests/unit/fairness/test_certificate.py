@@ -11,6 +11,7 @@ import pytest
 from mesos_service.core.effects import Told
 from mesos_service.core.master.filtering import Guarded
 from mesos_service.core.master.journal import Decided, Journaled
+from mesos_service.domain.frameworks import REVOCABLE_RESOURCES
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.fairness.certificate import Certificate, Certifier
@@ -20,6 +21,11 @@ from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, load, read_c
 Stock: type[Allocator] = load(ALLOCATORS, "hierarchical_drf")
 SMALL = AllocatorOptions(min_allocatable=({"cpus": 10},))
 HALF = "cpus:2;mem:1024"
+LENDING = (
+    '[{"name":"cpus","type":"SCALAR","scalar":{"value":4}},{"name":"mem","type":"SCALAR","scalar":{"value":256}},'
+    '{"name":"cpus","type":"SCALAR","scalar":{"value":1},"revocable":{}}]'
+)
+BORROWS = frozenset({REVOCABLE_RESOURCES})
 
 
 class Run:
@@ -159,6 +165,50 @@ def test_n23_a_module_that_is_made_anew_begins_with_new_books() -> None:
     run.agents(2)
     run.go()
     assert certify(run.guard.written).is_fair
+
+
+def without_seed(told: Sequence[Told]) -> list[Told]:
+    """As of a module that draws otherwise: each pass has to be followed grant by grant."""
+    return [
+        Told("pass", one.arguments._replace(seed=None)) if isinstance(one.arguments, Decided) else one for one in told
+    ]
+
+
+def test_n23_pieces_of_one_agent_go_on_in_the_order_in_which_it_was_begun() -> None:
+    """What f1 leaves, as it takes nothing that is lent, is f2's in the same role, which was first: although with what
+    f1 has now the role holds more than that of f3."""
+    run = Run()
+    run.framework("f3", "q", capabilities=BORROWS)
+    run.agents(1, "cpus:1;mem:64")
+    run.go()
+    run.framework("f1", "b")
+    run.framework("f2", "b", capabilities=BORROWS)
+    run.agents(1, LENDING)
+    assert [one.framework_id for one in run.go()] == ["f1", "f2"]
+    found = certify(run.guard.written)
+    assert found.is_fair and found.as_defined == 2
+    found = certify(without_seed(run.guard.written))
+    assert found.is_fair and found.as_defined == 0, found
+
+
+def test_n23_who_has_waited_for_too_long_comes_first_whatever_he_holds() -> None:
+    run = Run()
+    run.framework("f1", "a", aged=True)
+    run.agents(2)
+    run.go()
+    run.framework("f2", "b")
+    run.agents(1)
+    assert [one.framework_id for one in run.go()] == ["f1"]
+    assert certify(without_seed(run.guard.written)).is_fair
+    stolen = Role("b")
+
+    def steal(grants: tuple[Grant, ...]) -> list[Grant]:
+        resources = grants[0].resources.unallocated().allocated_to(stolen)
+        return [grants[0]._replace(framework_id=FrameworkId("f2"), role=stolen, resources=resources)]
+
+    found = certify(forged(run.guard.written, steal))
+    assert rules(found) == {"passed_over"}
+    assert "framework f1 in role 'a' has waited for too long" in found.findings[0].text
 
 
 # -- forged journals: each kind of unfairness ------------------------------------------------------------------
