@@ -17,7 +17,14 @@ from mesos_service.agent.terminals import Size
 from mesos_service.agent.wishes import CannotBeHad, wishes_of
 from mesos_service.configuration.units import Duration
 from mesos_service.containers.command import Invocation, invocation, refuse_command
-from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan, Streams, UriSpec
+from mesos_service.containers.plan import (
+    REASON_LAUNCH_FAILED,
+    LaunchFailed,
+    LaunchPlan,
+    SharedWith,
+    Streams,
+    UriSpec,
+)
 from mesos_service.containers.rotation import Rotation
 from mesos_service.core.effects import LaunchContainer
 from mesos_service.domain.containers import Wish
@@ -115,10 +122,20 @@ def plan_launch(
         user=user_of(effect, settings),
         uris=_uris(command),
         parent=parent,
+        shared=_shared_with(effect),
         directory=directory,
         survives=effect.framework.checkpoint,
         wishes=wishes,
     )
+
+
+def _shared_with(effect: LaunchContainer) -> SharedWith | None:
+    if effect.executor.type is not ExecutorType.DEFAULT or effect.task is None or not effect.task.shares_cgroups:
+        return None
+    # Limits that came from a master which does not refuse them bound one task, so that it cannot share.
+    if effect.parent is None or effect.task.limits:
+        return None
+    return SharedWith(container_id=effect.parent, resources=effect.executor.resources)
 
 
 def plan_standalone(

@@ -5,7 +5,8 @@ container (:meth:`CgroupIsolator.settings`); the rest is here. Isolators whose c
 container's group: the first makes it, and the first that cleans up removes it.
 
 Version 1: ``MOUNT/ROOT/CONTAINER`` in each hierarchy. Version 2: the limits are those of ``MOUNT/ROOT/CONTAINER``, and
-the processes are in ``leaf`` below it (M-AG-06). A nested container is in the group of the one it is nested in.
+the processes are in ``leaf`` below it (M-AG-06). A nested container is in the group of the one it is nested in, and one
+that shares its executor's in that (M-AG-23).
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class CgroupIsolator(Isolator):
 
     Config: ClassVar[type[Any] | None] = CgroupConfig
     nesting = True
+    shareable = True
     isolates_before_exec = False
     v1_controllers: ClassVar[tuple[str, ...]]
     """All of these are needed, be it in one hierarchy or in several."""
@@ -71,6 +73,8 @@ class CgroupIsolator(Isolator):
         self._book = open_book(settings.runtime_dir / "isolators" / "cgroups")
         self._parents: dict[ContainerId, ContainerId] = {}
         """Of nested containers, the ones they are nested in."""
+        self._sharing: set[ContainerId] = set()
+        """Of those in ``_parents``, the tasks that share the groups of an executor."""
         self._roots = {tree: tree.mount / settings.cgroups_root for tree in self._trees}
         self._is_prepared = False
         """Whether the groups above those of containers were made."""
@@ -193,8 +197,11 @@ class CgroupIsolator(Isolator):
 
     def remember(self, container_id: ContainerId, config: ContainerConfig) -> None:
         """A container is there, new or recovered."""
-        if config.parent is not None:
+        # What an agent gave groups of its own, before there were shared ones, keeps them until it ends.
+        if config.parent is not None and not (config.shares and self._is_ours(container_id)):
             self._parents[container_id] = config.parent
+            if config.shares:
+                self._sharing.add(container_id)
             return
         for hierarchy in self._trees:
             self._groups[hierarchy, container_id] = self._group_in(hierarchy, container_id)
@@ -225,6 +232,7 @@ class CgroupIsolator(Isolator):
     async def cleanup(self, container_id: ContainerId) -> None:
         """End the groups with whoever is in them; those of a nested container are its parent's."""
         if self._parents.pop(container_id, None) is not None:
+            self._sharing.discard(container_id)
             return
         await self.end(container_id, [one for one in self._trees if self._book.has(one.name, container_id)])
         for hierarchy in self._trees:
@@ -245,6 +253,12 @@ class CgroupIsolator(Isolator):
     def is_measured(self, container_id: ContainerId) -> bool:
         """Whether the container has a group of its own, which is there."""
         return container_id not in self._parents and self._is_ours(container_id) and self.group(container_id).exists()
+
+    def is_bounded(self, container_id: ContainerId) -> bool:
+        """Whether it has bounds, of its own or together with others; what is nested in a task has the task's."""
+        if container_id in self._sharing:
+            container_id = self._parents[container_id]
+        return self.is_measured(container_id)
 
     def _is_ours(self, container_id: ContainerId) -> bool:
         return all(self._book.has(one.name, container_id) for one in self._trees)

@@ -21,6 +21,7 @@ from mesos_service.containers.plan import (
     Streams,
 )
 from mesos_service.containers.provisioner import Provisioner
+from mesos_service.containers.shared_groups import SharedGroups, seen_by
 from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
 from mesos_service.domain.ids import ContainerId
 from mesos_service.plugins.isolator import Isolator, LaunchInfo
@@ -35,8 +36,10 @@ class BringUp:
         fetcher: Fetcher,
         overseer: Overseer,
         containers: Mapping[ContainerId, Container],
+        shared: SharedGroups,
         provisioner: Provisioner | None = None,
     ) -> None:
+        self._shared = shared
         self._launcher = launcher
         self._fetcher = fetcher
         self._provisioner = provisioner
@@ -89,9 +92,12 @@ class BringUp:
         plan = container.plan
         config = config_of(plan, self._containers, container.root)
         infos: list[tuple[Isolator, LaunchInfo]] = []
+        await self._shared.join(container)
         for isolator in container.isolators:
             container.prepared.append(isolator)
-            info = await asked(isolator, "prepare", isolator.prepare(plan.container_id, config))
+            info = await asked(
+                isolator, "prepare", isolator.prepare(plan.container_id, seen_by(isolator, container, config))
+            )
             if info is not None:
                 infos.append((isolator, info))
             container.go_on()

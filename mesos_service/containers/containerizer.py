@@ -25,6 +25,7 @@ from mesos_service.containers.plan import (
     LaunchPlan,
 )
 from mesos_service.containers.provisioner import Provisioner
+from mesos_service.containers.shared_groups import SharedGroups, seen_by
 from mesos_service.domain.containers import Wish
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
@@ -93,7 +94,10 @@ class Containerizer:
             lambda container_id, limitation: self.on_limitation(container_id, limitation),
         )
         self._provisioner = provisioner
-        self._bring_up = BringUp(launcher, fetcher or Fetcher(), self._overseer, self._containers, provisioner)
+        self.shared = SharedGroups(self._isolators)
+        self._bring_up = BringUp(
+            launcher, fetcher or Fetcher(), self._overseer, self._containers, self.shared, provisioner
+        )
         if host is not None:
             host.bind(self.processes)
 
@@ -176,16 +180,19 @@ class Containerizer:
         self._orphans = {container_id: child for container_id, child in left.items() if container_id not in found}
         if self._provisioner is not None:
             self._provisioner.recover(set(left))
+        self.shared.recover(found)
+        pids = {container_id: child.pid for container_id, child in left.items()}
         for isolator in self._isolators:
             states = [
                 ContainerState(
                     container_id=container_id,
                     pid=left[container_id].pid,
-                    config=config_of(container.plan, self._containers),
+                    config=seen_by(isolator, container, config_of(container.plan, self._containers)),
                 )
                 for container_id, container in found.items()
                 if isolator in container.isolators
             ]
+            states = [*self.shared.states(isolator, pids), *states]
             await _recovered(isolator, isolator.recover(states, tuple(self._orphans)))
         for container_id, container in found.items():
             self._adopt(container_id, container, left[container_id])
@@ -326,6 +333,7 @@ class Containerizer:
             await container.post_mortem
         for isolator in reversed(container.prepared):
             failures += await outcome(isolator.cleanup(container_id), f"Isolator '{isolator.name}' failed to clean up")
+        failures += await self.shared.leave(container)
         if container.plan.wishes.image is not None:
             failures += await self._remove_root(container_id)
         del self._containers[container_id]

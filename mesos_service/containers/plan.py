@@ -45,6 +45,15 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedWith:
+    """Whose control groups a container is in together with others: those of its executor."""
+
+    container_id: ContainerId
+    resources: Resources
+    """The executor's own, which those of the containers are added to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchPlan:
     """Everything the containerizer needs to know; whoever makes it has decided all there is to decide."""
 
@@ -64,6 +73,8 @@ class LaunchPlan:
     """``None``: the agent's own."""
     uris: tuple[UriSpec, ...] = ()
     parent: ContainerId | None = None
+    shared: SharedWith | None = None
+    """``None``: its control groups are its own, or its parent's where it has one."""
     streams: Streams | None = None
     """In place of the files in the sandbox."""
     directory: str | None = None

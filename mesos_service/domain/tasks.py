@@ -70,6 +70,8 @@ class TaskInfo:
     max_completion_seconds: float | None = None
     check: Check | None = None
     health_check: HealthCheck | None = None
+    shares_cgroups: bool = True
+    """Whether, in a task group, it has the control groups of its executor (Mesos: ``LinuxInfo.share_cgroups``)."""
     carried: object = field(default=None, repr=False)
 
 

@@ -38,6 +38,9 @@ class ContainerConfig:
     """``None``: the agent's own."""
     parent: ContainerId | None = None
     """The container that this one is nested in."""
+    shares: bool = False
+    """Whether ``parent`` is an executor without a process, whose bounds this container and others have together; only
+    isolators that are ``shareable`` see it so."""
     wishes: Wishes = NOTHING
     """What it asks for beside resources; each kind of it is given by an isolator that ``provides`` it."""
     parent_sandbox: str | None = None
@@ -149,6 +152,9 @@ class Isolator(ABC):
     Config: ClassVar[type[Any] | None] = None  # Any: a pydantic model of the module author's choosing
     nesting: ClassVar[bool] = False
     """Whether it is asked about nested containers too."""
+    shareable: ClassVar[bool] = False
+    """Whether tasks of one executor can have together what it makes. Then it is asked to ``prepare``, ``update`` and
+    ``cleanup`` the executor's container, which has no process, and the tasks' are nested in that."""
     provides: ClassVar[frozenset[Wish]] = frozenset()
     """What containers may ask for where this isolator is there; whoever asks for what nobody provides is refused."""
     isolates_before_exec: ClassVar[bool] = True
@@ -191,8 +197,8 @@ class Isolator(ABC):
     ) -> None:
         """New totals for a container that may be running; ``limits`` in thousandths.
 
-        Not called by this version, whose containers keep the resources they were launched with. The interface is
-        settled for executors that grow with their tasks.
+        Called for executors that share what they have with tasks (``shareable``), as tasks come and go; all others
+        keep the resources they were launched with.
         """
 
     async def usage(self, container_id: ContainerId) -> Usage:

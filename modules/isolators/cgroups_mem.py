@@ -14,9 +14,10 @@ from mesos_service.cgroups.group import Group
 from mesos_service.cgroups.isolator import CgroupConfig, CgroupIsolator
 from mesos_service.cgroups.oom import kills, wait_for_kill
 from mesos_service.cgroups.steps import Write
+from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.isolator import UNLIMITED, ContainerConfig, Host, Limitation, Usage
+from mesos_service.plugins.isolator import UNLIMITED, ContainerConfig, Host, LaunchInfo, Limitation, Usage
 
 MEGABYTE: Final = 1024 * 1024
 BYTES_MIN: Final = 32 * MEGABYTE
@@ -77,6 +78,16 @@ class CgroupsMem(CgroupIsolator):
         super().remember(container_id, config)
         self._asked[container_id] = config.resources
 
+    async def prepare(self, container_id: ContainerId, config: ContainerConfig) -> LaunchInfo | None:
+        """Make the groups and set their bounds.
+
+        Raises :class:`OperatingFault` for who is to share a group in which somebody was killed, as all in it are ended.
+        """
+        info = await super().prepare(container_id, config)
+        if config.shares and self.is_bounded(container_id) and kills(self.group(container_id)):
+            raise OperatingFault("its executor's tasks have exceeded the memory that they share, and are being ended")
+        return info
+
     async def update(self, container_id: ContainerId, resources: Resources, limits: Mapping[str, int]) -> None:
         """New bounds."""
         await super().update(container_id, resources, limits)
@@ -90,14 +101,14 @@ class CgroupsMem(CgroupIsolator):
 
     async def watch(self, container_id: ContainerId) -> Limitation | None:
         """Comes back when the kernel has killed somebody in the group."""
-        if not self.is_measured(container_id):
+        if not self.is_bounded(container_id):
             return None
         await wait_for_kill(self.group(container_id))
         return self._limitation(container_id)
 
     async def post_mortem(self, container_id: ContainerId) -> Limitation | None:
         """Whether the kernel killed somebody in the group."""
-        if self.is_measured(container_id) and kills(self.group(container_id)):
+        if self.is_bounded(container_id) and kills(self.group(container_id)):
             return self._limitation(container_id)
         return None
 

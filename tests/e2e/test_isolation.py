@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import msgspec
 import psutil
 import pytest
 
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
+from mesos_service.wire.containers import ContainerInfo, LinuxInfo
 from tests.e2e.test_agent_restarts import Patient, pid_of, restartable
 from tests.e2e.test_agent_service import play, subscribed_as
 from tests.unit.cgroups.live import Live, live_groups, written_down
@@ -197,6 +199,48 @@ def test_m_ag_30_statistics_are_what_the_groups_say(tmp_path: Path, live: Live) 
 
     play(scenario)
     assert not live.containers()
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_m_ag_23_a_group_shares_its_executors_groups_or_has_its_own(tmp_path: Path, live: Live, shares: bool) -> None:
+    """Over a restart of the agent, with a statistic that counts what is shared once."""
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation=ISOLATION, cgroups_root=live.root) as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            own = ContainerInfo(type="MESOS", linux_info=LinuxInfo(share_cgroups=False))
+            offer = await framework.an_offer()
+            made = [tasks.task(name, offer, "cpus:0.1;mem:40", "exec sleep 1000") for name in ("a", "b")]
+            made = made if shares else [msgspec.structs.replace(one, container=own) for one in made]
+            group = tasks.launch_group(tasks.default_executor("pod", "cpus:0.1;mem:32"), *made)
+            await framework.accept([offer], [group], refuse_seconds=0)
+            for name in ("a", "b"):
+                await framework.reaches(name, "STARTING", "RUNNING")
+            before = sorted(live.containers())
+            assert len({path.name for path in before} - {"leaf"}) == (1 if shares else 2)
+
+            await agent.kill()
+            await agent.start()
+
+            assert sorted(live.containers()) == before
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = await client.get(f"http://127.0.0.1:{agent.flags['port']}/monitor/statistics")
+            [told] = answer.json()
+            assert told["executor_id"] == "pod"
+            # All of it is bounded together, with what the executor itself has.
+            assert told["statistics"]["mem_limit_bytes"] == (32 + 80 if shares else 80) << 20
+            assert 0 < told["statistics"]["mem_total_bytes"] < 112 << 20
+            for name in ("a", "b"):
+                await framework.kill(name)
+            await framework.until(lambda: all(framework.states(name)[-1:] == ["KILLED"] for name in ("a", "b")))
+            async with asyncio.timeout(20):
+                while live.containers():  # noqa: ASYNC110 - the agent's doing
+                    await asyncio.sleep(0.02)
+
+    play(scenario)
 
 
 def expected_statistics(groups: Mapping[str, Path]) -> dict[str, float]:

@@ -125,7 +125,9 @@ async def _measure(service: AgentReads, entry: _Entry) -> Measured | None:
     status = await containerizer.status(entry.container_id)
     # Its value is an ``int`` by the containerizer's word; isolators add keys of their own.
     pid = cast("int | None", status.get("executor_pid"))
-    return Measured(entry.container_id, entry.executor, entry.around, summed(usages), pid)
+    # What tasks have together is their executor's, whatever they were promised one by one.
+    usage = summed(usages).merged(await containerizer.shared.usage(entry.container_id))
+    return Measured(entry.container_id, entry.executor, entry.around, usage, pid)
 
 
 def summed(usages: Sequence[Usage]) -> Usage:

@@ -58,7 +58,7 @@ def _run(
     refusal = (
         _refuse_tasks(turn, tasks)
         or _refuse_resources(turn, tasks, executor_info)
-        or _refuse_executor(turn, framework_id, executor_info)
+        or _refuse_executor(turn, framework_id, executor_info, tasks)
     )
     if refusal is not None:
         for task in tasks:
@@ -134,7 +134,9 @@ def _refuse_resources(turn: Turn, tasks: tuple[TaskInfo, ...], executor_info: Ex
     return None
 
 
-def _refuse_executor(turn: Turn, framework_id: FrameworkId, info: ExecutorInfo) -> _Refusal | None:
+def _refuse_executor(
+    turn: Turn, framework_id: FrameworkId, info: ExecutorInfo, tasks: tuple[TaskInfo, ...]
+) -> _Refusal | None:
     """An executor that is ending takes no tasks, and they are not kept for its next run (X57)."""
     framework = turn.state.frameworks.get(framework_id)
     executor = framework.executors.get(info.executor_id) if framework is not None else None
@@ -143,6 +145,10 @@ def _refuse_executor(turn: Turn, framework_id: FrameworkId, info: ExecutorInfo) 
     if executor.state in (ExecutorState.TERMINATING, ExecutorState.TERMINATED):
         message = f"Executor {executor.state.lower()}"
         return _Refusal(executors.REASON_EXECUTOR_TERMINATED, message, info.executor_id)
+    others = executor.launched.values()
+    if info.type is ExecutorType.DEFAULT and any(one.info.shares_cgroups != tasks[0].shares_cgroups for one in others):
+        message = "All tasks of an executor must have the same value of 'share_cgroups'"
+        return _Refusal(REASON_TASK_INVALID, message, info.executor_id)
     if executor.info.type is not info.type:
         # A command task's executor bears the task's name, which another executor may have taken.
         return _Refusal(REASON_TASK_INVALID, f"Executor ID '{info.executor_id}' is in use", info.executor_id)

@@ -192,6 +192,8 @@ def refuse_single(task: TaskInfo) -> str | None:
         return "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present"
     if task.executor is not None and task.executor.type is ExecutorType.DEFAULT:
         return "A task on a 'DEFAULT' executor is launched in a task group, with a command of its own"
+    if task.executor is None and not task.shares_cgroups:
+        return "A task with an executor of its own cannot set 'share_cgroups' to false: nobody else is there to share"
     return None
 
 
@@ -205,6 +207,12 @@ def refuse_grouped(tasks: Collection[TaskInfo], executor: ExecutorInfo) -> str |
         return "'TaskInfo.executor' must not be set in a task group"
     if len({task.task_id for task in tasks}) != len(tasks):
         return "Two tasks of the group have one ID"
+    if len({task.shares_cgroups for task in tasks}) > 1:
+        return "All tasks of a task group must have the same value of 'share_cgroups'"
+    if any(task.limits and task.shares_cgroups for task in tasks):
+        return (
+            "A task of a group that has limits must set 'share_cgroups' to false: what is shared has none of one task"
+        )
     return None
 
 

@@ -275,6 +275,9 @@ def task_from_wire(info: tasks.TaskInfo) -> TaskInfo:
         check=check,
         health_check=health_check,
         refusal=refusal or health_refusal or check_refusal,
+        shares_cgroups=info.container is None
+        or info.container.linux_info is None
+        or info.container.linux_info.share_cgroups,
         carried=info,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mesos_service.core.agent.state import ExecutorState
@@ -70,6 +72,18 @@ def test_m_ex_06_starting_comes_at_once_and_running_with_the_launch(world: World
     assert (running.task_id, running.state) == ("b", TaskState.RUNNING)
     assert running.container is not None
     assert running.container.executor_pid == 55
+
+
+def test_m_ag_23_all_tasks_of_an_executor_share_or_none(world: World) -> None:
+    first = world.run_group(pod(), task_info("a"))
+    assert [one.task and one.task.shares_cgroups for one in only(first, LaunchContainer)] == [True]
+    world.acknowledge_all(first)
+    effects = world.run_group(pod(), replace(task_info("b"), shares_cgroups=False))
+    assert only(effects, LaunchContainer) == []
+    (refused,) = statuses(effects)
+    assert (refused.task_id, refused.reason) == ("b", "REASON_TASK_INVALID")
+    assert refused.message == "All tasks of an executor must have the same value of 'share_cgroups'"
+    assert len(only(world.run_group(pod(), task_info("c")), LaunchContainer)) == 1
 
 
 def test_a_task_that_finishes_leaves_the_others_alone(world: World) -> None:

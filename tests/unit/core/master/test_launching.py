@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,10 @@ def test_m_op_01_a_command_task_goes_to_its_agent() -> None:
         (
             {"command": None, "executor": replace(custom(), type=ExecutorType.DEFAULT, command=None)},
             "A task on a 'DEFAULT' executor is launched in a task group, with a command of its own",
+        ),
+        (
+            {"shares_cgroups": False},
+            "A task with an executor of its own cannot set 'share_cgroups' to false: nobody else is there to share",
         ),
         ({"resources": Resources.EMPTY}, "Task uses no resources"),
         ({"refusal": "Resource 'cpus:-1' is invalid"}, "Resource 'cpus:-1' is invalid"),
@@ -313,6 +318,30 @@ def test_m_op_02_and_x14d_a_bad_group_fails_as_a_whole(operation: LaunchGroupOpe
     effects = scheduler.accept(scheduler.offers, operation)
     assert scheduler.told(effects) == [("a", *GROUP_ERROR)] * len(operation.tasks)
     assert node.record.free == TOTAL
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            ({"shares_cgroups": False}, {}),
+            "All tasks of a task group must have the same value of 'share_cgroups'",
+        ),
+        (
+            ({}, {"limits": {"mem": None}}),
+            "A task of a group that has limits must set 'share_cgroups' to false: what is shared has none of one task",
+        ),
+        (({"shares_cgroups": False}, {"shares_cgroups": False, "limits": {"mem": None}}), None),
+    ],
+)
+def test_m_ag_23_whether_a_group_shares_is_said_by_all_of_it_alike(
+    changes: tuple[dict[str, Any], ...], text: str | None
+) -> None:
+    _, node, scheduler = offered_world()
+    sent = tuple(replace(one, **change) for one, change in zip(grouped(node, "a", "b"), changes, strict=True))
+    effects = scheduler.accept(scheduler.offers, LaunchGroupOperation(pod(), sent))
+    assert [status.message for status in scheduler.statuses(effects)] == ([] if text is None else [text] * 2)
+    assert len(downlinks(effects, RunTaskGroup)) == (1 if text is None else 0)
 
 
 def test_m_op_02_and_x14c_two_tasks_of_a_group_cannot_have_one_port() -> None:
