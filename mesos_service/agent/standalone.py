@@ -48,6 +48,8 @@ class _Record(msgspec.Struct):
 class _Standalone:
     call: Call
     sandbox: Path
+    removing: asyncio.Task[str | None] | None = None
+    """Done with why it could not be removed."""
     ended: asyncio.Future[int | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     """Its raw wait status, once nothing of it is left; ``None`` when nobody saw how it ended."""
 
@@ -73,6 +75,8 @@ class StandaloneContainers:
         self._fresh = directory.with_name(f"{directory.name}.new")
         """Where a record is written, before it takes its place: any name may be a container's."""
         self._containers: dict[ContainerId, _Standalone] = {}
+        self._clearing: dict[ContainerId, asyncio.Task[None]] = {}
+        """The removal of sandboxes whose containers were never launched."""
 
     def __contains__(self, container_id: ContainerId) -> bool:
         return container_id in self._containers
@@ -88,11 +92,17 @@ class StandaloneContainers:
             LaunchFailed: it could not be started, and nothing of it is left.
             DestroyFailed: something of it may be left.
         """
-        if container_id in self._containers or self._containerizer.phase(container_id) is not None:
+        if self._is_taken(container_id):
             return False
         call = Call(type="LAUNCH_CONTAINER", launch_container=asked)
         # Refused before anything is made.
-        plan_standalone(container_id, asked, self._settings, self._sandboxes.standalone_path(container_id))
+        place = self._sandboxes.standalone_path(container_id)
+        plan_standalone(container_id, asked, self._settings, place)
+        if container_id in self._clearing or _is_there(place):
+            # Of a launch that failed, or in which an agent before was killed: nobody could ask for its removal.
+            await asyncio.wait((self._clear(container_id, place),))
+            if self._is_taken(container_id):
+                return False
         sandbox = self._sandboxes.make_standalone(container_id, user_of_standalone(asked, self._settings))
         plan = plan_standalone(container_id, asked, self._settings, sandbox)
         one = self._containers[container_id] = _Standalone(call, sandbox)
@@ -103,7 +113,8 @@ class StandaloneContainers:
             del self._containers[container_id]
             self._forget(container_id)
             self._sandboxes.hide_standalone(sandbox)
-            self._background.start(asyncio.to_thread(_remove, sandbox))
+            self._clear(container_id, sandbox)
+            one.ended.set_result(None)  # Somebody may have come to wait for it.
             if isinstance(error, OSError):
                 raise LaunchFailed(REASON_LAUNCH_FAILED, f"It cannot be written down: {error.strerror}") from error
             raise
@@ -117,6 +128,8 @@ class StandaloneContainers:
     async def remove(self, container_id: ContainerId) -> None:
         """Forget how it ended, and remove its sandbox.
 
+        Who asks for it meanwhile waits for the same: a second removal could meet a new container of this name.
+
         Raises:
             Unfinished: it still runs.
             NotRemoved: something of its sandbox is still there.
@@ -124,10 +137,22 @@ class StandaloneContainers:
         one = self._containers[container_id]
         if not one.ended.done():
             raise Unfinished("Container has not terminated yet")
+        if one.removing is None:
+            one.removing = asyncio.create_task(self._remove(container_id, one))
+        failure = await asyncio.shield(one.removing)
+        if failure is not None:
+            raise NotRemoved(failure)
+
+    async def _remove(self, container_id: ContainerId, one: _Standalone) -> str | None:
         self._sandboxes.hide_standalone(one.sandbox)
-        await asyncio.to_thread(remove_tree, one.sandbox, threading.Event())
-        self._containers.pop(container_id, None)
+        try:
+            await asyncio.to_thread(remove_tree, one.sandbox, threading.Event())
+        except NotRemoved as error:
+            one.removing = None  # To be tried again.
+            return str(error)
+        del self._containers[container_id]
         self._forget(container_id)
+        return None
 
     # -- after a restart -------------------------------------------------------------------------------------
     def recover(self) -> Sequence[LaunchPlan]:
@@ -173,6 +198,17 @@ class StandaloneContainers:
         return [container_id for container_id in found if container_id not in self._containers]
 
     # -- inside ----------------------------------------------------------------------------------------------
+    def _is_taken(self, container_id: ContainerId) -> bool:
+        return container_id in self._containers or self._containerizer.phase(container_id) is not None
+
+    def _clear(self, container_id: ContainerId, sandbox: Path) -> asyncio.Task[None]:
+        clearing = self._clearing.get(container_id)
+        if clearing is None:
+            clearing = self._background.start(asyncio.to_thread(_remove, sandbox))
+            self._clearing[container_id] = clearing
+            clearing.add_done_callback(lambda _: self._clearing.pop(container_id))
+        return clearing
+
     async def _see_off(self, container_id: ContainerId, one: _Standalone, ended: asyncio.Future[int | None]) -> None:
         status = await ended
         await self._guests.destroy(container_id)
@@ -199,6 +235,10 @@ class StandaloneContainers:
     def _forget(self, container_id: ContainerId) -> None:
         for directory in (self._directory, self._fresh):
             (directory / container_id).unlink(missing_ok=True)
+
+
+def _is_there(sandbox: Path) -> bool:
+    return os.path.lexists(sandbox)
 
 
 def _remove(sandbox: Path) -> None:

@@ -36,6 +36,8 @@ MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC = 1, 32, 4096, 16384
 PR_CAPBSET_DROP, PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT = 24, 8, 28, 47
 PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
 SECBIT_NOROOT = 1
+_STAYS = os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC
+"""What a mount may forbid, in the numbers of mount(2), too."""
 CAPABILITY_VERSION_3 = 0x20080522
 FAILED_STATUS = 1
 NOT_EXECUTABLE_STATUS, NOT_FOUND_STATUS = 126, 127
@@ -131,6 +133,9 @@ def both_ends(one: dict[str, Any], owner: tuple[int, int]) -> tuple[int, int]:  
 
 def mount(libc: ctypes.CDLL, source: int | None, target: int, flags: int) -> None:
     """``mount(2)`` of descriptors."""
+    if flags & MS_REMOUNT:
+        # What is not said again would be allowed from now on, whatever the operator has mounted it with.
+        flags |= os.fstatvfs(target).f_flag & _STAYS
     origin = None if source is None else f"/proc/self/fd/{source}".encode()
     if libc.mount(origin, f"/proc/self/fd/{target}".encode(), None, flags, None) != 0:
         number = ctypes.get_errno()

@@ -224,6 +224,10 @@ def _furnish(root: int, sandbox_directory: str) -> None:
     with Way(root, Links.ROOTED) as way:
         way.go(("etc",))
         for name in _FILES:
+            # Where systemd runs they are links to what it makes as it starts. Nothing can be mounted on such a link.
+            with suppress(OSError):
+                os.readlink(name, dir_fd=way.here)
+                os.unlink(name, dir_fd=way.here)
             with suppress(FileExistsError):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 os.close(os.open(name, flags, 0o644, dir_fd=way.here))

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from mesos_service.containers.garbage import remove_tree
+from mesos_service.containers.garbage import NotRemoved, remove_tree
 from mesos_service.containers.images import ImageStore, NoImage, Unpacked
 from mesos_service.domain.containers import Image, Root
 from mesos_service.domain.ids import ContainerId
@@ -105,7 +105,14 @@ class Provisioner:
                     with suppress(OSError):
                         self._used[container_id] = (own / _IMAGE).read_text(encoding="ascii")
                 else:
-                    remove_tree(own.resolve(), threading.Event())
+                    self._remove_left(own)
+
+    def _remove_left(self, own: Path) -> None:
+        # No container's leavings are worth an agent that does not start.
+        try:
+            remove_tree(own.resolve(), threading.Event())
+        except NotRemoved as error:
+            log.warning("What an agent before left in %s cannot be removed: %s", own, error)
 
     async def destroy(self, container_id: ContainerId) -> None:
         """Nothing of the container is left; nothing happens for one that had no root. Raises ``NotRemoved``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -67,6 +68,22 @@ def test_m_ag_10_what_is_read_only_cannot_be_written_to_and_the_host_still_can(t
     run_asyncio(body())
     assert not list((tmp_path / "data").iterdir())
     (tmp_path / "data" / "ours").touch()
+
+
+def test_what_is_read_only_allows_nothing_that_the_operator_mounted_it_without(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "nosuid,nodev,noexec", "none", data), check=True)
+
+    async def body() -> None:
+        async with room(tmp_path, [make()]) as here:
+            told = await says(here, "grep $PWD/v /proc/self/mounts", host(data, "v", read_only=True))
+            assert {"ro", "nosuid", "nodev", "noexec"} <= set(told.split()[3].split(","))
+
+    try:
+        run_asyncio(body())
+    finally:
+        subprocess.run(("umount", data), check=True)
 
 
 def test_m_ag_10_a_directory_of_the_sandbox_stands_for_one_of_the_machine(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ import asyncio
 import gzip
 import json
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from mesos_service.containers.containerizer import Members
+from mesos_service.containers.garbage import NotRemoved
 from mesos_service.containers.images import ImageStore, NoImage
 from mesos_service.containers.plan import LaunchFailed
 from mesos_service.containers.provisioner import Backend, Provisioner
@@ -95,6 +97,19 @@ def test_m_ag_13_a_container_has_the_root_of_its_image_and_nothing_of_the_machin
     [unpacked] = place.store_directory.iterdir()
     assert unpacked.stat().st_mode & 0o777 == 0o700, "nobody of the machine comes by its programs"
     assert not (unpacked / "rootfs" / "new").exists(), "what a container writes is not the image's"
+
+
+def test_files_of_the_machine_are_seen_where_an_image_has_links_to_what_systemd_makes(
+    place: Place, tmp_path: Path
+) -> None:
+    place.put(root_tar(link("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")))
+    of_the_machine = Path("/etc/resolv.conf").read_text()
+
+    async def body() -> None:
+        async with room(tmp_path, isolators(), provisioner=place.provisioner()) as here:
+            assert await says(here, "cat /etc/resolv.conf") == of_the_machine
+
+    run_asyncio(body())
 
 
 def test_m_ag_10_volumes_are_seen_in_the_root_of_the_container(place: Place, tmp_path: Path) -> None:
@@ -356,7 +371,9 @@ def test_x51_a_container_that_is_destroyed_while_its_image_is_unpacked_leaves_no
     run_asyncio(body())
 
 
-def test_x51_what_an_agent_before_left_is_removed_and_what_runs_keeps_its_image(layered: Place, tmp_path: Path) -> None:
+def test_x51_what_an_agent_before_left_is_removed_and_what_runs_keeps_its_image(
+    layered: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layered.put(root_tar())
 
     async def body() -> None:
@@ -365,6 +382,13 @@ def test_x51_what_an_agent_before_left_is_removed_and_what_runs_keeps_its_image(
         await first.provision(cid("gone"), BUSYBOX)
         (layered.store_directory / ".staging-1-1").mkdir()
         second = layered.provisioner()
+        with monkeypatch.context() as stuck:
+
+            def refuse(path: Path, stop: threading.Event) -> None:
+                raise NotRemoved(f"{path} is mounted there")
+
+            stuck.setattr("mesos_service.containers.provisioner.remove_tree", refuse)
+            layered.provisioner().recover([cid("runs")])
         second.recover([cid("runs")])
         assert [path.name for path in layered.roots.iterdir()] == [cid("runs")]
         assert len(list(layered.store_directory.iterdir())) == 1, "half an image is gone"
