@@ -83,13 +83,18 @@ class UsageController:
         if regular < IDLE_CPUS or used <= bound:
             return ()
         reason = f"{used:.2f} processors are used, above {bound:.2f}"
-        ended: list[Correction] = []
+        chosen: list[ExecutorUsage] = []
         for one in sorted(borrowers, key=lambda one: (-one.launched_at, one.container_id)):
             if used <= bound:
                 break
             used -= cpus[one.container_id]
-            ended.append(_end(one, reason))
-        return tuple(ended)
+            chosen.append(one)
+        for one in reversed(chosen[:]):
+            # What older ones leave may be enough without those that hardly use anything.
+            if used + cpus[one.container_id] <= bound:
+                used += cpus[one.container_id]
+                chosen.remove(one)
+        return tuple(_end(one, reason) for one in chosen)
 
 
 def _end(one: ExecutorUsage, reason: str) -> Correction:

@@ -68,6 +68,12 @@ def test_m_ag_26_usage_ends_the_youngest_and_as_few_as_it_takes() -> None:
     assert [one.executor_id for one in UsageController(0.1).corrections(usage)] == ["young", "middle", "old"]
 
 
+def test_m_ag_26_usage_spares_those_whose_end_would_bring_nothing() -> None:
+    """The youngest uses next to nothing: the older one has to end with it or without it."""
+    usage = before_and_after(web=(0.0, REGULAR, 2.0), greedy=(1.0, BORROWED, 2.0), quiet=(2.0, BORROWED, 0.01))
+    assert [one.executor_id for one in UsageController(0.9).corrections(usage)] == ["greedy"]
+
+
 def test_m_ag_26_usage_leaves_borrowers_alone_while_nobody_is_disturbed() -> None:
     idle = before_and_after(web=(0.0, REGULAR, 0.05), greedy=(1.0, BORROWED, 3.9))
     assert UsageController(0.9).corrections(idle) == ()
