@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 from collections.abc import Iterable
@@ -23,16 +24,20 @@ class JournalWriter:
     A journal is worth something only without holes: after what could not be written, nothing more is until the next
     start, and the log says so. The master goes on.
 
+    One master at a time writes to a file: two would write over each other's lines.
+
     Raises:
-        ConfigurationError: the file cannot be opened.
+        ConfigurationError: the file cannot be opened, or another master writes to it.
     """
 
     def __init__(self, path: Path, bytes_max: int) -> None:
         self._path = path
         self._bytes_max = bytes_max
         try:
-            self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file: int | None = _opened(path)
             self._size = _cut_off(self._file)
+        except BlockingIOError as error:
+            raise ConfigurationError(f"--allocation_journal: another master writes to {path}") from error
         except OSError as error:
             raise ConfigurationError(f"--allocation_journal: {path} cannot be written: {error.strerror}") from error
 
@@ -60,6 +65,17 @@ class JournalWriter:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _opened(path: Path) -> int:
+    """Raises ``BlockingIOError`` where another has it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def _cut_off(file: int) -> int:

@@ -74,6 +74,19 @@ def test_n23_a_full_disk_ends_the_journal_and_nothing_else(tmp_path: Path, caplo
     assert caplog.text.count("ends here: No space left") == 1
 
 
+def test_n23_two_masters_do_not_write_to_one_journal(tmp_path: Path) -> None:
+    """Each would write over the other's lines, as neither knows how long the file has become."""
+    path = tmp_path / "journal"
+    first = JournalWriter(path, 10**6)
+    told = three().guard.written
+    first.write(told)
+    with pytest.raises(ConfigurationError, match="another master writes to"):
+        JournalWriter(path, 10**6)
+    first.close()
+    JournalWriter(path, 10**6).close()
+    assert [one for _, one in read(path, {})] == told
+
+
 def test_n23_a_file_that_cannot_be_opened_is_said_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--allocation_journal"):
         JournalWriter(tmp_path, 100)
