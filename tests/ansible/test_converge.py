@@ -174,7 +174,7 @@ def test_ports_are_closed_to_strangers_and_stay_so(converged: Converged, tmp_pat
         return True
 
     def open_to(source: str) -> list[int]:
-        ports = (22, 2181, 3888, 5050, 5051)
+        ports = (22, 2181, 3888, 4318, 5050, 5051)
         # At once: a closed port is known by its silence.
         with ThreadPoolExecutor() as pool:
             answers = pool.map(lambda port: reached(source, port), ports)
@@ -184,7 +184,7 @@ def test_ports_are_closed_to_strangers_and_stay_so(converged: Converged, tmp_pat
     try:
         clients = converged.cluster.testbed.topology.gateway
         assert open_to(stranger) == [22]
-        assert open_to(clients) == [22, 2181, 5050, 5051]
+        assert open_to(clients) == [22, 2181, 4318, 5050, 5051]
         host.sh("nft add table inet of_somebody; nft delete table inet mesos_service")
         assert reached(stranger, 5050)
         run()
