@@ -200,8 +200,10 @@ def test_m_ag_23_containers_that_share_are_bounded_and_counted_together(run: Run
             usage = await here.containerizer.shared.usage(cid("pod"))
             assert usage.mem_limit_bytes == 80 * MEGABYTE
             assert here.containerizer.processes(cid("a")) == [first], "not those of the other"
+            guest = await here.containerizer.launch(here.plan("guest", "/bin/sleep", "1000", parent="a"))
+            assert told == await asyncio.to_thread(Path(f"/proc/{guest}/cgroup").read_text)
             await here.destroy("a")
-            assert not alive(first) and alive(second)
+            assert not alive(first) and not alive(guest) and alive(second)
             assert names(live) == {cid("pod")}
             await here.destroy("b")
             assert not live.containers()
