@@ -31,6 +31,10 @@ from mesos_service.containers.users import User
 
 _CHUNK_BYTES = 256 * 1024
 _HEADER_BYTES_MAX = 1024 * 1024
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Of the others ``zipfile`` unpacks all that it has read at once, however much that becomes."""
+_ZIP_MEMBER_BYTES = 256
+"""Of a member in the list that a zip file has at its end; names and all, on the average."""
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 """How a layer of an image says that something is no more, or all that a directory had (OCI image specification)."""
@@ -145,11 +149,14 @@ class _Extraction:
                 raise ArchiveRefused("ends in the middle of a member")
 
     def zip(self, archive: IO[bytes]) -> None:
-        with zipfile.ZipFile(archive) as members:
+        listed_max = max(_HEADER_BYTES_MAX, self._limits.entries_max * _ZIP_MEMBER_BYTES)
+        with zipfile.ZipFile(_InParts(archive, listed_max)) as members:
             # What it says itself is refused at once; what it does not say, as it grows.
             self._expect(sum(member.file_size for member in members.infolist()))
             for member in members.infolist():
                 self._count(member.filename)
+                if member.compress_type not in _ZIP_METHODS:
+                    raise ArchiveRefused(f"member '{member.filename}' is packed otherwise than by 'store' or 'deflate'")
                 mode = member.external_attr >> 16
                 kind = file_modes.S_IFMT(mode)
                 if member.is_dir():
@@ -285,6 +292,27 @@ class _Extraction:
                 else:
                     # A copy and not a link: it is to be looked after by nobody but its reader.
                     self._file(name, content, _Marks(status.st_mode))
+
+
+class _InParts:
+    """As much of a file as ``zipfile`` reads from, and at most so many bytes of it at once.
+
+    It takes the list of members into memory whole, however long that claims to be.
+    """
+
+    def __init__(self, archive: IO[bytes], bytes_max: int) -> None:
+        self._archive = archive
+        self._bytes_max = bytes_max
+        self.seek = archive.seek
+        self.tell = archive.tell
+        self.seekable = archive.seekable
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = self._bytes_max + 1 if size is None or size < 0 else size
+        data = b"" if wanted > self._bytes_max + 1 else self._archive.read(wanted)
+        if wanted > self._bytes_max + 1 or len(data) > self._bytes_max:
+            raise ArchiveRefused(f"has a list of members of more than {self._bytes_max} bytes")
+        return data
 
 
 class _Plain(io.BufferedIOBase):

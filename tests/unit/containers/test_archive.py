@@ -131,6 +131,24 @@ def test_m_ag_14_tar_files_of_every_compression(place: Place, name: str, pack: C
     assert (place.sandbox / name).exists(), "the archive itself stays, as in Mesos"
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_file_that_would_be_unpacked_into_memory_is_refused(place: Place, method: int) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("zeros", bytes(50_000))
+    with pytest.raises(ArchiveRefused, match="packed otherwise than by 'store' or 'deflate'"):
+        place.unpack("a.zip", buffer.getvalue())
+
+
+def test_a_zip_file_whose_list_of_members_is_endless_is_refused_before_it_is_read(place: Place) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(50):
+            archive.writestr(zipfile.ZipInfo(f"{number}".ljust(60_000, "x")), b"")
+    with pytest.raises(ArchiveRefused, match="list of members of more than 1048576 bytes"):
+        place.unpack("a.zip", buffer.getvalue())
+
+
 def test_m_ag_14_zip_files_and_single_gz_files(place: Place) -> None:
     content = zip_bytes(
         ("dir/", b"", stat.S_IFDIR | 0o755),
