@@ -882,8 +882,62 @@ guess(PyObject *module, PyObject *args)
     return PyBool_FromLong(!wrong);
 }
 
+/* rows_of(ids, row_of, out): the row of each agent, by its id; -1 where there is none. */
+static PyObject *
+rows_of(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *ids, *row_of;
+    Py_buffer out;
+    if (!PyArg_ParseTuple(args, "O!O!w*", &PyList_Type, &ids, &PyDict_Type, &row_of, &out))
+        return NULL;
+    Py_ssize_t count = PyList_GET_SIZE(ids);
+    PyObject **found = NULL;
+    int failed = -1;
+    if (out.len != count * 4)
+        PyErr_SetString(PyExc_ValueError, "as many rows as agents are to be found");
+    else if ((found = PyMem_Malloc(((size_t)count + 1) * sizeof(PyObject *))) == NULL)
+        PyErr_NoMemory();
+    else
+        failed = 0;
+    /* To look one up may run code of others where ids are no strings: then the list may be another afterwards. */
+    Py_ssize_t looked = 0;
+    for (; !failed && looked < count; looked++) {
+        if (looked + FAR < count && PyList_GET_SIZE(ids) == count)
+            __builtin_prefetch(PyList_GET_ITEM(ids, looked + FAR));
+        if (PyList_GET_SIZE(ids) != count) {
+            PyErr_SetString(PyExc_RuntimeError, "the agents changed meanwhile");
+            failed = -1;
+            break;
+        }
+        PyObject *id = Py_NewRef(PyList_GET_ITEM(ids, looked));
+        PyObject *row = PyDict_GetItemWithError(row_of, id);
+        Py_XINCREF(row);
+        Py_DECREF(id);
+        if (row == NULL && PyErr_Occurred()) {
+            failed = -1;
+            break;
+        }
+        found[looked] = row;
+    }
+    int32_t *rows = out.buf;
+    for (Py_ssize_t i = 0; i < looked; i++) {
+        long row = failed || found[i] == NULL ? -1 : PyLong_AsLong(found[i]);
+        if (row == -1 && PyErr_Occurred())
+            failed = -1;
+        rows[i] = (int32_t)row;
+        Py_XDECREF(found[i]);
+    }
+    PyMem_Free(found);
+    PyBuffer_Release(&out);
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
     {"guess", guess, METH_VARARGS, "Look up the shapes of many agents."},
+    {"rows_of", rows_of, METH_VARARGS, "Look up the rows of many agents."},
     {NULL, NULL, 0, NULL},
 };
 

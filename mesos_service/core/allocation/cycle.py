@@ -15,16 +15,17 @@ An idle cluster whose frameworks have refused everything is passed over at a few
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import repeat
 
 import numpy as np
 
-from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation import kernel, reasons
 from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.one_pass import Pass
 from mesos_service.core.allocation.shuffle import FEW, Queue, as_list, joined, second, shuffled
 from mesos_service.core.allocation.summary import PassSummary
-from mesos_service.core.allocation.table import Rows
+from mesos_service.core.allocation.table import NO_ROW, Rows
 from mesos_service.core.allocation.telling import Teller, WhyNot
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.randomness import RandomSource
@@ -118,15 +119,17 @@ class Cycle:
 
     def _touched(self, agents: Collection[AgentId], first: Queue) -> Queue:
         """Of ``agents`` those with something to offer that are not in ``first`` already."""
-        books, is_open = self._ledger.agents, self._ledger.table.open
-        found = list(dict.fromkeys([book.index for one in agents if (book := books.get(one)) is not None]))
-        waited = frozenset(as_list(first))
-        if waited:
-            found = [index for index in found if index not in waited]
-        if len(found) < FEW:
-            return [index for index in found if is_open[index]]
-        rows: Rows = np.array(found, np.int32)
-        return rows[is_open[rows]]
+        table = self._ledger.table
+        if len(agents) < FEW:
+            waited = {NO_ROW, *as_list(first)}
+            found = dict.fromkeys(map(table.row_of.get, agents, repeat(NO_ROW)))
+            return [index for index in found if index not in waited and table.open[index]]
+        rows = kernel.rows_of(agents, table.row_of)
+        touched = np.zeros(len(table.open), np.bool_)
+        touched[rows[rows != NO_ROW]] = True
+        touched[np.asarray(first, np.int32)] = False
+        touched &= table.open
+        return np.flatnonzero(touched).astype(np.int32)
 
     def _still_left_out(self) -> Queue:
         if not len(self._left_out):

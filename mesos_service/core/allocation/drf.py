@@ -7,6 +7,7 @@ Amounts are kept as one list of thousandths per holder, all lists in the same or
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from operator import truediv
 
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.resources import Resources
@@ -29,6 +30,9 @@ def dominant_share(amounts: Sequence[int], totals: Sequence[int], weight: float)
     """
     share = 0.0
     if weight == 1.0:
+        if 0 not in totals:
+            # Nearly always, and for each holder of a large cluster: the same in one go.
+            return max(0.0, max(map(truediv, amounts, totals), default=0.0))
         for amount, total in zip(amounts, totals, strict=True):
             if amount and total:
                 fraction = amount / total

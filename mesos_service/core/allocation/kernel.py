@@ -16,7 +16,8 @@ Both decide the same, in the same order; a property test holds them to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,8 +26,8 @@ from numpy.typing import NDArray
 from mesos_service.core.allocation.long_queue import ANY, LongQueue, PassAtWork
 from mesos_service.core.allocation.shapes import Prepared
 from mesos_service.core.allocation.shuffle import Queue
-from mesos_service.core.allocation.table import NOTHING
-from mesos_service.domain.ids import Role
+from mesos_service.core.allocation.table import NO_ROW, NOTHING, Rows
+from mesos_service.domain.ids import AgentId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant
 
@@ -42,6 +43,8 @@ else:
     if _kernel.INTERFACE == INTERFACE:
         compiled = _kernel
 
+_rows_of: Any = getattr(compiled, "rows_of", None)
+
 if TYPE_CHECKING:
     from mesos_service.core.allocation.entries import Client
     from mesos_service.core.allocation.ledger import Ledger
@@ -55,6 +58,19 @@ enabled = True
 def name() -> str:
     """Which kernel runs: ``compiled`` or ``python``."""
     return "python" if compiled is None or not enabled else "compiled"
+
+
+def rows_of(agents: Collection[AgentId], row_of: dict[AgentId, int]) -> Rows:
+    """The rows of ``agents``, and ``NO_ROW`` for those that are not there.
+
+    They lie anywhere in memory, and with an array of them, the compiled code fetches ahead.
+    """
+    rows: Rows = np.empty(len(agents), np.int32)
+    if name() == "compiled" and _rows_of is not None:
+        _rows_of(list(agents), row_of, rows)
+    else:
+        rows[:] = list(map(row_of.get, agents, repeat(NO_ROW)))
+    return rows
 
 
 def pays(length: int, active: int) -> bool:

@@ -147,8 +147,10 @@ class Sizing:
                 self._required[name] = self._required.get(name, 0) + amount
         self._surplus = {name: book.free.get(name, 0) - amount for name, amount in self._required.items()}
         """Free above what is required; only of what is required at all. Below 0 when promises exceed what is free."""
-        self._gates: dict[tuple[Role, Shape, Minimum], tuple[tuple[Left, Left], _CutTooSmall]] = {}
+        self._gates: dict[tuple[Role, Shape, Minimum], tuple[Left, Left, _CutTooSmall]] = {}
         """The last gate that was too small for a role, and what was consumed and left when it was."""
+        self._cuts: dict[_CutTooSmall, tuple[Resources, Resources]] = {}
+        """An offer that became too small by such a gate: all of it, and what was left."""
 
     # -- stage one -------------------------------------------------------------------------------------------
     def guaranteed(self, shape: Shape, client: Client, prepared: Prepared) -> tuple[Prepared, Left] | None:
@@ -224,8 +226,7 @@ class Sizing:
         piece = prepared.sized
         state: object = [min(amount, max(0, left.get(name, amount))) for name, amount in prepared.countable]
         if piece is None or prepared.sized_for != (state if piece.blocked is None else (state, left, surplus)):
-            scalars, others = prepared.halves()
-            piece = prepared.sized = self._piece(shape, client, others + shrink(scalars, left))
+            piece = prepared.sized = self._cut(shape, client, prepared, left)
             prepared.sized_for = state if piece.blocked is None else (state, left, dict(surplus))
         if piece.blocked is not None:
             prepared.sized_at = self._pass
@@ -276,6 +277,31 @@ class Sizing:
             for name, amount in amounts.items():
                 consumed[name] = consumed.get(name, 0) + amount
 
+    def _cut(self, shape: Shape, client: Client, prepared: Prepared, left: Left) -> Prepared:
+        """What ``left`` allows of ``prepared``. Where that was too small for one framework of a role, the others need
+        not be cut for: a limit that is used up meets all of them, on every agent of which a part was offered."""
+        gate = self._gate(shape, client)
+        whole, rest = (None, None) if gate is None else self._cuts.get(gate, (None, None))
+        if gate is not None and rest is not None and whole is prepared.offer:
+            attempt = Attempt(shape, client)
+            attempt.shrink(rest)
+            return Prepared.refused(gate, attempt)
+        scalars, others = prepared.halves()
+        offer = others + shrink(scalars, left)
+        piece = self._piece(shape, client, offer)
+        if piece.blocked is not None and piece.blocked is not WANTED:
+            gate = self._gate(shape, client)
+            assert gate is not None, "the piece was too small"
+            self._cuts[gate] = prepared.offer, offer
+        return piece
+
+    def _gate(self, shape: Shape, client: Client) -> _CutTooSmall | None:
+        """The gate that was too small for somebody of the client's role, if the same is left now."""
+        known = self._gates.get((client.role, shape, client.minimum))
+        if known is None or known[0] != self._consumed.get(client.role, {}) or known[1] != self._surplus:
+            return None
+        return known[2]
+
     def _piece(self, shape: Shape, client: Client, offer: Resources) -> Prepared:
         """A smaller offer, which must reach the minimum as well (X29b)."""
         quantities = offer.quantities()
@@ -292,12 +318,12 @@ class Sizing:
     def _too_small(self, attempt: Attempt) -> _CutTooSmall:
         """The gate for it: all frameworks of a role run into the same one, as long as the same is left."""
         client = attempt.client
-        whose = client.role, attempt.shape, client.minimum
-        left = dict(self._consumed.get(client.role, {})), dict(self._surplus)
-        known = self._gates.get(whose)
-        if known is None or known[0] != left:
-            known = self._gates[whose] = left, _CutTooSmall(self, attempt)
-        return known[1]
+        gate = self._gate(attempt.shape, client)
+        if gate is None:
+            gate = _CutTooSmall(self, attempt)
+            left = dict(self._consumed.get(client.role, {})), dict(self._surplus)
+            self._gates[client.role, attempt.shape, client.minimum] = *left, gate
+        return gate
 
     def missing_to(self, wanted: Quantities, role: Role) -> tuple[Left, Left]:
         """How much more limit ``role`` would need to be offered ``wanted``, and how much more head-room; no zeros."""

@@ -21,6 +21,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf, isqrt
+from operator import add
 from typing import Final, Generic, TypeVar, cast
 
 from mesos_service.core.allocation.drf import Amounts, Contest, Counted, Scale, Vector, dominant_share
@@ -549,4 +550,4 @@ class Sorter(Generic[L]):
 
 
 def _sum(one: Amounts, other: Amounts) -> Amounts:
-    return [left + right for left, right in zip(one, other, strict=True)]
+    return list(map(add, one, other))

@@ -28,6 +28,9 @@ the same is offered to the same framework share one."""
 
 NOTHING: Final[Holdings] = {}
 
+NO_ROW: Final = -1
+"""Of an agent that is not there."""
+
 NOBODY: Final = AgentId("")
 
 FIRST_CAPACITY: Final = 64
@@ -36,11 +39,13 @@ FIRST_CAPACITY: Final = 64
 class AgentTable:
     """Columns that are lists hold objects or integers of any size, the others are arrays and longer than needed."""
 
-    __slots__ = ("_vacant", "books", "free", "ids", "offered", "open", "serials", "shapes", "vetoed")
+    __slots__ = ("_vacant", "books", "free", "ids", "offered", "open", "row_of", "serials", "shapes", "vetoed")
 
     def __init__(self) -> None:
         self.books: list[AgentBook | None] = []
         self.ids: list[AgentId] = []
+        self.row_of: dict[AgentId, int] = {}
+        """The same the other way round: whoever wants no more than rows need not fetch the books."""
         self.free: list[Resources] = []
         """Unallocated, and held by nobody."""
         self.offered: list[Holdings] = []
@@ -71,11 +76,13 @@ class AgentTable:
                 self.open = _twice(self.open)
                 self.serials = _twice(self.serials)
         self.serials[index] = serial
+        self.row_of[agent_id] = index
         return index
 
     def remove(self, index: int) -> None:
         """The agent has gone."""
         self.books[index] = None
+        del self.row_of[self.ids[index]]
         self.ids[index] = NOBODY
         self.free[index] = Resources.EMPTY
         self.offered[index] = NOTHING
