@@ -296,7 +296,12 @@ def test_n21_all_of_it_can_be_taken_away(converged: Converged) -> None:
     done = play(converged.inventory, "reset", "-e", "mesos_common_reset=true", capture=True)
     assert done.returncode == 0, done.stdout[-4000:]
     for host in converged.cluster.testbed.hosts.values():
-        assert host.sh("ls -d /opt/mesos* /etc/mesos* /var/lib/mesos* /etc/systemd/system/mesos*", check=False) == ""
+        places = " ".join(
+            f"{place}/{name}*"
+            for place in ("/opt", "/etc", "/var/lib", "/etc/systemd/system")
+            for name in ("mesos", "otel")
+        )
+        assert host.sh(f"ls -d {places}", check=False) == ""
         assert host.sh("nft list tables") == ""
         assert host.sh("pgrep -fa 'mesos[-_]service'", check=False) == ""
     again = play(converged.inventory, "reset", "-e", "mesos_common_reset=true", capture=True)
