@@ -31,7 +31,7 @@ from mesos_service.domain.ids import AgentId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant
 
-INTERFACE: Final = 2
+INTERFACE: Final = 3
 """What ``_kernel.c`` is handed. One that was compiled from an older source is left alone."""
 
 compiled: Any = None  # Any: the module _kernel
@@ -42,8 +42,6 @@ except ImportError:
 else:
     if _kernel.INTERFACE == INTERFACE:
         compiled = _kernel
-
-_rows_of: Any = getattr(compiled, "rows_of", None)
 
 if TYPE_CHECKING:
     from mesos_service.core.allocation.entries import Client
@@ -66,8 +64,8 @@ def rows_of(agents: Collection[AgentId], row_of: dict[AgentId, int]) -> Rows:
     They lie anywhere in memory, and with an array of them, the compiled code fetches ahead.
     """
     rows: Rows = np.empty(len(agents), np.int32)
-    if name() == "compiled" and _rows_of is not None:
-        _rows_of(list(agents), row_of, rows)
+    if name() == "compiled":
+        compiled.rows_of(list(agents), row_of, rows)
     else:
         rows[:] = list(map(row_of.get, agents, repeat(NO_ROW)))
     return rows
