@@ -9,6 +9,7 @@ from typing import cast
 
 from mesos_service.agent.routes import containers
 from mesos_service.agent.routes.reads import AgentReads
+from mesos_service.containers.shared_groups import SharedGroups
 from mesos_service.core.agent.state import (
     AgentOptions,
     AgentState,
@@ -34,6 +35,7 @@ class Containerizer:
 
     def __init__(self, usages: dict[str, Usage]) -> None:
         self._usages = usages
+        self.shared = SharedGroups([])
 
     def containers(self) -> Collection[str]:
         return self._usages
