@@ -40,6 +40,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ class Kept:
         """Until it has closed it, this end of it."""
         self.complaint = b""
         """Why it could not go on, if it said so."""
+        self.cut_off = False
+        """It was ended before it had begun."""
         self.survives = survives
         self.start_ticks = start_ticks(pid)
         self.status: int | None = None
@@ -147,7 +150,7 @@ class Kept:
     @property
     def begun(self) -> bool:
         """Whether it may execute its command."""
-        return self.gate is None and self.voice is None and not self.complaint
+        return self.gate is None and self.voice is None and not self.complaint and not self.cut_off
 
 
 class Keeper:
@@ -181,7 +184,10 @@ class Keeper:
     # -- the agent -------------------------------------------------------------------------------------------
     def on_connection(self) -> None:
         connection, _ = self.listener.accept()
-        self.hang_up()
+        if self.agent is not None:
+            # It has gone too, and that was not read yet.
+            self.hang_up()
+            self.end_what_does_not_survive()
         self.agent = connection
         self.ever_connected = True
         self.poll.register(connection.fileno(), select.EPOLLIN)
@@ -317,6 +323,8 @@ class Keeper:
         del self.by_voice[one.voice]
         os.close(one.voice)
         one.voice = None
+        if one.cut_off:
+            return  # Who waited for its word is gone, and the next agent hears of its end.
         if one.complaint:
             self.tell({"failed": one.name, "why": one.complaint.decode(errors="replace").strip()})
         else:
@@ -341,7 +349,7 @@ class Keeper:
         del self.by_handle[one.handle]
         if one.voice is not None:
             self.on_word(one)
-        if one.complaint:
+        if one.complaint and not one.cut_off:
             self.reap(one.name)  # It never became what was asked for, and nobody waits for its end.
             return
         self.write_down(one)
@@ -366,17 +374,30 @@ class Keeper:
 
     def end_what_does_not_survive(self) -> None:
         for one in list(self.kept.values()):
+            if one.voice is not None and one.status is None:
+                self.look_closer(one)
             if one.survives and one.begun:
                 continue
             if one.status is not None:
                 if not one.survives:
                     self.reap(one.name)
                 continue
+            one.cut_off = not one.begun
             for pid in [one.pid, *members_of_session(one.pid)]:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except (ProcessLookupError, PermissionError):
                     pass
+
+    def look_closer(self, one: Kept) -> None:
+        """Whether it has begun by now, which is asked while it stands still: what has not never will."""
+        with suppress(ProcessLookupError):
+            os.kill(one.pid, signal.SIGSTOP)
+        os.waitid(os.P_PIDFD, one.handle, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        self.on_word(one)
+        if one.begun:
+            with suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGCONT)
 
     def write_down(self, one: Kept) -> None:
         entry = {"pid": one.pid, "start_ticks": one.start_ticks, "boot_id": self.boot_id, "status": one.status}

@@ -166,3 +166,36 @@ def test_two_agents_do_not_share_a_keeper(tmp_path: Path) -> None:
         asyncio.run(asyncio.wait_for(scenario(), 20))
     finally:
         os.close(nothing)
+
+
+def test_x53_who_had_not_said_that_it_began_when_its_agent_went_never_ran(tmp_path: Path) -> None:
+    """It is ended, and the next agent is told so; taken for one that ran, it would be RUNNING first and FAILED then."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    streams = Streams(None, nothing, nothing)
+    began = ["/bin/sh", "-c", f"exec {keeper.VOICE}>&-; exec sleep 60"]
+
+    async def scenario() -> None:
+        first, second = KeeperLink(tmp_path), KeeperLink(tmp_path)
+        await first.launch("began", began, {}, streams, gated=False, survives=True, speaks=True)
+        silent = first.launch("silent", ["/bin/sleep", "60"], {}, streams, gated=False, survives=True, speaks=True)
+        launching = asyncio.create_task(silent)
+        # What comes after it is there: so is it.
+        await first.launch("later", ["/bin/sleep", "60"], {}, streams, gated=False, survives=True)
+        launching.cancel()
+        await asyncio.wait([launching])
+        await first.close()
+        found = {kept.name: kept for kept in await second.recover()}
+        assert {name: kept.released for name, kept in found.items()} == {"began": True, "silent": False, "later": True}
+        assert await found["silent"].exited == signal.SIGKILL
+        for name in ("began", "later"):
+            assert not found[name].exited.done()
+            os.kill(found[name].pid, signal.SIGKILL)
+            assert await found[name].exited == signal.SIGKILL
+        for kept in found.values():
+            second.reap(kept)
+        await second.close()
+
+    try:
+        asyncio.run(asyncio.wait_for(scenario(), 20))
+    finally:
+        os.close(nothing)
