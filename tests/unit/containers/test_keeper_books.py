@@ -183,6 +183,8 @@ def test_x53_who_had_not_said_that_it_began_when_its_agent_went_never_ran(tmp_pa
         await first.launch("later", ["/bin/sleep", "60"], {}, streams, gated=False, survives=True)
         launching.cancel()
         await asyncio.wait([launching])
+        keeper_pid = first.pid
+        assert keeper_pid is not None
         await first.close()
         found = {kept.name: kept for kept in await second.recover()}
         assert {name: kept.released for name, kept in found.items()} == {"began": True, "silent": False, "later": True}
@@ -194,6 +196,8 @@ def test_x53_who_had_not_said_that_it_began_when_its_agent_went_never_ran(tmp_pa
         for kept in found.values():
             second.reap(kept)
         await second.close()
+        # It was the first one's child, and so is this process's.
+        assert await asyncio.to_thread(os.waitpid, keeper_pid, 0) == (keeper_pid, 0)
 
     try:
         asyncio.run(asyncio.wait_for(scenario(), 20))
