@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -135,7 +136,12 @@ async def scene(work_dir: Path, **flags: object) -> AsyncIterator[Scene]:
 
 def task_processes() -> list[psutil.Process]:
     """What tasks run: everything but the keepers that keep it."""
-    return [one for one in living_children() if not any(part.endswith("keeper.py") for part in one.cmdline())]
+    found = []
+    for one in living_children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # It ends while it is looked at.
+            if not any(part.endswith("keeper.py") for part in one.cmdline()):
+                found.append(one)
+    return found
 
 
 def play(scenario: Callable[[], Coroutine[object, object, None]]) -> None:
