@@ -201,6 +201,11 @@ class AgentConfig(ImageFlags):
         ge=1,
         description="Let cgroups/pids bound a container that names no bound ('pids' in its limits or resources).",
     )
+    blkio_limits_per_container: str | None = Field(
+        None,
+        description="How much cgroups/blkio lets each container read from and write to each disk in a second, such as"
+        " 'read_bps:10MB;write_bps:5MB;read_iops:500;write_iops:100'; what is left out is not bounded.",
+    )
     cgroups_net_cls_primary_handle: str | None = Field(
         None, description="First half of the handles that cgroups/net_cls gives to containers, such as 0x0012."
     )

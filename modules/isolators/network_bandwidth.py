@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic import field_validator
 
+from mesos_service.cgroups.amounts import read_bytes
 from mesos_service.cgroups.group import Group
 from mesos_service.cgroups.hierarchy import Hierarchy, find, mounted
 from mesos_service.cgroups.isolator import CgroupConfig, CgroupIsolator
@@ -32,7 +33,6 @@ from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Host
 HANDLE: Final = "4d53"
 """Of our queue, in hexadecimal."""
 CLASSES_MAX: Final = 0xFFFE
-_UNITS: Final = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _BURST_BYTES_MIN: Final = 16 << 10
 _ROUTES: Final = "proc/net/route"
 
@@ -192,14 +192,6 @@ class NetworkBandwidth(CgroupIsolator):
             if number not in taken:
                 return number
         raise OperatingFault(f"All {CLASSES_MAX} classes of interface {self._interface} are taken")
-
-
-def read_bytes(text: str) -> int:
-    """``10MB`` in bytes. Raises ``ValueError``."""
-    found = re.fullmatch(r"([0-9]+)([KMG]?B|)", text)
-    if found is None or int(found[1]) == 0:
-        raise ValueError(f"'{text}' is no amount of bytes a second, such as 10MB")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def default_interface(rootfs: Path = Path("/")) -> str:

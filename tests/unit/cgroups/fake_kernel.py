@@ -38,6 +38,7 @@ V1_FILES: Mapping[str, Mapping[str, str]] = {
     "blkio": {
         "blkio.throttle.io_service_bytes": "254:0 Read 4096\n254:0 Write 8192\nTotal 12288\n",
         "blkio.throttle.io_serviced": "254:0 Read 1\n254:0 Write 2\nTotal 3\n",
+        **{f"blkio.throttle.{name}_device": "" for name in ("read_bps", "write_bps", "read_iops", "write_iops")},
     },
     "net_cls": {"net_cls.classid": "0"},
     "freezer": {"freezer.state": "THAWED"},
@@ -57,7 +58,7 @@ V2_FILES: Mapping[str, Mapping[str, str]] = {
     },
     "pids": {"pids.max": "max", "pids.current": "3"},
     "cpuset": {"cpuset.cpus": "", "cpuset.mems": ""},
-    "io": {"io.stat": "254:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n"},
+    "io": {"io.stat": "254:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n", "io.max": ""},
 }
 V2_ALWAYS: Mapping[str, str] = {
     "cgroup.procs": "",

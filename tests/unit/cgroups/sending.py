@@ -17,8 +17,11 @@ from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from tests.unit.containers.room import RESOURCES, cid, room
 
 SECONDS = 2.0
+SENDERS = 4
+"""A process that forks twice, and so do its children."""
 SEND = """
-import socket, sys
+import os, socket, sys
+os.fork(), os.fork()
 out = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 while True: out.sendall(b"x" * 4096)
 """
@@ -29,18 +32,23 @@ def output(*command: str) -> str:
 
 
 async def received(listener: socket.socket) -> float:
-    """Bytes a second that come in on the next connection."""
+    """Bytes a second that come in on the next connections, all together."""
     loop = asyncio.get_running_loop()
-    connection, _ = await loop.sock_accept(listener)
-    connection.setblocking(False)
-    begin, total = time.monotonic(), 0
-    while (left := begin + SECONDS - time.monotonic()) > 0:
-        try:
-            total += len(await asyncio.wait_for(loop.sock_recv(connection, 65536), left))
-        except TimeoutError:
-            break
-    connection.close()
-    return total / SECONDS
+    connections = [(await loop.sock_accept(listener))[0] for _ in range(SENDERS)]
+    begin = time.monotonic()
+
+    async def read(connection: socket.socket) -> int:
+        connection.setblocking(False)
+        total = 0
+        while (left := begin + SECONDS - time.monotonic()) > 0:
+            try:
+                total += len(await asyncio.wait_for(loop.sock_recv(connection, 65536), left))
+            except TimeoutError:
+                break
+        connection.close()
+        return total
+
+    return sum(await asyncio.gather(*map(read, connections))) / SECONDS
 
 
 def isolator(place: Path, root: str, host: Members) -> Isolator:

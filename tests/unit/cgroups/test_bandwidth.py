@@ -1,4 +1,4 @@
-"""A container sends no more than it may, and nobody else is bounded (M-AG-05), in a network that the test makes."""
+"""A container sends no more than it may, and nobody else is bounded (M-AG-05, A34), in a network that the test makes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from mesos_service.cgroups.amounts import read_bytes
 from mesos_service.containers.containerizer import Members
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.loader import ISOLATORS, load, read_config
-from modules.isolators.network_bandwidth import default_interface, read_bytes
+from modules.isolators.network_bandwidth import default_interface
 from tests.unit.cgroups.live import Live
 
 RATE = 200 * 1024
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="making networks takes root")
-def test_m_ag_05_a_container_sends_no_more_than_it_may(tmp_path: Path, live: Live) -> None:
+def test_m_ag_05_a34_a_container_that_forks_sends_no_more_than_it_may(tmp_path: Path, live: Live) -> None:
     for program in ("tc", "iptables", "ip", "unshare"):
         if shutil.which(program) is None:
             pytest.skip(f"real part not installed: {program}")

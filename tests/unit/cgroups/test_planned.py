@@ -311,6 +311,45 @@ def test_m_ag_05_blkio_counts_by_device(boot: Boot, v1: dict[str, str], v2: tupl
     asyncio.run(body())
 
 
+@pytest.mark.parametrize(
+    ("v1", "v2", "expected"),
+    [
+        (
+            {"blkio": "blkio"},
+            None,
+            {"blkio.throttle.read_bps_device": "254:0 10485760", "blkio.throttle.write_iops_device": "254:0 500"},
+        ),
+        ({}, V2, {"io.max": "254:0 rbps=10485760 wiops=500"}),
+    ],
+)
+def test_m_ag_05_a34_blkio_bounds_each_disk_where_a_flag_says_so(
+    boot: Boot, v1: dict[str, str], v2: tuple[str, ...] | None, expected: dict[str, str]
+) -> None:
+    async def body() -> None:
+        kernel = boot(v1, v2)
+        for name, size in (("vda", "8"), ("loop0", "8"), ("sr0", "0")):
+            disk = kernel.rootfs / "sys/block" / name
+            disk.mkdir(parents=True)
+            (disk / "size").write_text(f"{size}\n")
+            (disk / "dev").write_text("254:0\n" if name == "vda" else "7:0\n")
+        isolator = make(kernel, "cgroups/blkio", blkio_limits_per_container="read_bps:10MB;write_iops:500")
+        lines = isolator.explain(C, CONFIG)
+        await isolator.prepare(C, CONFIG)
+        [group] = [path for path in kernel.groups() if path.name == C]
+        assert {name: (group / name).read_text() for name in expected} == expected
+        for name, value in expected.items():
+            assert f"write {value} to {group / name}" in lines
+        assert not [line for line in lines if line.startswith("write 7:0 ")], "no disk, or none in it"
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("wrong", ["", "10MB", "read_bps", "read_bps:x", "read_iops:1MB", "read_iops:0", "speed:1"])
+def test_m_ag_05_what_bounds_no_disk_is_refused(boot: Boot, wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match="blkio_limits_per_container"):
+        make(boot({"blkio": "blkio"}, None), "cgroups/blkio", blkio_limits_per_container=wrong)
+
+
 @pytest.mark.parametrize(("machine", "name"), [("v1", "cpu.shares"), ("v2", "cpu.weight")])
 def test_m_ag_06_a_root_of_several_levels_hands_on_and_weighs_as_the_machine(
     boot: Boot, machine: str, name: str
