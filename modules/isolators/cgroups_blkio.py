@@ -124,8 +124,8 @@ def _of_v2(group: Group) -> Iterator[tuple[str, str, int]]:
 
 def _disks(place: Path) -> list[str]:
     """``MAJOR:MINOR`` of what is a disk, and has one in it; partitions are bounded with theirs."""
-    found = []
-    for disk in sorted(place.iterdir()) if place.is_dir() else ():
-        if not disk.name.startswith(_NOT_DISKS) and int((disk / "size").read_text()):
-            found.append((disk / "dev").read_text().strip())
-    return found
+    return [
+        (disk / "dev").read_text().strip()
+        for disk in (sorted(place.iterdir()) if place.is_dir() else ())
+        if not disk.name.startswith(_NOT_DISKS) and int((disk / "size").read_text())
+    ]

@@ -1,4 +1,4 @@
-"""A container sends no more than it may, and nobody else is bounded (M-AG-05, A34), in a network that the test makes."""
+"""A container sends no more than it may (M-AG-05, A34), and nobody else is bounded, in a network that tests make."""
 
 from __future__ import annotations
 
