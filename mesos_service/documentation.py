@@ -18,7 +18,8 @@ from typer.core import TyperGroup
 from mesos_service.agent.config import AgentConfig
 from mesos_service.agent.routes import legacy as agent_legacy
 from mesos_service.agent.routes import operator as agent_calls
-from mesos_service.cli.main import FLAG_COMMANDS, build
+from mesos_service.cli.main import build
+from mesos_service.cli.service_commands import FLAG_COMMANDS
 from mesos_service.configuration.flags import ENVIRONMENT_PREFIX, Flags
 from mesos_service.core import task_states
 from mesos_service.master.config import MasterConfig

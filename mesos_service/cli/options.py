@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from mesos_service.cli.output import OutputFormat
+from mesos_service.domain.errors import ConfigurationError
 
 MasterOption = Annotated[
     str,
@@ -23,3 +24,16 @@ def show(name: str, master: str, output: OutputFormat) -> None:
     from mesos_service.cli.reads import show as show_read
 
     show_read(name, master, output)
+
+
+def seconds(option: str, duration: str) -> float:
+    """What was given to ``option``, such as ``5mins``, in seconds.
+
+    Raises ``ConfigurationError`` where it is no duration.
+    """
+    from mesos_service.configuration.units import Duration
+
+    try:
+        return Duration.parse(duration).seconds
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {error}") from error
