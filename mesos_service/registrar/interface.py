@@ -41,8 +41,9 @@ class Registrar(Protocol):
         ...
 
     async def rehearse(self) -> None:
-        """Read the registry once without becoming its writer, for a master that stands by: :meth:`take` is quicker the
-        second time, and an operator is told beforehand, by a line of the log, that it would fail."""
+        """Look at the registry without becoming its writer, again and again until :meth:`take`, for a master that
+        stands by: taking it is quicker then, and an operator is told beforehand, by a line of the log, that it would
+        fail."""
         ...
 
     def persist(self, number: int, operation: Operation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,7 @@ def refuse_newer(connection: Connection) -> None:
     Raises:
         RegistryFault: the schema is one that this version does not know.
     """
-    known = [one.revision for one in ScriptDirectory.from_config(_config(connection)).walk_revisions()]
+    known = _revisions()
     for head in _heads(connection):
         if head not in known:
             raise RegistryFault(
@@ -38,7 +39,7 @@ def refuse_newer(connection: Connection) -> None:
 
 def is_current(connection: Connection) -> bool:
     """Whether the tables are those of this version."""
-    return _heads(connection) == (ScriptDirectory.from_config(_config(connection)).get_current_head(),)
+    return _heads(connection) == _revisions()[:1]
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
@@ -46,15 +47,21 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
     Whoever calls has locked out others who might be doing the same, and has called :func:`refuse_newer`.
     """
-    config = _config(connection)
-    wanted = ScriptDirectory.from_config(config).get_current_head() if revision == "head" else revision
+    wanted = _revisions()[0] if revision == "head" else revision
     heads = _heads(connection)
     if heads != (wanted,):
         log.info("Bringing the registry's schema from %s to %s", ", ".join(heads) or "nothing", wanted)
-        command.upgrade(config, revision)
+        command.upgrade(_config(connection), revision)
 
 
-def _config(connection: Connection) -> Config:
+@cache
+def _revisions() -> tuple[str, ...]:
+    """All that this version knows, the newest first. To find them out takes longer than all else that a new leader
+    asks of a registry, and a program's files do not change while it runs."""
+    return tuple(one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def _config(connection: Connection | None = None) -> Config:
     config = Config(attributes={"connection": connection})
     # A per cent sign in a path would otherwise be read as a reference.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))

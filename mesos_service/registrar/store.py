@@ -53,6 +53,14 @@ class Leadership:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a standby has read: ``registry`` holds as long as the row is ``leadership``, which was read before it."""
+
+    leadership: Leadership
+    registry: Registry
+
+
 class SqlStore:
     """One connection, used by one thread at a time. Timeouts are in seconds and hold for a whole call."""
 
@@ -64,16 +72,33 @@ class SqlStore:
         self._closing = threading.Event()
         self._mine: Leadership | None = None
         self._registry = Registry()
+        self._reading: Reading | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others may read the registry while a leader writes it."""
+        return self._backend.is_shared
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether :meth:`rehearse` could read it the last time; to be asked between two calls."""
+        return self._connection is not None
 
     def take(self, election: int | None, leader: str, timeout_seconds: float) -> Registry:
-        """See ``Registrar.take``. The schema is brought up to date in the same transaction."""
+        """See ``Registrar.take``. The schema is brought up to date in the same transaction.
+
+        What :meth:`rehearse` has read is not read again where nothing was stored since.
+        """
+        reading, self._reading = self._reading, None
 
         def body(connection: Connection, uncertain: bool) -> tuple[Leadership, Registry]:
             self._backend.keep_others_out(connection)
             refuse_newer(connection)
+            before = None
             if inspect(connection).has_table(LEADERSHIP.name):
                 # Locked before any table is altered: the old leader's transaction locks in this order too.
-                self._refuse_older(_leadership(connection, lock=True), election, uncertain)
+                before = _leadership(connection, lock=True)
+                self._refuse_older(before, election, uncertain)
             upgrade(connection)
             connection.execute(
                 update(LEADERSHIP).values(
@@ -83,37 +108,54 @@ class SqlStore:
                     version=LEADERSHIP.c.version + 1,
                 )
             )
-            return _leadership(connection), rows.load(connection)
+            known = None if reading is None or reading.leadership != before else reading.registry
+            return _leadership(connection), rows.load(connection) if known is None else known
 
         self._mine, self._registry = self._transact(body, timeout_seconds)
         return self._registry
 
-    def rehearse(self) -> None:
+    def rehearse(self) -> bool:
         """Do what :meth:`take` does as far as nothing is changed: what is done for the first time takes much longer.
 
-        Does nothing where a reader would keep the writer out, and where there is nothing yet that could be read.
+        The connection is kept, and what was read; asked again, only what was stored meanwhile is a reason to read. Does
+        nothing where a reader would keep the writer out, and where there is nothing yet that could be read. Returns
+        whether the whole registry was read.
 
         Raises:
             RegistryFault: the registry cannot be reached or read now.
         """
         if not self._backend.is_shared:
-            return
+            return False
         try:
             self._backend.limit(REHEARSAL_SECONDS_MAX)
             with self._connect().begin() as transaction:
                 connection = self._connect()
                 self._backend.begin(connection)
-                refuse_newer(connection)
-                if inspect(connection).has_table(LEADERSHIP.name) and is_current(connection):
-                    _leadership(connection)
-                    rows.load(connection)
+                found = self._read(connection)
                 transaction.rollback()
         except DBAPIError as error:
+            self._give_up()
             raise RegistryFault(f"Registry {self.name}: {self._backend.explain(error)}") from error
         except RegistryFault as fault:
+            self._give_up()
             raise RegistryFault(f"Registry {self.name}: {fault}") from fault
-        finally:
-            self._disconnect()
+        was, self._reading = self._reading, found
+        return found is not was
+
+    def _read(self, connection: Connection) -> Reading | None:
+        known = self._reading
+        if known is not None and _leadership(connection) == known.leadership:
+            return known
+        refuse_newer(connection)
+        if not inspect(connection).has_table(LEADERSHIP.name) or not is_current(connection):
+            return None
+        # The row first: whatever is stored while the rest is read makes it another one.
+        leadership = _leadership(connection)
+        return Reading(leadership, rows.load(connection))
+
+    def _give_up(self) -> None:
+        self._reading = None
+        self._disconnect()
 
     def write(self, operations: Sequence[Operation], timeout_seconds: float) -> None:
         """Store all of ``operations`` in one transaction, or none.

@@ -51,8 +51,10 @@ class Worker:
         self._jobs.put(run)
         return await outcome
 
-    def end(self) -> None:
-        """End once everything given so far is done."""
+    def end(self, last: Callable[[], None] | None = None) -> None:
+        """End once everything given so far is done, and ``last`` after it; a thread that never began does nothing."""
+        if last is not None:
+            self._jobs.put(last)
         self._jobs.put(None)
 
     def _run(self) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from mesos_service.core.registry.operations import Operation, RemoveAgent
+from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.errors import ConfigurationError, InvariantBroken, MesosServiceError
 from mesos_service.domain.ids import AgentId
-from mesos_service.registrar import backends
+from mesos_service.registrar import backends, rehearsal
 from mesos_service.registrar.factory import make_registrar
 from mesos_service.registrar.interface import Deposed, RegistryFault
 from mesos_service.registrar.memory import MemoryRegistrar
@@ -297,3 +298,112 @@ def test_a_log_that_cannot_be_moved_yet_loses_nothing(tmp_path: Path, caplog: py
     assert "its log cannot be moved" in caplog.text
     other.close()
     store.close()
+
+
+class Looks:
+    """Lets a rehearsal look three times at once, and then no more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self.enough = asyncio.Event()
+        look = rehearsal.Rehearsal._look
+
+        async def counted(one: rehearsal.Rehearsal) -> float:
+            await look(one)
+            self.count += 1
+            if self.count < 3:
+                return 0.0
+            self.enough.set()
+            return SECONDS
+
+        monkeypatch.setattr(rehearsal.Rehearsal, "_look", counted)
+
+
+def test_a82_whoever_stands_by_looks_until_it_takes_the_registry(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection that has looked is the one that leads; no thread of the rehearsal is left."""
+    taken: list[SqlStore] = []
+    looks: list[SqlStore] = []
+    take, rehearse = SqlStore.take, SqlStore.rehearse
+
+    def seen_take(store: SqlStore, election: int | None, leader: str, timeout_seconds: float) -> Registry:
+        taken.append(store)
+        return take(store, election, leader, timeout_seconds)
+
+    def seen_rehearse(store: SqlStore) -> bool:
+        looks.append(store)
+        return rehearse(store)
+
+    monkeypatch.setattr(SqlStore, "take", seen_take)
+    monkeypatch.setattr(SqlStore, "rehearse", seen_rehearse)
+    looked = Looks(monkeypatch)
+
+    async def scenario() -> None:
+        old, new = Kept(postgresql_url), Kept(postgresql_url)
+        await old.registrar.take(1, "old")
+        standing_by = asyncio.create_task(new.registrar.rehearse())
+        await asyncio.wait_for(looked.enough.wait(), SECONDS)
+        await new.registrar.take(2, "new")
+        assert taken[1] is looks[0]
+        await asyncio.wait_for(standing_by, SECONDS)
+        so_far = len(looks)
+        new.registrar.persist(1, admit("S1"))
+        await new.until(lambda: new.told == [1])
+        assert len(looks) == so_far
+        await new.registrar.close()
+        await old.registrar.close()
+
+    asyncio.run(scenario())
+    for thread in threading.enumerate():
+        if thread.name == "registrar-rehearsal":
+            thread.join(SECONDS)
+            assert not thread.is_alive()
+
+
+def test_a82_nobody_waits_for_a_rehearsal_that_is_at_work(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A master that is elected meanwhile takes the registry on its own; the rehearsal ends and closes its own."""
+    begun, go, closed = threading.Event(), threading.Event(), threading.Event()
+    rehearse, close = SqlStore.rehearse, SqlStore.close
+
+    def held(store: SqlStore) -> bool:
+        begun.set()
+        assert go.wait(SECONDS)
+        return rehearse(store)
+
+    def seen(store: SqlStore) -> None:
+        close(store)
+        if threading.current_thread().name == "registrar-rehearsal":
+            closed.set()
+
+    monkeypatch.setattr(SqlStore, "rehearse", held)
+    monkeypatch.setattr(SqlStore, "close", seen)
+
+    async def scenario() -> None:
+        kept = Kept(postgresql_url)
+        standing_by = asyncio.create_task(kept.registrar.rehearse())
+        assert await asyncio.to_thread(begun.wait, SECONDS)
+        await kept.registrar.take(1, "elected")
+        go.set()
+        await asyncio.wait_for(standing_by, SECONDS)
+        assert await asyncio.to_thread(closed.wait, SECONDS)
+        await kept.registrar.close()
+
+    asyncio.run(scenario())
+
+
+def test_a82_a_standby_says_once_that_it_could_not_lead(
+    postgresql_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = Looks(monkeypatch)
+
+    async def scenario() -> None:
+        kept = Kept(f"{postgresql_url.rpartition('/')[0]}/nowhere")
+        standing_by = asyncio.create_task(kept.registrar.rehearse())
+        await asyncio.wait_for(looked.enough.wait(), SECONDS)
+        standing_by.cancel()
+        await asyncio.wait((standing_by,))
+        await kept.registrar.close()
+
+    asyncio.run(scenario())
+    assert caplog.text.count("could not lead now") == 1

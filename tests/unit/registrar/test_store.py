@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from mesos_service.core.registry.operations import (
     AdmitAgent,
@@ -258,6 +258,77 @@ def test_a82_a_rehearsal_changes_nothing_and_keeps_nobody_out(registry_url: str,
     standby.rehearse()
     leader.write([admit("S9")], SECONDS)
     assert "S9" in open_store(registry_url).take(2, "next", SECONDS).admitted
+
+
+class Loads:
+    """Counts how often a whole registry is read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        load = rows.load
+
+        def counted(connection: Connection) -> Registry:
+            self.count += 1
+            return load(connection)
+
+        monkeypatch.setattr(rows, "load", counted)
+
+
+def test_a82_who_has_rehearsed_reads_again_only_what_was_stored_since(
+    postgresql_url: str, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, standby = open_store(postgresql_url), open_store(postgresql_url)
+    leader.take(1, "leader", SECONDS)
+    loads = Loads(monkeypatch)
+    assert [standby.rehearse(), standby.rehearse()] == [True, False]
+    leader.write(STORED, SECONDS)
+    assert [standby.rehearse(), standby.rehearse(), loads.count] == [True, False, 2]
+    assert standby.take(2, "standby", SECONDS) == apply(Registry(), STORED)
+    assert loads.count == 2, "it had read it already"
+    standby.write([admit("S9")], SECONDS)
+    with pytest.raises(Deposed):
+        leader.write([admit("S10")], SECONDS)
+    assert set(open_store(postgresql_url).take(3, "third", SECONDS).admitted) == {"a", "S9"}
+
+
+def test_a82_what_was_stored_after_the_last_rehearsal_is_not_missed(
+    postgresql_url: str, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is anything that is stored while it reads, whatever it has seen of that."""
+    leader, standby, late = (open_store(postgresql_url) for _ in range(3))
+    leader.take(1, "leader", SECONDS)
+    load = rows.load
+
+    def overtaken(connection: Connection) -> Registry:
+        registry = load(connection)
+        leader.write([admit("S1")], SECONDS)
+        return registry
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "load", overtaken)
+        late.rehearse()
+    standby.rehearse()
+    leader.write([admit("S2")], SECONDS)
+    assert set(late.take(2, "late", SECONDS).admitted) == {"S1", "S2"}
+    assert set(standby.take(3, "standby", SECONDS).admitted) == {"S1", "S2"}
+
+
+def test_a82_a_connection_that_broke_since_the_rehearsal_is_made_anew(
+    postgresql_url: str, open_store: OpenStore
+) -> None:
+    leader, standby = open_store(postgresql_url), open_store(postgresql_url)
+    leader.take(1, "leader", SECONDS)
+    leader.write([admit("S1")], SECONDS)
+    standby.rehearse()
+    with leader._connect().begin():
+        ended = leader._connect().scalar(
+            text(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND datname = current_database() AND application_name = 'mesos-service'"
+            )
+        )
+    assert ended == 1
+    assert set(standby.take(2, "standby", SECONDS).admitted) == {"S1"}
 
 
 def test_a_rehearsal_that_fails_says_why_in_a_sentence(postgresql_url: str, open_store: OpenStore) -> None:
