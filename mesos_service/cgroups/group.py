@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from signal import SIGKILL
 
+from mesos_service.cgroups.steps import write_file
 from mesos_service.domain.errors import OperatingFault
 
 LEAF = "leaf"
@@ -17,6 +19,7 @@ PROCESSES_FILE = "cgroup.procs"
 THREADS_FILE = "tasks"
 """Of version 1."""
 KILL_FILE = "cgroup.kill"
+FREEZE_FILE = "cgroup.freeze"
 _PAUSE_SECONDS_MIN = 0.001
 _PAUSE_SECONDS_MAX = 0.1
 _GONE = (FileNotFoundError, ProcessLookupError)
@@ -61,6 +64,13 @@ class Group:
         rows = (line.split() for line in (self.text(name) or "").splitlines())
         return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
 
+    def files(self) -> list[str]:
+        """Names of its control files, and of groups in it; none when it is not there."""
+        try:
+            return os.listdir(self.path)  # noqa: PTH208 - names are asked for
+        except _GONE:
+            return []
+
     def processes(self) -> list[int]:
         """Process ids of all who are in it, or in a group below it. Zombies are in none."""
         found = []
@@ -80,17 +90,26 @@ class Group:
 
     def kill(self) -> None:
         """Send SIGKILL to everybody in it; who forks meanwhile is found by the next call."""
-        if (self.path / KILL_FILE).exists():
-            try:
-                (self.path / KILL_FILE).write_text("1")
-            except _GONE:
-                return
+        if self.version == 2 and self._tell(KILL_FILE):
             return
+        # Version 2 of before Linux 5.14: nobody forks who stands still, and SIGKILL ends who does.
+        if self.version == 2:
+            self._tell(FREEZE_FILE)
         for pid in self.processes():
             try:
                 os.kill(pid, SIGKILL)
             except ProcessLookupError:
                 continue
+
+    def _tell(self, name: str) -> bool:
+        """Write ``1`` to a control file of version 2; whether there is such a one."""
+        try:
+            write_file(self.path / name, "1")
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENODEV):
+                return False
+            raise
+        return True
 
     async def remove(self, seconds_max: float) -> None:
         """Kill whoever is in it, and remove it with the groups below it, which may belong to nobody else.

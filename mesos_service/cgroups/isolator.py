@@ -30,6 +30,8 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Host, Isolator, LaunchInfo
 
 SUBTREE_FILE = "cgroup.subtree_control"
+TYPE_FILE = "cgroup.type"
+"""Of version 2; the root of all has none."""
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class CgroupIsolator(Isolator):
         self._sharing: set[ContainerId] = set()
         """Of those in ``_parents``, the tasks that share the groups of an executor."""
         self._roots = {tree: tree.mount / settings.cgroups_root for tree in self._trees}
+        self._require_handing_on()
         self._is_prepared = False
         """Whether the groups above those of containers were made."""
         self._groups: dict[tuple[Hierarchy, ContainerId], Group] = {}
@@ -98,6 +101,25 @@ class CgroupIsolator(Isolator):
                     " mount that can be written to"
                 )
         return chosen
+
+    def _require_handing_on(self) -> None:
+        """Raises :class:`ConfigurationError` where version 2 will not hand on the controller to groups of containers.
+
+        It does so only where no processes are in the group itself, save in the root of all ("no internal processes").
+        """
+        for tree in self._trees:
+            if tree.version == 1 or not self.v2_controller:
+                continue
+            for level in (tree.mount, *_levels(tree.mount, self._roots[tree])):
+                group = Group(level, 2)
+                occupied = group.text(TYPE_FILE) is not None and group.text(PROCESSES_FILE)
+                if occupied and _hand_on(level, self.v2_controller):
+                    raise ConfigurationError(
+                        f"Isolator '{self.name}' needs groups below {level} that have the controller"
+                        f" '{self.v2_controller}', and version 2 of control groups gives them none while processes are"
+                        " in that group itself: move those to a group below it (under systemd by DelegateSubgroup=), or"
+                        " name another --cgroups_root"
+                    )
 
     def _sentence(self, settings: CgroupConfig, there: Sequence[Hierarchy], chosen: Collection[str]) -> str:
         place = settings.cgroups_hierarchy

@@ -116,10 +116,13 @@ class CgroupsMem(CgroupIsolator):
         group = self.group(container_id)
         names = ("limit_in_bytes", "max_usage_in_bytes") if self.version == 1 else ("max", "peak")
         limit, most = (group.number(f"memory.{name}") for name in names)
+        # Version 2 tells apart whose bound it was: of this group or one in it, or that of a group above or the machine.
+        is_own = self.version == 1 or group.table("memory.events").get("oom", 0) > 0
+        what = "Memory limit exceeded" if is_own else "Out of memory outside the container, whose own limit holds"
         return Limitation(
             resources=Resources(one for one in self._asked.get(container_id, Resources.EMPTY) if one.key.name == "mem"),
             message=(
-                f"Memory limit exceeded: Requested: {_shown(limit)} Maximum Used: {_shown(most)}\n"
+                f"{what}: Requested: {_shown(limit)} Maximum Used: {_shown(most)}\n"
                 f"\nMEMORY STATISTICS: \n{group.text('memory.stat') or ''}\n"
             ),
             reason=REASON,

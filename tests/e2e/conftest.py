@@ -10,7 +10,8 @@ from typing import Final
 import pytest
 import uvloop
 
-from mesos_service.local import AgentSpec, LocalCluster
+from mesos_service.local import AgentSpec, LocalCluster, processes
+from tests.support.waiting import PATIENCE
 
 SCENARIO_SECONDS_MAX: Final = 60.0
 AGENTS: Final = (
@@ -18,8 +19,15 @@ AGENTS: Final = (
     AgentSpec(resources="cpus:2;mem:1024;disk:512;ports:[31000-31004]", attributes="rack:r2"),
 )
 
+
 Scenario = Callable[[LocalCluster], Awaitable[None]]
 Play = Callable[[Scenario], None]
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services start slowly on a machine that is emulated."""
+    monkeypatch.setattr(processes, "START_SECONDS_MAX", processes.START_SECONDS_MAX * PATIENCE)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from mesos_service.sdk.scheduler import Scheduler
 from mesos_service.wire.offers import Offer, OfferOperation
 from mesos_service.wire.tasks import TaskInfo, TaskStatus
 from tests.support.children import living_children
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDS = "cpus:0.1;mem:16"
@@ -52,7 +53,7 @@ class Framework(Scheduler):
         self._news.set()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(30 * PATIENCE):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
@@ -101,7 +102,7 @@ def subscribed(cluster: LocalCluster) -> contextlib.AbstractAsyncContextManager[
 
 def play(scenario: Callable[[], Awaitable[None]], seconds: float = 90) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(scenario(), seconds))
+        runner.run(asyncio.wait_for(scenario(), seconds * PATIENCE))
     assert not living_children(), "something outlived its cluster"
 
 

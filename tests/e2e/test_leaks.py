@@ -17,6 +17,7 @@ from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
 from tests.e2e.test_agent_restarts import Patient, Restartable, restartable
 from tests.e2e.test_agent_service import play, subscribed_as
+from tests.support.waiting import PATIENCE
 from tests.unit.cgroups.live import Live, live_groups, written_down
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups and namespaces takes root")
@@ -130,7 +131,7 @@ def leaves_nothing(tmp_path: Path, live: Live, isolation: str, rounds: int) -> N
 
 async def settled(agent: Restartable, live: Live) -> Traces:
     """The last to end is told of before it is cleaned up."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         while not (traces := Traces(agent, live)).nobody_is_there:  # noqa: ASYNC110 - in other processes
             await asyncio.sleep(0.05)
     return traces

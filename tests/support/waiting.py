@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 PAUSE_SECONDS = 0.02
+PATIENCE = float(os.environ.get("TESTS_PATIENCE", "1"))
+"""How many times longer than usual things may take here: a machine that is emulated is slow."""
 
 
 class NeverHappened(AssertionError):
@@ -23,7 +26,7 @@ def until(what: str, condition: Callable[[], Found | None], seconds_max: float =
     Raises:
         NeverHappened: it did not within ``seconds_max``.
     """
-    deadline = time.monotonic() + seconds_max
+    deadline = time.monotonic() + seconds_max * PATIENCE
     pause = threading.Event()
     while True:
         found = condition()

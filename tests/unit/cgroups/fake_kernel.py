@@ -58,6 +58,7 @@ V2_FILES: Mapping[str, Mapping[str, str]] = {
     },
     "pids": {"pids.max": "max", "pids.current": "3"},
     "cpuset": {"cpuset.cpus": "", "cpuset.mems": ""},
+    "hugetlb": {},
     "io": {"io.stat": "254:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n", "io.max": ""},
 }
 V2_ALWAYS: Mapping[str, str] = {
@@ -139,6 +140,8 @@ class FakeKernel:
             handed_on = above.read_text().split() if above.is_file() else []
             for controller in handed_on:
                 found |= V2_FILES[controller]
+            if path != self._v2[0]:
+                found["cgroup.type"] = "domain"
         else:
             mount = next(mount for mount in self._v1 if path.is_relative_to(mount))
             found = {"cgroup.procs": "", "tasks": ""}

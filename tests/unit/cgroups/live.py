@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
-from mesos_service.cgroups.hierarchy import mounted
+from mesos_service.cgroups.group import PROCESSES_FILE
+from mesos_service.cgroups.hierarchy import find, mounted
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.isolator import Host, Isolator
 from mesos_service.plugins.loader import ISOLATORS, load, read_config
 
 HIERARCHY = Path("/sys/fs/cgroup")
+OF_V2 = {"blkio": "io", "cpuacct": "cpu"}
+"""What controllers of version 1 are called in version 2."""
 
 
 def written_down(runtime_dir: Path) -> set[tuple[str, str]]:
@@ -49,8 +52,28 @@ class Live:
         return [Path(directory) for root in roots for directory, _, _ in os.walk(root)]
 
     def containers(self) -> list[Path]:
-        """Those of them that belong to a container."""
+        """Those of them that belong to a container, each before what is in it."""
         return [group for group in self.groups() if group.name != self.root]
+
+    def names(self) -> list[str]:
+        """The containers that have groups, once for each hierarchy that has one."""
+        return [group.name for group in self.containers() if group.parent.name == self.root]
+
+    def remove(self, *, with_processes: bool = False) -> None:
+        """End all groups of containers, as somebody else might; whoever is in one is moved to the hierarchy's root."""
+        for group in reversed(self.containers()):
+            if with_processes:
+                above = next(one for one in group.parents if one.name == self.root).parent
+                for pid in (group / PROCESSES_FILE).read_text().split():
+                    (above / PROCESSES_FILE).write_text(pid)
+            group.rmdir()
+
+
+def hierarchies(*controllers: str) -> int:
+    """In how many hierarchies of this machine the controllers are; of version 2 there is one."""
+    mounts = mounted(Path("/"), HIERARCHY)
+    found = {find(mounts, 1, name) or find(mounts, 2, OF_V2.get(name, name)) for name in controllers}
+    return len(found - {None})
 
 
 @pytest.fixture(name="live")

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from mesos_service.containers.keeper import Books
+from tests.support.waiting import PATIENCE
 from tests.unit.cgroups import dying
 from tests.unit.cgroups.live import Live, written_down
 
@@ -26,7 +27,7 @@ def dies(root: Path, group: str, deed: str, step: int) -> int | None:
     """Let an agent die at that step; how many there were, when it came to their end."""
     root.mkdir()
     program = (sys.executable, "-m", "tests.unit.cgroups.dying", str(root), group, deed, str(step))
-    ended = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(program, capture_output=True, text=True, timeout=60 * PATIENCE, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     return int(ended.stdout) if ended.stdout else None
 
@@ -59,7 +60,7 @@ async def next_agent(root: Path, group: str) -> bool:
 
 async def kept_no_more(root: Path) -> None:
     """The keeper was another process' child, and ends by itself when it has nothing left to keep."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         while ours(root):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 

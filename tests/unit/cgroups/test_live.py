@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from mesos_service.cgroups.group import PROCESSES_FILE, THREADS_FILE
 from mesos_service.cgroups.hierarchy import mounted
+from mesos_service.cgroups.isolator import SUBTREE_FILE
 from mesos_service.containers.containerizer import Members
 from mesos_service.containers.keeper import Books
 from mesos_service.containers.plan import LaunchFailed, LaunchPlan
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Isolator, LaunchInfo
-from tests.unit.cgroups.live import HIERARCHY, Live, written_down
+from tests.unit.cgroups.live import HIERARCHY, Live, hierarchies, written_down
 from tests.unit.containers.room import Run, alive, cid, open_descriptors, room, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups takes root")
@@ -99,8 +101,7 @@ class Vandal(Isolator):
         self._live = live
 
     async def prepare(self, container_id: ContainerId, config: ContainerConfig) -> LaunchInfo | None:
-        for group in self._live.containers():
-            group.rmdir()
+        self._live.remove()
         return None
 
 
@@ -112,7 +113,7 @@ def test_m_ag_05_x50_a_group_that_is_gone_fails_the_launch_and_nothing_runs(
         host = Members()
         pids = live.isolator("cgroups/pids", host)
         async with room(tmp_path, [pids, Vandal(live)], host) as here:
-            told = r"Isolator 'cgroups/pids' failed to isolate: .*cannot create /sys/fs/cgroup/.*/tasks"
+            told = r"Isolator 'cgroups/pids' failed to isolate: .*cannot create /sys/fs/cgroup/.*/(tasks|cgroup.procs)"
             with pytest.raises(LaunchFailed, match=told):
                 await here.containerizer.launch(here.plan("c", "/bin/sh", "-c", "echo > ran", user=user))
             assert not (tmp_path / "c" / "ran").exists()
@@ -126,7 +127,8 @@ def test_m_ag_05_x50_a_group_that_is_gone_fails_the_launch_and_nothing_runs(
 def test_m_ag_05_mem_a_child_that_is_killed_ends_its_container(run: Run, tmp_path: Path, live: Live) -> None:
     async def body() -> None:
         host = Members()
-        async with room(tmp_path, [live.isolator("cgroups/mem", host)], host) as here:
+        memory = live.isolator("cgroups/mem", host)
+        async with room(tmp_path, [memory], host) as here:
             (tmp_path / "eat.py").write_text(EATER)
             line = f"{sys.executable} {tmp_path}/eat.py; sleep 1000"
             plan = with_resources(here.plan("c", "/bin/sh", "-c", line), Resources.scalars(cpus=1, mem=64))
@@ -134,7 +136,11 @@ def test_m_ag_05_mem_a_child_that_is_killed_ends_its_container(run: Run, tmp_pat
             await until(lambda: here.limitations)
             assert here.limitations[0][1].reason == "REASON_CONTAINER_LIMITATION_MEMORY"
             assert here.limitations[0][1].resources == Resources.scalars(mem=64)
-            assert not here.exits, "the shell itself lives on until somebody destroys it"
+            if memory.version == 1:  # type: ignore[attr-defined]  # all of this kind have one
+                assert not here.exits, "the shell itself lives on until somebody destroys it"
+            else:
+                # The kernel ends the whole group (``memory.oom.group``).
+                assert await here.exit_of("c") == signal.SIGKILL
 
     run(body())
 
@@ -227,8 +233,11 @@ def test_n27_the_plan_is_what_is_done(run: Run, tmp_path: Path, live: Live) -> N
             for line in lines:
                 if line.startswith("write "):
                     value, _, path = line.removeprefix("write ").partition(" to ")
-                    content = Path(path).read_text().splitlines()  # noqa: ASYNC240
-                    assert (str(pid) if path.endswith("/tasks") else value) in content, line
+                    content = Path(path).read_text()  # noqa: ASYNC240
+                    # Controllers are handed on one by one, and all that were are in one line.
+                    found = content.split() if path.endswith(SUBTREE_FILE) else content.splitlines()
+                    moved = path.endswith((f"/{THREADS_FILE}", f"/{PROCESSES_FILE}"))
+                    assert (str(pid) if moved else value.removeprefix("+")) in found, line
 
     run(body())
 
@@ -256,10 +265,7 @@ def test_a_group_that_somebody_removes_under_us_disturbs_nobody(run: Run, tmp_pa
         isolators = [live.isolator(f"cgroups/{name}", host) for name in ("cpu", "mem", "pids")]
         async with room(tmp_path, isolators, host) as here:
             pid = await here.shell("c", "exec sleep 1000")
-            for group in live.containers():
-                for tree in (group.parent.parent, *group.parent.parent.glob("leaf")):
-                    (tree / "cgroup.procs").write_text(str(pid))
-                group.rmdir()
+            live.remove(with_processes=True)
             for isolator in isolators:
                 assert not (await isolator.usage(cid("c"))).measured()
             assert alive(pid)
@@ -281,11 +287,12 @@ def test_x53_a_new_agent_knows_what_runs_and_ends_what_never_ran(run: Run, tmp_p
             config = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=1, mem=32))
             for isolator in before:
                 await isolator.prepare(ContainerId("never"), config)
-            assert [group.name for group in live.containers()].count("never") == 4
+            there = hierarchies("cpu", "cpuacct", "memory", "pids")
+            assert sorted(live.names()) == sorted([cid("c"), "never"] * there)
             after: list[Isolator] = [live.isolator(f"cgroups/{name}", host) for name in ("cpu", "mem", "pids")]
             for isolator in after:
                 await isolator.recover([ContainerState(container_id=cid("c"), pid=pid, config=config)], [])
-            assert {group.name for group in live.containers()} == {cid("c")}
+            assert live.names() == [cid("c")] * there
             for isolator in after:
                 assert (await isolator.usage(cid("c"))).measured()
             watching = asyncio.ensure_future(after[1].watch(cid("c")))
@@ -346,7 +353,7 @@ def test_m_ag_05_cpuset_and_blkio_hold_a_process(run: Run, tmp_path: Path, live:
         async with room(tmp_path, isolators, host) as here:
             await here.shell("c", "cat /proc/self/cgroup; exec sleep 1000")
             place = f":/{live.root}/{cid('c')}"
-            await until(lambda: here.text("c").count(place) == 2)
+            await until(lambda: here.text("c").count(place) == hierarchies("cpuset", "blkio"))
 
     run(body())
 
@@ -361,8 +368,9 @@ def test_m_ag_05_a_prefix_that_forks_does_not_get_away(run: Run, tmp_path: Path,
             await here.shell("c", "echo $$; cat /proc/self/cgroup; exec sleep 1000")
             await until(lambda: cid("c") in here.text("c"))
             assert here.text("c").splitlines()[0] == "1"
-            [group] = live.containers()
-            assert len((group / "cgroup.procs").read_text().split()) == 2
+            assert live.names() == [cid("c")]
+            home = live.containers()[-1]
+            assert len((home / PROCESSES_FILE).read_text().split()) == 2
             await here.destroy("c")
 
     run(body())

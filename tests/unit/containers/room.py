@@ -22,12 +22,13 @@ from mesos_service.domain.containers import NOTHING, Wishes
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import Isolator, Limitation
+from tests.support.waiting import PATIENCE
 
 Result = TypeVar("Result")
 Body = Coroutine[Any, Any, Result]  # Any: what a coroutine yields and takes is the event loop's business.
 Run = Callable[[Body[None]], None]
 
-SECONDS_MAX = 20.0
+SECONDS_MAX = 20.0 * PATIENCE
 RESOURCES = Resources.scalars(cpus=1, mem=32)
 SHELL = "/bin/sh"
 
