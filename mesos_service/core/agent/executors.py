@@ -137,7 +137,8 @@ def launch_failure(framework: Framework, reason: str, message: str) -> Terminati
 
 def tell_launch_failed(turn: Turn, task: Task, error: str) -> None:
     """End the launch span of a task that did not come to run."""
-    turn.span("agent.launch", task.launch_trace, task.trace, task.received_at, {"task_id": task.info.task_id}, error)
+    named = {"task_id": task.info.task_id}
+    turn.span("agent.launch", task.launch_trace, task.trace, task.received_at, named, error=error)
     task.launch_trace = None
 
 

@@ -227,7 +227,7 @@ def _tell_running(turn: Turn, task: Task, status: TaskStatus) -> None:
         task.trace,
         task.launched_at or turn.now,
         {"task_id": task.info.task_id, "state": status.state},
-        (status.message or status.state) if failed else None,
+        error=(status.message or status.state) if failed else None,
     )
 
 

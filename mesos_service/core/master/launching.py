@@ -13,9 +13,10 @@ from typing import Final
 from mesos_service.core.link import RunTask, RunTaskGroup
 from mesos_service.core.master import books, tasks, validation
 from mesos_service.core.master.state import Agent, Framework, Task
-from mesos_service.core.master.turn import Fact, Turn
+from mesos_service.core.master.turn import Turn
 from mesos_service.core.scheduler_messages import LaunchGroupOperation, LaunchOperation
 from mesos_service.core.trace import TraceParent
+from mesos_service.core.turn import Fact
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import REVOCABLE_RESOURCES
 from mesos_service.domain.ids import ExecutorId, OfferId, Role
