@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mesos_service.agent.config import ALL_CGROUPS, IN_ALL_CGROUPS, AgentConfig
@@ -48,6 +48,15 @@ def _make(name: str, config: AgentConfig, host: Host) -> Isolator:
     kind = load(ISOLATORS, name, config.modules_dirs())
     parameters = parameters_of(name, config.modules_dirs())
     return kind(host, read_config(kind, {**_flags_for(kind, config), **parameters}))
+
+
+def out_of_reach(config: AgentConfig, host: Host) -> Iterator[str]:
+    """Why this agent could not have the others of the isolators that it knows, a sentence for each (N29)."""
+    for name in sorted({found.name for found in available(ISOLATORS, config.modules_dirs())} - {*config.isolators()}):
+        try:
+            _make(name, config, host)
+        except ConfigurationError as refusal:
+            yield str(refusal)
 
 
 def runtime_dir(config: AgentConfig) -> Path:

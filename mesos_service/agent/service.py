@@ -23,7 +23,7 @@ from mesos_service.agent.executor_api import ExecutorApi
 from mesos_service.agent.files_api import SandboxFiles
 from mesos_service.agent.garbage import SandboxGarbage
 from mesos_service.agent.images import ImageGarbage, make_provisioner
-from mesos_service.agent.isolators import make_isolators, runtime_dir
+from mesos_service.agent.isolators import make_isolators, out_of_reach, runtime_dir
 from mesos_service.agent.kept import open_kept
 from mesos_service.agent.launch_plans import LaunchSettings
 from mesos_service.agent.log_rotation import LogRotation
@@ -274,6 +274,12 @@ class AgentService:
         if self._owns_link:
             self._link.start(self.fail)
         log.info("Agent listens at %s:%d and offers %s", self.config.ip, self.port, self.state.total)
+        if os.geteuid() != 0:
+            self._aside(self._tell_what_takes_root)
+
+    def _tell_what_takes_root(self) -> None:
+        for why in out_of_reach(self.config, Members()):
+            log.info("Not to be had by this agent: %s", why)
 
     async def _recover(self) -> None:
         kept = self._kept

@@ -95,11 +95,7 @@ class CgroupIsolator(Isolator):
                 raise ConfigurationError(self._sentence(settings, there, chosen))
             chosen = dict.fromkeys(self.v1_controllers, of_v2)
         for hierarchy in chosen.values():
-            if not os.access(hierarchy.mount, os.W_OK):
-                raise ConfigurationError(
-                    f"Isolator '{self.name}' cannot make control groups in {hierarchy.mount}: it takes root, and a"
-                    " mount that can be written to"
-                )
+            self._look_at_place(hierarchy, settings.cgroups_root)
         return chosen
 
     def _require_handing_on(self) -> None:
@@ -120,6 +116,24 @@ class CgroupIsolator(Isolator):
                         " in that group itself: move those to a group below it (under systemd by DelegateSubgroup=), or"
                         " name another --cgroups_root"
                     )
+
+    def _look_at_place(self, hierarchy: Hierarchy, root: str) -> None:
+        """Whether groups can be made there, by root or by whom the group ``--cgroups_root`` was given to (N29)."""
+        levels = [one for one in _levels(hierarchy.mount, hierarchy.mount / root) if os.path.isdir(one)]  # noqa: PTH112
+        place = levels[-1] if levels else hierarchy.mount
+        if not os.access(place, os.W_OK):
+            raise ConfigurationError(
+                f"Isolator '{self.name}' cannot make control groups in {place}: it takes root, and a mount that can be"
+                f" written to, or that the group '{root}' (--cgroups_root) there was given to this user"
+            )
+        given = place != hierarchy.mount and not os.access(hierarchy.mount / SUBTREE_FILE, os.W_OK)
+        if hierarchy.version == 2 and self.v2_controller and given:
+            has = Group(place, 2).text("cgroup.controllers") or ""
+            if self.v2_controller not in has.split():
+                raise ConfigurationError(
+                    f"Isolator '{self.name}' needs the control group controller '{self.v2_controller}', and {place} was"
+                    " given to this user without it"
+                )
 
     def _sentence(self, settings: CgroupConfig, there: Sequence[Hierarchy], chosen: Collection[str]) -> str:
         place = settings.cgroups_hierarchy
@@ -267,8 +281,11 @@ class CgroupIsolator(Isolator):
                 root = root.parent
 
     def fence(self, container_id: ContainerId) -> Sequence[int] | None:
-        """Everybody in the container's group; nobody leaves it whom root does not move."""
-        if container_id in self._parents or not self._is_ours(container_id):
+        """Everybody in the container's group; nobody leaves it whom root does not move.
+
+        Whose groups are not root's has tasks of its own user in them, who may move themselves to any other of these.
+        """
+        if os.geteuid() != 0 or container_id in self._parents or not self._is_ours(container_id):
             return None
         return self.group(container_id).processes()
 

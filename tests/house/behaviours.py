@@ -238,6 +238,7 @@ BEHAVIOURS: Final = {
     "N23": "The journal of a run proves that its allocations were fair, or names the first that was not.",
     "N24": "REQUEST says what a framework could use, and an allocator may go by it.",
     "N27": "An agent says what its isolators would do for a task, before they do it.",
+    "N29": "An agent works without root, holds what was given to its user, and says what it cannot have.",
     "X01": "Updates of one task are sent one at a time, in order.",
     "X02": "The first unacknowledged update is repeated after 10 seconds, then at doubling intervals up to 10 minutes.",
     "X03": "No update is sent while there is no master; all heads are when there is one again.",
