@@ -20,6 +20,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
@@ -30,6 +31,7 @@ from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskInfo
 from tests.e2e.test_agent_restarts import Patient, restartable
 from tests.e2e.test_agent_service import play, subscribed_as
+from tests.e2e.test_standalone_containers import Operator
 from tests.unit.cgroups.live import Live, live_groups
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups and mounts takes root")
@@ -39,8 +41,19 @@ BOMB_BYTES, MEMBER_BYTES = 9 * 1024**3, 16 * 1024**2
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    asked = threading.Event()
+    """Set when somebody wants the file ``slow``."""
+    may_go_on = threading.Event()
+    """Until then it is not served."""
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
         """Say nothing."""
+
+    def do_GET(self) -> None:
+        if self.path == "/slow":
+            self.asked.set()
+            assert self.may_go_on.wait(30)
+        super().do_GET()
 
 
 @pytest.fixture
@@ -167,6 +180,69 @@ def test_x50_cgroups_of_somebody_else_and_deleted_ones_are_told_and_disturb_nobo
             await framework.reaches("next", "STARTING", "RUNNING", "FINISHED")
             assert framework.states("stays") == ["STARTING", "RUNNING"]
             assert root.is_dir()
+
+    play(scenario)
+
+
+@as_root
+def test_x50_a_group_that_somebody_deletes_during_a_launch_fails_the_task_in_words(
+    tmp_path: Path, live: Live, web: str
+) -> None:
+    (tmp_path / "served" / "slow").touch()
+    _Quiet.asked.clear()
+    _Quiet.may_go_on.clear()
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation="cgroups/pids", cgroups_root=live.root),
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            offer = await framework.an_offer()
+            made = asking(offer, "t", "touch ran; sleep 1000", wire.CommandInfoURI(value=f"{web}/slow"))
+            await framework.accept([offer], [tasks.launch(made)], refuse_seconds=0)
+            assert await asyncio.to_thread(_Quiet.asked.wait, 30)
+            groups = live.containers()
+            assert groups, "they are made before files are fetched"
+            for group in reversed(groups):
+                group.rmdir()
+            _Quiet.may_go_on.set()
+            told = await framework.reaches("t", "FAILED")
+            assert told.reason == "REASON_CONTAINER_LAUNCH_FAILED"
+            assert told.message is not None
+            assert "Isolator 'cgroups/pids' failed to isolate: " in told.message
+            assert f"cannot write to {groups[0]}" in told.message
+            [sandbox] = (tmp_path / "agent").glob("slaves/*/frameworks/*/executors/t/runs/latest")
+            assert not (sandbox / "ran").exists()
+            # Nobody else is disturbed.
+            offer = await framework.an_offer()
+            await framework.accept(
+                [offer], [tasks.launch(tasks.task("next", offer, "cpus:0.1;mem:32", "true"))], refuse_seconds=0
+            )
+            await framework.reaches("next", "STARTING", "RUNNING", "FINISHED")
+
+    try:
+        play(scenario)
+    finally:
+        _Quiet.may_go_on.set()
+
+
+@as_root
+def test_x50_a_group_that_somebody_else_has_made_is_told_of_and_left_alone(tmp_path: Path, live: Live) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation="cgroups/pids", cgroups_root=live.root) as agent,
+            httpx.AsyncClient(trust_env=False) as client,
+        ):
+            operator = Operator(agent, client)
+            await operator.launch("first", "exec sleep 1000")
+            [theirs] = {group.parent / "theirs" for group in live.containers() if group.name == "first"}
+            theirs.mkdir()
+            told = await operator.launch("theirs", "true", 500)
+            assert f"Isolator 'cgroups/pids' failed to prepare: {theirs} is there already" in told
+            assert "was made by somebody else" in told
+            theirs.rmdir()  # It was left alone, or this would fail.
 
     play(scenario)
 
