@@ -102,6 +102,16 @@ class Driver(ABC, Generic[MessageT, EffectT, AnswerT]):
         self._request_counter += 1
         return self._request_counter
 
+    @property
+    def queued(self) -> int:
+        """How many messages wait for the end of a hold."""
+        return len(self._kept)
+
+    @property
+    def unanswered(self) -> int:
+        """How many calls wait for an answer, as something has to be stored first."""
+        return len(self._waiting)
+
     def now(self) -> float:
         """The core's time, in unix seconds: behind ours after a hold, and then catching up."""
         now = self.clock()

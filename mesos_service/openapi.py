@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from html import escape
 from typing import Any, Final
 
 import msgspec
@@ -70,12 +71,12 @@ def make_documents(
 
 
 def add_documentation(application: FastAPI, documents: Callable[[], Documents], title: str) -> None:
-    """Mount ``/docs`` and both documents, which are made when somebody first asks."""
+    """Mount ``/docs``, ``/help`` and both documents, which are made when somebody first asks."""
 
     @cache
-    def encoded() -> tuple[bytes, bytes]:
+    def encoded() -> tuple[bytes, bytes, bytes]:
         made = documents()
-        return json.dumps(made.plain).encode(), json.dumps(made.streaming).encode()
+        return json.dumps(made.plain).encode(), json.dumps(made.streaming).encode(), _page(title, made.plain["paths"])
 
     @application.get(_PLAIN_PATH, include_in_schema=False, response_class=Response)
     async def openapi() -> Response:
@@ -88,3 +89,22 @@ def add_documentation(application: FastAPI, documents: Callable[[], Documents], 
     @application.get("/docs", include_in_schema=False, response_class=Response)
     async def docs() -> Response:
         return get_swagger_ui_html(openapi_url=_PLAIN_PATH, title=title)
+
+    @application.get("/help", include_in_schema=False, response_class=Response)
+    async def show_help() -> Response:
+        # Exactly so was it recorded, without a charset.
+        return Response(encoded()[2], headers={"Content-Type": "text/html"})
+
+
+def _page(title: str, paths: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """What may be asked, for people without JavaScript; ``paths`` are those of a document."""
+    lines = [
+        f"<dt><code>{method.upper()} {escape(path)}</code></dt>"
+        f"<dd>{escape(str(operation.get('description') or operation.get('summary', '')).partition(chr(10))[0])}</dd>"
+        for path, operations in sorted(paths.items())
+        for method, operation in operations.items()
+    ]
+    return (
+        f"<html><head><title>{escape(title)}</title></head><body><h1>{escape(title)}</h1>"
+        f'<p>With all parameters: <a href="/docs">/docs</a>.</p><dl>{"".join(lines)}</dl></body></html>\n'
+    ).encode()

@@ -25,9 +25,11 @@ OWN_PATHS = ("/api/v1/executor",)
 OPEN_PATHS = frozenset({"/health", "/version"})
 READ_PATHS = frozenset(
     {
+        "/containerizer/debug",
         "/containers",
         "/docs",
         "/flags",
+        "/help",
         "/metrics",
         "/metrics/snapshot",
         "/monitor/statistics",
@@ -36,6 +38,7 @@ READ_PATHS = frozenset(
         "/openapi.json",
         "/state",
         "/state.json",
+        "/system/stats.json",
     }
 )
 READ_PREFIX = "/files/"

@@ -51,6 +51,8 @@ class SandboxGarbage:
         self._stop = threading.Event()
         self._watching: asyncio.Task[None] | None = None
         self._succeeded = self._failed = 0
+        self._age_max_seconds = age_max_seconds(delay_seconds, headroom, 0.0)
+        """On the disk as it was when it was last looked at."""
 
     def metrics(self) -> Mapping[str, float]:
         """By Mesos' names."""
@@ -58,6 +60,7 @@ class SandboxGarbage:
             "gc/path_removals_failed": float(self._failed),
             "gc/path_removals_pending": float(len(self._retired)),
             "gc/path_removals_succeeded": float(self._succeeded),
+            "slave/executor_directory_max_allowed_age_secs": self._age_max_seconds,
         }
 
     def retire(self, run: Path) -> None:
@@ -122,7 +125,7 @@ class SandboxGarbage:
             log.warning("How full the disk of %s is cannot be said: %s", self._work_dir, error)
             return
         usage = 1.0 - disk.free / disk.total if disk.total else 0.0
-        age = age_max_seconds(self._delay_seconds, self._headroom, usage)
+        age = self._age_max_seconds = age_max_seconds(self._delay_seconds, self._headroom, usage)
         due = self._retired.older_than(age, time.time())
         if due and age < self._delay_seconds * (1.0 - self._headroom):
             log.debug("The disk is used to %.0f%%: sandboxes are kept for %.0f s", usage * 100, age)

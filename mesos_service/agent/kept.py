@@ -28,6 +28,8 @@ class KeptState:
     journal: Path | None
     records: Sequence[Record]
     machine_restarted: bool
+    corrupt_lines: int = 0
+    """Records that were left out (``--no-strict``)."""
 
 
 def open_kept(work_dir: Path, info: AgentInfo, strict: bool, policy: str | None) -> KeptState:
@@ -75,7 +77,7 @@ def _read(meta: MetaDirectory, info: AgentInfo, strict: bool, policy: str | None
             f" {meta.latest} to come back as a new agent, which ends that too"
         )
     _see_to_resources(meta, info, content.records)
-    return KeptState(meta, path, content.records, meta.machine_restarted())
+    return KeptState(meta, path, content.records, meta.machine_restarted(), content.corrupt_lines)
 
 
 def _see_to_resources(meta: MetaDirectory, info: AgentInfo, records: Sequence[Record]) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import random
 import socket
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -120,7 +121,9 @@ class AgentService:
         self._kept = open_kept(self.work_dir, info, config.strict, policy)
         replay(self.state, self._kept.records)
         self._spans = open_exporter("mesos-agent", config.shown_hostname(), self.port)
-        self.metrics = AgentMetrics([self._stream_overruns, *([] if self._spans is None else [self._spans.counts])])
+        self._recovery_seconds: float | None = None
+        """Unset until it is over."""
+        self.metrics = AgentMetrics([self._own_counts, *([] if self._spans is None else [self._spans.counts])])
         attached = Files()
         self.files = SandboxFiles(attached)
         self.sandboxes = Sandboxes(self.work_dir, attached)
@@ -137,6 +140,7 @@ class AgentService:
         if rotation is not None:
             self._caretakers.append(LogRotation(self.containerizer, rotation))
         self.metrics.add(fetcher.metrics)
+        self.metrics.add(self.containerizer.metrics)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._background = Background(self.fail)
         self.volumes = Volumes(self.work_dir, self._receive, self._aside, lambda: self.state.total)
@@ -169,9 +173,13 @@ class AgentService:
             doors = guard(doors, config, config.http_credentials)
         self._server = HttpServer(doors, self._listener, server_context(TlsFiles.of(config)))
 
-    def _stream_overruns(self) -> Mapping[str, float]:
-        """Streams that were given up because their executor read too slowly (N17); Mesos has no such metric."""
-        return {"slave/stream_overruns": float(self.outlets.overruns)}
+    def _own_counts(self) -> Mapping[str, float]:
+        found = {
+            "slave/recovery_errors": float(self._kept.corrupt_lines),
+            # Streams that were given up because their executor read too slowly (N17); Mesos has no such metric.
+            "slave/stream_overruns": float(self.outlets.overruns),
+        }
+        return found if self._recovery_seconds is None else found | {"slave/recovery_time_secs": self._recovery_seconds}
 
     @property
     def flags(self) -> Mapping[str, str]:
@@ -265,7 +273,9 @@ class AgentService:
         """
         if self.config.switch_user and os.geteuid() != 0:
             log.info("Not root: tasks run as the agent's own user, whomever they name")
+        began = time.monotonic()
         await self._recover()
+        self._recovery_seconds = time.monotonic() - began
         await self._server.start()
         self.garbage.start(self.sandboxes.in_use(), self.fail, self._kept.meta.former())
         for caretaker in self._caretakers:

@@ -86,6 +86,7 @@ class Containerizer:
         self._containers: dict[ContainerId, Container] = {}
         self._orphans: dict[ContainerId, Child] = {}
         """Left by an agent before this one, and to be destroyed."""
+        self._destroy_errors = self._root_errors = 0
         self.on_exit = on_exit
         """Told the raw wait status of a container's first process; ``None`` when nobody saw how it ended."""
         self.on_limitation = on_limitation
@@ -102,6 +103,13 @@ class Containerizer:
             host.bind(self.processes)
 
     # -- asking ----------------------------------------------------------------------------------------------
+
+    def metrics(self) -> Mapping[str, float]:
+        """By Mesos' names."""
+        return {
+            "containerizer/mesos/container_destroy_errors": float(self._destroy_errors),
+            "containerizer/mesos/provisioner/remove_container_errors": float(self._root_errors),
+        }
 
     def containers(self) -> Collection[ContainerId]:
         """Those that were begun and are not destroyed yet."""
@@ -219,7 +227,9 @@ class Containerizer:
             for isolator in reversed(self._isolators):
                 cleaned = isolator.cleanup(container_id)
                 failures += await outcome(cleaned, f"Isolator '{isolator.name}' failed to clean up")
-            failures += await self._remove_root(container_id)
+            resisted = await self._remove_root(container_id)
+            self._root_errors += bool(resisted)
+            failures += resisted
             for failure in failures:
                 log.error("Container %s of an agent before: %s", container_id, failure)
         self._orphans = {}
@@ -335,9 +345,12 @@ class Containerizer:
             failures += await outcome(isolator.cleanup(container_id), f"Isolator '{isolator.name}' failed to clean up")
         failures += await self.shared.leave(container)
         if container.plan.wishes.image is not None:
-            failures += await self._remove_root(container_id)
+            resisted = await self._remove_root(container_id)
+            self._root_errors += bool(resisted)
+            failures += resisted
         del self._containers[container_id]
         if failures:
+            self._destroy_errors += 1
             raise DestroyFailed(f"Failed to destroy container '{container_id}': {'; '.join(failures)}")
 
 

@@ -23,8 +23,10 @@ from mesos_service.http.asgi import (
     respond_text,
 )
 from mesos_service.http.calls import receive_call, respond_broken
+from mesos_service.http.process_reads import LEVEL_MAX, LogVerbosity
 from mesos_service.wire.encode import encode_message
 from mesos_service.wire.errors import WireError
+from mesos_service.wire.operator_common import CallSetLoggingLevel
 from mesos_service.wire.protobuf.encode import encode_protobuf
 from mesos_service.wire.streams import JSON, PROTOBUF, negotiate_answer
 
@@ -58,6 +60,14 @@ def not_had(call_type: str | None) -> Refused:
     """A call of Mesos' that this version does not have."""
     more = "" if call_type in (None, "UNKNOWN") else f" This version has no {call_type}."
     return Refused(501, _NOT_IMPLEMENTED + more)
+
+
+def set_logging_level(wanted: CallSetLoggingLevel | None, verbosity: LogVerbosity) -> None:
+    """SET_LOGGING_LEVEL: another verbosity of the log for a while."""
+    assert wanted is not None, "validation saw to it"
+    if wanted.level > LEVEL_MAX:
+        raise Refused(400, f"Invalid level '{wanted.level}'.")
+    verbosity.set(wanted.level, wanted.duration.nanoseconds / 1e9)
 
 
 class OperatorCalls(ABC, Generic[CallT]):

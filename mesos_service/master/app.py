@@ -13,6 +13,8 @@ from mesos_service.http.authentication import CredentialStore, Door, Guard, is_a
 from mesos_service.http.paths import MesosPaths
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.routes import MasterReads, add_routes, openapi_documents
+from mesos_service.master.routes.constraints import CONSTRAINT_PATHS
+from mesos_service.master.routes.files import FILE_PATHS
 
 __all__ = ["build_application", "build_fastapi", "openapi_documents"]
 
@@ -33,9 +35,12 @@ OPEN_PATHS = frozenset({"/health", "/version", "/redirect"})
 """Mesos asks nobody for a secret here either (recorded)."""
 READ_PATHS = frozenset(
     {
+        *CONSTRAINT_PATHS,
+        *FILE_PATHS,
         "/docs",
         "/flags",
         "/frameworks",
+        "/help",
         "/metrics",
         "/metrics/snapshot",
         "/openapi-3.2.json",
@@ -45,6 +50,7 @@ READ_PATHS = frozenset(
         "/state",
         "/state-summary",
         "/state.json",
+        "/system/stats.json",
         "/tasks",
     }
 )

@@ -16,14 +16,18 @@ from typing import Final
 from mesos_service.http.asgi import Application, DirectCalls, HeaderName, Receive, Scope, Send, respond, respond_text
 from mesos_service.http.common_reads import COMMON_PATHS
 from mesos_service.http.direct import HasDirectCalls
+from mesos_service.http.process_reads import PROCESS_PATHS
 from mesos_service.master.leadership import Leadership, Phase
+from mesos_service.master.routes.files import FILE_PATHS
 
 PREFIX: Final = "/master"
 WAIT_SECONDS_MAX: Final = 5.0
 """Far below what agents wait for an answer."""
 REDIRECT: Final = f"{PREFIX}/redirect"
 OWN_PATHS: Final = frozenset(
-    prefix + path for prefix in ("", PREFIX) for path in (*COMMON_PATHS, "/docs", "/openapi.json", "/openapi-3.2.json")
+    prefix + path
+    for prefix in ("", PREFIX)
+    for path in (*COMMON_PATHS, *PROCESS_PATHS, *FILE_PATHS, "/docs", "/openapi.json", "/openapi-3.2.json")
 )
 """What every master answers itself: what it is and how it fares, and how the API is spoken."""
 

@@ -115,7 +115,7 @@ class MasterService:
         self.hostname = config.shown_hostname()
         self._spans = open_exporter("mesos-master", self.hostname, self.port)
         spans = [] if self._spans is None else [self._spans.counts]
-        self.metrics = MasterMetrics([self._stream_overruns, self._registrar_timings, self._shadow_counts, *spans])
+        self.metrics = MasterMetrics([self._streams_and_queues, self._registrar_timings, self._shadow_counts, *spans])
         self.state = MasterState(
             master_id=MasterId(str(uuid.uuid4())),
             options=config.options(tracing=self._spans is not None),
@@ -173,9 +173,14 @@ class MasterService:
     def _registrar_timings(self) -> Mapping[str, float]:
         return self._registrar.metrics()
 
-    def _stream_overruns(self) -> Mapping[str, float]:
-        """Streams that were given up because their reader was too slow (N17); Mesos has no such metric."""
-        return {"master/stream_overruns": float(self.outlets.overruns + self.operator_events.overruns)}
+    def _streams_and_queues(self) -> Mapping[str, float]:
+        return {
+            "master/event_queue_http_requests": float(self.driver.unanswered),
+            "master/event_queue_messages": float(self.driver.queued),
+            "master/operator_event_stream_subscribers": float(len(self.operator_events)),
+            # Streams that were given up because their reader was too slow (N17); Mesos has no such metric.
+            "master/stream_overruns": float(self.outlets.overruns + self.operator_events.overruns),
+        }
 
     def _shadow_counts(self) -> Mapping[str, float]:
         shadow = shadow_of(self.state)
@@ -193,7 +198,9 @@ class MasterService:
     def _count_call(self, call: Call) -> None:
         framework_id = FrameworkId(call.framework_id.value) if call.framework_id is not None else None
         # An id that nobody has is whatever a client made up: it gets no counter of its own.
-        self.metrics.call(call.type or "UNKNOWN", framework_id if framework_id in self.state.frameworks else None)
+        known = framework_id if framework_id in self.state.frameworks else None
+        asked = () if call.accept is None else (one.type or "UNKNOWN" for one in call.accept.operations)
+        self.metrics.call(call.type or "UNKNOWN", known, asked)
 
     # -- life ------------------------------------------------------------------------------------------------
     async def start(self) -> None:

@@ -19,60 +19,22 @@ from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.tasks import TaskState
 from mesos_service.telemetry.allocation import PassTimings, allocator_gauges
 from mesos_service.telemetry.counters import FactCounters, add_scalars, resource_gauges, short_name
+from mesos_service.telemetry.messages import (
+    CALL_MESSAGES,
+    CALLS,
+    EVENTS,
+    INVALID,
+    NEVER,
+    NEVER_ON_AGENTS,
+    OPERATIONS,
+    UPLINK_MESSAGES,
+)
 from mesos_service.telemetry.operation_counts import OperationCounts
 from mesos_service.telemetry.system import system_metrics
 
 Snapshot = dict[str, float]
 Source = Callable[[], Mapping[str, float]]
 """Further metrics of an adapter, such as a span exporter's counts; asked at each snapshot."""
-
-CALL_MESSAGES: Final = {
-    "ACCEPT": "launch_tasks",
-    "ACKNOWLEDGE": "status_update_acknowledgement",
-    "ACKNOWLEDGE_OPERATION_STATUS": "operation_status_update_acknowledgement",
-    "DECLINE": "decline_offers",
-    "KILL": "kill_task",
-    "MESSAGE": "framework_to_executor",
-    "RECONCILE": "reconcile_tasks",
-    "RECONCILE_OPERATIONS": "reconcile_operations",
-    "REQUEST": "resource_request",
-    "REVIVE": "revive_offers",
-    "SUPPRESS": "suppress_offers",
-}
-"""``master/messages_*`` by scheduler call; SUBSCRIBE is two of them, by whether it names a framework id."""
-
-CALLS: Final = (
-    *CALL_MESSAGES,
-    "ACCEPT_INVERSE_OFFERS",
-    "DECLINE_INVERSE_OFFERS",
-    "SHUTDOWN",
-    "SUBSCRIBE",
-    "TEARDOWN",
-    "UPDATE_FRAMEWORK",
-)
-EVENTS: Final = (
-    "ERROR",
-    "FAILURE",
-    "HEARTBEAT",
-    "MESSAGE",
-    "OFFERS",
-    "RESCIND",
-    "SUBSCRIBED",
-    "UPDATE",
-    "UPDATE_OPERATION_STATUS",
-)
-
-UPLINK_MESSAGES: Final[Mapping[type[link.Uplink], str]] = {
-    link.Register: "register_slave",
-    link.Reregister: "reregister_slave",
-    link.Unregister: "unregister_slave",
-    link.AgentUpdated: "update_slave",
-    link.OversubscriptionChanged: "update_slave",
-    link.UpdateStatus: "status_update",
-    link.ExitedExecutor: "exited_executor",
-    link.MessageFromExecutor: "executor_to_framework",
-}
-"""``master/messages_*`` by agent message; PONG has none in Mesos."""
 
 MASTER_FACTS: Final = {
     "allocator/mesos/allocation_runs": "allocation.ran",
@@ -86,8 +48,6 @@ MASTER_FACTS: Final = {
     "master/slave_unreachable_completed": "agent.unreachable",
     "master/recovery_slave_removals": "agent.not_returned",
     "master/allocator_failures": "allocator.failed",
-    "master/invalid_status_updates": "task.update_ignored",
-    "master/invalid_status_update_acknowledgements": "acknowledgement.dropped",
 }
 MASTER_TERMINAL: Final = (
     TaskState.DROPPED,
@@ -111,6 +71,8 @@ class MasterMetrics:
         self._operations = OperationCounts()
         self._passes = PassTimings()
         self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._asked: defaultdict[tuple[str, str], int] = defaultdict(int)
+        """Operations in ACCEPT calls."""
         self._events: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._uplink: defaultdict[type[link.Uplink], int] = defaultdict(int)
         self._first_subscriptions = 0
@@ -122,9 +84,11 @@ class MasterMetrics:
         self._operations.note(note)
         self._passes.note(note)
 
-    def call(self, call_type: str, framework_id: FrameworkId | None) -> None:
-        """Count a scheduler call that was understood, by Mesos' name of its type."""
+    def call(self, call_type: str, framework_id: FrameworkId | None, operations: Iterable[str] = ()) -> None:
+        """Count a scheduler call that was understood, by Mesos' name of its type, and the operations in it."""
         self._calls[framework_id or "", call_type] += 1
+        for operation in operations:
+            self._asked[framework_id or "", operation] += 1
 
     def event(self, event_type: str, framework_id: FrameworkId) -> None:
         """Count an event put on a framework's stream."""
@@ -151,13 +115,14 @@ class MasterMetrics:
         )
         # Mesos has no reason for those.
         found["master/slave_removals"] += self._counters.facts.get("agent.machine_down", 0)
-        for name in ("status_updates", "status_update_acknowledgements"):
+        for name, (fact, messages) in INVALID.items():
+            found[f"master/invalid_{name}"] = invalid = float(self._counters.facts.get(fact, 0))
             # What came and was not refused.
-            found[f"master/valid_{name}"] = (
-                found[f"master/messages_{name.removesuffix('s')}"] - found[f"master/invalid_{name}"]
-            )
+            found[f"master/valid_{name}"] = found[f"master/messages_{messages}"] - invalid
+        found |= dict.fromkeys(NEVER, 0.0)
         for framework in (*state.frameworks.values(), *state.completed_frameworks.values()):
             found.update(self._framework(framework))
+            self._principal(framework, found)
         for source in self._sources:
             found.update(source())
         self._forget_frameworks(state)
@@ -188,10 +153,12 @@ class MasterMetrics:
         prefix = f"master/frameworks/{quote(framework.info.name, safe='')}/{framework_id}"
         calls = {name: self._calls.get((framework_id, name), 0) for name in CALLS}
         events = {name: self._events.get((framework_id, name), 0) for name in EVENTS}
+        operations = {name: self._asked.get((framework_id, name), 0) for name in OPERATIONS}
         found: Snapshot = {
             f"{prefix}/subscribed": float(framework.connected),
             f"{prefix}/calls": float(sum(calls.values())),
             f"{prefix}/events": float(sum(events.values())),
+            f"{prefix}/operations": float(sum(operations.values())),
             f"{prefix}/offers/sent": float(framework.offers_sent),
             f"{prefix}/offers/accepted": float(framework.offers_accepted),
             f"{prefix}/offers/declined": float(framework.offers_declined),
@@ -199,9 +166,10 @@ class MasterMetrics:
         }
         found |= {f"{prefix}/calls/{name.lower()}": float(count) for name, count in calls.items()}
         found |= {f"{prefix}/events/{name.lower()}": float(count) for name, count in events.items()}
+        found |= {f"{prefix}/operations/{name.lower()}": float(count) for name, count in operations.items()}
         for role in framework.info.roles:
             found[f"{prefix}/roles/{quote(role, safe='')}/suppressed"] = float(role in framework.suppressed)
-        for state, count in _by_state([framework], MASTER_ACTIVE).items():
+        for state, count in _by_state([framework], (*MASTER_ACTIVE, TaskState.UNKNOWN)).items():
             found[f"{prefix}/tasks/active/task_{short_name(state)}"] = float(count)
         ended = dict.fromkeys(MASTER_TERMINAL, 0)
         for (owner, told, _, _), count in self._counters.updates.items():
@@ -210,10 +178,18 @@ class MasterMetrics:
         found |= {f"{prefix}/tasks/terminal/task_{short_name(state)}": float(n) for state, n in ended.items()}
         return found
 
+    def _principal(self, framework: Framework, found: Snapshot) -> None:
+        """All calls of a principal's frameworks; each is processed as it is received."""
+        if framework.info.principal is not None:
+            calls = sum(self._calls.get((framework.framework_id, name), 0) for name in CALLS)
+            for name in ("received", "processed"):
+                metric = f"frameworks/{quote(framework.info.principal, safe='')}/messages_{name}"
+                found[metric] = found.get(metric, 0.0) + calls
+
     def _forget_frameworks(self, state: MasterState) -> None:
         """Fold what is counted for frameworks nobody remembers into the nameless sum, so that totals stay."""
         known = state.frameworks.keys() | state.completed_frameworks.keys()
-        for counts in (self._calls, self._events):
+        for counts in (self._calls, self._events, self._asked):
             for key in [key for key in counts if key[0] and key[0] not in known]:
                 # A repeated SUBSCRIBE must not turn into a first one: what has no name keeps a mark.
                 counts["-", key[1]] += counts.pop(key)
@@ -273,6 +249,7 @@ AGENT_FACTS: Final = {
     "slave/valid_status_updates": "task.updated",
     "slave/invalid_status_updates": "update.ignored",
     "slave/invalid_framework_messages": "message.dropped",
+    "slave/valid_framework_messages": "message.passed",
 }
 AGENT_TERMINAL: Final = (TaskState.FAILED, TaskState.FINISHED, TaskState.GONE, TaskState.KILLED, TaskState.LOST)
 
@@ -320,6 +297,7 @@ class AgentMetrics:
             **resource_gauges("slave", total, used),
             **self._counters.named(AGENT_FACTS),
             **self._counters.terminal_updates("slave/tasks", AGENT_TERMINAL),
+            **dict.fromkeys(NEVER_ON_AGENTS, 0.0),
             **system_metrics(),
         }
         for source in self._sources:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from typing import Final
 
 import pytest
@@ -12,13 +11,6 @@ from tests.contract.compare import DIFFERENT, check, excused
 from tests.contract.live import REFUSED, STAGES, Live, recordings
 from tests.contract.shapes import recorded
 
-NOT_HAD: Final[Mapping[str, str]] = {
-    "agent/idle-containerizer-debug": "a list of what the containerizer waits for",
-    "agent/running-containerizer-debug": "a list of what the containerizer waits for",
-    "agent-api-v1/idle-GET_LOGGING_LEVEL": "changing the level of the log",
-    "agent-api-v1/idle-GET_RESOURCE_PROVIDERS": "resource providers",
-}
-"""What was recorded and is not in this version, and what it is about."""
 ASKED_OTHERWISE: Final = "agent-api-v1/idle-LIST_FILES"
 """Recorded of the agent's log file; ours shows sandboxes alone, for which there is a test of its own."""
 
@@ -27,22 +19,14 @@ def names(folder: str) -> list[str]:
     return [name for stage in STAGES for name in recordings(stage) if name.startswith(f"{folder}/")]
 
 
-@pytest.mark.parametrize("name", [name for name in names("agent") if name not in NOT_HAD])
+@pytest.mark.parametrize("name", names("agent"))
 def test_m_le_03_old_paths_answer_as_recorded(live: Live, name: str) -> None:
     check(live, name)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in names("agent-api-v1") if name not in NOT_HAD and name != ASKED_OTHERWISE]
-)
+@pytest.mark.parametrize("name", [name for name in names("agent-api-v1") if name != ASKED_OTHERWISE])
 def test_m_oa_01_operator_calls_answer_as_recorded(live: Live, name: str) -> None:
     check(live, name)
-
-
-@pytest.mark.parametrize("name", NOT_HAD)
-def test_what_is_not_had_says_so(live: Live, name: str) -> None:
-    """Whoever adds one of these takes it out of the list."""
-    assert live.answers[name].status_code == (501 if name.startswith("agent-api") else 404)
 
 
 @pytest.mark.parametrize(

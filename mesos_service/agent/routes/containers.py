@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from mesos_service.agent.routes.reads import AgentReads
+from mesos_service.containers.container import Phase
 from mesos_service.core.agent.state import AgentState, ContainerPhase, Executor
 from mesos_service.domain.ids import ContainerId
 from mesos_service.plugins.isolator import USAGE_FIELDS, Usage
@@ -71,6 +72,33 @@ class _Entry:
     around: tuple[ContainerId, ...]
     members: tuple[ContainerId, ...]
     """Whose usage is this one's: itself, or the tasks' containers of an executor that has no process of its own."""
+
+
+class PendingOperation(Message, kw_only=True):
+    """Something that a container waits for."""
+
+    operation: str
+    args: dict[str, str]
+
+
+class PendingAnswer(Message, kw_only=True):
+    """Of ``/containerizer/debug``."""
+
+    pending: tuple[PendingOperation, ...]
+
+
+def pending_answer(service: AgentReads) -> PendingAnswer:
+    """One for each container that is on its way up or down; Mesos names the part of the containerizer that is waited
+    for, and we the step that it is at."""
+    containerizer = service.containerizer
+    phases = ((one, containerizer.phase(one)) for one in containerizer.containers())
+    return PendingAnswer(
+        pending=tuple(
+            PendingOperation(operation=f"containerizer::{phase.lower()}", args={"containerId": str(container_id)})
+            for container_id, phase in phases
+            if phase is not None and phase is not Phase.RUNNING
+        )
+    )
 
 
 async def measure(service: AgentReads, *, nested: bool = False, standalone: bool = False) -> list[Measured]:

@@ -13,15 +13,20 @@ from mesos_service.agent.routes.reads import AgentReads, Reads, reads_of
 from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId
 from mesos_service.http.build import build_info
 from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json_answer, jsonp_parameter
+from mesos_service.http.process_reads import PROCESS_PATHS, add_process_reads
 from mesos_service.openapi import answers_json, answers_list
 from mesos_service.telemetry.exposition import exposition
+from mesos_service.telemetry.system import system_metrics
+from mesos_service.telemetry.verbosity import VERBOSITY
 from mesos_service.wire.render import legacy_agent as render
 from mesos_service.wire.resources import Resource
 
 READ_PATHS: Final = (
     *COMMON_PATHS,
+    *PROCESS_PATHS,
     "/state",
     "/state.json",
+    "/containerizer/debug",
     "/containers",
     "/monitor/statistics",
     "/files/browse",
@@ -29,7 +34,13 @@ READ_PATHS: Final = (
     "/files/download",
     "/files/debug",
 )
-STRUCTS: Final = (render.AgentStateAnswer, containers.ContainerAnswer, containers.StatisticsAnswer, Resource)
+STRUCTS: Final = (
+    render.AgentStateAnswer,
+    containers.ContainerAnswer,
+    containers.PendingAnswer,
+    containers.StatisticsAnswer,
+    Resource,
+)
 """What routes of this module refer to in the OpenAPI document."""
 
 
@@ -53,6 +64,7 @@ def _directory(service: AgentReads) -> render.Directory:
 
 router = APIRouter(tags=["agent"], dependencies=[Depends(jsonp_parameter)])
 add_common_reads(router, _flags, _snapshot, exposition)
+add_process_reads(router, VERBOSITY, system_metrics)
 
 
 @router.get("/state.json", include_in_schema=False, response_class=Response)
@@ -77,6 +89,17 @@ async def state(request: Request, reads: Reads) -> Response:
 async def executor_containers(request: Request, reads: Reads) -> Response:
     """The containers of executors, and what each of them uses."""
     return json_answer(request, containers.container_answers(await containers.measure(reads)))
+
+
+@router.get(
+    "/containerizer/debug",
+    operation_id="get_containerizer_debug",
+    response_class=Response,
+    responses=answers_json(containers.PendingAnswer, "What is under way and not done yet."),
+)
+async def containerizer_debug(request: Request, reads: Reads) -> Response:
+    """Containers that are being launched or destroyed, and what each of them is at. For when one is stuck."""
+    return json_answer(request, containers.pending_answer(reads))
 
 
 @router.get(

@@ -12,7 +12,8 @@ from mesos_service.agent.routes.reads import AgentReads
 from mesos_service.containers.files import FileEntry, FilesError, NoSuchFile, NotAllowed
 from mesos_service.http.asgi import CallHeaders, Receive, Scope, Send
 from mesos_service.http.build import build_info
-from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had
+from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had, set_logging_level
+from mesos_service.telemetry.verbosity import VERBOSITY
 from mesos_service.wire import agent_operator as operator
 from mesos_service.wire import common, operator_common
 from mesos_service.wire.agent_operator import Response
@@ -40,6 +41,12 @@ def _metrics(service: AgentReads) -> Response:
     return Response(type="GET_METRICS", get_metrics=operator_common.ResponseGetMetrics(metrics=metrics(snapshot)))
 
 
+def _logging_level(service: AgentReads) -> Response:
+    del service  # The log is the process's.
+    found = operator_common.ResponseGetLoggingLevel(level=VERBOSITY.level)
+    return Response(type="GET_LOGGING_LEVEL", get_logging_level=found)
+
+
 def _state(service: AgentReads) -> Response:
     return Response(type="GET_STATE", get_state=render.get_state(service.state))
 
@@ -65,19 +72,34 @@ def _operations(service: AgentReads) -> Response:
     return Response(type="GET_OPERATIONS", get_operations=operator_common.ResponseGetOperations(operations=known))
 
 
+def _resource_providers(service: AgentReads) -> Response:
+    del service  # None can register with it.
+    return Response(type="GET_RESOURCE_PROVIDERS", get_resource_providers=operator.ResponseGetResourceProviders())
+
+
 _READS: Final[Mapping[str, Callable[[AgentReads], Response]]] = {
     "GET_HEALTH": _health,
     "GET_FLAGS": _flags,
     "GET_VERSION": _version,
     "GET_METRICS": _metrics,
+    "GET_LOGGING_LEVEL": _logging_level,
     "GET_STATE": _state,
     "GET_AGENT": _agent,
     "GET_FRAMEWORKS": _frameworks,
     "GET_EXECUTORS": _executors,
     "GET_TASKS": _tasks,
     "GET_OPERATIONS": _operations,
+    "GET_RESOURCE_PROVIDERS": _resource_providers,
 }
-CALLS: Final = (*_READS, "GET_CONTAINERS", "LIST_FILES", "READ_FILE", "PRUNE_IMAGES", *nested_calls.CALLS)
+CALLS: Final = (
+    *_READS,
+    "GET_CONTAINERS",
+    "LIST_FILES",
+    "READ_FILE",
+    "PRUNE_IMAGES",
+    "SET_LOGGING_LEVEL",
+    *nested_calls.CALLS,
+)
 """What this version has of Mesos' calls."""
 
 
@@ -112,6 +134,9 @@ class AgentOperatorCalls(OperatorCalls[operator.Call]):
         read = _READS.get(call.type or "")
         if read is not None:
             return read(self._service)
+        if call.type == "SET_LOGGING_LEVEL":
+            set_logging_level(call.set_logging_level, VERBOSITY)
+            return None
         if call.type == "GET_CONTAINERS":
             nested = call.get_containers is not None and bool(call.get_containers.show_nested)
             standalone = call.get_containers is not None and bool(call.get_containers.show_standalone)

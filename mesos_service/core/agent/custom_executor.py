@@ -217,6 +217,7 @@ def on_message_to_executor(turn: Turn, message: MessageToAgent) -> None:
         turn.note("message.dropped", framework_id=message.framework_id, executor_id=message.executor_id)
         return
     turn.do(SendExecutor(executor.stream_id, MessageToExecutor(message.data)))
+    turn.note("message.passed", framework_id=message.framework_id, executor_id=message.executor_id)
 
 
 # -- from the containerizer ----------------------------------------------------------------------------------

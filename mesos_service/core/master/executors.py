@@ -32,19 +32,22 @@ def on_exited(turn: Turn, agent: Agent, message: ExitedExecutor) -> None:
 def on_message_from_executor(turn: Turn, agent: Agent, message: MessageFromExecutor) -> None:
     """Passed on where the framework is connected; nobody promises more (M-SE-04)."""
     framework = turn.state.frameworks.get(message.framework_id)
-    if framework is not None:
-        turn.tell(framework, Message(agent.agent_id, message.executor_id, message.data))
+    if framework is None or framework.stream_id is None:
+        turn.note("executor.message_dropped", framework_id=message.framework_id, executor_id=message.executor_id)
+        return
+    turn.tell(framework, Message(agent.agent_id, message.executor_id, message.data))
 
 
 def on_message_call(turn: Turn, framework: Framework, call: MessageCall) -> None:
     """Passed on where the agent is connected; nobody promises more (M-SC-11)."""
     turn.reply(call.request, 202)
     agent = turn.state.agents.get(call.agent_id)
-    if agent is not None:
-        turn.tell_agent(
-            agent,
-            MessageToAgent(framework_id=framework.framework_id, executor_id=call.executor_id, data=call.data),
-        )
+    if agent is None or agent.link_id is None:
+        turn.note("framework.message_dropped", framework_id=framework.framework_id, agent_id=call.agent_id)
+        return
+    turn.tell_agent(
+        agent, MessageToAgent(framework_id=framework.framework_id, executor_id=call.executor_id, data=call.data)
+    )
 
 
 def on_shutdown(turn: Turn, framework: Framework, call: Shutdown) -> None:

@@ -6,14 +6,15 @@ this master does not have, nothing stands until it subscribes, and is refused th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from mesos_service.core.master.state import Framework, MasterOptions
+from mesos_service.core.master import books
+from mesos_service.core.master.state import Framework, MasterOptions, MasterState
 from mesos_service.core.watch import OutOfTime
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import FilterSpec, FrameworkInfo
-from mesos_service.domain.ids import Role
+from mesos_service.domain.ids import AgentId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView
 from mesos_service.plugins.loader import read_config
@@ -64,6 +65,22 @@ def of(framework: Framework, options: MasterOptions) -> Built:
         except ConfigurationError:
             framework.filters = {}
     return framework.filters
+
+
+def excluded_by_constraints(state: MasterState, framework: Framework, role: Role, now: float) -> Sequence[AgentId]:
+    """The agents that the constraints of ``framework`` in ``role`` keep away, whatever is free there (M-AL-14)."""
+    own = [one for one in of(framework, state.options).get(role, ()) if _is_of_constraints(one)]
+    if not own:
+        return ()
+    return [
+        agent.agent_id
+        for agent in state.agents.values()
+        if any(one.about_agent(books.view(agent), now) is not None for one in own)
+    ]
+
+
+def _is_of_constraints(one: OfferFilter) -> bool:
+    return isinstance(one, Guarded) and one.module == CONSTRAINTS
 
 
 def make(spec: FilterSpec, kinds: Mapping[str, type[OfferFilter]]) -> OfferFilter:

@@ -9,7 +9,9 @@ from mesos_service import __version__
 from mesos_service.http.answers import AnyMethod
 from mesos_service.http.faults import answer_faults
 from mesos_service.master.routes import (
+    constraints,
     explain,
+    files,
     fragmentation,
     legacy,
     maintenance,
@@ -32,7 +34,7 @@ TITLE = "mesos-service master"
 def openapi_documents() -> Documents:
     """The master's OpenAPI documents; no master is needed for them."""
     application = FastAPI(title=TITLE, version=__version__)
-    by_path = (legacy, policy, maintenance, explain, shadow, revocation, fragmentation)
+    by_path = (legacy, policy, maintenance, explain, shadow, revocation, fragmentation, constraints, files)
     structs = tuple(struct for module in by_path for struct in module.STRUCTS)
     return make_documents(_with_routers(application), (SCHEDULER, AGENT_LINK, master_operator(CALLS)), structs)
 
@@ -45,7 +47,7 @@ def add_routes(application: FastAPI, service: MasterReads) -> None:
     application.router.routes.append(Route("/api/v1", MasterOperatorCalls(service), include_in_schema=False))
     add_documentation(application, openapi_documents, TITLE)
     answer_faults(application)
-    application.add_middleware(AnyMethod, paths=legacy.READ_PATHS)
+    application.add_middleware(AnyMethod, paths=(*legacy.READ_PATHS, *constraints.CONSTRAINT_PATHS, *files.FILE_PATHS))
 
 
 def _with_routers(application: FastAPI) -> FastAPI:
@@ -58,4 +60,6 @@ def _with_routers(application: FastAPI) -> FastAPI:
     application.include_router(shadow.router)
     application.include_router(revocation.router)
     application.include_router(fragmentation.router)
+    application.include_router(constraints.router)
+    application.include_router(files.router)
     return application

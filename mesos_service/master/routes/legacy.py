@@ -16,11 +16,14 @@ from mesos_service.http.answers import Answer
 from mesos_service.http.asgi import CONTENT_LENGTH, HeaderName
 from mesos_service.http.build import build_info
 from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json_answer, jsonp_parameter
+from mesos_service.http.process_reads import PROCESS_PATHS, add_process_reads
 from mesos_service.master.routes.legacy_writes import write
 from mesos_service.master.routes.reads import Reads, reads_of
 from mesos_service.master.routes.writes import teardown_framework
 from mesos_service.openapi import answers_json, refusal
 from mesos_service.telemetry.exposition import exposition
+from mesos_service.telemetry.system import system_metrics
+from mesos_service.telemetry.verbosity import VERBOSITY
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.render import legacy_master as render
 from mesos_service.wire.render import legacy_shapes as shapes
@@ -28,6 +31,7 @@ from mesos_service.wire.resources import Resource
 
 READ_PATHS: Final = (
     *COMMON_PATHS,
+    *PROCESS_PATHS,
     "/state",
     "/state.json",
     "/state-summary",
@@ -63,6 +67,7 @@ def _snapshot(request: Request) -> Mapping[str, float]:
 
 router = APIRouter(tags=["master"], dependencies=[Depends(jsonp_parameter)])
 add_common_reads(router, _flags, _snapshot, exposition)
+add_process_reads(router, VERBOSITY, system_metrics)
 
 
 @router.get("/state.json", include_in_schema=False, response_class=Response)

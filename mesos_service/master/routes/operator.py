@@ -9,7 +9,15 @@ from mesos_service.core.effects import Reply
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.http.asgi import CallHeaders, Receive, Send
 from mesos_service.http.build import build_info
-from mesos_service.http.operator_calls import ACCEPTED, NOT_ACCEPTABLE, OperatorCalls, Refused, Said, not_had
+from mesos_service.http.operator_calls import (
+    ACCEPTED,
+    NOT_ACCEPTABLE,
+    OperatorCalls,
+    Refused,
+    Said,
+    not_had,
+    set_logging_level,
+)
 from mesos_service.master.routes.reads import MasterReads
 from mesos_service.master.routes.resource_calls import asked_by
 from mesos_service.master.routes.writes import (
@@ -26,6 +34,7 @@ from mesos_service.master.routes.writes import (
     update_schedule,
     update_weights,
 )
+from mesos_service.telemetry.verbosity import VERBOSITY
 from mesos_service.wire import operator, operator_common
 from mesos_service.wire.decode import read_operator_call
 from mesos_service.wire.operator import Response
@@ -55,6 +64,12 @@ def _metrics(service: MasterReads) -> Response:
 
 def _master(service: MasterReads) -> Response:
     return Response(type="GET_MASTER", get_master=render.get_master(service.state, service.description))
+
+
+def _logging_level(service: MasterReads) -> Response:
+    del service  # The log is the process's.
+    found = operator_common.ResponseGetLoggingLevel(level=VERBOSITY.level)
+    return Response(type="GET_LOGGING_LEVEL", get_logging_level=found)
 
 
 def _state(service: MasterReads) -> Response:
@@ -111,6 +126,7 @@ _READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
     "GET_FLAGS": _flags,
     "GET_VERSION": _version,
     "GET_METRICS": _metrics,
+    "GET_LOGGING_LEVEL": _logging_level,
     "GET_MASTER": _master,
     "GET_STATE": _state,
     "GET_AGENTS": _agents,
@@ -210,7 +226,7 @@ _OPERATIONS: Final = (
     "GROW_VOLUME",
     "SHRINK_VOLUME",
 )
-CALLS: Final = (*_READS, *_WRITES, *_OPERATIONS, "LIST_FILES", "READ_FILE", "SUBSCRIBE")
+CALLS: Final = (*_READS, *_WRITES, *_OPERATIONS, "LIST_FILES", "READ_FILE", "SET_LOGGING_LEVEL", "SUBSCRIBE")
 """What this version has of Mesos' calls."""
 
 
@@ -236,6 +252,9 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
         read = _READS.get(call.type or "")
         if read is not None:
             return read(self._service)
+        if call.type == "SET_LOGGING_LEVEL":
+            set_logging_level(call.set_logging_level, VERBOSITY)
+            return None
         write = _WRITES.get(call.type or "")
         if write is not None:
             refused = await write(self._service, call)

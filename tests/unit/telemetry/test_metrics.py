@@ -168,6 +168,32 @@ def test_m_om_03_calls_events_and_agent_messages_are_counted() -> None:
     assert {name: found.get(name) for name in expected} == expected
 
 
+def test_m_ob_08_what_was_not_passed_on_is_invalid_and_the_rest_is_valid() -> None:
+    metrics = MasterMetrics()
+    for _ in range(3):
+        metrics.call("MESSAGE", F1)
+        metrics.call("ACKNOWLEDGE_OPERATION_STATUS", F1)
+        metrics.uplink(link.MessageFromExecutor(framework_id=F1, executor_id=ExecutorId("e"), data=b""))
+    for fact in ("framework.message_dropped", "executor.message_dropped", "operation.acknowledgement_ignored"):
+        metrics.note(Note(fact, {}))
+    found = metrics.snapshot(a_master(), now=160.0)
+    for name in (
+        "framework_to_executor_messages",
+        "executor_to_framework_messages",
+        "operation_status_update_acknowledgements",
+    ):
+        assert (found[f"master/valid_{name}"], found[f"master/invalid_{name}"]) == (2.0, 1.0)
+
+
+def test_m_ob_03_operations_that_frameworks_ask_for_are_counted() -> None:
+    metrics = MasterMetrics()
+    metrics.call("ACCEPT", F1, ["LAUNCH", "RESERVE", "LAUNCH", "NOT_AN_OPERATION"])
+    found = metrics.snapshot(a_master(), now=160.0)
+    prefix = "master/frameworks/my%20framework%2F1/m-0000/operations"
+    assert (found[prefix], found[f"{prefix}/launch"], found[f"{prefix}/reserve"]) == (3.0, 2.0, 1.0)
+    assert found[f"{prefix}/destroy_disk"] == 0.0
+
+
 def an_update(state: TaskState, **told: str) -> Note:
     return Note("task.updated", {"framework_id": F1, "task_id": T1, "state": state, **told})
 
