@@ -28,7 +28,7 @@ from tests.faults.facts import (
 
 NEVER_RAN: Final = frozenset({"TASK_DROPPED", "TASK_ERROR", "TASK_GONE", "TASK_LOST", "TASK_GONE_BY_OPERATOR"})
 """No fault of these tests takes a machine away for good, so that nothing that has run may be called lost."""
-FORGOTTEN: Final = frozenset({"TASK_GONE", "TASK_UNKNOWN", "TASK_LOST"})
+FORGOTTEN: Final = frozenset({"TASK_GONE", "TASK_UNKNOWN", "TASK_LOST", "TASK_UNREACHABLE"})
 """What a master says of a task that it does not know, by what it knows of the agent."""
 BEFORE_RUNNING: Final = frozenset({"TASK_STAGING", "TASK_STARTING"})
 CLOCK_SECONDS: Final = 0.01

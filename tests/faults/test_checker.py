@@ -146,17 +146,17 @@ BROKEN = {
 }
 
 
-LATE = Updated(at=9.0, task_id="failed", state="TASK_GONE", reason="REASON_RECONCILIATION")
-
-
-def test_a_question_that_the_last_acknowledgement_overtook_is_answered_late() -> None:
+@pytest.mark.parametrize("state", ["TASK_GONE", "TASK_UNREACHABLE"])
+def test_a_question_that_the_last_acknowledgement_overtook_is_answered_late(state: str) -> None:
+    """By then the agent may be there, without the task, or be out of reach itself."""
+    late = Updated(at=9.0, task_id="failed", state=state, reason="REASON_RECONCILIATION")
     asked = Asked(at=2.0, task_ids=("failed",))
     facts = [*GOOD.facts[:6], asked, *GOOD.facts[6:]]
-    assert check(replace(GOOD, facts=[*facts, LATE])) == []
+    assert check(replace(GOOD, facts=[*facts, late])) == []
     # One question, one answer; and one that was put when the end was known already explains nothing.
-    taken_back = "task failed was acknowledged as TASK_FAILED, and then told to be TASK_GONE"
-    assert taken_back in check(replace(GOOD, facts=[*facts, LATE, LATE]))
-    assert taken_back in check(also(asked, LATE))
+    taken_back = f"task failed was acknowledged as TASK_FAILED, and then told to be {state}"
+    assert taken_back in check(replace(GOOD, facts=[*facts, late, late]))
+    assert taken_back in check(also(asked, late))
 
 
 def test_nothing_is_said_against_a_run_that_kept_every_promise() -> None:
