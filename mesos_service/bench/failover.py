@@ -21,12 +21,14 @@ from typing import Any, Final, TypeVar
 
 from mesos_service.bench.ports import fixed_port
 from mesos_service.bench.postgresql import postgresql
-from mesos_service.bench.recovering import Prober, RecoveringFleet, Tenant
+from mesos_service.bench.recovering import RecoveringFleet
 from mesos_service.bench.report import Report, percentile
+from mesos_service.bench.tenants import Prober, Tenant
 from mesos_service.bench.zookeeper import ZooKeeper, is_installed
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.http.client import Connection, ConnectionFault
 from mesos_service.local.processes import ServiceProcess
+from mesos_service.runner import tame_garbage_collection
 
 SIZES: Final = (200, 1000, 4000)
 RUNS: Final = 10
@@ -203,6 +205,8 @@ class _Cluster:
         self._tasks = [asyncio.create_task(one.run()) for one in (*self._tenants, self._prober)]
         for tenant in self._tenants:
             await _within("the tasks", tenant.settled.wait())
+        # What stands for thousands of agents is no reason to stop for all of them at once.
+        tame_garbage_collection()
 
     async def stop(self) -> None:
         for one in (*self._tenants, self._prober):
@@ -215,6 +219,7 @@ class _Cluster:
         for tenant in self._tenants:
             tenant.back.clear()
         self._prober.probe()
+        self._fleet.prepare()
         old = await _within("the leader", masters.leader())
         begun = time.monotonic()
         ending = asyncio.create_task(masters.end(old, orderly=orderly))

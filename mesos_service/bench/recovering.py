@@ -1,9 +1,11 @@
-"""Emulated agents and frameworks that survive their master: they look for the leader, and come back to it.
+"""Emulated agents that survive their master: they look for the leader, and come back to it.
 
 What finds masters, opens links and waits before it does is the code of real agents (``agent/master_link.py``), with
 their defaults. The rest is emulated: an agent says what it runs, launches nothing, and calls every task running. Some
 agents share a link, as those of a relay do: one process that held the connections of thousands, and one processor under
-it, would be what is measured. All share one session with ZooKeeper. Real agents have a link and a session each.
+it, would be what is measured. For the same reason the agents know beforehand what they are going to say, which
+thousands of machines would each work out at the same moment. All share one session with ZooKeeper. Real agents have a
+link and a session each.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
+
+import msgspec
 
 from mesos_service.agent.master_link import AgentUplink, MasterLink
 from mesos_service.core import link
@@ -28,11 +32,8 @@ from mesos_service.domain.tasks import Source, TaskState, TaskStatus
 from mesos_service.election.detector import ZooKeeperDetector
 from mesos_service.election.interface import Detector, Leader
 from mesos_service.election.url import ZooKeeperUrl
-from mesos_service.sdk import Scheduler, take, task
-from mesos_service.sdk.tasks import available
-from mesos_service.wire.agents import MasterInfo
-from mesos_service.wire.offers import Offer
-from mesos_service.wire.tasks import TaskStatus as WireStatus
+from mesos_service.wire import agent_link
+from mesos_service.wire.convert.link import uplink_to_wire
 
 TOTAL = Resources.parse("cpus:2;mem:2048;disk:2048;ports:[31000-32000]")
 NEEDS = Resources.parse("cpus:1;mem:512")
@@ -76,6 +77,11 @@ class RecoveringFleet:
 
     def __len__(self) -> int:
         return len(self._agents)
+
+    def prepare(self) -> None:
+        """Let every agent know what it will say to the next master."""
+        for agent in self._agents:
+            agent.prepare()
 
     def start(self) -> None:
         """Look for the leader, with all agents at once."""
@@ -131,6 +137,7 @@ class _Agent:
         "_info",
         "_link",
         "_link_id",
+        "_prepared",
         "_random",
         "_registered_at",
         "_registration",
@@ -152,6 +159,8 @@ class _Agent:
         self._frameworks: dict[FrameworkId, FrameworkInfo] = {}
         self._link: MasterLink | None = None
         self._uplink: AgentUplink | None = None
+        self._prepared: agent_link.Uplink | None = None
+        """What it will say when it comes back, all but which registration that is."""
 
     def attach(self, master_link: MasterLink) -> None:
         """Use this link from now on."""
@@ -205,24 +214,33 @@ class _Agent:
         if self._info.agent_id is None:
             self._say(link.Register(agent=self._info, registration=self._registration))
         else:
-            self._say(
-                link.Reregister(
-                    agent=self._info,
-                    registration=self._registration,
-                    tasks=tuple(self._tasks.values()),
-                    frameworks=tuple(self._frameworks.values()),
-                )
-            )
+            self._say_again()
         longest = min(
             OPTIONS.registration_backoff_factor_seconds * 2.0**attempts,
             OPTIONS.registration_retry_interval_max_seconds,
         )
         self._register_within(longest / 2, longest, attempts=attempts)
 
+    def prepare(self) -> agent_link.Uplink:
+        """See :meth:`RecoveringFleet.prepare`."""
+        if self._prepared is None:
+            tasks, frameworks = tuple(self._tasks.values()), tuple(self._frameworks.values())
+            self._prepared = uplink_to_wire(
+                link.Reregister(agent=self._info, registration="", tasks=tasks, frameworks=frameworks)
+            )
+        return self._prepared
+
+    def _say_again(self) -> None:
+        opened = None if self._link is None else self._link.open
+        if opened is not None and opened.link_id == self._link_id:
+            message = msgspec.structs.replace(self.prepare(), registration=self._registration)
+            opened.say(self._uplink, self._info.agent_id, message)
+
     def _on_registered(self, agent_id: AgentId) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._info.agent_id is None:
+            self._prepared = None
             self._info = AgentInfo(
                 hostname=self._info.hostname, port=self._info.port, resources=TOTAL, agent_id=agent_id
             )
@@ -235,6 +253,7 @@ class _Agent:
         framework_id = run.framework.framework_id
         assert framework_id is not None, "a framework that launches has an id"
         executor_id = ExecutorId(run.task.task_id)
+        self._prepared = None
         self._frameworks[framework_id] = run.framework
         status = self._status(run.task.task_id, TaskState.RUNNING)
         self._tasks[framework_id, run.task.task_id] = link.TaskReport(
@@ -249,6 +268,7 @@ class _Agent:
     def _end(self, framework_id: FrameworkId, task_id: TaskId) -> None:
         report = self._tasks.pop((framework_id, task_id), None)
         if report is not None:
+            self._prepared = None
             self._tell(framework_id, report.executor_id, self._status(task_id, TaskState.KILLED))
 
     def _status(self, task_id: TaskId, state: TaskState) -> TaskStatus:
@@ -272,81 +292,3 @@ class _Agent:
     def _say(self, message: link.Uplink) -> None:
         if self._uplink is not None and self._link_id is not None:
             self._uplink.send(self._link_id, self._info.agent_id, message)
-
-
-class Tenant(Scheduler):
-    """A framework that fills ``wanted`` slots once, and then wants nothing more, whoever leads."""
-
-    def __init__(self, name: str, zookeeper: str, wanted: int) -> None:
-        super().__init__(name, zookeeper, roles=(name,))
-        self._wanted = self._total = wanted
-        self._running: set[str] = set()
-        self.back = asyncio.Event()
-        """Set while it is subscribed; to be cleared by who waits for the next time."""
-        self.settled = asyncio.Event()
-        """Set when all its tasks run."""
-
-    async def subscribed(self, framework_id: str, master: MasterInfo | None) -> None:
-        self.back.set()
-
-    async def offers(self, offers: Sequence[Offer]) -> None:
-        spare = []
-        for offer in offers:
-            part = take(available(offer), NEEDS) if self._wanted else None
-            if part is None:
-                spare.append(offer)
-            else:
-                self._wanted -= 1
-                await self.launch(offer, task(f"{self.framework_info.name}-{self._wanted}", offer, part, "true"))
-        if spare:
-            await self.decline(*spare)
-        if not self._wanted:
-            await self.suppress()
-
-    async def update(self, status: WireStatus) -> None:
-        if status.state == "TASK_RUNNING":
-            self._running.add(status.task_id.value)
-            if len(self._running) == self._total:
-                self.settled.set()
-
-
-class Prober(Scheduler):
-    """A framework that launches one task whenever it is asked to, and kills it as soon as it runs."""
-
-    def __init__(self, zookeeper: str) -> None:
-        super().__init__("prober", zookeeper, roles=("prober",))
-        self._launched = 0
-        self._due = False
-        self.back = asyncio.Event()
-        """As of a tenant."""
-        self.ran = asyncio.Event()
-        """Set when the task of the latest probe runs."""
-
-    def probe(self) -> None:
-        """Launch one task with the next offer that comes from another subscription than this one."""
-        self.back.clear()
-        self.ran.clear()
-        self._due = False
-
-    async def subscribed(self, framework_id: str, master: MasterInfo | None) -> None:
-        self._due = True
-        self.back.set()
-
-    async def offers(self, offers: Sequence[Offer]) -> None:
-        spare = list(offers)
-        if self._due:
-            for offer in offers:
-                part = take(available(offer), NEEDS)
-                if part is not None:
-                    self._due = False
-                    self._launched += 1
-                    spare.remove(offer)
-                    await self.launch(offer, task(f"probe-{self._launched}", offer, part, "true"))
-                    break
-        if spare:
-            await self.decline(*spare)
-
-    async def update(self, status: WireStatus) -> None:
-        if status.state == "TASK_RUNNING" and status.task_id.value == f"probe-{self._launched}":
-            self.ran.set()
-            await self.kill(status.task_id.value, status.agent_id.value if status.agent_id else None)
