@@ -73,6 +73,10 @@ _resource: Final = partial(tuple.__new__, Resource)
 _NONE_COUNTED: Final[dict[Resource, int]] = {}
 """Shared by nearly all Resources; like every dict in here it is never changed once a Resources holds it."""
 
+LEFT_MAX: Final = 1024
+"""What :meth:`Resources.without` remembers; past this it begins anew."""
+_left: Final[dict[tuple[int, int], tuple[Resources, Resources, tuple[Resources, bool]]]] = {}
+
 
 class Resources:
     """An immutable, hashable bundle of resources.
@@ -229,10 +233,22 @@ class Resources:
         return _make(amounts, counted or _NONE_COUNTED)
 
     def without(self, held: Resources) -> tuple[Resources, bool]:
-        """What is left beside ``held``, and whether that is more than there is: of such a kind nothing is left."""
-        if self.contains(held):
-            return self - held, False
-        return self - (held - self.shortage(held)), True
+        """What is left beside ``held``, and whether that is more than there is: of such a kind nothing is left.
+
+        Thousands of agents that come back to a new master have the same, and run the same: of the same two objects it
+        is worked out once, and what is left is one object for all of them.
+        """
+        pair = (id(self), id(held))
+        known = _left.get(pair)
+        if known is not None and known[0] is self and known[1] is held:
+            return known[2]
+        is_short = not self.contains(held)
+        found = (self - (held - self.shortage(held) if is_short else held), is_short)
+        if len(_left) >= LEFT_MAX:
+            _left.clear()
+        # With both objects, whose identities nothing else can have as long as they are here.
+        _left[pair] = (self, held, found)
+        return found
 
     def _short_of(self, other: Resources) -> ResourcesError:
         have = str(self) or "nothing"
@@ -385,6 +401,16 @@ class Resources:
                 return self  # Not kept: that would be a cycle, for the garbage collector alone to find.
             self._unallocated = self._rekey(lambda key: with_allocation(key, None))
         return self._unallocated
+
+    def is_allocated_whole(self) -> bool:
+        """Whether each of the resources has an allocation role."""
+        for key in self._amounts:
+            if key.allocation_role is None:
+                return False
+        for item in self._counted:  # noqa: SIM110
+            if item.key.allocation_role is None:
+                return False
+        return True
 
     def _is_allocated(self) -> bool:
         # Loops, as a generator costs several times as much for these few keys.

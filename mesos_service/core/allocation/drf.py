@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from operator import truediv
+from typing import Final
 
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.resources import Resources
@@ -48,6 +49,10 @@ def dominant_share(amounts: Sequence[int], totals: Sequence[int], weight: float)
     return share
 
 
+KNOWN_MAX: Final = 1024
+"""Vectors that a scale remembers; past this it begins anew."""
+
+
 class Scale:
     """What the whole cluster has: the denominators of every share.
 
@@ -55,19 +60,29 @@ class Scale:
     (X30). Resources excluded from fair sharing (M-AL-18) have an index but stay at total 0: they never count.
     """
 
-    __slots__ = ("_excluded", "_index", "totals")
+    __slots__ = ("_excluded", "_index", "_known", "totals")
 
     def __init__(self, excluded: Collection[str] = ()) -> None:
         self._excluded = frozenset(excluded)
         self._index: dict[str, int] = {}
+        self._known: dict[int, tuple[Resources, list[tuple[int, int]]]] = {}
+        """Vectors by the identity of what they are of: thousands of agents that come together have the same."""
         self.totals: Amounts = []
 
     def __len__(self) -> int:
         return len(self.totals)
 
     def vector(self, resources: Resources) -> list[tuple[int, int]]:
-        """The scalars of ``resources`` by index. New names get an index; holders' lists must then be widened."""
-        return self.vector_of(resources.quantities())
+        """The scalars of ``resources`` by index, not to be changed. New names get an index; holders' lists must then be
+        widened."""
+        known = self._known.get(id(resources))
+        if known is not None and known[0] is resources:
+            return known[1]
+        vector = self.vector_of(resources.quantities())
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        self._known[id(resources)] = (resources, vector)
+        return vector
 
     def vector_of(self, quantities: Quantities) -> list[tuple[int, int]]:
         index = self._index

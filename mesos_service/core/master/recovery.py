@@ -80,8 +80,9 @@ def tell_of_return(turn: Turn, adopted: Iterable[Task], was_unreachable: bool) -
     Of those that have ended meanwhile the agent itself tells, with an update that can be acknowledged.
     """
     for task in adopted:
-        if task.state in TERMINAL_STATES:
-            continue
+        framework = turn.state.frameworks[task.framework_id]
+        if task.state in TERMINAL_STATES or framework.stream_id is None:
+            continue  # Of a new master most agents hear before their frameworks do.
         last = task.statuses[-1] if task.statuses else task.shown
         status = TaskStatus(
             task_id=task.info.task_id,
@@ -95,7 +96,7 @@ def tell_of_return(turn: Turn, adopted: Iterable[Task], was_unreachable: bool) -
             check_status=None if last is None else last.check_status,
             container=None if last is None else last.container,
         )
-        turn.tell(turn.state.frameworks[task.framework_id], Update(status))
+        turn.tell(framework, Update(status))
 
 
 def _take_copy(turn: Turn, framework: Framework, agent: Agent, report: TaskReport) -> bool:
@@ -208,6 +209,6 @@ def _with_role(executor: ExecutorInfo, framework: Framework) -> ExecutorInfo:
 
 def _allocated(resources: Resources, framework: Framework) -> Resources:
     """Resources that came back without an allocation role get the framework's (first) one."""
-    if all(key.allocation_role is not None for key, _ in resources) or not framework.info.roles:
+    if resources.is_allocated_whole() or not framework.info.roles:
         return resources
     return resources.allocated_to(framework.info.roles[0])

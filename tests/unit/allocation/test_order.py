@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from mesos_service.core.allocation.drf import Scale, dominant_share
+from mesos_service.core.allocation.drf import KNOWN_MAX, Scale, dominant_share
 from mesos_service.core.allocation.sorter import Sorter
 from mesos_service.core.allocation.tree import Leaf
 from mesos_service.domain.errors import ConfigurationError
@@ -233,3 +233,14 @@ def test_x33_x31_shares_that_are_equal_on_paper_tie_whatever_the_weights() -> No
     tree.add("b", "f2", "cpus:3")
     exact = {name: Fraction(held, 100) / Fraction(weight) for name, held, weight in (("f1", 1, 0.1), ("f2", 3, 0.3))}
     assert tree.order().split() == sorted(exact, key=lambda name: exact[name])
+
+
+def test_x30_a_scale_remembers_vectors_of_the_very_same_resources_only() -> None:
+    """Also when it has learned more names since, and when an object that has gone gave its identity to the next."""
+    scale = Scale()
+    first = Resources.parse("cpus:1;mem:2")
+    vector = scale.vector(first)
+    for amount in range(2 * KNOWN_MAX):
+        assert scale.vector(Resources.parse(f"gpus:{amount + 1};mem:7")) == [(2, (amount + 1) * 1000), (1, 7000)]
+    assert scale.vector(first) == vector == [(0, 1000), (1, 2000)]
+    assert scale.vector(first) is scale.vector(first)

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from mesos_service.domain.resources import (
+    LEFT_MAX,
     DiskInfo,
     DiskSource,
     DiskSourceType,
@@ -362,3 +363,13 @@ def test_x42_resources_print_all_that_sets_them_apart() -> None:
         "[MOUNT:/mnt,v1:data:ro]{REV}<SHARED>:1.5"
     )
     assert repr(Resources.scalars(cpus=1)) == "<Resources cpus:1>"
+
+
+def test_x43_what_is_left_is_worked_out_once_and_never_for_others() -> None:
+    """Objects that have gone give their identity to the next ones: what is remembered must be of the very same two."""
+    for cpus in range(2 * LEFT_MAX):
+        have, held = Resources.parse(f"cpus:{cpus + 2};mem:64"), Resources.parse("cpus:1;mem:64")
+        left, is_short = have.without(held)
+        assert (str(left), is_short) == (f"cpus:{cpus + 1}", False)
+        assert have.without(held)[0] is left
+        assert held.without(have) == (Resources.EMPTY, True)
