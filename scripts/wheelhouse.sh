@@ -48,3 +48,5 @@ tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$part" -cf "$
 mv "$tar.part" "$tar"
 rm -f "$log"
 say "$tar: $(find "$house" -name '*.whl' | wc -l) wheels, $(du -h "$tar" | cut -f 1)"
+# shellcheck disable=SC2086  # Words.
+scripts/installed_tree.sh $pythons

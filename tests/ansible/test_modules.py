@@ -20,6 +20,8 @@ from tests.support.certificates import Authority
 
 Json = dict[str, Any]  # Any: JSON documents, and what modules take
 MODULES = sorted(path.stem for path in (ANSIBLE / "plugins" / "modules").glob("*.py"))
+ON_HOSTS = "mesos_files"
+"""The one that is not about what masters know."""
 LOCALLY = ("localhost", "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}")
 # As Ansible starts a module on a host, without the seconds that it takes to get there.
 ALONE = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
@@ -215,7 +217,8 @@ def test_an_installed_module_is_documented(installed: Path, name: str) -> None:
     page = json.loads(done.stdout)[f"mesos_service.cluster.{name}"]
     assert page["examples"]
     options = page["doc"]["options"]
-    assert {"masters", "principal", "secret", "tls"} <= set(options)
+    if name != ON_HOSTS:
+        assert {"masters", "principal", "secret", "tls"} <= set(options)
     assert page["doc"]["attributes"]["check_mode"]["support"] == "full"
     # What it takes is what is written of it.
     source = (ANSIBLE / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
@@ -242,6 +245,23 @@ def test_an_installed_collection_has_its_playbooks_and_finds_its_roles(installed
     assert done.returncode != 0
     assert "The group mesos_masters has 2 hosts: name an odd number of masters" in " ".join(done.stdout.split())
     assert "mesos_service.cluster.mesos_master" in done.stdout
+    # What writes the roles' files is found there too.
+    role = {"name": "mesos_service.cluster.mesos_agent", "tasks_from": "configure"}
+    common = {"name": "mesos_service.cluster.mesos_common", "tasks_from": "facts"}
+    tasks = [{"ansible.builtin.import_role": one} for one in (common, role)]
+    alone = tmp_path / "alone.yml"
+    alone.write_text(yaml.safe_dump([{"hosts": "host0", "gather_facts": False, "tasks": tasks}]))
+    written = subprocess.run(
+        [str(BIN / "ansible-playbook"), "-i", str(hosts), "--check", str(alone)],
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(installed), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert written.returncode == 0, written.stdout + written.stderr
+    assert "changed=1" in written.stdout
     for playbook in ("verify", "upgrade", "reset"):
         assert (installed / f"ansible_collections/mesos_service/cluster/playbooks/{playbook}.yml").exists()
 

@@ -1,0 +1,169 @@
+"""The module that writes what a service reads: what it changes, what it refuses, and what it tells nobody (N21)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.ansible.test_contract import ANSIBLE, run_ansible
+
+Json = dict[str, Any]  # Any: what modules take and answer
+ALONE = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+ME = {"owner": "root", "group": "root"}
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root: files are given to others")
+
+
+def run(*files: Json, check: bool = False, failed: bool = False, **given: Any) -> Json:
+    arguments = {"files": list(files), "_ansible_check_mode": check, "_ansible_diff": True, **given}
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(ANSIBLE / "plugins" / "modules" / "mesos_files.py")],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode != 0) is failed, done.stdout + done.stderr
+    answer: Json = json.loads(done.stdout)
+    return answer
+
+
+def test_check_mode_says_what_the_run_does_and_the_second_run_does_nothing(tmp_path: Path) -> None:
+    (tmp_path / "1.0").mkdir()
+    (tmp_path / "old").write_text("x")
+    files: list[Json] = [
+        {"path": str(tmp_path / "there"), "state": "directory", "mode": "0750"},
+        {"path": str(tmp_path / "there" / "flags"), "content": "a = 1\n", "mode": "0640", "group": "daemon"},
+        {"path": str(tmp_path / "link"), "state": "link", "source": str(tmp_path / "1.0")},
+        {"path": str(tmp_path / "old"), "state": "absent"},
+        {"path": str(tmp_path / "none of our business"), "content": "", "applies": False},
+    ]
+    expected = [file["path"] for file in files[:4]]
+    assert run(*files, check=True)["paths"] == expected
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.0", "old"]
+    assert run(*files)["paths"] == expected
+    flags = tmp_path / "there" / "flags"
+    assert (flags.read_text(), oct(flags.stat().st_mode)[-3:], flags.group()) == ("a = 1\n", "640", "daemon")
+    assert (tmp_path / "link").readlink() == tmp_path / "1.0"
+    for check in (True, False):
+        again = run(*files, check=check)
+        assert (again["changed"], again["paths"]) == (False, [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.0", "link", "there"]
+
+
+def test_what_somebody_changed_by_hand_is_mended(tmp_path: Path) -> None:
+    file = tmp_path / "flags"
+    wanted: Json = {"path": str(file), "content": "a\n", "mode": "0640"}
+    run(wanted)
+    file.write_text("b\n")
+    mended = run(wanted)
+    assert mended["diff"][0]["before"] == "b\n"
+    file.chmod(0o644)
+    assert run(wanted, check=True)["paths"] == [str(file)]
+    assert oct(file.stat().st_mode)[-3:] == "644"
+    assert run(wanted)["paths"] == [str(file)]
+    assert (file.read_text(), oct(file.stat().st_mode)[-3:]) == ("a\n", "640")
+    os.chown(file, 1, 1)
+    run(wanted)
+    assert file.stat().st_uid == 0
+    file.unlink()
+    file.symlink_to("/etc/hostname")
+    before = Path("/etc/hostname").read_text()
+    run(wanted)
+    assert not file.is_symlink()
+    assert Path("/etc/hostname").read_text() == before
+
+
+def test_what_is_refused_leaves_what_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "flags"
+    file.write_text("good\n")
+    wanted: Json = {"path": str(file), "content": "bad\n"}
+    said = run({**wanted, "validate": "grep -q good %s"}, failed=True)["msg"]
+    assert said.startswith(f"{file} was refused by grep")
+    after: Json = {"path": str(tmp_path / "after"), "state": "directory"}
+    assert "of somebody who is not there" in run({**wanted, "owner": "nobody-of-that-name"}, after, failed=True)["msg"]
+    assert run({**wanted, "path": "flags"}, failed=True)["msg"] == "flags is no absolute path"
+    assert "No such file or directory" in run({**wanted, "path": f"{tmp_path}/no/where"}, failed=True)["msg"]
+    (tmp_path / "full").mkdir()
+    for path, state in (("full", "file"), ("full", "link"), ("full", "absent"), ("flags", "directory")):
+        one = {"path": str(tmp_path / path), "state": state, "source": "/", "content": ""}
+        assert "nothing was removed" in run(one, failed=True)["msg"]
+    link: Json = {"path": str(tmp_path / "link"), "state": "link", "source": str(tmp_path / "0.9")}
+    assert f"would name {tmp_path}/0.9, which is not there" in run(link, failed=True)["msg"]
+    assert file.read_text() == "good\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flags", "full"], "something was left lying about"
+
+
+def test_secrets_are_told_to_nobody(tmp_path: Path) -> None:
+    """Neither by a run that shows differences and all that it was given, nor by one that fails."""
+    path = str(tmp_path / "secret")
+    files = [
+        {"path": path, "content": "s3cret-of-ops", "secret": True, "mode": "0600"},
+        {"path": path, "state": "link"},
+    ]
+    task = {"mesos_files": {"files": files}, "name": "Write it"}
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump([play]))
+    done = run_ansible(
+        "ansible-playbook", "-i", "localhost,", "-e", f"ansible_python_interpreter={sys.executable}", "--diff", "-vvv",
+        str(playbook),
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "is to be a link and is a file" in done.stdout
+    assert "s3cret" not in done.stdout + done.stderr
+    assert "czNjcmV0" not in done.stdout + done.stderr
+    assert (tmp_path / "secret").read_text() == "s3cret-of-ops"
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ``systemctl`` that says what is in the file returned."""
+    programs, says = tmp_path / "bin", tmp_path / "says"
+    programs.mkdir()
+    fake = programs / "systemctl"
+    fake.write_text(f"#!/bin/sh\ncat {says}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    return says
+
+
+def unit(started: float, state: str = "active", reload: str = "no") -> str:
+    """What systemd says of a unit that was ``started`` so many seconds ago."""
+    since_boot = int((time.clock_gettime(time.CLOCK_MONOTONIC) - started) * 1e6)
+    return (
+        f"LoadState=loaded\nActiveState={state}\nUnitFileState=enabled\nNeedDaemonReload={reload}\n"
+        f"ExecMainStartTimestampMonotonic={since_boot}\n"
+    )
+
+
+def test_a_service_that_was_never_restarted_is_noticed(tmp_path: Path, systemd: Path) -> None:
+    """N21: an earlier run wrote the flags and broke off. This one has nothing to write, and something to restart."""
+    wanted: Json = {"path": str(tmp_path / "flags"), "content": "a\n", "restarts": True}
+    other: Json = {"path": str(tmp_path / "other"), "content": "a\n"}
+    systemd.write_text(unit(100.0))
+    first = run(wanted, other, unit="x.service")
+    assert (first["stale"], first["runs"], first["known"]) == (True, True, True)
+    again = run(wanted, other, unit="x.service")
+    assert (again["changed"], again["stale"], again["paths"]) == (True, True, [])
+    os.utime(wanted["path"], (time.time() - 300, time.time() - 300))
+    since = run(wanted, other, unit="x.service")
+    assert (since["changed"], since["stale"], since["runs"]) == (False, False, True)
+    # A clock that was set back must not have it restarted in every run.
+    os.utime(wanted["path"], (time.time() + 300, time.time() + 300))
+    assert not run(wanted, other, unit="x.service")["changed"]
+    systemd.write_text(unit(100.0, state="failed"))
+    ended = run(wanted, unit="x.service")
+    assert (ended["stale"], ended["runs"]) == (False, False)
+    systemd.write_text(unit(100.0, reload="yes"))
+    assert not run(wanted, unit="x.service")["runs"]
+    systemd.write_text("LoadState=not-found\nActiveState=inactive\n")
+    assert not run(wanted, unit="x.service")["known"]
