@@ -374,11 +374,23 @@ class Resources:
     def non_revocable(self) -> Resources:
         return self._select(lambda key: not key.revocable)
 
+    @property
+    def has_shared(self) -> bool:
+        """Whether several may use some of this at once (X45). Mostly nothing is counted, and so nothing shared."""
+        return bool(self._counted) and any(item.key.shared for item in self._counted)
+
     def shared(self) -> Resources:
-        return self._select(lambda key: key.shared)
+        return self._select(lambda key: key.shared) if self.has_shared else Resources.EMPTY
+
+    def shared_once(self) -> Resources:
+        """The same with one copy of what is shared, as its users are shown it."""
+        if not self.has_shared:
+            return self
+        counted = {item: 1 if item.key.shared else copies for item, copies in self._counted.items()}
+        return _make(self._amounts, counted)
 
     def non_shared(self) -> Resources:
-        return self._select(lambda key: not key.shared)
+        return self._select(lambda key: not key.shared) if self.has_shared else self
 
     def persistent_volumes(self) -> Resources:
         return self._select(lambda key: key.disk is not None and key.disk.persistence is not None)

@@ -110,6 +110,8 @@ class Naive:
     agents: dict[str, NaiveAgent] = field(default_factory=dict)
     held: dict[tuple[str, str, str], Resources] = field(default_factory=dict)
     """By framework, role and agent; without allocation role."""
+    copies: dict[tuple[str, str, str], Resources] = field(default_factory=dict)
+    """What of ``held`` is used of shared volumes: the volumes themselves are free unless they are offered (X45)."""
     filters: list[NaiveFilter] = field(default_factory=list)
     weights: dict[str, float] = field(default_factory=dict)
     quotas: dict[str, NaiveQuota] = field(default_factory=dict)
@@ -162,11 +164,28 @@ class Naive:
         if not self.held[key]:
             del self.held[key]
 
+    def use(self, framework: str, role: str, agent: str, resources: Resources) -> None:
+        """What was held is used from now on; of what is shared, copies are."""
+        shared = resources.shared()
+        if shared:
+            key = (framework, role, agent)
+            self.hold(framework, role, agent, shared)
+            self.copies[key] = self.copies.get(key, Resources.EMPTY) + shared
+
+    def end_use(self, framework: str, role: str, agent: str, resources: Resources) -> None:
+        """It is used no more, and to be released."""
+        shared = resources.shared()
+        if shared:
+            key = (framework, role, agent)
+            self.copies[key] = self.copies.get(key, Resources.EMPTY) - shared
+            if not self.copies[key]:
+                del self.copies[key]
+
     def free(self, agent: str) -> Resources:
         taken = Resources.EMPTY
-        for (_, _, where), held in self.held.items():
+        for (framework, role, where), held in self.held.items():
             if where == agent:
-                taken = taken + held
+                taken = taken + (held - self.copies.get((framework, role, where), Resources.EMPTY))
         return self.agents[agent].total.without(taken)[0]
 
     def total(self, name: str) -> int:

@@ -89,8 +89,10 @@ class Replay:
             if agent_id in books.agents:
                 for key in [key for key in books.held if key[0] == name and key[2] == agent_id]:
                     del books.held[key]
+                    books.copies.pop(key, None)
                 for role, part in resources.allocations().items():
-                    books.hold(name, role, agent_id, part.unallocated())
+                    books.hold(name, role, agent_id, part.non_shared().unallocated())
+                    books.use(name, role, agent_id, part.unallocated())
         for _, role, _ in [key for key in books.held if key[0] == name]:
             books.serve(name, role)
         self._describe(books, view)
@@ -146,7 +148,8 @@ class Replay:
         self._see(books, view)
         for framework, resources in used.items():
             for role, part in resources.allocations().items():
-                books.hold(framework, role, name, part.unallocated())
+                books.hold(framework, role, name, part.non_shared().unallocated())
+                books.use(framework, role, name, part.unallocated())
                 if framework in books.frameworks:
                     books.serve(framework, role)
 
@@ -166,6 +169,7 @@ class Replay:
     def _on_remove_agent(self, books: Naive, name: str) -> None:
         del books.agents[name], self._views[name]
         books.held = {key: held for key, held in books.held.items() if key[2] != name}
+        books.copies = {key: copies for key, copies in books.copies.items() if key[2] != name}
         books.filters = [one for one in books.filters if one.agent != name]
         books.left_out = [one for one in books.left_out if one != name]
         books.forget()
@@ -182,8 +186,10 @@ class Replay:
     def _on_offered_to_allocated(self, books: Naive, framework: str, agent: str, resources: Resources) -> None:
         # What is offered and what is used count the same for whatever is decided; that it was held is to be seen.
         for role, part in resources.allocations().items():
-            books.release(framework, role, agent, part.unallocated())
-            books.hold(framework, role, agent, part.unallocated())
+            once = part.non_shared().unallocated()
+            books.release(framework, role, agent, once)
+            books.hold(framework, role, agent, once)
+            books.use(framework, role, agent, part.unallocated())
 
     def _on_recover(
         self,
@@ -203,6 +209,8 @@ class Replay:
         clients = set(books.clients())
         for role, part in resources.allocations().items():
             refused = part.unallocated()
+            if allocated:
+                books.end_use(framework, role, agent, refused)
             books.release(framework, role, agent, refused)
             if refuse_seconds is not None and known is not None and known.active and (framework, role) in clients:
                 until = now + refuse_seconds if refuse_seconds > 0 else None

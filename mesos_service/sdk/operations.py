@@ -29,9 +29,17 @@ def reserved(
 
 
 def volume(
-    disk: Resources, volume_id: str, container_path: str, *, principal: str | None = None, mode: VolumeMode = "RW"
+    disk: Resources,
+    volume_id: str,
+    container_path: str,
+    *,
+    principal: str | None = None,
+    mode: VolumeMode = "RW",
+    shared: bool = False,
 ) -> Resources:
     """Reserved disk as the persistent volume that is made of it; ``container_path`` is below the sandbox.
+
+    With ``shared`` several tasks may use it at once, of frameworks that have the capability SHARED_RESOURCES.
 
     Raises:
         ResourcesError: ``disk`` is anything but one reserved disk.
@@ -45,7 +53,7 @@ def volume(
         persistence=Persistence(volume_id, principal),
         volume=Volume(container_path, mode),
     )
-    return Resources.of((Resource(key._replace(disk=made), value),))
+    return Resources.of((Resource(key._replace(disk=made, shared=shared), value),))
 
 
 def reserve(

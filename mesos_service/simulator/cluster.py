@@ -17,7 +17,13 @@ from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.oversubscription.estimators import lent
 from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, AgentInfo, Drain
 from mesos_service.domain.errors import InvariantBroken
-from mesos_service.domain.frameworks import MULTI_ROLE, PARTITION_AWARE, REVOCABLE_RESOURCES, FrameworkInfo
+from mesos_service.domain.frameworks import (
+    MULTI_ROLE,
+    PARTITION_AWARE,
+    REVOCABLE_RESOURCES,
+    SHARED_RESOURCES,
+    FrameworkInfo,
+)
 from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.domain.operations import Reserve, Unreserve, places
 from mesos_service.domain.resources import Resources
@@ -417,7 +423,7 @@ def _framework(number: int) -> FrameworkInfo:
     multi = number % 2 == 0
     capabilities = {PARTITION_AWARE, "TASK_KILLING_STATE"} if number % 3 else {PARTITION_AWARE}
     if multi:
-        capabilities.add(MULTI_ROLE)
+        capabilities |= {MULTI_ROLE, SHARED_RESOURCES}
     return FrameworkInfo(
         name=f"framework-{number}",
         user="root",

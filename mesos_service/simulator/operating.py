@@ -13,7 +13,7 @@ from mesos_service.core import events
 from mesos_service.core import scheduler_messages as messages
 from mesos_service.core.resource_messages import ResourceOperation
 from mesos_service.domain.errors import InvariantBroken
-from mesos_service.domain.frameworks import FrameworkInfo
+from mesos_service.domain.frameworks import SHARED_RESOURCES, FrameworkInfo
 from mesos_service.domain.ids import AgentId, OperationId, StreamId
 from mesos_service.domain.offers import Filters, Offer
 from mesos_service.domain.operations import Create, Destroy, GrowVolume, Operation, Reserve, ShrinkVolume, Unreserve
@@ -136,7 +136,8 @@ class OperatingFramework(SimFramework):
         # Few names, so that they are used again when their volume is gone.
         name = f"{self.name}-{self._counter % 4}"
         made = DiskInfo(persistence=Persistence(name), volume=Volume("data"))
-        self._made = Resources.of((Resource(disk.key._replace(disk=made), 4000),))
+        shared = self.info.has(SHARED_RESOURCES) and self._source.random() < 0.6
+        self._made = Resources.of((Resource(disk.key._replace(disk=made, shared=shared), 4000),))
         return self._made
 
     def _task_on(self, offer: Offer, held: Resources) -> TaskInfo:

@@ -17,6 +17,7 @@ from mesos_service.cli.main import run
 from mesos_service.domain.resources import Resources
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
+from mesos_service.wire.frameworks import FrameworkInfoCapability
 from mesos_service.wire.offers import OperationStatus
 from tests.e2e.raw import until
 from tests.e2e.test_agent_restarts import ROOT, Patient, restartable
@@ -93,6 +94,54 @@ def test_m_al_10_a_file_on_a_volume_is_there_after_the_agent_was_restarted(tmp_p
             await framework.accept([offer], [sdk.destroy(held), sdk.unreserve(disk)], refuse_seconds=0)
             await until(lambda: _holds(lambda: not on_disk.exists()))
             assert (await agent_of(cluster.master))["reserved_resources"] == {}
+
+    play(scenario)
+
+
+class Sharing(Operating):
+    def __init__(self, master: str) -> None:
+        super().__init__(master)
+        known = self.framework_info.capabilities
+        self.framework_info = msgspec.structs.replace(
+            self.framework_info, capabilities=(*known, FrameworkInfoCapability(type="SHARED_RESOURCES"))
+        )
+
+
+def test_m_al_11_two_running_tasks_share_a_volume(tmp_path: Path) -> None:
+    """One waits for what the other writes; while they run the volume is offered, and cannot be destroyed."""
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent"),
+            subscribed_as(Sharing, cluster) as framework,
+        ):
+            role = framework.roles[0]
+            disk = sdk.reserved("disk:16", role)
+            data = sdk.volume(disk, "data", "in", shared=True)
+            offer = await framework.an_offer()
+            needs = Resources.parse(NEEDS)
+            reads = tasks.task("reads", offer, needs + data, "until test -e in/file; do sleep 0.05; done; cat in/end")
+            await framework.accept(
+                [offer], [sdk.reserve(disk), sdk.create(data), tasks.launch(reads)], refuse_seconds=0
+            )
+            await framework.reaches("reads", "STARTING", "RUNNING")
+            offer = await framework.an_offer()
+            assert tasks.available(offer).persistent_volumes() == data, "offered while it is used"
+            await framework.accept([offer], [sdk.destroy(data, operation_id="early")], refuse_seconds=0)
+            await until(lambda: _holds(lambda: bool(framework.operations)))
+            assert "Persistent volumes in use" in (framework.operations[0].message or "")
+            offer = await framework.an_offer()
+            elsewhere = sdk.volume(disk, "data", "out", shared=True)
+            writes = tasks.task("writes", offer, needs + elsewhere, "echo end > out/end; touch out/file")
+            await framework.accept([offer], [tasks.launch(writes)], refuse_seconds=0)
+            await framework.reaches("writes", "STARTING", "RUNNING", "FINISHED")
+            await framework.reaches("reads", "STARTING", "RUNNING", "FINISHED")
+            assert next((tmp_path / "agent").rglob("reads/runs/*/stdout")).read_text().endswith("end\n")
+            offer = await framework.an_offer()
+            await framework.accept([offer], [sdk.destroy(data, operation_id="late")], refuse_seconds=0)
+            await until(lambda: _holds(lambda: framework.operations[-1].state == "OPERATION_FINISHED"))
+            assert not (tmp_path / "agent" / "volumes" / "roles" / "store files" / "data").exists()
 
     play(scenario)
 

@@ -132,6 +132,7 @@ BEHAVIOURS: Final = {
     "M-AL-08": "Limits.",
     "M-AL-09": "Reservations: static, dynamic, refined, and from one role to another.",
     "M-AL-10": "A persistent volume outlives tasks, agents and their restarts, and is gone once it is destroyed.",
+    "M-AL-11": "A shared volume is used by several tasks at once, offered meanwhile, and not destroyed under them.",
     "M-AL-13": "Crumbs are never offered.",
     "M-AL-14": "Offer constraints on attributes, hostname, region and zone.",
     "M-AL-15": "A whitelist of hosts, read again when it changes.",

@@ -33,6 +33,13 @@ MACHINES = (
     "cpus:0.005;mem:16;ports:[7-9]",
     "cpus:7.123;mem:512;ports:[5-6]",
 )
+_VOLUME = (
+    '[{"name":"cpus","type":"SCALAR","scalar":{"value":%d}},{"name":"mem","type":"SCALAR","scalar":{"value":512}},'
+    '{"name":"disk","type":"SCALAR","scalar":{"value":%d},"shared":{},"reservations":[{"type":"DYNAMIC","role":"%s"}],'
+    '"disk":{"persistence":{"id":"v"},"volume":{"container_path":"v","mode":"RW"}}}]'
+)
+SHARING = (*MACHINES[:3], _VOLUME % (2, 50_000, "a"), _VOLUME % (3, 80, "b"), _VOLUME % (4, 70_000, "a/x"))
+"""Some with a shared volume, which may be the larger part of somebody's share."""
 AGENTS = 700
 """More than a client may have filters before they get a table of their own."""
 
@@ -40,7 +47,7 @@ AGENTS = 700
 class Twin:
     """One cluster, served by one kernel. Equal seeds make equal histories as long as decisions are equal."""
 
-    def __init__(self, seed: int, name: str) -> None:
+    def __init__(self, seed: int, name: str, machines: Sequence[str] = MACHINES) -> None:
         self.random = Random(seed)
         draw = self.random
         self.allocator: Allocator = load(ALLOCATORS, name)(
@@ -52,23 +59,43 @@ class Twin:
         self.ledger: Ledger = ledger
         self.now = 0.0
         self.held: list[Grant] = []
+        self.users: list[tuple[FrameworkId, AgentId, Resources]] = []
+        self.used = 0
         self.passes: list[Sequence[Grant]] = []
         for role in draw.sample(ROLES[:-1], draw.randrange(5)):
             self.allocator.update_weights({Role(role): draw.choice((0.1, 0.5, 1.1, 2.0, 3.0, 1e-300, 1e18))})
         for number in range(3 + draw.randrange(20)):
             self.add_framework(number)
-        kinds = draw.sample(MACHINES, 1 + draw.randrange(len(MACHINES)))
+        kinds = draw.sample(machines, 1 + draw.randrange(len(machines)))
+        if machines is SHARING:
+            kinds.append(SHARING[-1])
         for number in range(AGENTS):
             self.add_agent(number, draw.choice(kinds))
         for role in draw.sample(("a", "b", "c", "q"), draw.randrange(4)):
             self.set_quota(role)
+
+    def use(self) -> None:
+        """Tasks on shared volumes begin and end (X45)."""
+        draw = self.random
+        for grant in self.held:
+            volume = grant.resources.shared()
+            if volume and draw.random() < 0.7:
+                framework_id, agent_id, _ = self._part(grant)
+                copies = Resources.of([item for item in volume for _ in range(draw.randrange(1, 3))])
+                self.allocator.offered_to_allocated(framework_id, agent_id, copies)
+                self.users.append((framework_id, agent_id, copies))
+                self.used += 1
+        for user in draw.sample(self.users, len(self.users) // 3):
+            self.users.remove(user)
+            self.allocator.recover(*user, refuse_seconds=None, allocated=True, now=self.now)
 
     def add_framework(self, number: int) -> None:
         draw = self.random
         view = FrameworkView(
             framework_id=FrameworkId(f"f{number}"),
             roles=frozenset(map(Role, draw.sample(ROLES, 1 + draw.randrange(2)))),
-            capabilities=frozenset({"GPU_RESOURCES"} if draw.random() < 0.4 else ()),
+            capabilities=frozenset({"GPU_RESOURCES"} if draw.random() < 0.4 else ())
+            | frozenset({"SHARED_RESOURCES"} if number % 3 else ()),
             short_tasks=frozenset({Role("b"), Role("q")} if number % 3 == 0 else ()),
             min_allocatable={Role("a"): ({"cpus": 1},)} if draw.random() < 0.1 else {},
         )
@@ -164,6 +191,28 @@ def test_x31_x32_stretches_are_decided_as_one_agent_after_the_other(
         assert refusals(stretches) == refusals(single), f"pass {number}"
     assert contradictions(stretches.ledger) == []
     assert any(stretches.passes)
+
+
+@pytest.mark.parametrize("seed", range(300, 306))
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x45_shared_volumes_are_decided_the_same_by_all(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a volume adds to a share depends on who uses it where, and so no agent with one is like another."""
+    compiled, stretches, single = (Twin(seed, "hierarchical", SHARING) for _ in range(3))
+    for number in range(8):
+        compiled.step()
+        with monkeypatch.context() as patch:
+            patch.setattr(kernel, "enabled", False)
+            patch.setattr(by_levels, "LEAST", 0)
+            stretches.step()
+            patch.setattr(by_levels, "enabled", False)
+            single.step()
+        for twin in (compiled, stretches, single):
+            assert twin.passes[-1] == single.passes[-1], f"pass {number}"
+            assert twin.books() == single.books(), f"pass {number}"
+            assert contradictions(twin.ledger) == []
+            twin.use()
+            assert contradictions(twin.ledger) == []
+    assert single.used
 
 
 def refusals(twin: Twin) -> object:

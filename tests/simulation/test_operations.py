@@ -11,9 +11,12 @@ from collections.abc import Iterable
 import pytest
 
 from mesos_service.core.link import OperationReport
+from mesos_service.core.master import books
 from mesos_service.core.master import operations as master_operations
 from mesos_service.core.master.state import Agent
 from mesos_service.core.master.turn import Turn
+from mesos_service.domain.ids import FrameworkId
+from mesos_service.domain.resources import Resources
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Plan
 from mesos_service.simulator.operating import OperatingFramework
@@ -49,6 +52,21 @@ def test_x14c_a_master_that_does_not_compare_is_found(monkeypatch: pytest.Monkey
     with pytest.raises(HistoryFailed):
         for seed in range(1, 10):
             run(seed, Plan(seconds=12.0, operations=0.9, fault_every_seconds=0.3))
+
+
+def test_m_al_11_x45_in_such_histories_volumes_are_used_by_several_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the checkers look at holds shared volumes, and tasks that share them."""
+    users: Counter[int] = Counter()
+    use = books.use_offered
+
+    def counting(turn: Turn, framework_id: FrameworkId, agent: Agent, resources: Resources) -> None:
+        use(turn, framework_id, agent, resources)
+        for volume in resources.shared().unallocated():
+            users[sum(held.unallocated().copies(volume) for held in agent.used.values())] += 1
+
+    monkeypatch.setattr(books, "use_offered", counting)
+    run(3, Plan(seconds=40.0, operations=0.7, fault_every_seconds=3.0, agents=2))
+    assert max(users) > 2, users
 
 
 @pytest.mark.long

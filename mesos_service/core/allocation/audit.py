@@ -8,7 +8,6 @@ from mesos_service.core.allocation.drf import Amounts
 from mesos_service.core.allocation.entries import by_role
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.domain.ids import FrameworkId, Role
-from mesos_service.domain.resources import Resources
 
 
 def contradictions(ledger: Ledger) -> list[str]:
@@ -33,18 +32,19 @@ def _agents(ledger: Ledger) -> Iterator[str]:
 
 
 def _accounts(ledger: Ledger) -> Iterator[str]:
-    sums: dict[tuple[FrameworkId, Role], Resources] = {}
+    sums: dict[tuple[FrameworkId, Role], dict[str, int]] = {}
     totals: dict[str, int] = {}
     for agent in ledger.agents.values():
-        for holdings in (agent.offered, agent.allocated):
-            for framework_id, resources in holdings.items():
-                for role, part in by_role(resources):
-                    sums[framework_id, role] = sums.get((framework_id, role), Resources.EMPTY) + part
+        for framework_id in {**agent.offered, **agent.allocated}:
+            for role, part in by_role(agent.held_by(framework_id)):
+                mine = sums.setdefault((framework_id, role), {})
+                for name, amount in part.quantities().items():
+                    mine[name] = mine.get(name, 0) + amount
         for name, amount in agent.total.quantities().items():
             totals[name] = totals.get(name, 0) + amount
     for framework_id, framework in ledger.frameworks.items():
         for role, client in framework.clients.items():
-            wanted = sums.pop((framework_id, role), Resources.EMPTY).quantities()
+            wanted = sums.pop((framework_id, role), {})
             if _named(ledger, client.amounts) != wanted:
                 yield f"{framework_id} in {role} holds {wanted}, its account says {client.amounts}"
             if role not in framework.view.roles and not wanted:
@@ -52,7 +52,7 @@ def _accounts(ledger: Ledger) -> Iterator[str]:
             if client.standing is not framework.wants_offers(role):
                 yield f"{framework_id} in {role}: wrongly in the order, or wrongly not"
     for (framework_id, role), rest in sums.items():
-        if framework_id in ledger.frameworks and rest.quantities():
+        if framework_id in ledger.frameworks and rest:
             yield f"{framework_id} holds {rest} in {role} without an account"
     for name, total in _named(ledger, ledger.scale.totals).items():
         if totals.get(name, 0) != total:

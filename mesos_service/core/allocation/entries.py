@@ -176,12 +176,29 @@ class AgentBook:
         self.vetoed &= ~bits
 
     def held(self) -> Resources:
-        """All that is offered and allocated, to be compared with the total (X48)."""
+        """All that is offered and allocated, to be compared with the total (X48), without copies of what is shared."""
         total = Resources.EMPTY
-        for holdings in (self.offered, self.allocated):
-            for resources in holdings.values():
-                total = total + resources.unallocated()
+        for resources in self.offered.values():
+            total = total + resources.unallocated()
+        for resources in self.allocated.values():
+            total = total + resources.non_shared().unallocated()
         return total
+
+    def held_by(self, framework_id: FrameworkId) -> Resources:
+        """All that is offered and allocated to one."""
+        offered, allocated = self.offered.get(framework_id), self.allocated.get(framework_id)
+        if offered is None or allocated is None:
+            return offered or allocated or Resources.EMPTY
+        return offered + allocated
+
+    def new_to(self, framework_id: FrameworkId, resources: Resources) -> Resources:
+        """``resources`` without the shared ones that are held by the framework besides, in the same role (X45)."""
+        if not resources.has_shared:
+            return resources
+        held = self.held_by(framework_id)
+        if not any(held.copies(item) for item in resources.shared()):
+            return resources
+        return resources.filter(lambda item: not (item.key.shared and held.copies(item)))
 
     @property
     def is_open(self) -> bool:

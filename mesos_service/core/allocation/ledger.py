@@ -8,8 +8,10 @@ after each call):
 - what a client's account in the :class:`~mesos_service.core.allocation.sorter.Sorter` says is the sum of what it
   holds on all agents, and a role's account is the sum of its clients'.
 
-Offered counts as held (A39), so that nothing is offered twice (E60a). Holdings of a framework that is not known (it
-was removed, or has not come back yet) are not free either, but count for no role.
+Offered counts as held (A39), so that nothing is offered twice (E60a). What is allocated of a shared volume is copies:
+the volume itself is free unless it is offered, and counts once for who holds it on an agent, however often (X45).
+Holdings of a framework that is not known (it was removed, or has not come back yet) are not free either, but count for
+no role.
 """
 
 from __future__ import annotations
@@ -52,10 +54,7 @@ class Ledger(Accounts):
                 self._sort_in(agent)
                 self._strays.setdefault(view.framework_id, {})[agent_id] = None
         for agent_id in self._strays.pop(view.framework_id, ()):
-            agent = self.agents[agent_id]
-            for holdings in (agent.offered, agent.allocated):
-                if view.framework_id in holdings:
-                    self._charge(view.framework_id, holdings[view.framework_id])
+            self._charge(view.framework_id, self.agents[agent_id].held_by(view.framework_id))
         self._refresh_clients(framework)
 
     def update_framework(self, view: FrameworkView) -> None:
@@ -147,10 +146,9 @@ class Ledger(Accounts):
     def remove_agent(self, agent_id: AgentId) -> None:
         """All that was held there is gone with it; recovering it later does nothing."""
         agent = self._agent(agent_id)
-        for holdings in (agent.offered, agent.allocated):
-            for framework_id, resources in holdings.items():
-                if framework_id in self.frameworks:
-                    self._discharge(framework_id, resources)
+        for framework_id in {**agent.offered, **agent.allocated}:
+            if framework_id in self.frameworks:
+                self._discharge(framework_id, agent.held_by(framework_id))
         agent.offered = agent.allocated = NOTHING
         for framework_id in list(self._strays):
             self._sort_stray(framework_id, agent)
@@ -200,16 +198,16 @@ class Ledger(Accounts):
         agent = self._agent(agent_id)
         self._framework(framework_id)
         offered = agent.offered.get(framework_id, Resources.EMPTY)
+        self._charge(framework_id, agent.new_to(framework_id, resources))
         agent.offered = holding(agent.offered, framework_id, offered + resources)
         self._count_free(agent)
-        self._charge(framework_id, resources)
         self._keep_slice(agent)
         self._sort_in(agent)
 
     def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
         """What was merely offered is now used; it counts the same for shares, but not for quota (X36)."""
         agent = self._agent(agent_id)
-        offered = self._take(agent, False, framework_id, resources)
+        offered = self._take(agent, False, framework_id, resources.non_shared())
         allocated = agent.allocated.get(framework_id, Resources.EMPTY)
         agent.allocated = holding(agent.allocated, framework_id, allocated + resources)
         agent.offered = holding(agent.offered, framework_id, offered)
@@ -244,7 +242,7 @@ class Ledger(Accounts):
             self._count_free(agent)
         else:
             # A volume may have been mounted elsewhere by its user; what is free is as the agent has it.
-            freed = resources.unallocated().spelt_as_in(agent.total)
+            freed = (resources.non_shared() if allocated else resources).unallocated().spelt_as_in(agent.total)
             free = agent.free
             agent.set_free(freed if free is Resources.EMPTY else free + freed)
             if self.quota:
@@ -259,7 +257,17 @@ class Ledger(Accounts):
                 client = framework.clients.get(role)
                 if client is not None:
                     self.refuse(agent, client, part.unallocated(), expires)
-        self._discharge(framework_id, resources)
+        self._discharge(framework_id, agent.new_to(framework_id, resources))
+
+    def fitted(self, agent: AgentBook, prepared: Prepared) -> Prepared:
+        """``prepared`` as it counts on ``agent``: shared volumes that the client uses there count already."""
+        client, offer = prepared.client, prepared.offer
+        if not offer.has_shared:
+            return prepared
+        new = agent.new_to(client.framework_id, prepared.granted)
+        if new is prepared.granted:
+            return prepared
+        return Prepared(client, agent.free, offer, new.quantities(), self.scale)
 
     def refuse(self, agent: AgentBook, client: Client, refused: Resources, expires: float | None) -> None:
         """Install a refusal filter; ``refused`` is without allocation role, ``expires`` unix seconds or a hold."""

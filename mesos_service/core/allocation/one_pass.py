@@ -85,7 +85,7 @@ class Pass:
         """
         ledger = self._ledger
         shape = ledger.shapes.of(agent)
-        piece = Prepared(client, shape.free, offer, offer.quantities(), ledger.scale)
+        piece = ledger.fitted(agent, Prepared(client, shape.free, offer, offer.quantities(), ledger.scale))
         if self.sizing is not None and self.sizing.sized(shape, client, piece) is not piece:
             return False
         if ledger.filters.blocking(client.serial, agent.index, offer) is not None:
@@ -152,7 +152,7 @@ class Pass:
         piece, progress = found
         if piece.blocked is None and ledger.filters.blocking(client.serial, agent.index, piece.offer) is None:
             sizing.take_guaranteed(client, piece.offer, progress)
-            self.grants.append(ledger.give(agent, piece))
+            self.grants.append(ledger.give(agent, ledger.fitted(agent, piece)))
 
     def _bits_in(self, roles: Collection[Role]) -> int:
         bits = 0
@@ -235,7 +235,7 @@ class Pass:
                 ):
                     wanted ^= client.bit
                     continue
-                if prepared.rest is not nothing:
+                if prepared.parts is None:
                     # The rest goes on in the order in which this agent was begun.
                     self.offer_pieces(self.book(index), wanted)
                     break
@@ -308,6 +308,7 @@ class Pass:
                 continue
             if self.is_filtered(agent, client, prepared, prepared is whole):
                 continue
+            prepared = ledger.fitted(agent, prepared)
             if sizing is not None:
                 sizing.take(prepared)
             if agent.offered:

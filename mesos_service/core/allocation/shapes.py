@@ -116,8 +116,8 @@ class Prepared:
         self.holdings: Mapping[FrameworkId, Resources] = {client.framework_id: self.granted}
         """The holdings of an agent on which this is all that is offered."""
         self.parts: tuple[FrameworkId, Role, Resources, Mapping[FrameworkId, Resources]] | None = None
-        """Framework, role, granted, holdings, where nothing is left."""
-        if self.rest is Resources.EMPTY:
+        """Framework, role, granted, holdings, where nothing is left and it counts the same on all agents."""
+        if self.rest is Resources.EMPTY and not offer.has_shared:
             self.parts = (client.framework_id, client.role, self.granted, self.holdings)
         self.vector: Vector = tuple(scale.vector_of(quantities))
         self.countable = countable(offer)

@@ -1,8 +1,9 @@
 """The master's own books: who is offered or uses what on which agent. Every change of an amount goes through here.
 
 On each agent ``total = free + offered + used`` at all times, and the allocator is told of each change by the one call
-that says the same to it. The books are kept beside the allocator's on purpose: an allocator is somebody's module, and
-what it grants is only offered when it fits in here (E60a).
+that says the same to it. A shared volume is free unless it is offered: its users have copies of it, and it goes on
+being offered meanwhile (X45). The books are kept beside the allocator's on purpose: an allocator is somebody's module,
+and what it grants is only offered when it fits in here (E60a).
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def give_back(
 
 
 def use_offered(turn: Turn, framework_id: FrameworkId, agent: Agent, resources: Resources) -> None:
-    """What was merely offered is now used."""
+    """What was merely offered is now used. Of what is shared these are copies, and the offered one is still to be
+    given back."""
     agent.used[framework_id] = agent.used.get(framework_id, Resources.EMPTY) + resources
     turn.state.allocator.offered_to_allocated(framework_id, agent.agent_id, resources)
 
@@ -87,7 +89,7 @@ def release(turn: Turn, framework_id: FrameworkId, agent: Agent, resources: Reso
         agent.used[framework_id] = left
     else:
         del agent.used[framework_id]
-    _free(agent, resources)
+    _free(agent, resources.non_shared())
     turn.state.allocator.recover(
         framework_id, agent.agent_id, resources, refuse_seconds=None, allocated=True, now=turn.now
     )
@@ -114,7 +116,7 @@ def count_free(agent: Agent) -> None:
     """Add up anew what is free. Where more is held than there is, nothing of that kind is free."""
     held = Resources.EMPTY
     for resources in agent.used.values():
-        held = held + resources.unallocated()
+        held = held + resources.non_shared().unallocated()
     for offer in agent.offers.values():
         held = held + offer.resources.unallocated()
     agent.free, agent.overbooked = agent.total.without(held)

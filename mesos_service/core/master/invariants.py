@@ -84,8 +84,11 @@ def _check_agent(state: MasterState, agent: Agent) -> None:
     for framework_id, executor_id in agent.unproven_executors:
         _must(executor_id in agent.executors.get(framework_id, {}), f"{what} doubts {executor_id}, which is not there")
 
-    held = _sum(agent.used.values()) + _sum(offer.resources for offer in agent.offers.values())
+    in_use = _sum(agent.used.values())
+    held = in_use.non_shared() + _sum(offer.resources for offer in agent.offers.values())
     total = agent.total
+    absent = [str(item) for item in in_use.shared().unallocated() if not total.copies(item)]
+    _must(not absent, f"{what} has users of {absent}, which is not there")
     # What costs much to say is said only where it is wrong: a simulation looks at all of this with every step.
     if not total.contains(agent.oversubscribed):
         _fail(f"{what} lends {agent.oversubscribed}, and has {total}")

@@ -36,7 +36,10 @@ def drop(turn: Turn, framework: Framework, infos: Iterable[TaskInfo], reason: st
 
 
 class Launch:
-    """All launches of one ACCEPT: ``left`` and ``taken`` add up to what was available, and ``taken`` grows."""
+    """All launches of one ACCEPT: ``left`` and ``taken`` add up to what was available, and ``taken`` grows.
+
+    What is shared is in ``left`` all the time, and in ``taken`` once for each task that uses it (X45).
+    """
 
     __slots__ = (
         "_agent",
@@ -184,7 +187,8 @@ class Launch:
     def _take(self, parts: tuple[Resources, ...], executor: ExecutorInfo | None) -> str | None:
         """Take all parts out of what is left, or say why not and take none.
 
-        One after the other, as a sum would not show that two of them want the same port.
+        One after the other, as a sum would not show that two of them want the same port. What is shared stays: as many
+        tasks as like may use it, and what they use are copies (X45).
         """
         left, taken = self.left, self.taken
         for part in parts:
@@ -193,7 +197,7 @@ class Launch:
                     f"Total resources {Resources.of(item for one in parts for item in one)} required by task and its"
                     f" executor is more than available {self.left or 'nothing'}"
                 )
-            left, taken = left - part, taken + part
+            left, taken = left - part.non_shared(), taken + part
         if self._revocable:
             together = (*parts, executor.resources) if executor is not None else parts
             reason = validation.refuse_mixed_revocable(Resources.of(item for one in together for item in one))

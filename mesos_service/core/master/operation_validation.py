@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from mesos_service.core.master.state import Agent, Framework
 from mesos_service.domain.agents import RESIZE_VOLUME
-from mesos_service.domain.frameworks import RESERVATION_REFINEMENT
+from mesos_service.domain.frameworks import RESERVATION_REFINEMENT, SHARED_RESOURCES
 from mesos_service.domain.ids import Role
 from mesos_service.domain.operations import (
     Create,
@@ -50,9 +50,9 @@ def refuse(operation: Operation, agent: Agent, principal: str | None) -> str | N
         case Destroy(volumes):
             return _refuse_destroy(volumes, agent)
         case GrowVolume(volume, addition):
-            return _refuse_resize(volume, agent) or _refuse_addition(volume, addition)
+            return _refuse_resize("Growing", volume, agent) or _refuse_addition(volume, addition)
         case ShrinkVolume(volume, subtract):
-            return _refuse_resize(volume, agent) or _refuse_subtract(volume, subtract)
+            return _refuse_resize("Shrinking", volume, agent) or _refuse_subtract(volume, subtract)
 
 
 def refuse_of_framework(operation: Operation, framework: Framework, role: Role) -> str | None:
@@ -70,7 +70,22 @@ def refuse_of_framework(operation: Operation, framework: Framework, role: Role) 
                 )
             if len(item.key.reservations) > 1 and not framework.info.has(RESERVATION_REFINEMENT):
                 return f"Framework {framework.framework_id} does not have the capability {RESERVATION_REFINEMENT}"
+    if isinstance(operation, Create) and not framework.info.has(SHARED_RESOURCES):
+        for item in operation.volumes:
+            if item.key.shared:
+                return (
+                    f"Create volume operation for '{item}' has been attempted by framework '{framework.framework_id}'"
+                    f" with no {SHARED_RESOURCES} capability"
+                )
     return None
+
+
+def refuse_destroying(operation: Operation, used: Resources) -> str | None:
+    """Say why volumes may not go while ``used`` is in use, or ``None``. Shared ones are offered meanwhile (X45)."""
+    if not isinstance(operation, Destroy):
+        return None
+    wanted = places(operation.volumes)
+    return "Persistent volumes in use" if any(place in wanted for place in places(used)) else None
 
 
 # -- reservations --------------------------------------------------------------------------------------------
@@ -152,8 +167,6 @@ def _refuse_create(volumes: Resources, agent: Agent, principal: str | None) -> s
             return f"Resource '{item}' is not a persistent volume"
         if item.key.revocable:
             return f"Persistent volume '{item}' cannot be created from revocable resources"
-        if item.key.shared:
-            return f"Shared persistent volumes are not supported, and '{item}' is one"
         if (place.role, place.id) in taken:
             return f"Persistence ID '{place.id}' is not unique in role '{place.role}' on agent {agent.agent_id}"
         taken.add((place.role, place.id))
@@ -179,9 +192,10 @@ def _refuse_destroy(volumes: Resources, agent: Agent) -> str | None:
         return refusal
     if not agent.total.contains(volumes.unallocated()):
         return "Persistent volumes not found"
-    wanted = places(volumes)
-    if any(place in wanted for used in agent.used.values() for place in places(used)):
-        return "Persistent volumes in use"
+    for used in agent.used.values():
+        refusal = refuse_destroying(Destroy(volumes), used)
+        if refusal is not None:
+            return refusal
     return None
 
 
@@ -192,14 +206,14 @@ def _refuse_not_volumes(items: Iterable[Resource]) -> str | None:
     return None
 
 
-def _refuse_resize(volume: Resource, agent: Agent) -> str | None:
+def _refuse_resize(doing: str, volume: Resource, agent: Agent) -> str | None:
     if RESIZE_VOLUME not in agent.info.capabilities:
         return f"Agent {agent.agent_id} does not have the capability {RESIZE_VOLUME}"
     refusal = _refuse_not_volumes((volume,))
     if refusal is not None:
         return refusal
     if volume.key.shared:
-        return f"Shared persistent volumes cannot be resized, and '{volume}' is one"
+        return f"{doing} a shared persistent volume is not supported, and '{volume}' is one"
     source = volume.key.disk.source if volume.key.disk is not None else None
     if source is not None and source.type is DiskSourceType.MOUNT:
         return f"A persistent volume on MOUNT disk cannot be resized, and '{volume}' is one"

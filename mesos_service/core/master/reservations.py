@@ -56,7 +56,7 @@ class Conversions:
     def finish(self, available: Resources) -> None:
         """Tell the allocator, when all is done; ``available`` is what the offers held."""
         if self._done:
-            after = self._launch.taken + self._launch.left + self.resized
+            after = self._launch.taken.non_shared() + self._launch.left + self.resized
             # A task may have its volume mounted elsewhere; what the allocator is told is as the agent has it.
             after = after.unallocated().spelt_as_in(self._agent.total).allocated_to(self._role)
             books.tell_converted(self._turn, self._framework.framework_id, self._agent, available, after)
@@ -106,6 +106,7 @@ class Conversions:
             asked.refusal
             or operation_validation.refuse_of_framework(asked.operation, framework, self._role)
             or operation_validation.refuse(asked.operation, agent, framework.info.principal)
+            or operation_validation.refuse_destroying(asked.operation, self._launch.taken)
         )
 
 

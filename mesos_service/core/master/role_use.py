@@ -51,7 +51,7 @@ def roles_in_use(state: MasterState) -> Mapping[str, RoleUse]:
             if item.key.reservations:
                 _count(reserved[item.key.role], item)
         for used in agent.used.values():
-            _count_allocations(allocated, uncounted, used)
+            _count_allocations(allocated, uncounted, used.shared_once())
     for offer in state.offers.values():
         _count_allocations(offered, None, offer.resources)
     frameworks: defaultdict[str, list[FrameworkId]] = defaultdict(list)

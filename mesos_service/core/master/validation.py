@@ -231,6 +231,8 @@ def refuse_executor(executor: ExecutorInfo, framework: Framework, role: Role) ->
         return "'ExecutorInfo.shutdown_grace_period' must not be negative"
     if executor.refusal is not None:
         return f"Executor uses invalid resources: {executor.refusal}"
+    if executor.resources.has_shared:
+        return f"Executor resources {executor.resources} should not contain any shared resources"
     return _refuse_allocation(executor.resources, role)
 
 

@@ -69,7 +69,7 @@ def _amounts(resources: Resources) -> dict[str, float | str]:
     scalars = dict.fromkeys(_ALWAYS, 0)
     ranges: dict[str, Ranges] = {}
     sets: dict[str, frozenset[str]] = {}
-    for key, value in resources:
+    for key, value in resources.shared_once():
         name = f"{key.name}_revocable" if key.revocable else key.name
         if isinstance(value, int):
             scalars[name] = scalars.get(name, 0) + value

@@ -222,7 +222,7 @@ CASES: list[tuple[Operation, str]] = [
     ),
     (
         Create(Resources.of(item._replace(key=item.key._replace(shared=True)) for item in volumes(8))),
-        "Shared persistent volumes are not supported",
+        "with no SHARED_RESOURCES capability",
     ),
 ]
 
