@@ -43,6 +43,7 @@ from mesos_service.core.oversubscription.estimators import (
 )
 from mesos_service.domain.attributes import Attribute, parse_attributes
 from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.fault_domains import FaultDomain, parse_fault_domain
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.resources_text import parse_resources
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
@@ -78,6 +79,11 @@ def _check_attributes(text: str) -> str:
         parse_attributes(text)
     except ConfigurationError as error:
         raise ValueError(str(error)) from error
+    return text
+
+
+def _check_domain(text: str) -> str:
+    parse_fault_domain(text)
     return text
 
 
@@ -167,6 +173,9 @@ class AgentConfig(ImageFlags):
     )
     attributes: Annotated[str, AfterValidator(_check_attributes)] = Field(
         "", description="What else to say of this agent: 'rack:r1;level:3'."
+    )
+    domain: Annotated[FileTextFlag, AfterValidator(_check_domain)] | None = Field(
+        None, description="Where this agent is, as JSON or a file with it; see the master's flag of this name."
     )
     default_role: Annotated[str, AfterValidator(_check_role)] = Field(
         ANY_ROLE, description="Role that resources are reserved to where --resources names none."
@@ -416,6 +425,10 @@ class AgentConfig(ImageFlags):
         if self.modules_dir is not None:
             raise ConfigurationError("--modules and --modules_dir exclude each other (Mesos' rule)")
         return (read_manifest(self.modules, "--modules"),)
+
+    def fault_domain(self) -> FaultDomain | None:
+        """Where this agent is, if that is said."""
+        return None if self.domain is None else parse_fault_domain(self.domain)
 
     def parsed_attributes(self) -> tuple[Attribute, ...]:
         """The attributes, in the order written."""

@@ -105,12 +105,15 @@ class AgentService:
         self.images = ImageGarbage.of(config, provisioner, self.work_dir)
         self._listener = bind(config.ip, config.port)
         self.port: int = self._listener.getsockname()[1]
+        domain = config.fault_domain()
         info = AgentInfo(
             hostname=config.shown_hostname(),
             ip=config.advertise_ip or _own_address(config.ip, *config.master_address()),
             port=config.advertise_port or self.port,
             resources=resources,
             attributes=config.parsed_attributes(),
+            region=None if domain is None else domain.region,
+            zone=None if domain is None else domain.zone,
             capabilities=CAPABILITIES,
             version=MESOS_VERSION,
         )

@@ -20,7 +20,6 @@ _LOGS: Final = "Logs go to standard error; --logging_level says how much."
 _NO_CONTAINER_IMAGES: Final = "Images are tar files in a directory (--docker_registry), and nothing else."
 _NO_CGROUPS: Final = "No isolator of this version would heed it."
 _NO_NETWORK: Final = "Tasks share the network of their agent."
-_NO_DOMAINS: Final = "Fault domains are not there yet; an agent's --attributes can say where it is."
 _OLD_NAME: Final = "Mesos has renamed it: write 'agent' for 'slave'."
 _MODULES: Final = "Modules are Python files: name their folders with --modules_dir."
 _NO_STANDALONE: Final = "Sandboxes of stand-alone containers stay until REMOVE_CONTAINER."
@@ -35,7 +34,6 @@ _BOTH: Final = (
     (_NO_LOOKUP, ("hostname_lookup", "ip_discovery_command")),
     (_LOGS, ("external_log_file", "initialize_driver_logging", "log_dir", "logbufsecs", "quiet")),
     (_MODULES, ("hooks",)),
-    (_NO_DOMAINS, ("domain",)),
     ("", ("firewall_rules", "memory_profiling")),
 )
 
@@ -64,7 +62,6 @@ MASTER: Final = _table(
         ("offer_constraints_re2_max_mem", "offer_constraints_re2_max_program_size"),
     ),
     ("There is no web page yet.", ("webui_dir",)),
-    (_NO_DOMAINS, ("require_agent_domain",)),
     ("", ("publish_per_framework_metrics",)),
 )
 

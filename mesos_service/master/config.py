@@ -30,6 +30,7 @@ from mesos_service.configuration.security import SecurityFlags
 from mesos_service.configuration.units import Duration, Size
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.fault_domains import FaultDomain, parse_fault_domain
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import Role
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
@@ -273,6 +274,13 @@ class MasterConfig(SecurityFlags):
     framework_sorter: SorterKind = Field(
         "drf", description="Frameworks of a role are asked in the order of their shares (drf), or drawn (random)."
     )
+    domain: Annotated[FileTextFlag, _checked(parse_fault_domain)] | None = Field(
+        None,
+        description="Where this master is, as JSON or a file with it:"
+        ' {"fault_domain": {"region": {"name": "eu"}, "zone": {"name": "rack1"}}}. Agents of other regions are offered'
+        " only to frameworks with REGION_AWARE.",
+    )
+    require_agent_domain: bool = Field(False, description="Whether agents without a --domain are turned away.")
     filter_gpu_resources: bool = Field(
         True, description="Whether agents with gpus are offered only to frameworks with GPU_RESOURCES."
     )
@@ -392,6 +400,10 @@ class MasterConfig(SecurityFlags):
         """Names of the resources that do not count in dominant shares."""
         return frozenset(split_list(self.fair_sharing_excluded_resource_names or ""))
 
+    def fault_domain(self) -> FaultDomain | None:
+        """Where this master is, if that is said."""
+        return None if self.domain is None else parse_fault_domain(self.domain)
+
     def options(self, *, tracing: bool = False) -> MasterOptions:
         """What the master's core may know of the flags. ``tracing`` is no flag: the OTEL_* variables say it."""
         return MasterOptions(
@@ -412,6 +424,8 @@ class MasterConfig(SecurityFlags):
             max_unreachable_tasks_per_framework=self.max_unreachable_tasks_per_framework,
             roles=None if self.roles is None else parse_roles(self.roles),
             root_submissions=self.root_submissions,
+            fault_domain=self.fault_domain(),
+            require_agent_domain=self.require_agent_domain,
             starvation_seconds=None if self.starvation_threshold is None else self.starvation_threshold.seconds,
             starvation_boost=self.starvation_boost,
             revocation=self.revocation,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -27,7 +28,7 @@ from mesos_service.http.held_stream import Backlog, HeldStream
 from mesos_service.wire import agent_link, common, scheduler
 from mesos_service.wire import offers as wire_offers
 from mesos_service.wire.agents import MasterInfo
-from mesos_service.wire.convert.infos import framework_to_wire, task_to_wire
+from mesos_service.wire.convert.infos import domain_to_wire, framework_to_wire, task_to_wire
 from mesos_service.wire.convert.link import downlink_to_wire
 from mesos_service.wire.convert.maintenance import unavailability_to_wire
 from mesos_service.wire.convert.scheduler import event_to_wire
@@ -67,6 +68,7 @@ class OfferEncoder:
             agent_id=common.AgentID(value=offer.agent_id),
             hostname=agent.info.hostname,
             url=url,
+            domain=_domain(agent.info.region, agent.info.zone),
             resources=self._list(offer.resources, refined, multi_role),
             attributes=attributes,
             executor_ids=_executor_ids(agent, offer),
@@ -94,6 +96,7 @@ class OfferEncoder:
             agent_id=common.AgentID(value=offer.agent_id),
             hostname=agent.info.hostname,
             url=_url(agent.info),
+            domain=domain_to_wire(agent.info.region, agent.info.zone),
             resources=tuple(listed),
             attributes=tuple(attributes_to_wire(agent.info.attributes)),
             executor_ids=_executor_ids(agent, offer),
@@ -128,6 +131,12 @@ class OfferEncoder:
 def _url(info: AgentInfo) -> common.URL:
     address = common.Address(hostname=info.hostname, ip=info.ip, port=info.port)
     return common.URL(scheme="http", address=address, path="/slave(1)")
+
+
+@lru_cache(maxsize=1024)
+def _domain(region: str | None, zone: str | None) -> msgspec.Raw | None:
+    domain = domain_to_wire(region, zone)
+    return None if domain is None else encode_fragment(domain)
 
 
 def _executor_ids(agent: Agent, offer: Offer) -> tuple[common.ExecutorID, ...]:

@@ -61,6 +61,7 @@ def make_allocator(config: MasterConfig, watch: Watch | None = None) -> Guard:
         ConfigurationError: it is not there, or is not what an allocator has to be.
     """
     seconds = config.options().allocation_interval_seconds
+    domain = config.fault_domain()
     options = AllocatorOptions(
         allocation_interval_seconds=seconds,
         min_allocatable=config.min_allocatable(),
@@ -69,6 +70,7 @@ def make_allocator(config: MasterConfig, watch: Watch | None = None) -> Guard:
         role_sorter=config.role_sorter,
         framework_sorter=config.framework_sorter,
         filter_gpu_resources=config.filter_gpu_resources,
+        region=None if domain is None else domain.region,
         short_slice=config.short_slice,
         recovery_agents_share=config.allocator_agent_recovery_factor,
         recovery_seconds=config.allocator_recovery_timeout.seconds,
@@ -125,7 +127,11 @@ class MasterService:
             weights=config.role_weights(),
         )
         self.description = describe_master(
-            self.state.master_id, config.advertise_ip or config.ip, config.advertise_port or self.port, self.hostname
+            self.state.master_id,
+            config.advertise_ip or config.ip,
+            config.advertise_port or self.port,
+            self.hostname,
+            config.fault_domain(),
         )
         self.outlets = MasterOutlets(self.state, self.description, self.metrics.event)
         self.operator_events = OperatorEvents(

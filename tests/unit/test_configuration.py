@@ -352,6 +352,7 @@ def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
         "registry_max_agent_age": "2weeks",
         "registry_max_agent_count": "102400",
         "registry_store_timeout": "20secs",
+        "require_agent_domain": "false",
         "role_sorter": "drf",
         "root_submissions": "false",
         "ssl_require_client_cert": "false",

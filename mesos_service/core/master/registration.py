@@ -30,6 +30,7 @@ from mesos_service.core.master.turn import Turn
 from mesos_service.core.messages import FromAgent
 from mesos_service.core.registry.operations import AdmitAgent, MarkAgentReachable, RemoveAgent
 from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.fault_domains import FaultDomain, refuse_place
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.domain.operations import made_by_operations, with_made
 from mesos_service.domain.resources import Resources, ResourcesError
@@ -65,7 +66,7 @@ def on_register(turn: Turn, envelope: FromAgent, message: Register) -> None:
     state = turn.state
     link_id = envelope.link_id
     state.links.setdefault(link_id, {})
-    if maintenance.refused(turn, message.agent, link_id, None):
+    if maintenance.refused(turn, message.agent, link_id, None) or _is_misplaced(turn, message.agent):
         return
     known = state.registrations.setdefault(link_id, {})
     agent_id = known.get(message.registration)
@@ -82,6 +83,18 @@ def on_register(turn: Turn, envelope: FromAgent, message: Register) -> None:
     lent = oversubscription.lawful(turn, agent_id, message.oversubscribed)
     waiting = Admission(agent_id, info, link_id, message.registration, _total(message), lent)
     state.registering[agent_id] = turn.persist(AdmitAgent(agent_id, info), waiting)
+
+
+def _is_misplaced(turn: Turn, info: AgentInfo) -> bool:
+    """Whether the agent is where this master takes none from. It is not answered, and asks again (as in Mesos): its
+    tasks run on until it comes back with another ``--domain``, or is given up."""
+    options = turn.state.options
+    place = None if info.region is None or info.zone is None else FaultDomain(info.region, info.zone)
+    refusal = refuse_place(options.fault_domain, place, required=options.require_agent_domain)
+    if refusal is None:
+        return False
+    turn.note("agent.refused", agent_id=info.agent_id or "", hostname=info.hostname, reason=refusal)
+    return True
 
 
 def _remove_predecessors(turn: Turn, info: AgentInfo) -> None:
@@ -111,7 +124,7 @@ def on_reregister(turn: Turn, envelope: FromAgent, message: Reregister) -> None:
         turn.note("agent.refused", agent_id=agent_id, reason=departure.MARKED_GONE)
         departure.shut_down_gone(turn, link_id, agent_id)
         return
-    if maintenance.refused(turn, message.agent, link_id, agent_id):
+    if maintenance.refused(turn, message.agent, link_id, agent_id) or _is_misplaced(turn, message.agent):
         return
     removals.cancel(turn, agent_id)
     agent = state.agents.get(agent_id)

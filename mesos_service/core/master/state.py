@@ -18,6 +18,7 @@ from mesos_service.core.timers import Timers
 from mesos_service.core.trace import TraceParent
 from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.executors import ExecutorInfo
+from mesos_service.domain.fault_domains import FaultDomain
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import (
     AgentId,
@@ -75,6 +76,9 @@ class MasterOptions:
     roles: frozenset[Role] | None = None
     """Roles that frameworks may use (``--roles``); ``None`` allows all."""
     root_submissions: bool = True
+    fault_domain: FaultDomain | None = None
+    """Where the master is (``--domain``)."""
+    require_agent_domain: bool = False
     starvation_seconds: float | None = 600.0
     """A framework that has wanted offers for so long and got none is told of (N08); ``None``: never."""
     starvation_boost: bool = False

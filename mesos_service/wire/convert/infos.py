@@ -184,21 +184,25 @@ def agent_from_wire(
 
 
 def agent_to_wire(info: AgentInfo) -> agents.AgentInfo:
-    domain = None
-    if info.region is not None and info.zone is not None:
-        domain = common.DomainInfo(
-            fault_domain=common.DomainInfoFaultDomain(
-                region=common.DomainInfoFaultDomainRegionInfo(name=info.region),
-                zone=common.DomainInfoFaultDomainZoneInfo(name=info.zone),
-            )
-        )
     return agents.AgentInfo(
         hostname=info.hostname,
         port=info.port,
         resources=resources_to_wire(info.resources),
         attributes=attributes_to_wire(info.attributes),
         id=common.AgentID(value=info.agent_id) if info.agent_id is not None else None,
-        domain=domain,
+        domain=domain_to_wire(info.region, info.zone),
+    )
+
+
+def domain_to_wire(region: str | None, zone: str | None) -> common.DomainInfo | None:
+    """``None`` for who is nowhere in particular."""
+    if region is None or zone is None:
+        return None
+    return common.DomainInfo(
+        fault_domain=common.DomainInfoFaultDomain(
+            region=common.DomainInfoFaultDomainRegionInfo(name=region),
+            zone=common.DomainInfoFaultDomainZoneInfo(name=zone),
+        )
     )
 
 

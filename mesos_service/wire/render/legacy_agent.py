@@ -11,8 +11,8 @@ from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId
 from mesos_service.domain.resources import Resources
 from mesos_service.wire import common
 from mesos_service.wire.base import Message, printed
-from mesos_service.wire.common import VersionInfo
-from mesos_service.wire.convert.infos import framework_to_wire
+from mesos_service.wire.common import DomainInfo, VersionInfo
+from mesos_service.wire.convert.infos import domain_to_wire, framework_to_wire
 from mesos_service.wire.render.agents import agent_pid, capability_names
 from mesos_service.wire.render.legacy_tasks import LegacyTask, allocation_role, executor_labels, legacy_task
 from mesos_service.wire.render.legacy_values import (
@@ -76,6 +76,7 @@ class AgentStateAnswer(Message, kw_only=True):
     pid: str
     hostname: str
     capabilities: tuple[str, ...] = printed(())
+    domain: DomainInfo | None = None
     resources: Amounts
     reserved_resources: AmountsByRole
     unreserved_resources: Amounts
@@ -112,6 +113,7 @@ def state_answer(
         pid=agent_pid(info),
         hostname=info.hostname,
         capabilities=capability_names(info),
+        domain=domain_to_wire(info.region, info.zone),
         resources=amounts(state.total),
         reserved_resources=amounts_by_role(state.total),
         unreserved_resources=amounts(state.total.unreserved()),

@@ -20,7 +20,7 @@ from mesos_service.plugins.allocator import Quota
 from mesos_service.wire import policy
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.common import VersionInfo
-from mesos_service.wire.convert.infos import constraints_to_wire, framework_to_wire
+from mesos_service.wire.convert.infos import constraints_to_wire, domain_to_wire, framework_to_wire
 from mesos_service.wire.convert.maintenance import drain_info_to_wire
 from mesos_service.wire.convert.policy import quota_info_to_wire, quota_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire
@@ -106,6 +106,7 @@ def _agent(state: MasterState, agent: Agent, used: Resources, offered: Resources
         hostname=info.hostname,
         port=info.port,
         attributes=attributes(info.attributes),
+        domain=domain_to_wire(info.region, info.zone),
         pid=agent_pid(info),
         registered_time=agent.registered_at,
         reregistered_time=agent.reregistered_at,
@@ -149,7 +150,11 @@ def agents_answer(state: MasterState, agent_id: AgentId | None = None) -> shapes
 def _recovered(agents: Mapping[AgentId, AgentInfo]) -> tuple[shapes.RecoveredAgent, ...]:
     return tuple(
         shapes.RecoveredAgent(
-            id=agent_id, hostname=info.hostname, port=info.port, attributes=attributes(info.attributes)
+            id=agent_id,
+            hostname=info.hostname,
+            port=info.port,
+            attributes=attributes(info.attributes),
+            domain=domain_to_wire(info.region, info.zone),
         )
         for agent_id, info in agents.items()
     )
@@ -271,8 +276,11 @@ def state_answer(
         deactivated_slaves=float(len(state.agents) - active),
         unreachable_slaves=float(len(state.unreachable)),
         recovered_slaves=_recovered(state.recovered),
+        domain=master.domain,
         leader=pid,
-        leader_info=shapes.LeaderInfo(id=state.master_id, pid=pid, port=master.port, hostname=hostname),
+        leader_info=shapes.LeaderInfo(
+            id=state.master_id, pid=pid, port=master.port, hostname=hostname, domain=master.domain
+        ),
         cluster=flags.get("cluster"),
         flags=dict(flags),
         slaves=tuple(_heads(state)),

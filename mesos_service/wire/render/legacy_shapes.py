@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mesos_service.wire import common
 from mesos_service.wire.base import Message, printed
+from mesos_service.wire.common import DomainInfo
 from mesos_service.wire.constraints import OfferConstraints
 from mesos_service.wire.policy import DrainInfo
 from mesos_service.wire.render.legacy_tasks import LegacyExecutor, LegacyTask
@@ -68,6 +69,7 @@ class RecoveredAgent(Message, kw_only=True):
     hostname: str
     port: int
     attributes: Attributes
+    domain: DomainInfo | None = None
 
 
 class AgentHead(Message, kw_only=True):
@@ -75,6 +77,7 @@ class AgentHead(Message, kw_only=True):
     hostname: str
     port: int
     attributes: Attributes
+    domain: DomainInfo | None = None
     pid: str
     registered_time: float
     reregistered_time: float | None = None
@@ -131,6 +134,7 @@ class LeaderInfo(Message, kw_only=True):
     pid: str
     port: int
     hostname: str
+    domain: DomainInfo | None = None
 
 
 class MasterStateAnswer(Message, kw_only=True):
@@ -149,6 +153,7 @@ class MasterStateAnswer(Message, kw_only=True):
     activated_slaves: float
     deactivated_slaves: float
     unreachable_slaves: float
+    domain: DomainInfo | None = None
     leader: str
     leader_info: LeaderInfo
     cluster: str | None = None

@@ -14,7 +14,13 @@ from mesos_service.domain.resource import Resource as Item
 from mesos_service.domain.resource import plain_key
 from mesos_service.domain.resources import Resources
 from mesos_service.wire import agents, common, offers, operator, policy, tasks
-from mesos_service.wire.convert.infos import agent_to_wire, constraints_to_wire, executor_to_wire, framework_to_wire
+from mesos_service.wire.convert.infos import (
+    agent_to_wire,
+    constraints_to_wire,
+    domain_to_wire,
+    executor_to_wire,
+    framework_to_wire,
+)
 from mesos_service.wire.convert.maintenance import drain_info_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire, time_to_wire
 from mesos_service.wire.render.agents import agent_pid, capability_names
@@ -129,6 +135,7 @@ def _offer(state: MasterState, offer: Offer) -> offers.Offer:
             address=common.Address(hostname=info.hostname, ip=info.ip, port=info.port),
             path="/slave(1)",
         ),
+        domain=domain_to_wire(info.region, info.zone),
         resources=resources_to_wire(offer.resources),
         attributes=attributes_to_wire(info.attributes),
         executor_ids=tuple(common.ExecutorID(value=executor_id) for executor_id in executors),

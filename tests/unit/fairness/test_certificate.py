@@ -11,7 +11,7 @@ import pytest
 from mesos_service.core.effects import Told
 from mesos_service.core.master.filtering import Guarded
 from mesos_service.core.master.journal import Decided, Journaled
-from mesos_service.domain.frameworks import REVOCABLE_RESOURCES, SHARED_RESOURCES
+from mesos_service.domain.frameworks import REVOCABLE_RESOURCES
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.fairness.certificate import Certificate, Certifier
@@ -24,11 +24,6 @@ HALF = "cpus:2;mem:1024"
 LENDING = (
     '[{"name":"cpus","type":"SCALAR","scalar":{"value":4}},{"name":"mem","type":"SCALAR","scalar":{"value":256}},'
     '{"name":"cpus","type":"SCALAR","scalar":{"value":1},"revocable":{}}]'
-)
-SHARED = (
-    '[{"name":"cpus","type":"SCALAR","scalar":{"value":2}},{"name":"mem","type":"SCALAR","scalar":{"value":512}},'
-    '{"name":"disk","type":"SCALAR","scalar":{"value":900},"shared":{},"reservations":[{"type":"DYNAMIC","role":"a"}],'
-    '"disk":{"persistence":{"id":"v"},"volume":{"container_path":"v","mode":"RW"}}}]'
 )
 BORROWS = frozenset({REVOCABLE_RESOURCES})
 
@@ -128,30 +123,6 @@ def test_n23_a_run_of_the_stock_allocator_is_certified_pass_by_pass() -> None:
     assert found.is_fair, found
     assert found.passes == found.as_defined == 6
     assert found.grants > 15
-
-
-def test_n23_x45_a_shared_volume_counts_once_for_its_users() -> None:
-    """Also in the definition: in use it is free, and whoever uses it and is offered it holds it once."""
-    run = Run()
-    knows = frozenset({SHARED_RESOURCES})
-    for name in ("f1", "f2"):
-        run.framework(name, "a", capabilities=knows)
-    run.agents(1, SHARED)
-    run.agents(4)
-    for number in range(12):
-        run.go()
-        for one in run.offered:
-            volume = one.resources.shared()
-            if volume and number < 8:
-                run.guard.offered_to_allocated(one.framework_id, one.agent_id, volume + volume)
-        run.give_back(lambda one: one.agent_id != run.names[1], None)
-    assert set(uses(run)) == {"f1", "f2"}, "one after the other"
-    certificate = certify(run.guard.written)
-    assert certificate.is_fair and certificate.as_defined == certificate.passes == 12, certificate
-
-
-def uses(run: Run) -> list[FrameworkId]:
-    return [told.arguments[0] for told in run.guard.written if told.method == "offered_to_allocated"]
 
 
 def test_n23_another_order_of_agents_wrongs_nobody() -> None:
