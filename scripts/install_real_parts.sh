@@ -68,6 +68,39 @@ install_hosts() {
 }
 install_hosts || true
 
+# A machine in which tests run under version 2 of control groups: QEMU, and what is needed of Debian's kernel, which is
+# unpacked and not installed.
+machine="a machine with version 2 of control groups (QEMU, and Debian's kernel)"
+has_qemu() { command -v qemu-system-x86_64 >/dev/null 2>&1; }
+has_machine() { has_qemu && [ -e .cache/machine/vmlinuz ]; }
+kernel_package() { apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1; }
+get_kernel() (
+    package=$(kernel_package)
+    [ -n "$package" ] || exit 1
+    rm -rf .cache/machine.new && mkdir -p .cache/machine.new && cd .cache/machine.new
+    TMPDIR=/var/tmp apt-get -qq download "$package" || exit 1
+    dpkg-deb --fsys-tarfile "$package"_*.deb >kernel.tar && rm "$package"_*.deb
+    tar -xf kernel.tar --wildcards './boot/vmlinuz-*' './lib/modules/*/kernel/drivers/virtio' \
+        './lib/modules/*/kernel/drivers/block/virtio_blk.ko*' './lib/modules/*/kernel/net/9p' \
+        './lib/modules/*/kernel/fs/9p' './lib/modules/*/kernel/fs/netfs' './lib/modules/*/kernel/fs/fscache' \
+        './lib/modules/*/kernel/fs/overlayfs' './lib/modules/*/kernel/fs/ext4' './lib/modules/*/kernel/fs/jbd2' \
+        './lib/modules/*/kernel/fs/mbcache.ko*' './lib/modules/*/kernel/lib/crc16.ko*' \
+        './lib/modules/*/kernel/crypto/crc32c_generic.ko*' || exit 1
+    rm kernel.tar && mv boot/vmlinuz-* vmlinuz && cd ../.. && rm -rf .cache/machine && mv .cache/machine.new .cache/machine
+)
+install_machine() {
+    has_machine && return 0
+    [ "$(uname -m)" = x86_64 ] || without "$machine" "it is made for x86_64 only" || return 1
+    debian_part "$machine" has_qemu qemu-system-x86 || return 1
+    say "unpacking a kernel into .cache/machine"
+    get_kernel >>"$log" 2>&1 || {
+        can_apt && apt_get update || true
+        get_kernel >>"$log" 2>&1 || without "$machine" "Debian's kernel cannot be had; see $log" || return 1
+    }
+    has_machine || without "$machine" "the kernel's package is not as expected; see $log"
+}
+install_machine || true
+
 # pymesos needs http-parser, whose source no longer compiles on Python 3.11; Debian and Ubuntu carry a build for
 # their own Python. So pymesos gets an environment of its own, .venv-clients, over the system's Python.
 venv=.venv-clients

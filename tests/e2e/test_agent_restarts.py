@@ -74,8 +74,8 @@ class Restartable:
 @contextlib.asynccontextmanager
 async def restartable(cluster: LocalCluster, work_dir: Path, **flags: object) -> AsyncIterator[Restartable]:
     agent = Restartable(cluster.master, work_dir, **flags)
-    await agent.start()
     try:
+        await agent.start()
         yield agent
     finally:
         await agent.process.stop()

@@ -30,7 +30,7 @@ while True:
     try:
         os.fork()
     except OSError:
-        time.sleep(0.001)
+        time.sleep(0.05)
 """
 MEGABYTE = 1024 * 1024
 
@@ -133,8 +133,11 @@ def test_m_ag_02_m_ag_05_who_forks_without_end_is_bounded_and_ended(
     async def body() -> None:
         host = Members()
         pids = live.isolator("cgroups/pids", host, cgroups_pids_max=30)
-        async with room(tmp_path, [pids], host) as here:
-            pid = await here.launch("c", sys.executable, "-I", "-S", "-c", BOMB)
+        cpu = live.isolator("cgroups/cpu", host, cgroups_enable_cfs=True)
+        async with room(tmp_path, [cpu, pids], host) as here:
+            small = Resources.scalars(cpus=0.3, mem=32)
+            plan = here.plan("c", sys.executable, "-I", "-S", "-c", BOMB, resources=small)
+            pid = await here.containerizer.launch(plan)
             most = 0
             while most < 30:
                 most = max(most, (await pids.usage(cid("c"))).threads or 0)

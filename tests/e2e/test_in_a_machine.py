@@ -1,0 +1,53 @@
+"""Control groups on a kernel that was booted with version 2 (M-AG-06).
+
+What runs there are tests that run here, too, where they meet whatever this machine has.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+
+from tests.support.machine import UNIFIED, Guest, run_in_machine
+
+pytestmark = pytest.mark.long
+SECONDS_MAX = 2400
+"""Of a whole machine; it takes a fifth of that when it has two processors for itself."""
+ONE_LOOP = ("-k", "not uvloop", "-m", "not long")
+FILES = {
+    "unified": (
+        "tests/unit/cgroups/test_version_2.py",
+        "tests/unit/cgroups/test_live.py",
+    ),
+}
+GROUPS = {"unified": UNIFIED}
+OTHER_VERSION = "control groups of version "
+"""Tests of devices are for one version each, and say so."""
+
+
+@functools.cache
+def told_by(kind: str, directory: Path) -> Guest:
+    """A machine is booted once."""
+    return run_in_machine(directory, [*ONE_LOOP, *FILES[kind]], SECONDS_MAX, GROUPS[kind])
+
+
+@pytest.fixture(scope="session")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where their files are."""
+    return tmp_path_factory.mktemp("machines")
+
+
+@pytest.mark.parametrize(("kind", "file"), [(kind, file) for kind, files in FILES.items() for file in files])
+def test_m_ag_05_m_ag_06_tests_pass_in_a_machine(machines: Path, kind: str, file: str) -> None:
+    guest = told_by(kind, machines / kind)
+    results = {name: result for name, result in guest.results.items() if name.startswith(file)}
+    amiss = {
+        name: result
+        for name, result in results.items()
+        if result.outcome != "passed" and not (result.outcome == "skipped" and OTHER_VERSION in result.text)
+    }
+    assert not amiss, "\n\n".join(f"{name} in the machine: {one.outcome}\n{one.text}" for name, one in amiss.items())
+    assert any(result.outcome == "passed" for result in results.values()), guest.said[-10_000:]
+    assert guest.status is not None, f"it did not come to its end:\n{guest.said[-10_000:]}"
