@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.service import MasterService
-from mesos_service.runner import run_service, serve_until_signalled
+from mesos_service.runner import leave_memory, run_service, serve_until_signalled
 from mesos_service.telemetry.logs import set_up_logging
 
 
@@ -19,6 +19,8 @@ def run(config: MasterConfig) -> int:
 
     async def main() -> int:
         service = MasterService(config)
-        return await serve_until_signalled(service, service.ended, renew=service.renew_certificates)
+        status = await serve_until_signalled(service, service.ended, renew=service.renew_certificates)
+        leave_memory(service)
+        return status
 
     return run_service(main)
