@@ -106,7 +106,7 @@ class Root:
         """Something of elsewhere."""
         enter.mount(self._libc, source, self.have(path, is_directory=is_directory), enter.MS_BIND | enter.MS_REC)
         if read_only:
-            enter.mount(self._libc, None, self.find(path), enter.MS_REMOUNT | enter.MS_BIND | enter.MS_RDONLY)
+            enter.make_read_only(self._libc, self.find(path))
 
     def link(self, name: str, leads_to: str) -> None:
         """A symbolic link in ``/dev``."""

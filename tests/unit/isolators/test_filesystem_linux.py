@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import pwd
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from mesos_service.containers import bring_up
+from mesos_service.containers import bring_up, enter
 from mesos_service.containers.containerizer import Members
 from mesos_service.containers.mounts import look
 from mesos_service.containers.plan import LaunchFailed
@@ -68,6 +71,47 @@ def test_m_ag_10_what_is_read_only_cannot_be_written_to_and_the_host_still_can(t
     run_asyncio(body())
     assert not list((tmp_path / "data").iterdir())
     (tmp_path / "data" / "ours").touch()
+
+
+@pytest.fixture
+def mounted_below(tmp_path: Path) -> Iterator[Path]:
+    """A directory that is a mount, with another one in it."""
+    data = tmp_path / "data"
+    for place in (data, data / "below"):
+        place.mkdir()
+        subprocess.run(("mount", "-t", "tmpfs", "-o", "nosuid", "none", place), check=True)
+    yield data
+    subprocess.run(("umount", data / "below", data), check=True)
+
+
+def test_m_ag_10_what_is_mounted_below_a_read_only_volume_is_read_only_too(tmp_path: Path, mounted_below: Path) -> None:
+    async def body() -> None:
+        async with room(tmp_path, [make()]) as here:
+            line = (
+                "for at in v v/below; do touch $at/x 2>/dev/null || echo closed; done; grep $PWD/v/b /proc/self/mounts"
+            )
+            told = (await says(here, line, host(mounted_below, "v", read_only=True))).splitlines()
+            assert told[:2] == ["closed", "closed"]
+            assert {"ro", "nosuid"} <= set(told[2].split()[3].split(","))
+
+    run_asyncio(body())
+    (mounted_below / "below" / "ours").touch()
+
+
+def test_m_ag_10_a_kernel_that_cannot_close_what_is_below_a_volume_does_not_show_it(mounted_below: Path) -> None:
+    class Old:
+        """A C library on Linux 5.11."""
+
+        def syscall(self, *_: object) -> int:
+            ctypes.set_errno(errno.ENOSYS)
+            return -1
+
+    seen = os.open(mounted_below, os.O_PATH)
+    try:
+        with pytest.raises(enter.CannotEnter, match="other mounts below it"):
+            enter.make_read_only(cast("ctypes.CDLL", Old()), seen)
+    finally:
+        os.close(seen)
 
 
 def test_what_is_read_only_allows_nothing_that_the_operator_mounted_it_without(tmp_path: Path) -> None:

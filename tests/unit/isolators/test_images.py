@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -140,6 +141,25 @@ def test_m_ag_10_volumes_are_seen_in_the_root_of_the_container(place: Place, tmp
     run_asyncio(body())
     assert (tmp_path / "data" / "new").read_text() == "x\n"
     assert (tmp_path / "c" / "own" / "t").read_text() == "t\n"
+
+
+def test_m_ag_10_what_is_mounted_below_a_read_only_volume_is_read_only_in_a_root_too(
+    layered: Place, tmp_path: Path
+) -> None:
+    layered.put(root_tar())
+    data = tmp_path / "data"
+    (data / "below").mkdir(parents=True)
+    subprocess.run(("mount", "-t", "tmpfs", "none", data / "below"), check=True)
+    volume = Volume(source=Source.HOST, path=str(data), container_path="/data", read_only=True)
+
+    async def body() -> None:
+        async with room(tmp_path, isolators(), provisioner=layered.provisioner()) as here:
+            assert await says(here, "touch /data/below/x 2>/dev/null || echo closed", volume) == "closed\n"
+
+    try:
+        run_asyncio(body())
+    finally:
+        subprocess.run(("umount", data / "below"), check=True)
 
 
 def test_a_link_of_an_image_leads_no_mount_out_of_it(layered: Place, tmp_path: Path) -> None:
