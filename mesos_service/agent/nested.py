@@ -21,7 +21,7 @@ from mesos_service.agent.launch_plans import plan_guest
 from mesos_service.agent.terminals import Reader, Size, Terminal
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.containers.garbage import remove_tree
-from mesos_service.containers.launcher import open_log
+from mesos_service.containers.log_files import open_log
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan
 from mesos_service.containers.sandbox import SandboxError, create_nested
 from mesos_service.containers.users import User, user_to_switch_to

@@ -9,9 +9,7 @@ container's root.
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import io
 import lzma
 import os
 import stat as file_modes
@@ -23,14 +21,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, Protocol
+from typing import IO
 
+from mesos_service.containers.archive_reading import HEADER_BYTES_MAX, ArchiveRefused, InParts, Plain, Readable
 from mesos_service.containers.beneath import LeadsOut, Links, Way, give, make, opened_again
 from mesos_service.containers.garbage import NotRemoved, remove_entry
 from mesos_service.containers.users import User
 
 _CHUNK_BYTES = 256 * 1024
-_HEADER_BYTES_MAX = 1024 * 1024
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Of the others ``zipfile`` unpacks all that it has read at once, however much that becomes."""
 _ZIP_MEMBER_BYTES = 256
@@ -42,17 +40,6 @@ _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".tx
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 """What the libraries raise over a damaged archive; a full disk is an ``OSError`` too. A zip that wants a password or
 an unknown method is a ``RuntimeError``, of which ``NotImplementedError`` is one."""
-
-
-class Readable(Protocol):
-    """As much of a binary file as is needed here."""
-
-    def read(self, size: int, /) -> bytes: ...
-    def close(self) -> None: ...
-
-
-class ArchiveRefused(ValueError):
-    """The archive is damaged, or wants to do what it may not. The text says which member, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +111,7 @@ class _Extraction:
         """The files that it made, by device and number; links of an archive are to these only."""
 
     def tar(self, name: str, archive: IO[bytes]) -> None:
-        with _Plain(name, archive) as plain, tarfile.open(mode="r|", fileobj=plain) as members:
+        with Plain(name, archive) as plain, tarfile.open(mode="r|", fileobj=plain) as members:
             while (member := members.next()) is not None:
                 self._count(member.name)
                 plain.expect_content()
@@ -149,8 +136,8 @@ class _Extraction:
                 raise ArchiveRefused("ends in the middle of a member")
 
     def zip(self, archive: IO[bytes]) -> None:
-        listed_max = max(_HEADER_BYTES_MAX, self._limits.entries_max * _ZIP_MEMBER_BYTES)
-        with zipfile.ZipFile(_InParts(archive, listed_max)) as members:
+        listed_max = max(HEADER_BYTES_MAX, self._limits.entries_max * _ZIP_MEMBER_BYTES)
+        with zipfile.ZipFile(InParts(archive, listed_max)) as members:
             # What it says itself is refused at once; what it does not say, as it grows.
             self._expect(sum(member.file_size for member in members.infolist()))
             for member in members.infolist():
@@ -292,75 +279,6 @@ class _Extraction:
                 else:
                     # A copy and not a link: it is to be looked after by nobody but its reader.
                     self._file(name, content, _Marks(status.st_mode))
-
-
-class _InParts:
-    """As much of a file as ``zipfile`` reads from, and at most so many bytes of it at once.
-
-    It takes the list of members into memory whole, however long that claims to be.
-    """
-
-    def __init__(self, archive: IO[bytes], bytes_max: int) -> None:
-        self._archive = archive
-        self._bytes_max = bytes_max
-        self.seek = archive.seek
-        self.tell = archive.tell
-        self.seekable = archive.seekable
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        wanted = self._bytes_max + 1 if size is None or size < 0 else size
-        data = b"" if wanted > self._bytes_max + 1 else self._archive.read(wanted)
-        if wanted > self._bytes_max + 1 or len(data) > self._bytes_max:
-            raise ArchiveRefused(f"has a list of members of more than {self._bytes_max} bytes")
-        return data
-
-
-class _Plain(io.BufferedIOBase):
-    """The plain bytes of a tar file, whatever it was compressed with; as much of ``tarfile``'s file as it reads from.
-
-    ``tarfile`` takes a header into memory whole, however long it claims to be, so between the contents of two files
-    only so much may be read.
-    """
-
-    def __init__(self, name: str, archive: IO[bytes]) -> None:
-        self._archive = archive
-        self._plain = _open_plain(name, archive)
-        self._budget: int | None = _HEADER_BYTES_MAX
-        self.bytes_read = 0
-
-    def close(self) -> None:
-        """Of a plain file nothing is to be closed, which is its opener's."""
-        if self._plain is not self._archive:
-            self._plain.close()
-        super().close()
-
-    def expect_header(self) -> None:
-        """What follows is not the content of a file."""
-        self._budget = _HEADER_BYTES_MAX
-
-    def expect_content(self) -> None:
-        """What follows is counted by whoever writes it."""
-        self._budget = None
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read up to ``size`` bytes."""
-        data = self._plain.read(-1 if size is None else size)
-        self.bytes_read += len(data)
-        if self._budget is not None:
-            self._budget -= len(data)
-            if self._budget < 0:
-                raise ArchiveRefused(f"has a header of more than {_HEADER_BYTES_MAX} bytes")
-        return data
-
-
-def _open_plain(name: str, archive: IO[bytes]) -> Readable:
-    if name.endswith((".gz", ".tgz")):
-        return gzip.open(archive)
-    if name.endswith((".bz2", ".tbz2")):
-        return bz2.open(archive)
-    if name.endswith((".xz", ".txz")):
-        return lzma.open(archive)
-    return archive
 
 
 def _parts(name: str, words: str) -> tuple[str, ...]:

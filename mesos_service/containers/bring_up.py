@@ -8,8 +8,10 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
 from mesos_service.containers.container import Container, Phase, asked, config_of
 from mesos_service.containers.fetcher import Fetcher, FetchFailed
+from mesos_service.containers.first_process import Launch
 from mesos_service.containers.images import NoImage
-from mesos_service.containers.launcher import Child, Launch, Launcher, open_logs
+from mesos_service.containers.launcher import Child, Launcher
+from mesos_service.containers.log_files import open_logs
 from mesos_service.containers.mounts import Inside, look
 from mesos_service.containers.namespaces import Namespaces, namespaces_of
 from mesos_service.containers.overseer import Overseer

@@ -21,7 +21,8 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from mesos_service.containers.archive import ArchiveLimits, ArchiveRefused, extract, is_archive
+from mesos_service.containers.archive import ArchiveLimits, extract, is_archive
+from mesos_service.containers.archive_reading import ArchiveRefused
 from mesos_service.containers.beneath import DIRECTORY, LeadsOut, Way, give, make, opened
 from mesos_service.containers.fetch_cache import FetchCache, NoRoom
 from mesos_service.containers.plan import UriSpec

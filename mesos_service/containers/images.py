@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from mesos_service.containers.archive import ArchiveLimits, ArchiveRefused, extract
+from mesos_service.containers.archive import ArchiveLimits, extract
+from mesos_service.containers.archive_reading import ArchiveRefused
 from mesos_service.containers.beneath import Links, Way, make, opened
 from mesos_service.containers.garbage import NotRemoved, remove_tree
 from mesos_service.domain.containers import Image

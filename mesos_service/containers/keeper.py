@@ -28,7 +28,7 @@ no process survives a power cut.
 """
 
 # pathlib and contextlib would double the time it takes to start.
-# ruff: noqa: PTH104, PTH123, PTH208, SIM105
+# ruff: noqa: PTH120, SIM105
 
 from __future__ import annotations
 
@@ -41,6 +41,12 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
+
+from mesos_service.containers.keeper_books import Books
+from mesos_service.containers.keeper_proc import members_of_session, read, start_ticks, wait_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,78 +61,9 @@ VOICE = 4
 PACKET_BYTES_MAX = 65536
 DESCRIPTORS_MAX = 4
 """That come with one packet."""
-BOOKS_LINES_MIN = 4096
-"""The books are written anew at the earliest with so many lines, and when that makes a quarter of them."""
 DESCRIPTORS_SPARE = 16
 """How many are left for agents that connect, packets and books: what keeps all others must not end for want of one."""
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
-
-
-class Books:
-    """What is kept, in a file: a line of JSON for each process when it starts, when it ends, and when it is forgotten.
-
-    One process writes at a time: the keeper, or the agent where there is none.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.entries: dict[str, dict[str, Any]] = {}  # Any: what a line says; both ends are ours
-        """By container: ``pid``, ``start_ticks``, ``boot_id``, and ``status``, which is null while it lives."""
-        self.unreadable = 0
-        """Lines that say nothing, one that was cut off as the writer died left out."""
-        self.lines = 0
-        self.handle = -1
-        try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                *lines, _ = file.read().split("\n")
-        except FileNotFoundError:
-            return
-        for line in lines:
-            try:
-                name, entry = json.loads(line)
-                self.note(name, entry)
-            except (ValueError, TypeError):
-                self.unreadable += 1
-
-    def note(self, name: str, entry: dict[str, Any] | None) -> None:
-        if not isinstance(name, str) or not (entry is None or isinstance(entry, dict)):
-            raise TypeError("a line names a container, and says what is known of it")
-        if entry is None:
-            self.entries.pop(name, None)
-        else:
-            self.entries[name] = entry
-
-    def write(self, name: str, entry: dict[str, Any] | None) -> None:
-        """Add a line; ``None`` forgets the container. Raises ``OSError``; the next line then begins a new file."""
-        self.note(name, entry)
-        if self.handle < 0 or self.lines > max(BOOKS_LINES_MIN, 4 * len(self.entries)):
-            self.begin()
-            return
-        data = json.dumps([name, entry]).encode() + b"\n"
-        try:
-            whole = os.write(self.handle, data) == len(data)
-        except OSError:
-            whole = False
-        if not whole:
-            os.close(self.handle)
-            self.handle = -1
-            self.begin()
-        self.lines += 1
-
-    def begin(self) -> None:
-        fresh = self.path + ".new"
-        with open(fresh, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.writelines(json.dumps(row) + "\n" for row in self.entries.items())
-        os.rename(fresh, self.path)
-        if self.handle >= 0:
-            os.close(self.handle)
-        self.handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        self.lines = len(self.entries)
-
-    def close(self) -> None:
-        if self.handle >= 0:
-            os.close(self.handle)
-            self.handle = -1
 
 
 class Kept:
@@ -419,13 +356,6 @@ def complain(text: str) -> None:
         pass
 
 
-def wait_status(result: os.waitid_result) -> int:
-    """Put together as ``wait`` would have given it."""
-    if result.si_code == os.CLD_EXITED:
-        return result.si_status << 8
-    return result.si_status | (0x80 if result.si_code == os.CLD_DUMPED else 0)
-
-
 def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     """One packet and the descriptors that came with it."""
     flags = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
@@ -437,43 +367,11 @@ def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     return packet, list(descriptors)
 
 
-def read(path: str) -> str:
-    """Text of a small file."""
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
-
-
 def read_all(descriptor: int) -> bytes:
     """A memory file from its beginning; closes it."""
     with os.fdopen(descriptor, "rb") as file:
         file.seek(0)
         return file.read()
-
-
-def stat_of(pid: int) -> list[str] | None:
-    """The columns of ``/proc/PID/stat`` behind the program's name; ``None`` when there is no such process."""
-    try:
-        text = read(f"/proc/{pid}/stat")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return text[text.rindex(")") + 2 :].split()
-
-
-def start_ticks(pid: int) -> int | None:
-    """When the process began, in clock ticks since the machine did; ``None`` when there is none."""
-    stat = stat_of(pid)
-    return None if stat is None else int(stat[19])
-
-
-def members_of_session(session: int) -> list[int]:
-    """Process ids of all that are in the session."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            stat = stat_of(int(name))
-            if stat is not None and int(stat[3]) == session:
-                found.append(int(name))
-    return found
 
 
 def main() -> None:

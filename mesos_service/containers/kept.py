@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from mesos_service.containers import keeper
+from mesos_service.containers.keeper_books import Books
+from mesos_service.containers.kept_process import Kept, from_books, watch
 from mesos_service.containers.plan import Streams
-from mesos_service.containers.processes import read_stat
 from mesos_service.domain.errors import OperatingFault
 
 log = logging.getLogger(__name__)
@@ -39,30 +40,6 @@ END_SECONDS_MAX: Final = 5.0
 
 class SpawnFailed(OperatingFault):
     """The keeper could not start a process, or there is no keeper; the text says why."""
-
-
-class Kept:
-    """A process that the keeper keeps. ``name`` is its container's id."""
-
-    def __init__(self, name: str, pid: int, handle: int | None, released: bool) -> None:
-        self.name = name
-        self.pid = pid
-        self.handle = handle
-        """A process descriptor; ``None`` for one that is gone without a trace."""
-        self.released = released
-        """Whether it has been let through its gate, if it had one."""
-        self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
-        """The raw wait status; ``None`` when nobody saw it."""
-
-    def end(self, status: int | None) -> None:
-        """It is known how it ended, or that this will never be known."""
-        if not self.exited.done():
-            self.exited.set_result(status)
-
-    def close(self) -> None:
-        if self.handle is not None:
-            os.close(self.handle)
-            self.handle = None
 
 
 class KeeperLink:
@@ -101,11 +78,11 @@ class KeeperLink:
         connection = self._connect()
         if connection is not None:
             await self._greet(connection)
-        books = keeper.Books(str(self._books))
+        books = Books(str(self._books))
         if books.unreadable:
             log.warning("%d lines of the keeper's books %s cannot be read", books.unreadable, self._books)
         for name in sorted(books.entries.keys() - self._kept.keys()):
-            self._kept[name] = self._from_books(name, books.entries[name])
+            self._kept[name] = from_books(name, books.entries[name])
         return tuple(self._kept.values())
 
     # -- processes -------------------------------------------------------------------------------------------
@@ -324,7 +301,7 @@ class KeeperLink:
             self._ready.set_exception(SpawnFailed("The keeper of containers ended when it was spoken to"))
         for one in self._kept.values():
             if not one.exited.done():
-                self._watch(one)
+                watch(one)
         if self._own is not None:
             # As our child it stays a zombie until somebody looks.
             os.waitid(os.P_PIDFD, self._own, os.WEXITED)
@@ -369,46 +346,12 @@ class KeeperLink:
     # -- without a keeper ------------------------------------------------------------------------------------
     def _cross_out(self, name: str) -> None:
         try:
-            books = keeper.Books(str(self._books))
+            books = Books(str(self._books))
             if name in books.entries:
                 books.write(name, None)
             books.close()
         except OSError as error:
             log.warning("The keeper's books %s cannot be written: %s", self._books, error)
-
-    def _from_books(self, name: str, told: Mapping[str, Any]) -> Kept:  # Any: what a line says
-        """What a keeper that is gone had written of a process."""
-        try:
-            pid, start_ticks, boot_id, status = (told[key] for key in ("pid", "start_ticks", "boot_id", "status"))
-            if not isinstance(pid, int) or not isinstance(status, int | None):
-                raise TypeError(f"its numbers are {pid!r} and {status!r}")
-        except (KeyError, TypeError) as error:
-            log.warning("The keeper's book on container %s cannot be read (%s): it counts as ended", name, error)
-            pid, start_ticks, boot_id, status = 0, None, "", None
-        here = boot_id == keeper.read("/proc/sys/kernel/random/boot_id").strip()
-        stat = read_stat(pid) if here and pid else None
-        handle = None
-        if status is None and stat is not None and not stat.dead and stat.start_ticks == start_ticks:
-            # It may end at this very moment: then nobody is left whom the number could mean.
-            with contextlib.suppress(ProcessLookupError):
-                handle = os.pidfd_open(pid)
-        if handle is None:
-            one = Kept(name, pid, None, released=True)
-            one.end(status)
-            return one
-        one = Kept(name, pid, handle, released=True)
-        self._watch(one)
-        return one
-
-    def _watch(self, one: Kept) -> None:
-        handle = one.handle
-        assert handle is not None, "only what lives is watched"
-
-        def ended() -> None:
-            asyncio.get_running_loop().remove_reader(handle)
-            one.end(None)
-
-        asyncio.get_running_loop().add_reader(handle, ended)
 
 
 def _socket() -> socket.socket:

@@ -10,74 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import os
-import shutil
 import signal
-import stat as file_modes
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
-from mesos_service.containers import keeper as keepers
-from mesos_service.containers.beneath import opened
-from mesos_service.containers.kept import KeeperLink, Kept
-from mesos_service.containers.mounts import Inside, entering, entering_root
+from mesos_service.containers.first_process import Launch, command_line
+from mesos_service.containers.kept import KeeperLink
+from mesos_service.containers.kept_process import Kept
 from mesos_service.containers.plan import (
     CONTAINER_ID_VARIABLE,
     REASON_LAUNCH_FAILED,
     DestroyFailed,
     LaunchFailed,
-    Streams,
 )
 from mesos_service.containers.processes import Census, Forks, Lineage, ProcessStat, read_stat, still
-from mesos_service.containers.users import User, become
-from mesos_service.domain.containers import Capabilities, Mount
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 
-_SHELL: Final = "/bin/sh"
-_GATE: Final = keepers.GATE
-"""The file descriptor at which the shell waits; the first one that is not standard."""
-_VOICE: Final = keepers.VOICE
 _TERMINATING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 _SCANS_MAX: Final = 8
 """How often a signal looks for processes that were born while it was being sent."""
-
-_WAIT_AT_GATE: Final = f"read -r _ <&{_GATE} || exit 1; exec {_GATE}<&-; "
-# A keeper of version 2 gives no voice. The file is named once more, as not every shell says what could not be written.
-_SPEAK: Final = f"{{ :>&{_VOICE}; }} 2>/dev/null || exec {_VOICE}>&2; "
-_JOIN: Final = f'{{ echo 0 >"$1"; }} 2>&{_VOICE} || {{ echo "cannot write to $1" >&{_VOICE}; exit 1; }}; shift; '
-_BEGIN: Final = f"exec {_VOICE}>&-; "
-_ENTER_SANDBOX: Final = 'cd -- "$1" || exit 1; unset OLDPWD; shift; '
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """What to execute, and how; see :class:`~mesos_service.containers.plan.LaunchPlan`."""
-
-    argv: Sequence[str]
-    program: str | None
-    missing_program_status: int | None
-    environment: Mapping[str, str]
-    sandbox: Path
-    streams: Streams
-    user: User | None
-    command_prefix: Sequence[str]
-    capabilities: Capabilities | None
-    mounts: Sequence[Mount]
-    """Made after the prefix, which must lead into a mount namespace of its own."""
-    inside: Inside | None
-    """How to come to a root that is not the machine's; the prefix leads into a mount namespace then, too."""
-    joins: Sequence[str]
-    """Files of control groups that the process writes ``0`` to before all else."""
-    gated: bool
-    """Wait for :meth:`Launcher.release` before changing into the sandbox."""
-    survives: bool
-    """Whether it is to outlive the agent; what is not is killed when the agent is gone, however that came (X54)."""
-    name: str
-    """The container's id."""
 
 
 class Child:
@@ -138,7 +91,6 @@ class PosixLauncher:
         _seal_descriptors()
         self._census = Census()
         self._forks = Forks()
-        self._shell_survives_exec = "bash" in Path(_SHELL).resolve().name
 
     async def fork(self, launch: Launch) -> Child:
         """Start a container's first process; raises :class:`LaunchFailed`."""
@@ -146,7 +98,7 @@ class PosixLauncher:
         try:
             kept = await self._keeper.launch(
                 launch.name,
-                self._command_line(launch),
+                command_line(launch),
                 launch.environment,
                 launch.streams,
                 gated=launch.gated,
@@ -168,54 +120,6 @@ class PosixLauncher:
     def _child(self, kept: Kept, forks_before: int) -> Child:
         mark = f"{CONTAINER_ID_VARIABLE}={kept.name}"
         return Child(kept, Lineage(kept.pid, mark, forks_before, self._keeper.pid, self._keeper.leaders))
-
-    def _command_line(self, launch: Launch) -> list[str]:
-        if launch.inside is not None:
-            line = [*launch.command_prefix, *self._entering_root(launch, launch.inside), *launch.argv]
-            return _outside(launch, line)
-        execute = 'exec "$@"'
-        shell = _SHELL
-        shell_survives_exec = self._shell_survives_exec
-        operands = list(launch.argv)
-        if launch.program is not None:
-            bash = shutil.which("bash")
-            if bash is None:
-                # The plainest of shells cannot give a program another name; then it sees its own.
-                operands[0] = launch.program
-            else:
-                shell, shell_survives_exec = bash, True
-                execute = 'program=$1; shift; exec -a "$1" -- "$program" "${@:2}"'
-                operands.insert(0, launch.program)
-        if launch.missing_program_status is not None:
-            execute = f"trap 'exit {launch.missing_program_status:d}' EXIT; {execute}"
-            if shell_survives_exec:
-                execute = f"shopt -s execfail; {execute}; exit"
-        enter = _ENTER_SANDBOX + execute
-        user, capabilities = launch.user, launch.capabilities
-        prefix = [
-            *launch.command_prefix,
-            *(
-                entering(launch.mounts, launch.sandbox, user, capabilities)
-                if launch.mounts
-                else become(user, capabilities)
-            ),
-        ]
-        # A prefix may fork, and only who is isolated itself is so with all it makes; nor could who has become another
-        # user join anything. Then another shell is first.
-        if prefix:
-            return _outside(launch, [*prefix, shell, "-c", enter, "sh", str(launch.sandbox), *operands])
-        return [shell, "-c", _before_all(launch) + enter, "sh", *launch.joins, str(launch.sandbox), *operands]
-
-    def _entering_root(self, launch: Launch, inside: Inside) -> tuple[str, ...]:
-        return entering_root(
-            inside,
-            launch.mounts,
-            launch.sandbox,
-            launch.user,
-            launch.capabilities,
-            launch.program,
-            launch.missing_program_status,
-        )
 
     def processes(self, child: Child) -> Sequence[int]:
         """Process ids now, or at most a second ago."""
@@ -350,61 +254,3 @@ def _readable(handle: int) -> asyncio.Future[None]:
 
     loop.add_reader(handle, on_end)
     return ended
-
-
-def _outside(launch: Launch, line: Sequence[str]) -> list[str]:
-    """A shell in front that joins and waits, where either is asked for."""
-    first = _before_all(launch)
-    return [_SHELL, "-c", f'{first}exec "$@"', "sh", *launch.joins, *line] if first else [*line]
-
-
-def _before_all(launch: Launch) -> str:
-    # No loop, whose variable could be the task's own.
-    join = _SPEAK + _JOIN * len(launch.joins) + _BEGIN if launch.joins else ""
-    return join + (_WAIT_AT_GATE if launch.gated else "")
-
-
-_LOG_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-def open_log(directory: Path, name: str, user: User | None) -> int:
-    """Open a container's ``stdout`` or ``stderr`` for appending; the caller closes it.
-
-    Raises :class:`LaunchFailed` when the name is taken by something else, a symbolic link above all.
-    """
-    [handle] = open_logs(directory, (name,), user)
-    return handle
-
-
-def open_logs(directory: Path, names: Sequence[str], user: User | None) -> list[int]:
-    """As :func:`open_log`, several on one walk to their directory; none stays open when one cannot be had."""
-    handles: list[int] = []
-    name = names[0]
-    try:
-        with opened(directory) as sandbox:
-            for name in names:
-                handles.append(_open_log(sandbox, directory, name, user))
-    except (OSError, LaunchFailed) as error:
-        for handle in handles:
-            os.close(handle)
-        if isinstance(error, LaunchFailed):
-            raise
-        raise LaunchFailed(
-            REASON_LAUNCH_FAILED, f"Failed to open '{directory / name}' for output: {error.strerror}"
-        ) from error
-    return handles
-
-
-def _open_log(sandbox: int, directory: Path, name: str, user: User | None) -> int:
-    handle = os.open(name, _LOG_FLAGS, 0o644, dir_fd=sandbox)
-    if not file_modes.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise LaunchFailed(REASON_LAUNCH_FAILED, f"'{directory / name}' is not a regular file")
-    if user is not None:
-        os.fchown(handle, user.uid, user.gid)
-    if handle <= _GATE:
-        # The numbers up to the gate are handed out anew in the child.
-        low, handle = handle, fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _GATE + 1)
-        os.close(low)
-    os.set_blocking(handle, True)
-    return handle

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mesos_service.containers.keeper import Books
+from mesos_service.containers.keeper_books import Books
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
 from tests.e2e.test_agent_restarts import Patient, Restartable, restartable

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mesos_service.containers.keeper import Books
+from mesos_service.containers.keeper_books import Books
 from tests.support.waiting import PATIENCE
 from tests.unit.cgroups import dying
 from tests.unit.cgroups.live import Live, written_down

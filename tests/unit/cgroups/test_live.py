@@ -14,7 +14,7 @@ from mesos_service.cgroups.group import PROCESSES_FILE, THREADS_FILE
 from mesos_service.cgroups.hierarchy import mounted
 from mesos_service.cgroups.isolator import SUBTREE_FILE
 from mesos_service.containers.containerizer import Members
-from mesos_service.containers.keeper import Books
+from mesos_service.containers.keeper_books import Books
 from mesos_service.containers.plan import LaunchFailed, LaunchPlan
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from mesos_service.containers.archive import ArchiveLimits, ArchiveRefused, extract, is_archive
+from mesos_service.containers.archive import ArchiveLimits, extract, is_archive
+from mesos_service.containers.archive_reading import ArchiveRefused
 from mesos_service.containers.beneath import Links, opened
 
 LIMITS = ArchiveLimits(bytes_max=100_000, entries_max=50)

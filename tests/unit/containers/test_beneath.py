@@ -17,11 +17,12 @@ from pathlib import Path
 import pytest
 
 from mesos_service.containers import beneath, enter
-from mesos_service.containers.archive import ArchiveLimits, ArchiveRefused
+from mesos_service.containers.archive import ArchiveLimits
+from mesos_service.containers.archive_reading import ArchiveRefused
 from mesos_service.containers.beneath import LeadsOut, Links, Way, make, opened
 from mesos_service.containers.fetcher import Fetcher, FetchFailed
 from mesos_service.containers.garbage import NotRemoved, remove_tree
-from mesos_service.containers.launcher import open_log
+from mesos_service.containers.log_files import open_log
 from mesos_service.containers.plan import LaunchFailed, UriSpec
 from mesos_service.containers.rotation import Bound, rotate
 from mesos_service.containers.sandbox import SandboxError, create_nested, link_into

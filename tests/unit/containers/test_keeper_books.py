@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from mesos_service.containers import keeper
-from mesos_service.containers.keeper import Books
+from mesos_service.containers import keeper, keeper_books
+from mesos_service.containers.keeper_books import Books
 from mesos_service.containers.kept import KeeperLink, SpawnFailed
 from mesos_service.containers.plan import Streams
 from mesos_service.domain.errors import OperatingFault
@@ -48,7 +48,7 @@ def test_x07_half_a_line_says_nothing_and_spoils_nothing(tmp_path: Path) -> None
 
 
 def test_they_do_not_grow_with_what_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "BOOKS_LINES_MIN", 10)
+    monkeypatch.setattr(keeper_books, "BOOKS_LINES_MIN", 10)
     path = tmp_path / "books"
     books = Books(str(path))
     books.write("stays", entry(1))
