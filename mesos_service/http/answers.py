@@ -1,7 +1,6 @@
 """Answers to reads, as Mesos gives them: JSONP and gzip when asked for, headers in the recorded order.
 
-Names of headers keep their case; see ``asgi.HeaderName``. The one that must not is Content-Length, by which uvicorn
-knows that an answer is no stream.
+Names of headers keep their case; see ``asgi.HeaderName``.
 """
 
 from __future__ import annotations

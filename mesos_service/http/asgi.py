@@ -25,6 +25,16 @@ class HeaderName(bytes):
         return self
 
 
+class FramingName(HeaderName):
+    """Of a header by which uvicorn (seen in 0.54) learns how an answer is framed: it looks for that in lower case."""
+
+    def __eq__(self, other: object) -> bool:
+        return bytes(self) == other or bytes(self).lower() == other
+
+    def __hash__(self) -> int:
+        return hash(bytes(self).lower())
+
+
 BODY_BYTES_MAX = 64 * 1024 * 1024
 """For our own agent link, whose calls carry what others' calls were made of: far below what would hurt."""
 
@@ -35,7 +45,9 @@ it."""
 
 PRINCIPAL: Final = "mesos.principal"
 """In a scope: who the client proved to be; absent where nobody asked."""
-CONTENT_LENGTH = b"content-length"
+CONTENT_LENGTH: Final = FramingName(b"Content-Length")
+"""Of answers, as Mesos spells it; requests have it in lower case."""
+CHUNKED: Final = (FramingName(b"Transfer-Encoding"), b"chunked")
 TEXT = (HeaderName(b"Content-Type"), b"text/plain; charset=utf-8")
 
 
@@ -144,7 +156,7 @@ async def respond(
         {
             "type": "http.response.start",
             "status": status,
-            "headers": [*headers, (b"content-length", b"%d" % len(body))],
+            "headers": [*headers, (CONTENT_LENGTH, b"%d" % len(body))],
         }
     )
     await send({"type": "http.response.body", "body": body})
@@ -153,7 +165,7 @@ async def respond(
 _ACCEPTED_START: Message = {
     "type": "http.response.start",
     "status": 202,
-    "headers": [(b"content-length", b"0")],
+    "headers": [(CONTENT_LENGTH, b"0")],
 }
 _EMPTY_BODY: Message = {"type": "http.response.body", "body": b""}
 

@@ -66,15 +66,16 @@ def read_head(raw: bytes) -> Head | None:
     if parser.get_method() != b"POST" or parser.get_http_version() != "1.1" or not parser.should_keep_alive():
         return None
     names = [name for name, _ in reading.headers]
-    if names.count(CONTENT_LENGTH) != 1 or not _UNUSUAL.isdisjoint(names):
+    if names.count(_LENGTH) != 1 or not _UNUSUAL.isdisjoint(names):
         return None
     headers = CallHeaders.of({"headers": reading.headers})
     if headers.content_type != JSON or b"?" in reading.url or b"%" in reading.url:
         return None
-    length = dict(reading.headers)[CONTENT_LENGTH]
+    length = dict(reading.headers)[_LENGTH]
     return Head(reading.url.decode("ascii"), headers, int(length)) if length.isdigit() else None
 
 
+_LENGTH: Final = b"content-length"
 _UNUSUAL: Final = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 
 

@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from mesos_service.http.asgi import Message, Receive, Send
+from mesos_service.http.asgi import CHUNKED, Message, Receive, Send
 from mesos_service.http.connections import UnderlyingConnection
 
 UNSENT_BYTES_MAX = 64 * 1024 * 1024
@@ -190,7 +190,7 @@ class HeldStream:
             self._joined = self._backlog
             self._joined.join(self)
         try:
-            if not await _sent(send, connection, {"type": START, "status": status, "headers": list(headers)}):
+            if not await _sent(send, connection, {"type": START, "status": status, "headers": [CHUNKED, *headers]}):
                 return GONE
             return await self._pump(send, connection, watcher)
         except asyncio.CancelledError:

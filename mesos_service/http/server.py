@@ -7,15 +7,18 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import Final
 
 import uvicorn
 
 from mesos_service.domain.errors import OperatingFault
-from mesos_service.http.asgi import Application
+from mesos_service.http.asgi import Application, HeaderName
 from mesos_service.http.direct import DirectProtocol
 
 KEEP_ALIVE_SECONDS = 3600
 """A client that keeps one idle connection and never retries loses its subscription when we close it first."""
+
+_DATE: Final = HeaderName(b"Date")
 
 
 class AddressInUse(OperatingFault):
@@ -42,7 +45,17 @@ def bind(ip: str, port: int) -> socket.socket:
 
 
 class _Quiet(uvicorn.Server):
-    """uvicorn takes over SIGINT and SIGTERM by default; a process with several servers must not."""
+    """uvicorn takes over SIGINT and SIGTERM by default; a process with several servers must not.
+
+    It spells Date in lower case, which we do not, as Mesos does not.
+    """
+
+    async def on_tick(self, counter: int) -> bool:
+        ends = await super().on_tick(counter)
+        headers = self.server_state.default_headers
+        if headers and headers[0][0] == b"date":
+            self.server_state.default_headers = [(_DATE, headers[0][1]), *headers[1:]]
+        return ends
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

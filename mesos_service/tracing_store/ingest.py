@@ -13,7 +13,7 @@ from typing import Final
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from mesos_service.http.asgi import CONTENT_LENGTH, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body, respond
+from mesos_service.http.asgi import BodyTooLarge, ClientGone, Receive, Scope, Send, read_body, respond
 from mesos_service.tracing_store.otlp import decompress, read_json, read_protobuf
 from mesos_service.tracing_store.records import MalformedTraces, ReceivedSpans
 from mesos_service.tracing_store.schema import StoreFault
@@ -23,6 +23,7 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 READERS: Final = {PROTOBUF: read_protobuf, JSON: read_json}
 RETRY_SECONDS: Final = 5
+_LENGTH: Final = b"content-length"
 _INVALID_ARGUMENT: Final = 3
 _UNAVAILABLE: Final = 14
 """Of gRPC, whose codes OTLP uses in its refusals."""
@@ -58,7 +59,7 @@ class Ingest:
             await answer.refuse(415, f"the content type is {PROTOBUF} or {JSON}, not '{kind[:100]}'")
         elif coding not in ("gzip", "identity", ""):
             await answer.refuse(415, f"the content encoding is gzip or none, not '{coding[:100]}'")
-        elif headers.get(CONTENT_LENGTH, "0").isdecimal() and int(headers.get(CONTENT_LENGTH, "0")) > self._octets_max:
+        elif headers.get(_LENGTH, "0").isdecimal() and int(headers.get(_LENGTH, "0")) > self._octets_max:
             await answer.refuse(413, self._too_large())
         else:
             try:

@@ -1,5 +1,6 @@
 """Clients that we did not write, unmodified: avmesos and mesoshttp in Python,
-mesos-framework in JavaScript. Those of pymesos and mesos-go have files of their own.
+mesos-framework in JavaScript. Those of pymesos and mesos-go have files of their own, but for pymesos' operator
+drivers.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from mesos_service.local import AgentSpec, LocalCluster
+from tests.e2e.raw import RawFramework, command_task
 from tests.support.real_parts import CLIENTS, ROOT, missing_part, states_of, told
 
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 NODE_MODULES = ROOT / ".cache" / "node" / "node_modules"
-SECONDS_MAX = 60
+SECONDS_MAX = 90
 AGENTS = [AgentSpec(resources="cpus:4;mem:4096;ports:[31000-32000]")]
 
 
@@ -63,3 +65,42 @@ def test_m_sc_01_an_unmodified_scheduler_in_javascript(tmp_path: Path) -> None:
     assert [one["message"] for one in story if one["what"] == "error"] == ["Long-running connection was closed!"]
     printed = {one.read_text() for one in (tmp_path / "cluster").rglob("runs/*/stdout")}
     assert printed == {"hello from node\n"}
+
+
+def test_m_om_01_an_unmodified_operator_in_python(tmp_path: Path) -> None:
+    """M-OM-06, M-OA-01: whatever pymesos' drivers can ask of a master and an agent, and the events that they read."""
+    if not PYTHON.exists():
+        missing_part("pymesos")
+
+    async def frameworks_come_and_go(master: str) -> None:
+        while True:
+            framework = await RawFramework.subscribe(master, {"user": "root", "name": "passes by"})
+            await framework.event("SUBSCRIBED")
+            framework.close()
+            await asyncio.sleep(0.1)
+
+    async def run() -> tuple[int, list[dict[str, object]]]:
+        async with LocalCluster(agents=AGENTS, work_dir=tmp_path, master_port=0) as cluster:
+            busy = await RawFramework.subscribe(cluster.master, {"user": "root", "name": "busy"})
+            offer = (await busy.event("OFFERS"))["offers"]["offers"][0]
+            launch = {"type": "LAUNCH", "launch": {"task_infos": [command_task("t", offer, "exec sleep 600")]}}
+            await busy.call("ACCEPT", offer_ids=[offer["id"]], operations=[launch])
+            await busy.event("UPDATE")
+            passing = asyncio.ensure_future(frameworks_come_and_go(cluster.master))
+            try:
+                return await told(PYTHON, CLIENTS / "pymesos_operator.py", cluster.master, *cluster.agents)
+            finally:
+                passing.cancel()
+                busy.close()
+
+    status, story = asyncio.run(asyncio.wait_for(run(), SECONDS_MAX))
+    assert status == 0, story
+    answers = [one for one in story if one["what"] == "answer"]
+    assert len(answers) == 37
+    # What answers has the type of what was asked: getHealth is GET_HEALTH.
+    for one in answers:
+        if one["type"] is not None:
+            assert str(one["type"]).replace("_", "").lower() == str(one["call"]).lower()
+    assert [one["call"] for one in story if one["what"] == "refused"] == ["markAgentGone"]
+    assert [one["executor"] for one in story if one["what"] == "container"] == ["t"]
+    assert {one["name"] for one in story if one["what"] == "event"} >= {"frameworkAdded"}

@@ -56,7 +56,7 @@ def names(answer: httpx.Response) -> list[bytes]:
 
 def test_old_paths_give_the_length_before_the_type() -> None:
     answer = ask("GET", "/short")
-    assert (answer.content, names(answer)) == (b"{}", [b"content-length", b"Content-Type"])
+    assert (answer.content, names(answer)) == (b"{}", [b"Content-Length", b"Content-Type"])
     assert answer.headers["content-type"] == "application/json"
 
 
@@ -75,7 +75,7 @@ def test_jsonp_takes_names_alone(callback: str) -> None:
 def test_long_answers_are_compressed_for_those_who_ask() -> None:
     plain, coded = ask("GET", "/long"), ask("GET", "/long", {"Accept-Encoding": "gzip, deflate"})
     assert (plain.content, "content-encoding" in plain.headers) == (LONG, False)
-    assert names(coded) == [b"Content-Encoding", b"content-length", b"Content-Type"]
+    assert names(coded) == [b"Content-Encoding", b"Content-Length", b"Content-Type"]
     assert coded.content == LONG
     assert int(coded.headers["content-length"]) < len(LONG) / 10
     short = ask("GET", "/short", {"Accept-Encoding": "gzip"})
@@ -119,7 +119,7 @@ def test_reads_take_any_method(method: str) -> None:
 def test_unknown_paths_are_refused_in_text() -> None:
     answer = ask("GET", "/nowhere")
     assert (answer.status_code, answer.text) == (404, "404 Not Found.")
-    assert names(answer) == [b"Content-Type", b"content-length"]
+    assert names(answer) == [b"Content-Type", b"Content-Length"]
 
 
 def test_wrong_methods_are_told_the_right_one() -> None:
