@@ -180,6 +180,7 @@ def test_x31_x32_stretches_are_decided_as_one_agent_after_the_other(
     for number in range(8):
         with monkeypatch.context() as patch:
             lengths = {"LEAST": 0, "STRETCH": (4096, 90)[seed % 2], "SHORT": (256, 8)[seed % 2], "ALONE": 1 + seed % 7}
+            lengths["WORTH"] = 2048 if seed % 3 == 0 else 0  # all of them one after the other, or stretches
             for constant, value in lengths.items():
                 patch.setattr(by_levels, constant, value)
             stretches.step()

@@ -18,6 +18,7 @@ from mesos_service.core.allocation.entries import (
     minimum_of,
 )
 from mesos_service.core.allocation.filters import RefusalFilters
+from mesos_service.core.allocation.flat_tree import FlatTree
 from mesos_service.core.allocation.quota import QuotaBook
 from mesos_service.core.allocation.recovery import Recovery
 from mesos_service.core.allocation.shape_book import ShapeBook
@@ -43,6 +44,7 @@ class Accounts:
         self.table = AgentTable()
         self.default_minimum: Minimum = minimum_of(options.min_allocatable)
         self.shapes = ShapeBook(options, self.scale, self.table)
+        self.flat = FlatTree()
         self.quota = QuotaBook()
         self.recovery = Recovery(options.recovery_agents_share, options.recovery_seconds)
         self.short_slice = ShortSlice(options.short_slice)

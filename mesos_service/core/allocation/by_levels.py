@@ -14,9 +14,9 @@ both to it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from itertools import repeat
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +27,19 @@ from mesos_service.core.allocation.long_queue import NOTHING_FREE, LongQueue, Pa
 from mesos_service.core.allocation.orders import NOBODY, Indices, Orders
 from mesos_service.core.allocation.rounds import WIDTH
 from mesos_service.core.allocation.shuffle import Queue
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
-from mesos_service.domain.resources import Resources
-from mesos_service.plugins.allocator import Grant
 
 LEAST: Final = 256
 """Fewer agents are served by themselves; and so are fewer than half of the clients."""
 
-STRETCH: Final = 4096
-"""So many agents are looked at at once: of what lies behind an agent with a problem, the work is lost."""
+FIRST: Final = 4096
+"""So many agents are looked at at once, and then up to twice as many each time: of what lies behind an agent with a
+problem, the work is lost."""
+
+STRETCH: Final = 8192
+"""The most that are."""
+
+WORTH: Final = 2048
+"""Fewer are all served one after the other: of so few, too much would be lost."""
 
 SHORT: Final = 256
 """The stretch that follows such an agent; each further one may be twice as long."""
@@ -44,15 +48,7 @@ ALONE: Final = 64
 """Of so many agents one after the other nothing must have been in the way of the first client, before a stretch is
 worth its cost again."""
 
-_PENDING: Final = Grant(FrameworkId(""), Role(""), AgentId(""), Resources.EMPTY)
-"""Stands where a grant will be that is decided."""
-
 UNKNOWN, WHOLE, OTHER = range(3)
-
-UNKNOWN, WHOLE, OTHER = range(3)
-
-_grant: Final = partial(tuple.__new__, Grant)
-"""``Grant(*row)`` without a call of Python: half the time, and it is done 50,000 times a pass."""
 
 enabled = True
 
@@ -115,7 +111,9 @@ class Stretches(LongQueue):
     def _serve(self, there: Indices) -> int:
         """Serve the agents at these positions; how many were done."""
         grants, limit = self._pass.grants, self._limit
-        at, length = 0, STRETCH
+        at, length = 0, min(FIRST, STRETCH)
+        if len(there) < WORTH:
+            return self._one_by_one(there)[1]
         while at < len(there) and len(grants) != limit:
             some = there[at : at + length]
             done = self._stretch(some)
@@ -137,18 +135,19 @@ class Stretches(LongQueue):
         """Serve agents each by itself; whether nothing was in the way of anybody who was first, and how many were done
         before the limit was reached."""
         one_pass, limit, orders, stride = self._pass, self._limit, self._orders, len(self._clients)
-        grants = one_pass.grants
+        first, give, decided, grants = orders.first, orders.give, self._decided, one_pass.grants
+        shapes, vetoed, is_vetoed, crumbs = self._shapes, self._table.vetoed, self._is_vetoed, self._crumbs.any()
         smooth, done = True, 0
         lists = (column.tolist() for column in (self._queue[positions], self._local[positions], positions))
         for index, number, position in zip(*lists, strict=True):
             if len(grants) == limit:
                 break
-            shape = self._shapes[number]
-            wanted = shape.asked & ~self._table.vetoed[index] if self._is_vetoed else shape.asked
-            client, path = orders.first(wanted)
-            if not shape.is_crumbs and client != NOBODY and self._is_plain(index, number, client):
-                self._decided.add_one(index, number * stride + client)
-                orders.give(path, number)
+            shape = shapes[number]
+            wanted = shape.asked & ~vetoed[index] if is_vetoed else shape.asked
+            client, path = first(wanted)
+            if client != NOBODY and not (crumbs and shape.is_crumbs) and self._is_plain(index, number, client):
+                decided.add_one(index, number * stride + client)
+                give(path, number)
             else:
                 smooth = smooth and client == NOBODY
                 if shape.is_crumbs:
@@ -162,12 +161,17 @@ class Stretches(LongQueue):
 
     def _is_plain(self, index: int, number: int, client: int) -> bool:
         """Whether nothing is in the way of the client's offer of the whole shape; quota then knows of it."""
-        if self._code(number * len(self._clients) + client) != WHOLE:
-            return False
-        one = self._clients[client]
-        row = self._ledger.filters.rows.get(one.serial)
-        if row is not None and row.get(index):
-            return False
+        pair, one = number * len(self._clients) + client, self._clients[client]
+        if pair not in self._parts:
+            parts = self._ledger.shapes.prepared(self._shapes[number], one).parts
+            self._codes[pair] = OTHER if parts is None else WHOLE
+            if parts is None:
+                return False
+            self._parts[pair] = parts
+        if self._filtered:
+            row = self._ledger.filters.rows.get(one.serial)
+            if row is not None and row.get(index):
+                return False
         sizing = self._pass.sizing
         if sizing is not None and sizing.is_of_concern(one.role):
             prepared = self._ledger.shapes.prepared(self._shapes[number], one)
@@ -176,16 +180,21 @@ class Stretches(LongQueue):
             sizing.take(prepared)
         return True
 
-    def _code(self, pair: int) -> int:
-        """Whether all of a shape may go to a client; if so, the parts of such a grant are at hand."""
-        code = int(self._codes[pair])
-        if code == UNKNOWN:
-            shape, client = divmod(pair, len(self._clients))
-            parts = self._ledger.shapes.prepared(self._shapes[shape], self._clients[client]).parts
-            code = self._codes[pair] = OTHER if parts is None else WHOLE
+    def _prepare(self, pairs: Sequence[int]) -> None:
+        """Find out of which of these all of the shape may go to the client; parts of such grants are then at hand."""
+        shapes, clients, stride, prepare = self._shapes, self._clients, len(self._clients), self._ledger.shapes.prepared
+        stamps = [client.stamp for client in clients]
+        known = [shape.prepared for shape in shapes]
+        whole: list[int] = []
+        for pair in pairs:
+            shape, client = divmod(pair, stride)
+            prepared = known[shape].get(stamps[client]) or prepare(shapes[shape], clients[client])
+            parts = prepared.parts
             if parts is not None:
                 self._parts[pair] = parts
-        return code
+                whole.append(pair)
+        self._codes[pairs] = OTHER
+        self._codes[whole] = WHOLE
 
     # -- a stretch -------------------------------------------------------------------------------------------
     def _stretch(self, positions: Indices) -> int:
@@ -193,13 +202,11 @@ class Stretches(LongQueue):
         shapes = self._local[positions]
         self._find_asked()
         wanted = self._wanted(positions)
-        who, fresh = self._orders.choose(shapes, self._kinds, self._asked, wanted)
+        chosen = self._orders.choose(shapes, self._kinds, self._asked, wanted)
+        who = chosen.who
         done = self._harmless(positions, shapes, who)
-        if done < len(positions):
-            wanted = None if wanted is None else wanted[:done]
-            who, fresh = self._orders.choose(shapes[:done], self._kinds, self._asked, wanted)
-        self._orders.keep(fresh)
-        self._book(positions[:done], shapes[:done], who)
+        self._orders.keep(chosen, shapes, done)
+        self._book(positions[:done], shapes[:done], who[:done])
         return done
 
     def _find_asked(self) -> None:
@@ -240,8 +247,7 @@ class Stretches(LongQueue):
         """The first pair of which the client would not be offered the whole shape."""
         unknown = pairs[self._codes[pairs] == UNKNOWN]
         if len(unknown):
-            for pair in np.unique(unknown).tolist():
-                self._code(pair)
+            self._prepare(np.unique(unknown).tolist())
         return _first(self._codes[pairs] == OTHER)
 
     def _first_too_large(self, given: NDArray[np.int32], clients: NDArray[np.int32]) -> float:
@@ -338,5 +344,6 @@ def _first(flags: NDArray[np.bool_]) -> float:
 
 
 def _words(bits: Sequence[int], words: int) -> NDArray[np.uint64]:
-    text = b"".join([one.to_bytes(words * 8, "little") for one in bits])
+    orders: repeat[Literal["little"]] = repeat("little")
+    text = b"".join(map(int.to_bytes, bits, repeat(words * 8), orders))
     return np.frombuffer(text, np.uint64).reshape(len(bits), words)

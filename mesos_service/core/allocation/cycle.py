@@ -15,7 +15,7 @@ An idle cluster whose frameworks have refused everything is passed over at a few
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from mesos_service.core.allocation import kernel, reasons
 from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.one_pass import Pass
-from mesos_service.core.allocation.shuffle import FEW, Queue, as_list, joined, second, shuffled
+from mesos_service.core.allocation.shuffle import FEW, Queue, as_list, by_and_by, joined, second, shuffled
 from mesos_service.core.allocation.summary import PassSummary
 from mesos_service.core.allocation.table import NO_ROW, Rows
 from mesos_service.core.allocation.telling import Teller, WhyNot
@@ -88,7 +88,7 @@ class Cycle:
         table = ledger.table
         if one_pass.sizing is not None:
             if one_pass.sizing.unsatisfied:
-                one_pass.serve_guarantees(joined(first, shuffled(seed, new, table)))
+                one_pass.serve_guarantees(chain(as_list(first), by_and_by(seed, new, table)))
             seed = second(seed)
         queue = joined(first, shuffled(seed, new, table))
         if before is not None:

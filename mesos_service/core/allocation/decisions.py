@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import repeat
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise, repeat
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mesos_service.core.allocation.long_queue import PassAtWork
-from mesos_service.core.allocation.table import NOTHING, AgentTable
+from mesos_service.core.allocation.table import NOTHING, AgentTable, Holdings
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant
 
 Indices = NDArray[np.int64]
 
-_grant: Final = partial(tuple.__new__, Grant)
-"""``Grant(*row)`` without a call of Python: half the time, and it is done 50,000 times a pass."""
-
 PENDING: Final = Grant(FrameworkId(""), Role(""), AgentId(""), Resources.EMPTY)
 """Stands where a grant will be that is decided."""
+
+LONG: Final = 8
+"""Where so many rows follow on each other, as a rule, they are written at once."""
 
 
 class Decisions:
@@ -60,27 +59,53 @@ class Decisions:
             return pairs
         as_they_lie = np.argsort(rows)
         rows, pairs, places = rows[as_they_lie], pairs[as_they_lie], places[as_they_lie]
-        kinds = np.flatnonzero(np.bincount(pairs))
-        kind_of = np.searchsorted(kinds, pairs)
+        times = np.bincount(pairs)
+        kinds = np.flatnonzero(times)
+        kind_of = (np.cumsum(times != 0) - 1)[pairs]
         columns = zip(*(parts[pair] for pair in kinds.tolist()), strict=True)
         frameworks, roles, granted, holdings = (_column(column)[kind_of].tolist() for column in columns)
-        table, grants = self._table, self._pass.grants
-        ids: list[AgentId] = []
-        for begin, end, first in _runs(rows):
-            ids += table.ids[begin:end]
-            if table.offered[begin:end].count(NOTHING) == end - begin:
-                table.free[begin:end] = repeat(Resources.EMPTY, end - begin)
-                table.offered[begin:end] = holdings[first : first + end - begin]
-                continue
-            for at in range(first, first + end - begin):
-                if table.offered[rows[at]] is not NOTHING:
-                    insort(self._pass.again, int(places[at]))
-                take(int(rows[at]), int(pairs[at]))
-        made = map(_grant, zip(frameworks, roles, ids, granted, strict=True))
+        ids: list[AgentId] = list(map(self._table.ids.__getitem__, rows.tolist()))
+        again = self._mark_as_offered(rows, holdings)
+        for at in again:
+            insort(self._pass.again, int(places[at]))
+            take(int(rows[at]), int(pairs[at]))
+        grants = self._pass.grants
+        # As ``Grant(*row)``, without a call of Python: half the time, and it is done 50,000 times a pass.
+        made = map(tuple.__new__, repeat(Grant), zip(frameworks, roles, ids, granted, strict=True))
         for place, grant in zip(places.tolist(), made, strict=True):
             grants[place] = grant
-        table.open[rows] = False
+        self._table.open[rows] = False
         return pairs
+
+    def _mark_as_offered(self, rows: Indices, holdings: list[Holdings]) -> list[int]:
+        """What is free on these agents is offered. The places of those of which more is offered already, which are left
+        to the caller."""
+        free, offered = self._table.free, self._table.offered
+        again: list[int] = []
+        begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+        if len(begins) * LONG > len(rows):
+            for at, row in enumerate(rows.tolist()):
+                if offered[row] is NOTHING:
+                    offered[row] = holdings[at]
+                    free[row] = Resources.EMPTY
+                else:
+                    again.append(at)
+            return again
+        # Rows that follow on each other are written at once.
+        for first, behind in pairwise((*begins.tolist(), len(rows))):
+            begin, end = int(rows[first]), int(rows[behind - 1]) + 1
+            if offered[begin:end].count(NOTHING) == end - begin:
+                free[begin:end] = repeat(Resources.EMPTY, end - begin)
+                offered[begin:end] = holdings[first:behind]
+                continue
+            for at in range(first, behind):
+                row = begin + at - first
+                if offered[row] is NOTHING:
+                    offered[row] = holdings[at]
+                    free[row] = Resources.EMPTY
+                else:
+                    again.append(at)
+        return again
 
 
 def _column(values: Sequence[object]) -> NDArray[np.object_]:
@@ -88,11 +113,3 @@ def _column(values: Sequence[object]) -> NDArray[np.object_]:
     for number, value in enumerate(values):
         column[number] = value
     return column
-
-
-def _runs(rows: Indices) -> Iterator[tuple[int, int, int]]:
-    """Rows that follow on each other in an ascending column: the first, that behind the last, and where they begin."""
-    begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
-    ends = np.append(begins[1:], len(rows))
-    first = rows[begins]
-    return zip(first.tolist(), (first + ends - begins).tolist(), begins.tolist(), strict=True)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mesos_service.core.allocation.entries import Client
+from mesos_service.core.allocation.quota import top_of
+from mesos_service.core.allocation.sorter import Sorter
 from mesos_service.core.allocation.tree import Entry, Node
+from mesos_service.domain.ids import Role
 
 
 class Group:
     """Siblings. ``below`` is by their place by name: the number of a client, or the complement of that of a group."""
 
-    __slots__ = ("below", "nodes", "owner", "standing")
+    __slots__ = ("_names", "_parent", "below", "is_inner", "nodes", "owner", "standing")
 
     def __init__(self, parent: Node, owner: tuple[int, int] | None) -> None:
         self.owner = owner
@@ -19,11 +23,75 @@ class Group:
         # A cluster with one client only: it competes with nobody, and stands there alone.
         entries: list[Entry] = parent.order if parent.children else [(0.0, parent.served, parent.name, parent)]
         by_name = sorted(entries, key=lambda entry: entry[2])
-        names = {entry[2]: place for place, entry in enumerate(by_name)}
+        self._parent = parent
+        self._names = {entry[2]: place for place, entry in enumerate(by_name)}
         self.nodes = [entry[3] for entry in by_name]
-        self.standing = [(entry[0], entry[1], names[entry[2]]) for entry in entries]
+        self.standing = [(entry[0], entry[1], self._names[entry[2]]) for entry in entries]
         """Share, times served, and place by name, in the order of these."""
         self.below = np.zeros(len(entries), np.int32)
+        self.is_inner = False
+        """Whether any of them has a group below."""
+
+    def stand_anew(self) -> None:
+        """The same siblings stand in another order."""
+        names = self._names
+        if self._parent.children:
+            self.standing = [(share, served, names[name]) for share, served, name, _ in self._parent.order]
+        else:
+            self.standing = [(0.0, self._parent.served, 0)]
+
+
+class FlatTree:
+    """The tree of a sorter laid flat, which is kept from pass to pass for as long as the same ones stand in it."""
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.clients: list[Client] = []
+        self._standings = -1
+        self._below: dict[Role, list[int]] = {}
+        self._columns: dict[str, NDArray[np.int32]] = {}
+
+    def follow(self, sorter: Sorter[Client]) -> None:
+        """Be as the sorter is, whose order must be settled, and in which somebody must stand."""
+        if self._standings == sorter.standings:
+            for group in self.groups:
+                group.stand_anew()
+            return
+        self._standings = sorter.standings
+        self.groups, self.clients = flattened(sorter.root)
+        self._below.clear()
+        self._columns.clear()
+
+    def below(self, top: Role) -> list[int]:
+        """The numbers of the clients in a role at the top, and in those below it."""
+        if not self._below:
+            for number, client in enumerate(self.clients):
+                self._below.setdefault(top_of(client.role), []).append(number)
+        return self._below.get(top, [])
+
+    def columns(self) -> dict[str, NDArray[np.int32]]:
+        """The groups in columns: their nodes are numbered through, as they stand by name. By group the node that owns
+        it, and where its nodes begin; by node its place by name, its group, and its client or the group below; by
+        client its node. -1 is none."""
+        if not self._columns:
+            owner, begin = [-1], [0]
+            rank: list[int] = []
+            of: list[int] = []
+            below: list[int] = []
+            for number, group in enumerate(self.groups):
+                if group.owner is not None:
+                    owner.append(begin[group.owner[0]] + group.owner[1])
+                rank += range(len(group.nodes))
+                of += [number] * len(group.nodes)
+                below += group.below.tolist()
+                begin.append(len(below))
+            under = np.array(below, np.int32)
+            node_of = np.zeros(len(self.clients), np.int32)
+            node_of[under[under >= 0]] = np.flatnonzero(under >= 0)
+            columns = {"owner": owner, "begin": begin, "rank": rank, "group": of}
+            self._columns = {name: np.array(values, np.int32) for name, values in columns.items()}
+            self._columns |= {"client": np.maximum(under, -1), "child": np.maximum(~under, -1), "node_of": node_of}
+        return self._columns
 
 
 def flattened(root: Node) -> tuple[list[Group], list[Client]]:
@@ -38,6 +106,7 @@ def flattened(root: Node) -> tuple[list[Group], list[Client]]:
             below = _branching(node)
             if below.children:
                 group.below[place] = ~len(groups)
+                group.is_inner = True
                 groups.append(Group(below, (number, place)))
             else:
                 group.below[place] = len(clients)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -160,43 +161,28 @@ class Run(LongQueue):
 
     def _tree(self) -> dict[str, Any]:  # Any: the columns differ in type
         """The groups in columns: their nodes are numbered through, as they stand by name."""
-        owner, begin = [-1], [0]
-        columns: dict[str, list[int]] = {name: [] for name in ("order", "rank", "group", "client", "child")}
-        order, rank, group, client, child = columns.values()
+        order: list[int] = []
         standing: list[tuple[float, int, int]] = []
         held: list[int] = []
         weights: list[tuple[int, int] | None] = []
-        for number, one in enumerate(self._groups):
-            first = begin[-1]
-            if one.owner is not None:
-                owner.append(begin[one.owner[0]] + one.owner[1])
+        for one in self._groups:
+            first = len(standing)
             for node in one.nodes:
                 held += node.amounts
                 weights.append(None if node.weight == 1.0 else node.weight.as_integer_ratio())
-            below = one.below.tolist()
-            rank += range(len(below))
-            group += [number] * len(below)
-            client += [max(-1, place) for place in below]
-            child += [max(-1, ~place) for place in below]
             order += [first + entry[2] for entry in one.standing]
-            standing += sorted(one.standing, key=lambda entry: entry[2])
-            begin.append(first + len(below))
-        node_of = [0] * len(self._clients)
-        for node_number, client_number in enumerate(client):
-            if client_number >= 0:
-                node_of[client_number] = node_number
+            standing += sorted(one.standing, key=itemgetter(2))
+        shares, served, _ = zip(*standing, strict=True)
         return {
             "nodes": len(standing),
             "groups": len(self._groups),
-            "owner": np.array(owner, np.int32),
-            "begin": np.array(begin, np.int32),
-            "share": np.array([entry[0] for entry in standing], np.float64),
-            "served": np.array([entry[1] for entry in standing], np.int64),
+            "order": np.array(order, np.int32),
+            "share": np.array(shares, np.float64),
+            "served": np.array(served, np.int64),
             "held": np.array(held, np.int64),
             "weights": weights,
-            "node_of": np.array(node_of, np.int32),
             "bit_of": np.array([one.bit.bit_length() - 1 for one in self._clients], np.int32),
-            **{name: np.array(values, np.int32) for name, values in columns.items()},
+            **self._flat.columns(),
         }
 
     def _filters(self) -> tuple[list[Any], NDArray[np.uint8]]:  # Any: None, False, or an array

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesos_service.core.allocation.entries import AgentBook, Client
-from mesos_service.core.allocation.flat_tree import flattened
 from mesos_service.core.allocation.ledger import Ledger
-from mesos_service.core.allocation.quota import Sizing, top_of
+from mesos_service.core.allocation.quota import Sizing
 from mesos_service.core.allocation.shapes import Prepared, Shape, countable
 from mesos_service.core.allocation.shuffle import Queue
 from mesos_service.core.allocation.summary import PassSummary
@@ -144,7 +143,9 @@ class LongQueue:
 
     def flatten(self) -> bool:
         """The tree of who competes; false when somebody holds too much."""
-        self._groups, self._clients = flattened(self._ledger.sorter.root)
+        self._flat = flat = self._ledger.flat
+        flat.follow(self._ledger.sorter)
+        self._groups, self._clients = flat.groups, flat.clients
         held = (max(node.amounts, default=0) for group in self._groups for node in group.nodes)
         if max(held, default=0) >= ANY or max(self._ledger.scale.totals, default=0) >= ANY:
             return False
@@ -161,8 +162,7 @@ class LongQueue:
         if ledger.quota:
             taken = given.T @ self._counted
             for role in ledger.quota.consumed:
-                mine = [number for number, one in enumerate(self._clients) if top_of(one.role) == role]
-                ledger.quota.took(role, self._by_name(taken[mine].sum(axis=0)))
+                ledger.quota.took(role, self._by_name(taken[self._flat.below(role)].sum(axis=0)))
             ledger.quota.took(None, self._by_name(taken.sum(axis=0)))
 
     def _by_name(self, amounts: NDArray[np.int64]) -> dict[str, int]:

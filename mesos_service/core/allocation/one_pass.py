@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -114,7 +114,7 @@ class Pass:
         self._unsized = UNBOUNDED if self.sizing is None else self.sizing.room(self._largest)
 
     # -- stage one -------------------------------------------------------------------------------------------
-    def serve_guarantees(self, queue: Queue) -> None:
+    def serve_guarantees(self, queue: Iterable[int]) -> None:
         """The first stage (X38). What it says no to is not told: the second stage asks everybody again."""
         ledger, sizing = self._ledger, self.sizing
         assert sizing is not None
@@ -123,7 +123,7 @@ class Pass:
         vetoed_on = ledger.table.vetoed
         unsatisfied = frozenset[Role]()
         wanted_by_all = 0
-        for index in as_list(queue):
+        for index in queue:
             if not sizing.unsatisfied or self.is_full:
                 break
             if unsatisfied != sizing.unsatisfied.keys():

@@ -5,9 +5,9 @@ It begins as that of the sorter, which is brought up to date when the queue has 
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,16 @@ Indices = NDArray[np.int64]
 
 Entry = Any  # Any: rounds.Plain or rounds.General, the same in all of a group
 
-Path = list[tuple[int, Entry]]
-"""From the top to a client: the group, and as what it stands there."""
+Path = list[tuple[int, int, Entry]]
+"""From the top to a client: the group, its place in the order there, and as what it stands there."""
 
-Fresh = dict[int, list[Entry]]
-"""Groups as they would stand."""
+
+class Choice(NamedTuple):
+    """Of many agents who would get each, by number, and for each group that was asked: of which of the agents, in
+    ascending order; which of its members won them; and how it would stand afterwards."""
+
+    who: NDArray[np.int32]
+    asked: list[tuple[int, Indices, list[int], list[Entry]]]
 
 
 class Orders:
@@ -51,7 +56,7 @@ class Orders:
         self._totals = totals
         self._below: list[list[int]] = [group.below.tolist() for group in groups]
         self._masks = [[node.mask for node in group.nodes] for group in groups]
-        self._words_of = [_words_of(masks) for masks in self._masks]
+        self._words_of: list[list[list[tuple[int, np.uint64]]] | None] = [None] * len(groups)
         self._place_of = {
             clients[number].serial: (group_number, place)
             for group_number, below in enumerate(self._below)
@@ -87,14 +92,14 @@ class Orders:
         kinds: NDArray[np.int32],
         asked: Sequence[int],
         wanted: NDArray[np.uint64] | None,
-    ) -> tuple[NDArray[np.int32], Fresh]:
+    ) -> Choice:
         """Who would get each of so many agents, by number, if all of a shape is given; and how the groups would stand.
 
         Who may have something of them is told by ``wanted``, words of bits by agent; or else it is that of ``asked``
         which ``kinds`` has for the shape.
         """
         who = np.full(len(shapes), NOBODY, np.int32)
-        fresh: Fresh = {}
+        chosen = Choice(who, [])
         waiting: list[tuple[int, Indices]] = [(0, np.arange(len(shapes)))]
         while waiting:
             number, here = waiting.pop()
@@ -104,17 +109,43 @@ class Orders:
             order = [entry for entry in self._orders[number] if live[entry[2]]]
             rest = [] if len(order) == len(live) else [entry for entry in self._orders[number] if not live[entry[2]]]
             winners = self._rounds(number, order, shapes[here], masks)
-            fresh[number] = sorted([*order, *rest]) if rest else order
+            chosen.asked.append((number, here, winners, sorted([*order, *rest]) if rest else order))
             below = self._groups[number].below
-            found = below[np.array(winners, np.int32)]
+            found = below[np.asarray(winners, np.int32)]
             who[here] = found
-            waiting += [(~child, here[found == child]) for child in below[below < 0].tolist()]
-        return who, fresh
+            if self._groups[number].is_inner:
+                waiting += [(~child, here[found == child]) for child in below[below < 0].tolist()]
+        return chosen
 
-    def keep(self, fresh: Fresh) -> None:
-        """It is so."""
-        for number, order in fresh.items():
-            self._orders[number] = order
+    def keep(self, chosen: Choice, shapes: NDArray[np.int32], done: int) -> None:
+        """It is so, of the first ``done`` of those agents, of which these ``shapes`` were free."""
+        for number, here, winners, order in chosen.asked:
+            until = len(here) if done == len(shapes) else int(np.searchsorted(here, done))
+            if until == len(here):
+                self._orders[number] = order
+            elif until:
+                self._orders[number] = self._replayed(number, shapes[here[:until]], winners[:until])
+
+    def _replayed(self, number: int, shapes: NDArray[np.int32], winners: list[int]) -> list[Entry]:
+        """How a group stands when these have won."""
+        before = self._orders[number]
+        width = len(self._dense)
+        times = np.bincount(np.asarray(winners, np.int64) * width + shapes, minlength=len(before) * width)
+        won = times.reshape(len(before), width)
+        served = won.sum(axis=1).tolist()
+        after: list[Entry] = []
+        if self._is_plain[number]:
+            gained = (won @ np.array(self._floats)).tolist()
+            for entry in before:
+                place = entry[2]
+                after.append(rounds.moved(entry, gained[place], self._of_totals, served[place]))
+        else:
+            gained = (won.astype(object) @ np.array(self._dense, object)).tolist()
+            for entry in before:
+                place = entry[2]
+                after.append(rounds.moved_general(entry, gained[place], self._totals, served[place]))
+        after.sort()
+        return after
 
     def _rounds(self, number: int, order: list[Entry], shapes: NDArray[np.int32], masks: list[int] | None) -> list[int]:
         local = shapes.tolist()
@@ -153,7 +184,10 @@ class Orders:
     def _columns(self, number: int, wanted: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """By agent and place, whether anybody of the latter may have something of the former."""
         table = np.empty((len(wanted), len(self._masks[number])), np.bool_)
-        for place, words in enumerate(self._words_of[number]):
+        words_of = self._words_of[number]
+        if words_of is None:
+            words_of = self._words_of[number] = _words_of(self._masks[number])
+        for place, words in enumerate(words_of):
             (word, bits), *more = words
             found = wanted[:, word] & bits
             for word, bits in more:
@@ -165,23 +199,46 @@ class Orders:
     def first(self, wanted: int) -> tuple[int, Path]:
         """The number of the first client of ``wanted``, and its path; or ``NOBODY``."""
         path: Path = []
-        number = 0
+        number, orders, masks_of, below = 0, self._orders, self._masks, self._below
         while True:
-            masks = self._masks[number]
-            for entry in self._orders[number]:
-                if masks[entry[2]] & wanted:
+            masks = masks_of[number]
+            at = 0
+            for entry in orders[number]:
+                place = entry[2]
+                if masks[place] & wanted:
                     break
+                at += 1
             else:
                 return NOBODY, path
-            path.append((number, entry))
-            number = self._below[number][entry[2]]
+            path.append((number, at, entry))
+            number = below[number][place]
             if number >= 0:
                 return number, path
             number = ~number
 
     def give(self, path: Path, shape: int) -> None:
-        """The client at the end of ``path``, and all above it, get all of a shape."""
-        self._move(path, self._floats[shape], self._dense[shape])
+        """The client at the end of ``path``, and all above it, get all of a shape. No walk may be under way."""
+        is_plain, totals = self._is_plain, self._of_totals
+        first, second, third = self._floats[shape]
+        for number, at, entry in path:
+            order = self._orders[number]
+            del order[at]
+            if is_plain[number]:
+                # As rounds.moved(), whose call would be half of the work.
+                _, served, place, one, two, three = entry
+                one += first
+                two += second
+                three += third
+                share = one / totals[0]
+                fraction = two / totals[1]
+                if fraction > share:
+                    share = fraction
+                fraction = three / totals[2]
+                if fraction > share:
+                    share = fraction
+                insort(order, (share, served + 1, place, one, two, three))
+            else:
+                insort(order, rounds.moved_general(entry, self._dense[shape], self._totals, 1))
 
     def walk(self, wanted: int) -> Iterator[Client]:
         """The clients of ``wanted`` in the order in which they stand now, whatever is charged meanwhile."""
@@ -203,27 +260,20 @@ class Orders:
         self._charge(self._place_of[client.serial], prepared.vector)
 
     def _charge(self, at: tuple[int, int] | None, vector: Vector) -> None:
-        path: Path = []
-        while at is not None:
-            number, place = at
-            path.append((number, next(entry for entry in self._orders[number] if entry[2] == place)))
-            at = self._groups[number].owner
+        """Lists are replaced and not changed: a walk may be under way in them."""
         amounts = [0] * len(self._totals)
         for position, amount in vector:
             amounts[position] = amount
-        self._move(path, self._of_kept(amounts) if any(self._is_plain) else _NONE, tuple(amounts))
-
-    def _move(self, path: Path, kept: rounds.Amounts, amounts: tuple[int, ...]) -> None:
-        """Lists are replaced and not changed: a walk may be under way in them."""
-        for number, entry in path:
+        kept = self._of_kept(amounts) if any(self._is_plain) else _NONE
+        while at is not None:
+            number, place = at
+            at = self._groups[number].owner
             others = list(self._orders[number])
-            del others[0 if others[0] is entry else bisect_left(others, entry)]
+            entry = others.pop(next(here for here, one in enumerate(others) if one[2] == place))
             if self._is_plain[number]:
-                insort(others, rounds.moved(entry, kept, self._of_totals))
+                insort(others, rounds.moved(entry, kept, self._of_totals, 1))
             else:
-                one = [entry]
-                rounds.general(one, (amounts,), self._totals, None)
-                insort(others, one[0])
+                insort(others, rounds.moved_general(entry, amounts, self._totals, 1))
             self._orders[number] = others
 
 
@@ -241,8 +291,13 @@ def _words_of(masks: Sequence[int]) -> list[list[tuple[int, np.uint64]]]:
     """The words of each mask that are not 0, by number."""
     found: list[list[tuple[int, np.uint64]]] = []
     for mask in masks:
-        words = [(mask >> at & 0xFFFF_FFFF_FFFF_FFFF, at // 64) for at in range(0, mask.bit_length(), 64)]
-        found.append([(number, np.uint64(word)) for word, number in words if word])
+        words: list[tuple[int, np.uint64]] = []
+        while mask:
+            number = ((mask & -mask).bit_length() - 1) // 64
+            word = mask >> number * 64 & 0xFFFF_FFFF_FFFF_FFFF
+            words.append((number, np.uint64(word)))
+            mask ^= word << number * 64
+        found.append(words)
     return found
 
 

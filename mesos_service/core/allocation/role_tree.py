@@ -93,6 +93,11 @@ class RoleTree(Generic[L]):
         return self._root
 
     @property
+    def standings(self) -> int:
+        """Another number whenever somebody began or ceased to stand."""
+        return self._standings
+
+    @property
     def width(self) -> int:
         """How many bits there are, retired ones included."""
         return len(self._by_bit)

@@ -62,14 +62,28 @@ def plain(order: list[Plain], given: Iterable[Amounts], totals: Amounts) -> list
     return winners
 
 
-def moved(entry: Plain, given: Amounts, totals: Amounts) -> Plain:
-    """As what it stands when it gets ``given``."""
+def moved(entry: Plain, gained: Amounts, totals: Amounts, times: int) -> Plain:
+    """As what it stands when it gets so much in so many times."""
     share, served, place, one, two, three = entry
-    one += given[0]
-    two += given[1]
-    three += given[2]
+    if not times:
+        return entry
+    one += gained[0]
+    two += gained[1]
+    three += gained[2]
     share = max(one / totals[0], two / totals[1], three / totals[2])
-    return share, served + 1, place, one, two, three
+    return share, served + times, place, one, two, three
+
+
+def moved_general(entry: General, gained: Sequence[int], totals: Sequence[int], times: int) -> General:
+    """As :func:`moved`, with integers and weights."""
+    share, served, place, held, numerator, denominator = entry
+    held = tuple(map(add, held, gained))
+    for amount, more, total in zip(held, gained, totals, strict=True):
+        if more and total:
+            fraction = amount * denominator / (total * numerator)
+            if fraction > share:
+                share = fraction
+    return share, served + times, place, held, numerator, denominator
 
 
 def masked(order: list[Plain], given: Iterable[Amounts], totals: Amounts, masks: Iterable[int]) -> list[int]:
@@ -81,7 +95,11 @@ def masked(order: list[Plain], given: Iterable[Amounts], totals: Amounts, masks:
     sparse = len(order) // SPARSE
     for (first, second, third), mask in zip(given, masks, strict=True):
         at = 0
-        if mask.bit_count() > sparse:
+        if not mask & (mask - 1):
+            # One alone may have it: where nearly everything is filtered, nearly always.
+            at = bisect_left(order, known[mask.bit_length() - 1])
+            entry = order[at]
+        elif mask.bit_count() > sparse:
             for entry in order:
                 if mask >> entry[2] & 1:
                     break
@@ -117,15 +135,8 @@ def general(
     for amounts, mask in zip(given, repeat(ALL) if masks is None else masks, strict=False):
         entry = _first(order, known, mask, sparse)
         del order[bisect_left(order, entry)]
-        share, served, place, held, numerator, denominator = entry
-        held = tuple(map(add, held, amounts))
-        for amount, more, total in zip(held, amounts, totals, strict=True):
-            if more and total:
-                fraction = amount * denominator / (total * numerator)
-                if fraction > share:
-                    share = fraction
-        winners.append(place)
-        known[place] = fresh = (share, served + 1, place, held, numerator, denominator)
+        winners.append(entry[2])
+        known[entry[2]] = fresh = moved_general(entry, amounts, totals, 1)
         insort(order, fresh)
     return winners
 

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from mesos_service.core.allocation.shuffle import place, shuffled
+from mesos_service.core.allocation.shuffle import PIECE, by_and_by, place, shuffled
 from mesos_service.core.allocation.table import AgentTable
 from mesos_service.domain.ids import AgentId
 
@@ -38,3 +38,14 @@ def test_x32_many_agents_stand_as_their_places_say(seed: int, neighbours: int) -
         table.add(AgentId(str(serial)), serial)
     found = shuffled(seed, np.arange(len(serials), dtype=np.int32), table)
     assert [serials[row] for row in found] == sorted(serials, key=lambda serial: place(seed, serial))
+
+
+@pytest.mark.parametrize("agents", [0, 10, 4 * PIECE, 4 * PIECE + 1, 6 * PIECE])
+def test_x32_the_first_stage_looks_at_agents_in_the_same_order(agents: int) -> None:
+    """Where only the first few are likely to be looked at, the others are put in order when somebody asks."""
+    table = AgentTable()
+    serials = Random(agents).sample(range(1, 1 << 40), agents)
+    for serial in serials:
+        table.add(AgentId(str(serial)), serial)
+    found = by_and_by(7, np.arange(agents, dtype=np.int32), table)
+    assert [serials[row] for row in found] == sorted(serials, key=lambda serial: place(7, serial))
