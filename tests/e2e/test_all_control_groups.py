@@ -60,7 +60,9 @@ def test_m_ag_05_m_ag_06_x53_all_groups_hold_over_a_restart_and_nothing_is_left(
 
     async def scenario() -> None:
         async with (
-            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            LocalCluster(
+                0, work_dir=tmp_path / "master", master_flags={"agent_ping_timeout": f"{15 * PATIENCE:g}secs"}
+            ) as cluster,
             restartable(
                 cluster,
                 tmp_path / "agent",

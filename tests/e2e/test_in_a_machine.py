@@ -1,4 +1,4 @@
-"""Control groups on a kernel that was booted with version 2 (M-AG-06).
+"""Control groups on a kernel that was booted with version 2, and on one with both (M-AG-06).
 
 What runs there are tests that run here, too, where they meet whatever this machine has.
 """
@@ -10,19 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.machine import UNIFIED, Guest, run_in_machine
+from tests.support.machine import HYBRID, UNIFIED, Guest, run_in_machine
 
 pytestmark = pytest.mark.long
 SECONDS_MAX = 2400
-"""Of a whole machine; it takes a fifth of that when it has two processors for itself."""
+"""Of a whole machine, which is emulated as a rule."""
 ONE_LOOP = ("-k", "not uvloop", "-m", "not long")
 FILES = {
     "unified": (
         "tests/unit/cgroups/test_version_2.py",
         "tests/unit/cgroups/test_live.py",
+        "tests/unit/cgroups/test_shared.py",
+        "tests/unit/cgroups/test_hogs.py",
     ),
+    "hybrid": ("tests/unit/cgroups/test_version_2.py", "tests/unit/cgroups/test_live.py"),
 }
-GROUPS = {"unified": UNIFIED}
+GROUPS = {"unified": UNIFIED, "hybrid": HYBRID}
 OTHER_VERSION = "control groups of version "
 """Tests of devices are for one version each, and say so."""
 
