@@ -36,6 +36,8 @@ SWITCH_SECONDS: Final = 0.0005
 """While the registry is taken. Python's own 5 ms are waited for after each answer of the database, of which there are
 dozens, by a thread whose loop is busy with all who come to the new leader."""
 
+_USUAL_SWITCH_SECONDS: Final = sys.getswitchinterval()
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -152,10 +154,9 @@ class SqlRegistrar:
 
 @contextlib.contextmanager
 def _short_turns() -> Iterator[None]:
-    """Let threads change places more often."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, SWITCH_SECONDS))
+    """Let threads change places more often. Masters of one process may do so at the same time, and all go back."""
+    sys.setswitchinterval(min(_USUAL_SWITCH_SECONDS, SWITCH_SECONDS))
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
+        sys.setswitchinterval(_USUAL_SWITCH_SECONDS)

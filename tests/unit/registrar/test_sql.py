@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -407,3 +408,34 @@ def test_a82_a_standby_says_once_that_it_could_not_lead(
 
     asyncio.run(scenario())
     assert caplog.text.count("could not lead now") == 1
+
+
+def test_a82_threads_change_places_as_before_once_the_registry_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where two take theirs at once, and where it cannot be taken."""
+    usual = sys.getswitchinterval()
+    within: list[float] = []
+    both = threading.Barrier(2)
+
+    def seen(_store: SqlStore, election: int | None, _leader: str, _seconds: float) -> Registry:
+        within.append(sys.getswitchinterval())
+        both.wait(SECONDS)
+        if election is not None:
+            raise RegistryFault("not this one")
+        return Registry()
+
+    monkeypatch.setattr(SqlStore, "take", seen)
+
+    async def scenario() -> None:
+        one, other = Kept(file_url(tmp_path)), Kept(file_url(tmp_path))
+        taken = await asyncio.gather(
+            one.registrar.take(None, "one"), other.registrar.take(1, "other"), return_exceptions=True
+        )
+        assert [type(each) for each in taken] == [Registry, RegistryFault]
+        await one.registrar.close()
+        await other.registrar.close()
+
+    asyncio.run(scenario())
+    assert len(within) == 2 and max(within) < usual
+    assert sys.getswitchinterval() == usual
