@@ -47,7 +47,7 @@ from mesos_service.core.agent.recording import snapshot
 from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.agent_messages import AgentMessage, Recover, ShutDown
-from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, AgentInfo
+from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, TASK_RESOURCE_LIMITS, AgentInfo
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.driver import Clock
 from mesos_service.http.server import HttpServer, bind
@@ -58,7 +58,14 @@ from mesos_service.telemetry.traces import open_exporter
 from mesos_service.version import MESOS_VERSION
 
 CAPABILITIES: Final = frozenset(
-    {"MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", RESIZE_VOLUME, AGENT_OPERATION_FEEDBACK}
+    {
+        "MULTI_ROLE",
+        "HIERARCHICAL_ROLE",
+        "RESERVATION_REFINEMENT",
+        RESIZE_VOLUME,
+        AGENT_OPERATION_FEEDBACK,
+        TASK_RESOURCE_LIMITS,
+    }
 )
 """What of Mesos' agent capabilities this agent has."""
 FAREWELL_SECONDS: Final = 2.0

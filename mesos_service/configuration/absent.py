@@ -55,7 +55,6 @@ MASTER: Final = _table(
             "slave_reregister_timeout",
         ),
     ),
-    ("Rate limits are not there yet.", ("rate_limits",)),
     ("Users are roles now: use --role_sorter.", ("user_sorter",)),
     (
         "Patterns of offer constraints have bounds of their own.",

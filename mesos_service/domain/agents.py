@@ -12,6 +12,8 @@ from mesos_service.domain.resources import Resources
 RESIZE_VOLUME: Final = "RESIZE_VOLUME"
 AGENT_OPERATION_FEEDBACK: Final = "AGENT_OPERATION_FEEDBACK"
 """It tells what became of operations on its own resources (M-SC-15)."""
+TASK_RESOURCE_LIMITS: Final = "TASK_RESOURCE_LIMITS"
+"""Its isolators heed a task's limits (M-AL-27)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

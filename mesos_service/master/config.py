@@ -37,6 +37,7 @@ from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.domain.values import to_milli
 from mesos_service.election.url import ZooKeeperUrl, read_url
 from mesos_service.http.tls import TlsFiles, server_context
+from mesos_service.master.rate_limits import RateLimits, parse_rate_limits
 from mesos_service.plugins.allocator import Allocator, SorterKind
 from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, Place, available, load, parameters_of
 from mesos_service.plugins.manifest import read_manifest
@@ -284,6 +285,11 @@ class MasterConfig(SecurityFlags):
     filter_gpu_resources: bool = Field(
         True, description="Whether agents with gpus are offered only to frameworks with GPU_RESOURCES."
     )
+    rate_limits: Annotated[FileTextFlag, _checked(parse_rate_limits)] | None = Field(
+        None,
+        description="How many calls a second schedulers may have processed, by principal, as JSON or a file with it:"
+        ' {"limits": [{"principal": "foo", "qps": 50, "capacity": 1000}], "aggregate_default_qps": 300}.',
+    )
     roles: Annotated[str, _checked(parse_roles)] | None = Field(
         None, description="Roles that frameworks may use, separated by commas. Default: any."
     )
@@ -399,6 +405,10 @@ class MasterConfig(SecurityFlags):
     def fair_sharing_excluded(self) -> frozenset[str]:
         """Names of the resources that do not count in dominant shares."""
         return frozenset(split_list(self.fair_sharing_excluded_resource_names or ""))
+
+    def limits_of_calls(self) -> RateLimits | None:
+        """What ``--rate_limits`` says."""
+        return None if self.rate_limits is None else parse_rate_limits(self.rate_limits)
 
     def fault_domain(self) -> FaultDomain | None:
         """Where this master is, if that is said."""

@@ -2,7 +2,7 @@
 
 What the body alone can be refused for is ``wire``'s matter, what needs the master's memory the core's. SUBSCRIBE holds
 its answer open, and what changes a framework's record in the registry is answered when that is stored; every other
-call is answered at once.
+call is answered at once, unless its principal's calls are limited and it comes too early.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Final
 
 from mesos_service.core.effects import OpenStream, Reply
+from mesos_service.core.master.state import Framework
 from mesos_service.core.scheduler_messages import SchedulerDisconnected
+from mesos_service.domain.ids import FrameworkId, StreamId
 from mesos_service.driver import Held
 from mesos_service.http.asgi import (
     CLIENT_BODY_BYTES_MAX,
@@ -28,6 +30,7 @@ from mesos_service.http.held_stream import HeldStream
 from mesos_service.master.driver import MasterDriver
 from mesos_service.master.leadership import IN_DOUBT
 from mesos_service.master.outlets import MasterOutlets
+from mesos_service.master.rate_limits import ABOVE_CAPACITY, RateLimiter
 from mesos_service.telemetry.traces import parse_traceparent
 from mesos_service.wire import scheduler
 from mesos_service.wire.convert.scheduler import CallContext, call_from_wire
@@ -46,10 +49,17 @@ SUBSCRIBE_WITH_STREAM_ID: Final = "Subscribe calls should not include the 'Mesos
 class SchedulerApi:
     """The endpoint as an ASGI application; ``called`` is told the type of each call that was understood."""
 
-    def __init__(self, driver: MasterDriver, outlets: MasterOutlets, called: Callable[[scheduler.Call], None]) -> None:
+    def __init__(
+        self,
+        driver: MasterDriver,
+        outlets: MasterOutlets,
+        called: Callable[[scheduler.Call], None],
+        limiter: RateLimiter | None = None,
+    ) -> None:
         self._driver = driver
         self._outlets = outlets
         self._called = called
+        self._limiter = limiter
 
     def answer(self, posted: Call) -> Answered | None:
         """Do what a call says; ``None``, and nothing is done, for one whose answer may have to wait."""
@@ -57,8 +67,11 @@ class SchedulerApi:
             call = read_scheduler_call(posted.body, posted.principal, posted.headers.content_type)
         except WireError as error:
             return error.status, error.text
-        if call.type in MAY_WAIT:
+        if call.type in MAY_WAIT or not self._may_go(call, posted):
             return None
+        return self._do(call, posted)
+
+    def _do(self, call: scheduler.Call, posted: Call) -> Answered:
         self._called(call)
         request = self._driver.new_request()
         try:
@@ -80,8 +93,35 @@ class SchedulerApi:
             if call.type == "SUBSCRIBE":
                 await self._subscribe(call, posted, receive, send)
                 return
-            answered = await self._wait(call, posted)
+            dropped = await self._turn(call, posted)
+            if dropped is not None:
+                answered = ABOVE_CAPACITY, f"Message {call.type} dropped: {dropped}"
+            elif call.type in MAY_WAIT:
+                answered = await self._wait(call, posted)
+            else:
+                answered = self._do(call, posted)
         await respond_answered(send, answered)
+
+    def _may_go(self, call: scheduler.Call, posted: Call) -> bool:
+        if self._limiter is None or (framework := self._caller(call, posted)) is None:
+            return True
+        return self._limiter.may_go(framework.info.principal)
+
+    async def _turn(self, call: scheduler.Call, posted: Call) -> str | None:
+        """Wait until a call of a limited principal may be processed, or say why it is not."""
+        if self._limiter is None or self._may_go(call, posted):
+            return None
+        framework = self._caller(call, posted)
+        return None if framework is None else await self._limiter.turn(framework.info.principal)
+
+    def _caller(self, call: scheduler.Call, posted: Call) -> Framework | None:
+        """The framework whose scheduler this is. A call that names somebody's framework without a stream of his is
+        refused by the core, and must not use up what he may call."""
+        state, stream_id = self._driver.state, posted.headers.stream_id
+        if call.framework_id is None or stream_id is None:
+            return None
+        framework_id = FrameworkId(call.framework_id.value)
+        return state.frameworks.get(framework_id) if state.streams.get(StreamId(stream_id)) == framework_id else None
 
     async def _wait(self, call: scheduler.Call, posted: Call) -> Answered:
         self._called(call)

@@ -34,6 +34,7 @@ from mesos_service.master.leader_gate import LeaderGate
 from mesos_service.master.leadership import Leadership
 from mesos_service.master.operator_events import OperatorEvents
 from mesos_service.master.outlets import MasterOutlets
+from mesos_service.master.rate_limits import RateLimiter
 from mesos_service.master.scheduler_api import SchedulerApi
 from mesos_service.master.time_limit import Stopwatch, TimeLimit
 from mesos_service.master.whitelist import Whitelist
@@ -117,7 +118,12 @@ class MasterService:
         self.hostname = config.shown_hostname()
         self._spans = open_exporter("mesos-master", self.hostname, self.port)
         spans = [] if self._spans is None else [self._spans.counts]
-        self.metrics = MasterMetrics([self._streams_and_queues, self._registrar_timings, self._shadow_counts, *spans])
+        limits = config.limits_of_calls()
+        limiter = None if limits is None else RateLimiter(limits)
+        self.metrics = MasterMetrics(
+            [self._streams_and_queues, self._registrar_timings, self._shadow_counts, *spans],
+            None if limiter is None else limiter.unprocessed,
+        )
         self.state = MasterState(
             master_id=MasterId(str(uuid.uuid4())),
             options=config.options(tracing=self._spans is not None),
@@ -156,7 +162,7 @@ class MasterService:
             self._on_ended,
         )
         self._whitelist = None if config.whitelist is None else Whitelist(config.whitelist, self.driver.submit)
-        self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call)
+        self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call, limiter)
         doors = build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets, self.metrics.uplink))
         gate = LeaderGate(doors, self.leadership, AGENT_PATHS)
         self.application = gate if config.credentials is None else guard(gate, config, config.credentials)

@@ -66,7 +66,7 @@ MASTER_ACTIVE: Final = (*ACTIVE, TaskState.UNREACHABLE)
 class MasterMetrics:
     """A master's counters, and its gauges on demand. Everything belongs to the loop's thread."""
 
-    def __init__(self, sources: Iterable[Source] = ()) -> None:
+    def __init__(self, sources: Iterable[Source] = (), unprocessed: Callable[[str], int] | None = None) -> None:
         self._counters = FactCounters()
         self._operations = OperationCounts()
         self._passes = PassTimings()
@@ -77,6 +77,8 @@ class MasterMetrics:
         self._uplink: defaultdict[type[link.Uplink], int] = defaultdict(int)
         self._first_subscriptions = 0
         self._sources = tuple(sources)
+        self._unprocessed = unprocessed
+        """How many calls of a principal were received and are not processed."""
 
     def note(self, note: Note) -> None:
         """Count a fact of the core."""
@@ -179,11 +181,15 @@ class MasterMetrics:
         return found
 
     def _principal(self, framework: Framework, found: Snapshot) -> None:
-        """All calls of a principal's frameworks; each is processed as it is received."""
-        if framework.info.principal is not None:
+        """All calls of a principal's frameworks; each is processed as it is received, unless there are rate limits."""
+        principal = framework.info.principal
+        if principal is not None:
+            received = f"frameworks/{quote(principal, safe='')}/messages_received"
+            if received not in found and self._unprocessed is not None:
+                found[received] = float(self._unprocessed(principal))
             calls = sum(self._calls.get((framework.framework_id, name), 0) for name in CALLS)
             for name in ("received", "processed"):
-                metric = f"frameworks/{quote(framework.info.principal, safe='')}/messages_{name}"
+                metric = f"frameworks/{quote(principal, safe='')}/messages_{name}"
                 found[metric] = found.get(metric, 0.0) + calls
 
     def _forget_frameworks(self, state: MasterState) -> None:

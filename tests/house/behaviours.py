@@ -147,6 +147,8 @@ BEHAVIOURS: Final = {
     "M-AL-24": "Inverse offers.",
     "M-AL-25": "Scalars of three decimals, ranges, sets; attributes.",
     "M-AL-26": "Offers time out by default.",
+    "M-AL-27": "A task's limits may be above what it requests, of cpus and mem, where its agent heeds them.",
+    "M-AL-28": "How many calls a second a principal's schedulers may have processed can be limited.",
     "M-CL-02": "One command runs a command on the cluster.",
     "M-CL-03": "A whole cluster in one process.",
     "M-EX-01": "An executor's calls.",
@@ -335,7 +337,6 @@ LATER: Final = {
     "A66": "A useful scheduler takes fewer than sixty lines.",
     "A87": "A framework may be written in any language.",
     "M-AL-12": "Kinds of disk.",
-    "M-AL-27": "Limits of a task above what it requests.",
     "M-LE-02": "The master's old-style writes.",
     "N04": "An OpenAPI document of everything, from which clients can be generated.",
 }

@@ -12,6 +12,7 @@ from typing import Final
 
 from mesos_service.core.master import filtering
 from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState
+from mesos_service.domain.agents import TASK_RESOURCE_LIMITS
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.frameworks import MULTI_ROLE, FrameworkInfo
 from mesos_service.domain.ids import OfferId, Role, refuse_id
@@ -171,7 +172,25 @@ def refuse_task(task: TaskInfo, framework: Framework, agent: Agent, role: Role) 
         return task.refusal
     if not task.resources:
         return "Task uses no resources"
-    return _refuse_allocation(task.resources, role)
+    return _refuse_limits(task, agent) or _refuse_allocation(task.resources, role)
+
+
+def _refuse_limits(task: TaskInfo, agent: Agent) -> str | None:
+    """A task may be given more than it requests, where its agent can bound it by that (M-AL-27)."""
+    if not task.limits:
+        return None
+    if TASK_RESOURCE_LIMITS not in agent.info.capabilities:
+        return "Agent is not capable of handling task resource limits"
+    if not task.limits.keys() <= {"cpus", "mem", "pids"}:
+        return "Only cpus, mem and pids may be included in a task's resource limits"
+    for name, word in (("cpus", "cpu"), ("mem", "memory")):
+        if name in task.limits:
+            request, limit = task.resources.scalar(name), task.limits[name]
+            if not request:
+                return f"When a {word} limit is specified, a {word} request must also be specified"
+            if limit is not None and limit < request:
+                return f"The {word} limit must be greater than or equal to the {word} request"
+    return None
 
 
 def refuse_long(task: TaskInfo, executor: ExecutorInfo | None, role: Role, seconds_max: float) -> str | None:

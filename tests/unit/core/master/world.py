@@ -42,7 +42,7 @@ from mesos_service.core.scheduler_messages import (
     UpdateFramework,
 )
 from mesos_service.core.watch import Watch
-from mesos_service.domain.agents import AgentInfo
+from mesos_service.domain.agents import TASK_RESOURCE_LIMITS, AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import MULTI_ROLE, PARTITION_AWARE, FrameworkInfo
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, LinkId, MasterId, OfferId, Role, StreamId, TaskId
@@ -225,7 +225,8 @@ class World:
         """An agent that registers on a link of its own."""
         self._agents += 1
         total = resources if isinstance(resources, Resources) else Resources.parse(resources)
-        info = AgentInfo(hostname=hostname or f"host-{self._agents}", resources=total)
+        name = hostname or f"host-{self._agents}"
+        info = AgentInfo(hostname=name, resources=total, capabilities=frozenset({TASK_RESOURCE_LIMITS}))
         node = Node(self, info, self.new_link())
         node.register()
         return node
