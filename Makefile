@@ -38,8 +38,8 @@ test: setup-dev ## Install the real parts, check, and run every test but the lon
 	$(PYTEST) -m 'not long'
 	@scripts/report_not_run.sh
 
-test-all: setup-dev ## The same with the long suites
-	@scripts/install_real_parts.sh
+test-all: setup-dev ## The same with the long suites, all scenarios and Vagrant among them
+	@scripts/install_real_parts.sh all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests run against but the project does not contain: ZooKeeper, PostgreSQL, Prometheus, LXC hosts,
-# and Mesos clients that are not ours.
+# and Mesos clients that are not ours. With the argument "all" also what only the long suites run against: Vagrant.
 #
 # Never fails because a part cannot be had: it then says so in .cache/not_run, which `make test` shows at the end
 # (and counts as a failure under CI=true).
@@ -100,6 +100,20 @@ install_machine() {
     has_machine || without "$machine" "the kernel's package is not as expected; see $log"
 }
 install_machine || true
+
+# The same hosts by Vagrant, from the same packages. Its provider libvirt is only asked what it makes of the Vagrantfile.
+vagrant="Vagrant with its lxc and libvirt providers (the testbed)"
+has_vagrant() {
+    command -v vagrant >/dev/null 2>&1 || return 1
+    for provider in vagrant-lxc vagrant-libvirt; do
+        dpkg-query -W -f '${Status}\n' "$provider" 2>/dev/null | grep -q ' installed$' || return 1
+    done
+}
+install_vagrant() {
+    debian_part "$vagrant" has_vagrant vagrant vagrant-lxc vagrant-libvirt bridge-utils || return 1
+    vagrant/box/build --vagrant >/dev/null || without "$vagrant" "vagrant/box/build --vagrant failed; its words are above"
+}
+[ "${1:-}" != all ] || install_vagrant || true
 
 # pymesos needs http-parser, whose source no longer compiles on Python 3.11; Debian and Ubuntu carry a build for
 # their own Python. So pymesos gets an environment of its own, .venv-clients, over the system's Python.

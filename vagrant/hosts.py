@@ -147,7 +147,7 @@ class Testbed:
         box = box or build_box()
         if not self.key.exists():
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "testbed", "-f", str(self.key))
-        self._make_bridge()
+        self.make_bridge()
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda host: self._bring_up(host, box), self.hosts.values()))
 
@@ -158,12 +158,19 @@ class Testbed:
             host.start()
         host.wait_until_reachable()
 
-    def _make_bridge(self) -> None:
+    def make_bridge(self) -> None:
+        """What the machines are on; nothing is done where it is there."""
         if (Path("/sys/class/net") / self.bridge).exists():
             return
         run("ip", "link", "add", self.bridge, "type", "bridge")
         run("ip", "addr", "add", f"{self.topology.gateway}/{self.topology.network.prefixlen}", "dev", self.bridge)
         run("ip", "link", "set", self.bridge, "up")
+
+    def remove_bridge(self, *, unless_used: bool = False) -> None:
+        """Nothing is done where it is not there; nor, if so wished, while a machine is on it."""
+        bridge = Path("/sys/class/net") / self.bridge
+        if bridge.exists() and not (unless_used and any((bridge / "brif").iterdir())):
+            run("ip", "link", "del", self.bridge)
 
     def _make(self, host: Host, box: Path) -> None:
         layer = host.directory / "layer"
@@ -205,8 +212,7 @@ class Testbed:
         for group in _CGROUPS.glob("*/lxc.pivot"):
             with contextlib.suppress(OSError):
                 group.rmdir()
-        if (Path("/sys/class/net") / self.bridge).exists():
-            run("ip", "link", "del", self.bridge)
+        self.remove_bridge()
 
     @contextlib.contextmanager
     def partition(self, one: Host, other: Host) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The testbed without Vagrant: ``python -m vagrant.testbed up | converge | ssh NAME | inventory | down``."""
+"""The testbed without Vagrant: ``python -m vagrant.testbed up | converge | ssh NAME | inventory | network | down``."""
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("up", help="make and boot the machines")
     commands.add_parser("down", help="end and remove them")
     commands.add_parser("inventory", help="print the path of their inventory")
+    network = commands.add_parser("network", help="only the bridge between them, as Vagrant's lxc provider wants it")
+    network.add_argument("wanted", choices=["up", "down"], help="down removes it unless a machine is on it")
     ssh = commands.add_parser("ssh", help="log in on one, or run a command there")
     ssh.add_argument("name")
     ssh.add_argument("rest", nargs=argparse.REMAINDER)
@@ -69,6 +71,11 @@ def _perform(testbed: Testbed, given: argparse.Namespace) -> int:
             print(write_inventory(testbed))
         case "down":
             testbed.down()
+        case "network":
+            if given.wanted == "up":
+                testbed.make_bridge()
+            else:
+                testbed.remove_bridge(unless_used=True)
         case "inventory":
             print(write_inventory(testbed))
         case "ssh":
