@@ -60,6 +60,10 @@ class Cluster:
             answer = httpx.get(f"http://{master.address}:{MASTER_PORT}/master/redirect", timeout=_ASK_SECONDS_MAX)
         except httpx.HTTPError:
             return None
+        return self.named_in(answer)
+
+    def named_in(self, answer: httpx.Response) -> Host | None:
+        """The master that an answer to /master/redirect names."""
         if answer.status_code != httpx.codes.TEMPORARY_REDIRECT:
             return None
         address = urlsplit(answer.headers["location"]).hostname

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -47,7 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What the workload's client notices on the way is the scenario's doing.
     logging.basicConfig(level=logging.ERROR)
     cluster = Cluster(Testbed(read(given.topology), given.state))
-    failed = [name for name in given.names or NAMES if not tell(name, cluster)]
+    failed = []
+    told = []
+    for name in given.names or NAMES:
+        start = time.monotonic()
+        if not tell(name, cluster):
+            failed.append(name)
+        told.append(f"  {time.monotonic() - start:6.1f} s  {name}{' DID NOT HOLD' if name in failed else ''}")
+    print("\n".join(["all of them:", *told]))
     if failed:
         print(f"did not hold: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

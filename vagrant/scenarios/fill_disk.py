@@ -21,6 +21,7 @@ def run(cluster: Cluster, story: Story) -> None:
         cluster.wait_until_whole()
         with tasks_running(cluster, story) as work:
             before = cluster.processes(host, COMMAND)
+            story.hold(f"{len(before)} of their processes are on {host.name}", bool(before))
             host.sh(f"dd if=/dev/zero of={WORK_DIR}/filler bs=64k status=none", check=False)
             story.tell("filled it")
             host.sh("systemctl restart mesos-agent", check=False)

@@ -12,6 +12,7 @@ def run(cluster: Cluster, story: Story) -> None:
     majority = cluster.ensemble[: len(cluster.ensemble) // 2 + 1]
     with tasks_running(cluster, story) as work:
         before = cluster.all_processes(COMMAND)
+        story.hold(f"{len(before)} processes are theirs", len(before) == work.count)
         for host in majority:
             host.sh("systemctl stop mesos-zookeeper")
         story.tell(f"stopped ZooKeeper on {', '.join(host.name for host in majority)}")

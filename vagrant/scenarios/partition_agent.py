@@ -13,6 +13,7 @@ def run(cluster: Cluster, story: Story) -> None:
     agent = next(host for host in cluster.agents if host is not leader)
     with tasks_running(cluster, story) as work:
         before = cluster.processes(agent, COMMAND)
+        story.hold(f"{len(before)} of their processes are on {agent.name}", bool(before))
         with cluster.testbed.isolated(agent):
             story.tell(f"cut {agent.name} off")
             until(f"ZooKeeper on {agent.name} has noticed", lambda: not cluster.zookeeper_serves(agent))
