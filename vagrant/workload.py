@@ -17,7 +17,7 @@ from mesos_service.http.client import ConnectionFault
 from mesos_service.sdk import CallRefused, NotConnected, Scheduler, available, take, task
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.offers import Offer
-from mesos_service.wire.tasks import TaskStatus
+from mesos_service.wire.tasks import TaskInfo, TaskStatus
 
 NEEDS: Final = Resources.parse("cpus:0.1;mem:16")
 COMMAND: Final = "sleep 1000000"
@@ -84,7 +84,8 @@ class _Lasting(_Framework):
         for position, offer in enumerate(offers):
             # A share for each offer at hand, so that every host gets some.
             share = -(-len(self.waiting) // (len(offers) - position))
-            held, infos = available(offer), []
+            held = available(offer)
+            infos: list[TaskInfo] = []
             while self.waiting and len(infos) < share and (part := take(held, self._needs)) is not None:
                 held -= part
                 task_id = self.waiting.pop()

@@ -25,7 +25,7 @@ from vagrant.topology import DEFAULT, Topology, read
 PROVIDERS: Final = ("virtualbox", "libvirt", "lxc")
 _CONFIGURATION: Final = Path(__file__).with_name("vagrant_configuration.rb")
 _CONTAINERS: Final = Path("/var/lib/lxc")
-_UP_SECONDS_MAX: Final = 1200.0
+_UP_SECONDS_MAX: Final = 2400.0
 
 
 def why_no_vagrant() -> str | None:
