@@ -1,6 +1,6 @@
 """All control groups that a machine has, and namespaces, from a launch to the end (M-AG-05, M-AG-06; X53).
 
-It runs on this machine, whichever version that has.
+It runs on this machine, and on one that has nothing but version 2 (``test_in_a_machine.py``).
 """
 
 from __future__ import annotations
