@@ -43,7 +43,7 @@ for wanted in "$@"; do
     find "$part/tree/lib" -exec touch --no-dereference --date=@315532800 {} +
     "$part/tree/bin/python" -m compileall -q -j 0 "$part/tree/lib"
     # Its first line names the directory that it was made in; hosts write theirs.
-    tar --owner=0 --group=0 --numeric-owner -C "$part/tree" -cf - bin/mesos-service lib | gzip -n -1 >"$tree.part"
-    mv "$tree.part" "$tree"
+    tar --owner=0 --group=0 --numeric-owner -C "$part/tree" -cf - bin/mesos-service lib | gzip -n -1 >"$part/tree.tar.gz"
+    mv "$part/tree.tar.gz" "$tree"
     say "$tree: $(du -h "$tree" | cut -f 1)"
 done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import os
 import shutil
@@ -52,11 +53,14 @@ def free_topology() -> Topology:
 
 @pytest.fixture(scope="session")
 def wheelhouse() -> None:
-    """``dist/`` holds what is in this checkout now."""
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=ROOT, check=True, capture_output=True
-    )
-    subprocess.run([str(ROOT / "scripts" / "wheelhouse.sh")], cwd=ROOT, check=True, capture_output=True)
+    """``dist/`` holds what is in this checkout now. Workers of one run take turns at it."""
+    (ROOT / "dist").mkdir(exist_ok=True)
+    with (ROOT / "dist" / ".turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        subprocess.run(
+            [sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=ROOT, check=True, capture_output=True
+        )
+        subprocess.run([str(ROOT / "scripts" / "wheelhouse.sh")], cwd=ROOT, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
