@@ -95,8 +95,17 @@ def runner() -> Iterator[asyncio.Runner]:
 def master(runner: asyncio.Runner) -> Iterator[str]:
     one = LocalCluster(agents=[AGENT], master_flags={"cluster": "recorded"})
     runner.run(one.__aenter__())
+    runner.run(passed_twice(one.master))
     yield one.master
     runner.run(one.__aexit__(None, None, None))
+
+
+async def passed_twice(address: str) -> None:
+    """Wait until there are percentiles of how long an allocation takes."""
+    async with asyncio.timeout(20):
+        told = b""
+        while b"allocation_run_latency_ms/p50" not in told:
+            *_, told = await asked(address, "GET", "/metrics/snapshot", Request())
 
 
 async def exchanged(address: str, sent: bytes, until: bytes) -> bytes:

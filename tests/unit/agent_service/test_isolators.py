@@ -87,7 +87,7 @@ def test_m_ag_05_all_is_what_the_machine_has(
     table.write_text("\n".join(lines) + "\n")
     monkeypatch.setattr("mesos_service.cgroups.hierarchy.MOUNTS", str(table))
     made = [isolator.name for isolator in make_isolators(settings, Members())]
-    assert made == ["cgroups/cpu", "cgroups/devices", "cgroups/mem", "cgroups/pids"]
+    assert made == ["cgroups/cpu", "cgroups/devices", "cgroups/mem", "cgroups/perf_event", "cgroups/pids"]
     assert "cgroups/all goes without cgroups/cpuset" in caplog.text
     assert {"cgroups/cpu", "cgroups/mem"} <= settings.options().isolation
     (kernel.place / "cgroup.controllers").write_text("cpu pids")

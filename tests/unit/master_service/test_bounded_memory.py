@@ -22,7 +22,9 @@ def test_an_invented_framework_id_gets_no_counter_of_its_own(monkeypatch: pytest
     async def scenario() -> None:
         service = MasterService(MasterConfig.load({"port": 0}))
         await service.lead()
-        monkeypatch.setattr(service.metrics, "call", lambda kind, framework_id: counted.append((kind, framework_id)))
+        monkeypatch.setattr(
+            service.metrics, "call", lambda kind, framework_id, *_: counted.append((kind, framework_id))
+        )
         body = json.dumps({"type": "REVIVE", "framework_id": {"value": "invented"}}).encode()
         sent: list[Message] = []
 
