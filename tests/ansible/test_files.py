@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,14 +19,14 @@ from tests.ansible.test_contract import ANSIBLE, run_ansible
 
 Json = dict[str, Any]  # Any: what modules take and answer
 ALONE = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
-ME = {"owner": "root", "group": "root"}
+MODULE = ANSIBLE / "plugins" / "modules" / "mesos_files.py"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root: files are given to others")
 
 
 def run(*files: Json, check: bool = False, failed: bool = False, **given: Any) -> Json:
     arguments = {"files": list(files), "_ansible_check_mode": check, "_ansible_diff": True, **given}
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, str(ANSIBLE / "plugins" / "modules" / "mesos_files.py")],
+        [sys.executable, "-c", ALONE, str(MODULE)],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
         capture_output=True,
         text=True,
@@ -102,6 +104,31 @@ def test_what_is_refused_leaves_what_is_there(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["flags", "full"], "something was left lying about"
 
 
+def test_nothing_is_given_away_that_a_link_was_exchanged_for(tmp_path: Path) -> None:
+    """Whose directory it is in may exchange the file, between the look at it and the giving, for a link to another's."""
+    module = runpy.run_path(str(MODULE))
+    victim, path = tmp_path / "victim", tmp_path / "myid"
+    victim.write_text("1\n")
+    victim.chmod(0o600)
+    path.symlink_to(victim)
+    asked = {"path": str(path), "state": "file", "owner": "daemon", "group": "daemon", "mode": "0644"}
+    place = module["Place"](SimpleNamespace(check_mode=False), {**asked, "content": "1\n", "encoded": None})
+    with pytest.raises((OSError, module["Refused"])):
+        place._own()
+    # Nor is what it leads to read: it could be shown as a difference.
+    with pytest.raises((OSError, module["Refused"])):
+        place._file("file")
+    status = victim.stat()
+    assert (status.st_uid, oct(status.st_mode)[-3:]) == (0, "600")
+
+
+@pytest.mark.parametrize("mode", ["416", "u=rw", "640", "0999", "07777777", ""])
+def test_a_mode_that_yaml_made_another_is_refused(tmp_path: Path, mode: str) -> None:
+    wanted: Json = {"path": str(tmp_path / "flags"), "content": "a", "mode": mode}
+    assert "write it in quotes" in run(wanted, failed=True)["msg"]
+    assert not list(tmp_path.iterdir())
+
+
 def test_secrets_are_told_to_nobody(tmp_path: Path) -> None:
     """Neither by a run that shows differences and all that it was given, nor by one that fails."""
     path = str(tmp_path / "secret")
@@ -167,3 +194,26 @@ def test_a_service_that_was_never_restarted_is_noticed(tmp_path: Path, systemd: 
     assert not run(wanted, unit="x.service")["runs"]
     systemd.write_text("LoadState=not-found\nActiveState=inactive\n")
     assert not run(wanted, unit="x.service")["known"]
+
+
+def test_a_service_that_was_never_reloaded_is_noticed(tmp_path: Path, systemd: Path) -> None:
+    """N21: an earlier run wrote what it was to be told of and broke off; that it was told is what counts."""
+    wanted: Json = {"path": str(tmp_path / "certificates"), "content": "a\n", "reloads": True}
+    name = f"test-{os.getpid()}.service"
+    told = Path(f"/run/{name}.reloaded")
+    systemd.write_text(unit(100.0))
+    try:
+        for changed in (["certificates"], []):
+            answer = run(wanted, unit=name)
+            assert [Path(path).name for path in answer["paths"]] == changed
+            assert (answer["changed"], answer["unread"], answer["stale"]) == (True, True, False)
+        told.touch()
+        answer = run(wanted, unit=name)
+        assert (answer["changed"], answer["unread"]) == (False, False)
+        os.utime(told, (time.time() - 50, time.time() - 50))
+        assert run(wanted, unit=name)["unread"]
+    finally:
+        told.unlink(missing_ok=True)
+    # Who is started reads everything.
+    os.utime(wanted["path"], (time.time() - 300, time.time() - 300))
+    assert not run(wanted, unit=name)["unread"]

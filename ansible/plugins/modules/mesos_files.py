@@ -43,7 +43,7 @@ options:
         type: str
         default: root
       mode:
-        description: Who may do what, in octal digits; not of links.
+        description: Who may do what, in octal digits with a 0 in front; not of links.
         type: str
         default: "0644"
       validate:
@@ -59,6 +59,10 @@ options:
         default: true
       restarts:
         description: Whether I(unit) has to be started again to heed it.
+        type: bool
+        default: false
+      reloads:
+        description: Whether I(unit) heeds it when it is reloaded.
         type: bool
         default: false
   unit:
@@ -97,6 +101,12 @@ stale:
   description: Whether I(unit) runs, and was started before the newest of what restarts it.
   returned: success
   type: bool
+unread:
+  description:
+    - Whether I(unit) runs, and was neither started nor reloaded after the newest of what reloads it. Whoever reloads it
+      then touches the file C(/run/UNIT.reloaded).
+  returned: success
+  type: bool
 runs:
   description: Whether I(unit) is active now and after a reboot, and systemd has read its file.
   returned: success
@@ -108,9 +118,11 @@ known:
 """
 
 import base64
+import contextlib
 import grp
 import os
 import pwd
+import re
 import shlex
 import stat
 import tempfile
@@ -133,6 +145,7 @@ SPEC = {
     "secret": {"type": "bool", "default": False, "no_log": False},
     "applies": {"type": "bool", "default": True},
     "restarts": {"type": "bool", "default": False},
+    "reloads": {"type": "bool", "default": False},
 }
 PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "ExecMainStartTimestampMonotonic")
 
@@ -191,17 +204,20 @@ class Place:
         if not self._check:
             if not Path(source).exists():
                 raise Refused(f"would name {source or 'nothing'}, which is not there")
-            # Moved over the old one: at no moment is there none.
-            beside = self._path.with_name(f".ansible-{os.getpid()}")
-            beside.symlink_to(source)
-            beside.rename(self._path)
+            # Moved over the old one: at no moment is there none. In a directory of its own, since an earlier run that
+            # was killed may have left any name.
+            with tempfile.TemporaryDirectory(prefix=".ansible-", dir=self._path.parent) as beside:
+                fresh = Path(beside) / "link"
+                fresh.symlink_to(source)
+                fresh.rename(self._path)
         return True
 
     def _file(self, there):
         content = base64.b64decode(self._wanted["encoded"] or "") or (self._wanted["content"] or "").encode()
         old = b""
         if there == "file":
-            old = self._path.read_bytes()
+            with self._opened() as number, os.fdopen(number, "rb", closefd=False) as file:
+                old = file.read()
             if old == content:
                 return False
         if not self._wanted["secret"]:
@@ -239,24 +255,44 @@ class Place:
             owner, group = pwd.getpwnam(self._wanted["owner"]).pw_uid, grp.getgrnam(self._wanted["group"]).gr_gid
         except KeyError as error:
             raise Refused(f"is to be of somebody who is not there: {error.args[0]}") from error
-        return owner, group, int(self._wanted["mode"], 8)
+        mode = self._wanted["mode"]
+        # Without quotes YAML takes 0640 for a number, of which 416 is left here.
+        if not re.fullmatch("0[0-7]{3,4}", mode):
+            raise Refused(f"is to have mode {mode}: write it in quotes, with a 0 in front and three or four digits")
+        return owner, group, int(mode, 8)
 
     def _own(self):
         """Have what is there be whose it is to be."""
         if self._check and kind_of(self._path) != self._wanted["state"]:
             return True
-        now = self._path.stat()
         try:
             wanted = self._ids()
         except Refused:
             if self._check:  # The run would have made them by now.
                 return True
             raise
-        changed = (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) != wanted
-        if changed and not self._check:
-            os.chown(self._path, *wanted[:2])
-            self._path.chmod(wanted[2])
+        with self._opened() as number:
+            now = os.fstat(number)
+            changed = (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) != wanted
+            if changed and not self._check:
+                os.fchown(number, *wanted[:2])
+                os.fchmod(number, wanted[2])
         return changed
+
+    @contextlib.contextmanager
+    def _opened(self):
+        """What is there, as a descriptor; no link is followed.
+
+        Whose directory it is in may put a link there at any moment, to a file that root is then to give away.
+        """
+        number = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fits = stat.S_ISDIR if self._wanted["state"] == "directory" else stat.S_ISREG
+            if not fits(os.fstat(number).st_mode):
+                raise Refused("was exchanged for something else")
+            yield number
+        finally:
+            os.close(number)
 
 
 def asked(module, unit):
@@ -268,13 +304,13 @@ def asked(module, unit):
     return dict(line.split("=", 1) for line in out.splitlines() if "=" in line) if status == 0 else {}
 
 
-def started_before(unit, files):
-    """Whether what the unit runs is older than the newest of ``files``."""
+def started_before(unit, files, reloaded=0.0):
+    """Whether what the unit runs is older than the newest of ``files``, and it has not been reloaded since, either."""
     if unit.get("ActiveState") not in ("active", "activating", "reloading") or not files:
         return False
     since_boot = int(unit.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
     now = time.time()
-    started = now - time.clock_gettime(time.CLOCK_MONOTONIC) + since_boot
+    started = max(now - time.clock_gettime(time.CLOCK_MONOTONIC) + since_boot, reloaded)
     # What seems to be of the future was written before the clock was set back, and says nothing.
     newest = [at for at in (path.lstat().st_mtime for path in files if kind_of(path) != "absent") if at <= now]
     return max(newest, default=0.0) > started
@@ -303,6 +339,9 @@ def main():
             differences.append(place.diff)
     unit = asked(module, module.params["unit"])
     stale = started_before(unit, [Path(one["path"]) for one in wanted if one["restarts"]])
+    told = Path(f"/run/{module.params['unit']}.reloaded")
+    reloaded = told.lstat().st_mtime if kind_of(told) == "file" else 0.0
+    unread = started_before(unit, [Path(one["path"]) for one in wanted if one["reloads"]], reloaded)
     runs = (unit.get("ActiveState"), unit.get("UnitFileState"), unit.get("NeedDaemonReload")) == (
         "active",
         "enabled",
@@ -310,7 +349,13 @@ def main():
     )
     known = unit.get("LoadState", "not-found") != "not-found"
     module.exit_json(
-        changed=bool(changed) or stale, paths=changed, stale=stale, runs=runs, known=known, diff=differences
+        changed=bool(changed) or stale or unread,
+        paths=changed,
+        stale=stale,
+        unread=unread,
+        runs=runs,
+        known=known,
+        diff=differences,
     )
 
 
