@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is in dist/mesos-service-VERSION-wheelhouse.tar once, here, compiles it, and packs the result as
-# dist/mesos-service-VERSION-installed-cpython-XY-MACHINE-CHECKSUM.tar.gz: hosts with that Python and machine only unpack it,
+# dist/mesos-service-VERSION-installed-ABI-CHECKSUM.tar.gz: hosts whose Python loads such modules only unpack it,
 # which takes a tenth of what pip takes on each of them. CHECKSUM is the wheelhouse's, so that no other one's is taken for
 # it. `make dist` calls this; hosts that it does not fit install the wheels.
 #
@@ -31,7 +31,7 @@ for tree in "dist/mesos-service-$version"-installed-*.tar.gz; do
 done
 for wanted in "$@"; do
     python=$(program "$wanted") || { say "there is no Python $wanted here; its hosts install the wheels"; continue; }
-    kind=$("$python" -c 'import os, sys; print(sys.implementation.cache_tag, os.uname().machine, sep="-")')
+    kind=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("SOABI"))')
     tree=dist/mesos-service-$version-installed-$kind-$checksum.tar.gz
     [ ! -e "$tree" ] || continue
     rm -rf "$part/tree" "$part/wheelhouse"

@@ -9,7 +9,9 @@ page cache is written by the kernel later, whom nobody bounds. Version 2 knows w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -25,6 +27,8 @@ from mesos_service.plugins.isolator import Host
 
 BOUNDS: Final = {"read_bps": "rbps", "write_bps": "wbps", "read_iops": "riops", "write_iops": "wiops"}
 """Bytes and operations a second, in the words of version 1 and of version 2."""
+_OPERATIONS_MAX: Final = 2**32 - 1
+"""The kernel takes this for no bound, and what is more for this."""
 _DISKS: Final = "sys/block"
 _NOT_DISKS: Final = ("loop", "ram", "zram")
 """They are files and memory: what goes to a file is counted at its disk."""
@@ -41,10 +45,10 @@ def read_limits(text: str) -> dict[str, int]:
             )
         if name.endswith("_bps"):
             limits[name] = read_bytes(amount)
-        elif amount.isascii() and amount.isdigit() and int(amount):
+        elif re.fullmatch("[0-9]{1,10}", amount) and 0 < int(amount) < _OPERATIONS_MAX:
             limits[name] = int(amount)
         else:
-            raise ValueError(f"'{amount}' is no number of operations a second")
+            raise ValueError(f"'{amount}' is no number of operations a second, of less than {_OPERATIONS_MAX}")
     return limits
 
 
@@ -124,8 +128,10 @@ def _of_v2(group: Group) -> Iterator[tuple[str, str, int]]:
 
 def _disks(place: Path) -> list[str]:
     """``MAJOR:MINOR`` of what is a disk, and has one in it; partitions are bounded with theirs."""
-    return [
-        (disk / "dev").read_text().strip()
-        for disk in (sorted(place.iterdir()) if place.is_dir() else ())
-        if not disk.name.startswith(_NOT_DISKS) and int((disk / "size").read_text())
-    ]
+    found = []
+    for disk in sorted(place.iterdir()) if place.is_dir() else ():
+        # One of several ways to a disk (NVMe) has no numbers of its own, and what is pulled out just now has no files.
+        with suppress(FileNotFoundError):
+            if not disk.name.startswith(_NOT_DISKS) and int((disk / "size").read_text()):
+                found.append((disk / "dev").read_text().strip())
+    return found

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
+import sysconfig
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -18,14 +21,8 @@ from vagrant.releases import VERSION
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root: what is unpacked is root's")
 
 
-def test_n21_a_host_unpacks_what_is_installed_already(wheelhouse: None, tmp_path: Path) -> None:
-    """N21: compiled, by another name than where it was made, and with nothing of the wheels left behind."""
-    del wheelhouse
-    base = tmp_path / "base"
-    base.mkdir()
-    (house,) = (ROOT / "dist").glob("mesos-service-*-wheelhouse.tar")
-    version = house.name.removeprefix("mesos-service-").removesuffix("-wheelhouse.tar")
-    assert version != VERSION
+def install(place: Path, base: Path, version: str, house: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Have this machine be the host; ``more`` are steps of the role or options."""
     variables = {
         "ansible_connection": "local",
         "ansible_python_interpreter": sys.executable,
@@ -35,16 +32,72 @@ def test_n21_a_host_unpacks_what_is_installed_already(wheelhouse: None, tmp_path
         "mesos_common_version": version,
         "mesos_common_wheelhouse": str(house),
     }
-    hosts = tmp_path / "hosts.yml"
+    hosts = place / "hosts.yml"
     hosts.write_text(yaml.safe_dump({"all": {"hosts": {"host": variables}}}))
     setup = {"ansible.builtin.setup": {"gather_subset": ["!all", "distribution", "virtual"]}}
     steps = [
         {"ansible.builtin.import_role": {"name": "mesos_common", "tasks_from": name}}
-        for name in ("preflight", "release", "verify")
+        for name in ("preflight", "release", *(name for name in more if not name.startswith("-")))
     ]
-    playbook = tmp_path / "play.yml"
+    playbook = place / "play.yml"
     playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [setup, *steps]}]))
-    done = run_ansible("ansible-playbook", "-i", str(hosts), str(playbook))
+    options = [name for name in more if name.startswith("-")]
+    return run_ansible("ansible-playbook", "-i", str(hosts), *options, str(playbook))
+
+
+def a_release(place: Path, program: str) -> Path:
+    """The wheelhouse of a version 9.9 without wheels, and beside it one that is installed, with this program."""
+    house = place / "mesos-service-9.9-wheelhouse.tar"
+    with tarfile.open(house, "w") as archive:
+        said = f"{sys.version_info.major}.{sys.version_info.minor}\n".encode()
+        add(archive, "wheelhouse/pythons.txt", said)
+    checksum = hashlib.sha1(house.read_bytes(), usedforsecurity=False).hexdigest()[:12]
+    abi = sysconfig.get_config_var("SOABI")
+    with tarfile.open(place / f"mesos-service-9.9-installed-{abi}-{checksum}.tar.gz", "w:gz") as archive:
+        add(archive, "bin/mesos-service", f"#!/where/it/was/made\n{program}\n".encode())
+        add(archive, "lib/mark", b"")
+    return house
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), 0o755
+    archive.addfile(member, io.BytesIO(content))
+
+
+def test_n21_what_is_installed_and_does_not_run_here_is_not_called_whole(tmp_path: Path) -> None:
+    """As what was compiled for a newer C library than the host's; and what runs is taken, over what was left."""
+    base = tmp_path / "base"
+    base.mkdir()
+    house = a_release(tmp_path, "import not_for_this_host")
+    done = install(tmp_path, base, "9.9", house)
+    assert done.returncode != 0
+    assert "not_for_this_host" in done.stdout
+    assert not (base / "9.9" / ".complete").exists()
+    house = a_release(tmp_path, "print('9.9')")
+    done = install(tmp_path, base, "9.9", house)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in base.iterdir()] == ["9.9"]
+    assert (base / "9.9" / ".complete").read_text().startswith("9.9 ")
+
+
+def test_n21_a_first_run_in_check_mode_changes_nothing(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    house = a_release(tmp_path, "print('9.9')")
+    done = install(tmp_path, base, "9.9", house, "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not base.exists()
+
+
+def test_n21_a_host_unpacks_what_is_installed_already(wheelhouse: None, tmp_path: Path) -> None:
+    """N21: compiled, by another name than where it was made, and with nothing of the wheels left behind."""
+    del wheelhouse
+    base = tmp_path / "base"
+    base.mkdir()
+    (house,) = (ROOT / "dist").glob("mesos-service-*-wheelhouse.tar")
+    version = house.name.removeprefix("mesos-service-").removesuffix("-wheelhouse.tar")
+    assert version != VERSION
+    done = install(tmp_path, base, version, house, "verify")
     assert done.returncode == 0, done.stdout + done.stderr
     release = base / version
     assert [path.name for path in base.iterdir()] == [version]

@@ -332,6 +332,9 @@ def test_m_ag_05_a34_blkio_bounds_each_disk_where_a_flag_says_so(
             disk.mkdir(parents=True)
             (disk / "size").write_text(f"{size}\n")
             (disk / "dev").write_text("254:0\n" if name == "vda" else "7:0\n")
+        # One of the ways to a disk of NVMe, which has no numbers.
+        (kernel.rootfs / "sys/block/nvme0c0n1").mkdir()
+        (kernel.rootfs / "sys/block/nvme0c0n1/size").write_text("8\n")
         isolator = make(kernel, "cgroups/blkio", blkio_limits_per_container="read_bps:10MB;write_iops:500")
         lines = isolator.explain(C, CONFIG)
         await isolator.prepare(C, CONFIG)
@@ -344,7 +347,11 @@ def test_m_ag_05_a34_blkio_bounds_each_disk_where_a_flag_says_so(
     asyncio.run(body())
 
 
-@pytest.mark.parametrize("wrong", ["", "10MB", "read_bps", "read_bps:x", "read_iops:1MB", "read_iops:0", "speed:1"])
+WRONG = ("", "10MB", "read_bps", "read_bps:x", "read_iops:1MB", "read_iops:0", "speed:1", "read_iops:²")
+TOO_MUCH = ("read_bps:9223372036854775808", "read_bps:9999999999999GB", "write_iops:4294967295", "read_bps:" + "9" * 5000)
+
+
+@pytest.mark.parametrize("wrong", [*WRONG, *TOO_MUCH])
 def test_m_ag_05_what_bounds_no_disk_is_refused(boot: Boot, wrong: str) -> None:
     with pytest.raises(ConfigurationError, match="blkio_limits_per_container"):
         make(boot({"blkio": "blkio"}, None), "cgroups/blkio", blkio_limits_per_container=wrong)
