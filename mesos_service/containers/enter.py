@@ -150,7 +150,8 @@ def make_read_only(libc: ctypes.CDLL, seen: int) -> None:
     """Let nothing be written through this mount, nor through what is mounted below it.
 
     Raises:
-        CannotEnter: there is something below it, and the kernel (before Linux 5.12) closes only what is on top.
+        CannotEnter: there is something below it, and the kernel (before Linux 5.12, or with a filter that does not let
+            this through) closes only what is on top.
     """
     asked = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
     flags = ctypes.c_uint(_AT_EMPTY_PATH | _AT_RECURSIVE)
@@ -158,11 +159,14 @@ def make_read_only(libc: ctypes.CDLL, seen: int) -> None:
     if libc.syscall(*numbers, b"", flags, asked, ctypes.c_size_t(ctypes.sizeof(asked))) == 0:
         return
     number = ctypes.get_errno()
-    if number != errno.ENOSYS:
+    # Who filters system calls may refuse one that is new to it instead of not knowing it; who may not mount at all is
+    # refused once more below.
+    if number not in (errno.ENOSYS, errno.EPERM):
         raise OSError(number, os.strerror(number))
     if _has_mounts(seen):
         raise CannotEnter(
-            "What is to be read only has other mounts below it, which this kernel (before 5.12) leaves as they are"
+            "What is to be read only has other mounts below it, which are left as they are without mount_setattr (Linux"
+            " 5.12, and allowed where system calls are filtered)"
         )
     mount(libc, None, seen, MS_REMOUNT | MS_BIND | MS_RDONLY)
 

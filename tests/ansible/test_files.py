@@ -105,7 +105,7 @@ def test_what_is_refused_leaves_what_is_there(tmp_path: Path) -> None:
 
 
 def test_nothing_is_given_away_that_a_link_was_exchanged_for(tmp_path: Path) -> None:
-    """Whose directory it is in may exchange the file, between the look at it and the giving, for a link to another's."""
+    """Whose directory it is in may put a link to another's there between the look at it and the giving."""
     module = runpy.run_path(str(MODULE))
     victim, path = tmp_path / "victim", tmp_path / "myid"
     victim.write_text("1\n")
@@ -120,6 +120,23 @@ def test_nothing_is_given_away_that_a_link_was_exchanged_for(tmp_path: Path) -> 
         place._file("file")
     status = victim.stat()
     assert (status.st_uid, oct(status.st_mode)[-3:]) == (0, "600")
+
+
+def test_a_directory_may_be_elsewhere_where_root_says_so(tmp_path: Path) -> None:
+    """As a work directory on a larger disk."""
+    large, link = tmp_path / "large", tmp_path / "work"
+    large.mkdir(0o700)
+    link.symlink_to(large)
+    wanted: Json = {"path": str(link), "state": "directory", "mode": "0750", "group": "daemon"}
+    file: Json = {"path": str(link / "flags"), "content": "a"}
+    assert run(wanted, file, check=True)["paths"] == [str(link), str(link / "flags")]
+    assert run(wanted, file)["paths"] == [str(link), str(link / "flags")]
+    assert (oct(large.stat().st_mode)[-3:], large.group(), (large / "flags").read_text()) == ("750", "daemon", "a")
+    assert link.is_symlink()
+    assert not run(wanted, file)["changed"]
+    os.chown(link, 1, 1, follow_symlinks=False)
+    assert "nothing was removed" in run({**wanted, "mode": "0777"}, failed=True)["msg"]
+    assert oct(large.stat().st_mode)[-3:] == "750"
 
 
 @pytest.mark.parametrize("mode", ["416", "u=rw", "640", "0999", "07777777", ""])

@@ -24,7 +24,9 @@ options:
         type: str
         required: true
       state:
-        description: What is there. C(absent) removes files and links, and refuses directories.
+        description:
+          - What is there. C(absent) removes files and links, and refuses directories.
+          - A link of root's to a directory is as good as the C(directory), which then is given its owner and mode.
         type: str
         choices: [file, directory, link, absent]
         default: file
@@ -178,6 +180,9 @@ class Place:
         if not self._path.is_absolute():
             raise Refused("is no absolute path")
         there, state = kind_of(self._path), self._wanted["state"]
+        if there == "link" and state == "directory" and self._path.lstat().st_uid == 0 and self._path.is_dir():
+            # Root has it elsewhere, such as on a disk with room.
+            self._path, there = self._path.resolve(), "directory"
         if there == "other" or (there not in ("absent", state) and "directory" in (there, state)):
             raise Refused(
                 f"is to be {state} and is {'something else' if there == 'other' else there}; nothing was removed"

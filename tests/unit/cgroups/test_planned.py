@@ -348,7 +348,12 @@ def test_m_ag_05_a34_blkio_bounds_each_disk_where_a_flag_says_so(
 
 
 WRONG = ("", "10MB", "read_bps", "read_bps:x", "read_iops:1MB", "read_iops:0", "speed:1", "read_iops:²")
-TOO_MUCH = ("read_bps:9223372036854775808", "read_bps:9999999999999GB", "write_iops:4294967295", "read_bps:" + "9" * 5000)
+TOO_MUCH = (
+    "read_bps:9223372036854775808",
+    "read_bps:9999999999999GB",
+    "write_iops:4294967295",
+    "read_bps:" + "9" * 5000,
+)
 
 
 @pytest.mark.parametrize("wrong", [*WRONG, *TOO_MUCH])

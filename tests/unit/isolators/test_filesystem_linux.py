@@ -98,20 +98,36 @@ def test_m_ag_10_what_is_mounted_below_a_read_only_volume_is_read_only_too(tmp_p
     (mounted_below / "below" / "ours").touch()
 
 
-def test_m_ag_10_a_kernel_that_cannot_close_what_is_below_a_volume_does_not_show_it(mounted_below: Path) -> None:
-    class Old:
-        """A C library on Linux 5.11."""
+class Old:
+    """A C library on Linux 5.11, or where system calls are filtered."""
 
-        def syscall(self, *_: object) -> int:
-            ctypes.set_errno(errno.ENOSYS)
-            return -1
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.mount = ctypes.CDLL(None, use_errno=True).mount
 
+    def syscall(self, *_: object) -> int:
+        ctypes.set_errno(self._number)
+        return -1
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM])
+def test_m_ag_10_a_kernel_that_cannot_close_what_is_below_a_volume_does_not_show_it(
+    mounted_below: Path, number: int
+) -> None:
     seen = os.open(mounted_below, os.O_PATH)
     try:
         with pytest.raises(enter.CannotEnter, match="other mounts below it"):
-            enter.make_read_only(cast("ctypes.CDLL", Old()), seen)
+            enter.make_read_only(cast("ctypes.CDLL", Old(number)), seen)
     finally:
         os.close(seen)
+    # What has nothing below it can be closed as ever.
+    seen = os.open(mounted_below / "below", os.O_PATH)
+    try:
+        enter.make_read_only(cast("ctypes.CDLL", Old(number)), seen)
+    finally:
+        os.close(seen)
+    with pytest.raises(OSError, match="Read-only file system"):
+        (mounted_below / "below" / "x").touch()
 
 
 def test_what_is_read_only_allows_nothing_that_the_operator_mounted_it_without(tmp_path: Path) -> None:
