@@ -43,7 +43,7 @@ def test_n21_what_runs_is_restarted_or_reloaded_also_when_it_was_disabled(
     unit = f"test-{os.getpid()}.service"
     plays = []
     for stale in (True, False):
-        files = {"stale": stale, "unread": True, "runs": False, "known": True, "paths": []}
+        files: dict[str, object] = {"stale": stale, "unread": True, "runs": False, "known": True, "paths": []}
         plays.append(
             {
                 "hosts": "localhost",
