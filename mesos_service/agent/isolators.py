@@ -10,7 +10,7 @@ from mesos_service.agent.config import ALL_CGROUPS, IN_ALL_CGROUPS, AgentConfig
 from mesos_service.configuration.units import Duration
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.isolator import Host, Isolator
-from mesos_service.plugins.loader import ISOLATORS, available, load, parameters_of, read_config
+from mesos_service.plugins.loader import ISOLATORS, available, builtin_modules_dir, load, parameters_of, read_config
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,17 @@ def _make(name: str, config: AgentConfig, host: Host) -> Isolator:
 
 
 def out_of_reach(config: AgentConfig, host: Host) -> Iterator[str]:
-    """Why this agent could not have the others of the isolators that it knows, a sentence for each (N29)."""
-    for name in sorted({found.name for found in available(ISOLATORS, config.modules_dirs())} - {*config.isolators()}):
+    """Why this agent could not have the others of the built-in isolators, a sentence for each (N29).
+
+    Others' are not tried: whoever did not name a module has not asked for its code to run.
+    """
+    built_in = builtin_modules_dir()
+    known = {
+        found.name
+        for found in available(ISOLATORS)
+        if isinstance(found.origin, Path) and found.origin.is_relative_to(built_in)
+    }
+    for name in sorted(known - {*config.isolators()}):
         try:
             _make(name, config, host)
         except ConfigurationError as refusal:

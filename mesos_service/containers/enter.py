@@ -33,7 +33,7 @@ MACHINE = "/"
 MODE = 0o755
 _SEE = os.O_PATH | os.O_CLOEXEC
 _STEP = _SEE | os.O_NOFOLLOW
-MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC = 1, 32, 4096, 16384
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 PR_CAPBSET_DROP, PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT = 24, 8, 28, 47
 PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
 SECBIT_NOROOT = 1
@@ -147,13 +147,15 @@ def mount(libc: ctypes.CDLL, source: int | None, target: int, flags: int) -> Non
 
 
 def make_read_only(libc: ctypes.CDLL, seen: int) -> None:
-    """Let nothing be written through this mount, nor through what is mounted below it.
+    """Let nothing be written through this mount, nor through what is mounted below it, now or later.
+
+    What the machine mounts below its source from now on is not seen here: it would come as it is there.
 
     Raises:
         CannotEnter: there is something below it, and the kernel (before Linux 5.12, or with a filter that does not let
             this through) closes only what is on top.
     """
-    asked = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
+    asked = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, MS_PRIVATE, 0)
     flags = ctypes.c_uint(_AT_EMPTY_PATH | _AT_RECURSIVE)
     numbers = (ctypes.c_long(_MOUNT_SETATTR), ctypes.c_int(seen))
     if libc.syscall(*numbers, b"", flags, asked, ctypes.c_size_t(ctypes.sizeof(asked))) == 0:
@@ -163,6 +165,7 @@ def make_read_only(libc: ctypes.CDLL, seen: int) -> None:
     # refused once more below.
     if number not in (errno.ENOSYS, errno.EPERM):
         raise OSError(number, os.strerror(number))
+    mount(libc, None, seen, MS_PRIVATE)
     if _has_mounts(seen):
         raise CannotEnter(
             "What is to be read only has other mounts below it, which are left as they are without mount_setattr (Linux"

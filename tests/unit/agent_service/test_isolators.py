@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mesos_service.agent.config import AgentConfig
-from mesos_service.agent.isolators import make_isolators
+from mesos_service.agent.isolators import make_isolators, out_of_reach
 from mesos_service.agent.main import run
 from mesos_service.containers.containerizer import Members
 from mesos_service.domain.errors import ConfigurationError
@@ -93,3 +93,14 @@ def test_m_ag_05_all_is_what_the_machine_has(
     (kernel.place / "cgroup.controllers").write_text("cpu pids")
     with pytest.raises(ConfigurationError, match="'cgroups/mem' needs the control group controller 'memory'"):
         make_isolators(settings, Members())
+
+
+def test_n29_modules_that_nobody_named_do_not_run(tmp_path: Path) -> None:
+    """N29: an agent without root tells what it cannot have, and tries no code of others for that."""
+    (tmp_path / "modules" / "isolators").mkdir(parents=True)
+    module = tmp_path / "modules" / "isolators" / "takes_root.py"
+    module.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\nraise PermissionError('only root')\n")
+    given = config(tmp_path, modules_dir=str(tmp_path / "modules"))
+    for why in out_of_reach(given, Members()):
+        assert "takes_root" not in why
+    assert not (tmp_path / "ran").exists()

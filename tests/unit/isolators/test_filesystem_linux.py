@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import errno
 import os
@@ -23,7 +24,7 @@ from mesos_service.domain.containers import Mount, Source, Volume, Wishes, mask
 from mesos_service.plugins.isolator import ContainerConfig, Isolator
 from mesos_service.plugins.loader import ISOLATORS, load
 from modules.isolators.linux_capabilities import LinuxCapabilities
-from tests.unit.containers.room import RESOURCES, Room, cid, open_descriptors, room, run_asyncio
+from tests.unit.containers.room import RESOURCES, Room, cid, open_descriptors, room, run_asyncio, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
 
@@ -96,6 +97,31 @@ def test_m_ag_10_what_is_mounted_below_a_read_only_volume_is_read_only_too(tmp_p
 
     run_asyncio(body())
     (mounted_below / "below" / "ours").touch()
+
+
+def test_m_ag_10_what_is_mounted_below_a_read_only_volume_later_cannot_be_written_to(
+    tmp_path: Path, mounted_below: Path
+) -> None:
+    """The machine's mounts are handed on to whom a mount is shared with, as writable as they are there."""
+    subprocess.run(("mount", "--make-shared", mounted_below), check=True)
+    later = mounted_below / "later"
+    later.mkdir()
+
+    async def body() -> None:
+        async with room(tmp_path, [make()]) as here:
+            wait = "touch up; until [ -e go ]; do sleep 0.02; done"
+            line = f"{wait}; touch v/later/x 2>/dev/null && echo open || echo closed"
+            told = asyncio.create_task(says(here, line, host(mounted_below, "v", read_only=True)))
+            sandbox = tmp_path / "c"
+            await until(lambda: (sandbox / "up").exists() or told.done())
+            await asyncio.to_thread(subprocess.run, ("mount", "-t", "tmpfs", "none", later), check=True)
+            try:
+                (sandbox / "go").touch()
+                assert await told == "closed\n"
+            finally:
+                await asyncio.to_thread(subprocess.run, ("umount", later), check=True)
+
+    run_asyncio(body())
 
 
 class Old:
