@@ -168,6 +168,31 @@ def test_secrets_are_told_to_nobody(tmp_path: Path) -> None:
     assert (tmp_path / "secret").read_text() == "s3cret-of-ops"
 
 
+@pytest.mark.parametrize(("password", "shown"), [("", True), (":s3cret-of-ops", False)])
+def test_flags_with_a_password_are_no_difference_to_be_shown(tmp_path: Path, password: str, shown: bool) -> None:
+    variables = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "mesos_common_address": "192.0.2.7",
+        "mesos_common_base_dir": str(tmp_path / "base"),
+        "mesos_common_config_dir": str(tmp_path / "etc"),
+        "mesos_common_version": "9.9",
+        "mesos_master_registry": f"postgresql://mesos{password}@192.0.2.7/mesos",
+        "mesos_agent_flags": {"master": f"zk://mesos{password}@192.0.2.7:2181/mesos"},
+    }
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(yaml.safe_dump({"all": {"hosts": {"host": variables}}}))
+    steps = [("mesos_common", "facts"), ("mesos_master", "configure"), ("mesos_agent", "configure")]
+    tasks = [{"ansible.builtin.import_role": {"name": name, "tasks_from": step}} for name, step in steps]
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    done = run_ansible("ansible-playbook", "-i", str(hosts), "--check", "--diff", str(playbook))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+    assert ("+registry = " in done.stdout) is ("+master = " in done.stdout) is shown
+    assert "+ExecStart=" in done.stdout
+
+
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A ``systemctl`` that says what is in the file returned."""
