@@ -119,10 +119,13 @@ def _of_v2(group: Group) -> Iterator[tuple[str, str, int]]:
         "wios": "written_operations",
     }
     for line in (group.text("io.stat") or "").splitlines():
-        device, *pairs = line.split()
-        for pair in pairs:
-            key, _, number = pair.partition("=")
-            if key in names:
+        device = ""
+        for word in line.split():
+            key, is_number, number = word.partition("=")
+            if not is_number:
+                # Some kernels begin the line of a device that has nothing to tell, and go on with the next one's in it.
+                device = word
+            elif key in names:
                 yield device, names[key], int(number)
 
 

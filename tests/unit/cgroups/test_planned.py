@@ -311,6 +311,22 @@ def test_m_ag_05_blkio_counts_by_device(boot: Boot, v1: dict[str, str], v2: tupl
     asyncio.run(body())
 
 
+def test_m_ag_05_blkio_counts_at_the_device_that_a_line_comes_to(boot: Boot) -> None:
+    """Devices without numbers may stand in front of it."""
+
+    async def body() -> None:
+        kernel = boot({}, V2)
+        isolator = make(kernel, "cgroups/blkio")
+        await isolator.prepare(C, CONFIG)
+        [group] = [path for path in kernel.groups() if path.name == C]
+        (group / "io.stat").write_text("7:0 7:1 254:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n7:2 \n")
+        counted = {"read_bytes": 1, "written_bytes": 2, "read_operations": 3, "written_operations": 4}
+        assert await isolator.status(C) == {"blkio": {"254:0": counted}}
+        await isolator.cleanup(C)
+
+    asyncio.run(body())
+
+
 @pytest.mark.parametrize(
     ("v1", "v2", "expected"),
     [
