@@ -23,7 +23,17 @@ from mesos_service.cli.service_commands import FLAG_COMMANDS
 from mesos_service.configuration.flags import ENVIRONMENT_PREFIX, Flags
 from mesos_service.core import task_states
 from mesos_service.master.config import MasterConfig
-from mesos_service.master.routes import explain, fragmentation, maintenance, policy, resource_calls, revocation, shadow
+from mesos_service.master.routes import (
+    constraints,
+    explain,
+    files,
+    fragmentation,
+    maintenance,
+    policy,
+    resource_calls,
+    revocation,
+    shadow,
+)
 from mesos_service.master.routes import legacy as master_legacy
 from mesos_service.master.routes import operator as master_operator
 from mesos_service.tracing_store.config import TracesConfig
@@ -78,7 +88,8 @@ def flags_page(flags: type[Flags]) -> str:
 
 def operator_page() -> str:
     """What there is to be asked of services: the calls of ``POST /api/v1``, and the old paths."""
-    old = (*master_legacy.READ_PATHS, *policy.PATHS, *_paths(resource_calls, maintenance), "/teardown")
+    seen = (*constraints.CONSTRAINT_PATHS, *(path for path in files.FILE_PATHS if not path.endswith(".json")))
+    old = (*master_legacy.READ_PATHS, *seen, *policy.PATHS, *_paths(resource_calls, maintenance), "/teardown")
     services = (
         ("master", operator.CallType, master_operator.CALLS, old),
         ("agent", agent_operator.CallType, agent_calls.CALLS, agent_legacy.READ_PATHS),

@@ -21,7 +21,7 @@ _NO_CONTAINER_IMAGES: Final = "Images are tar files in a directory (--docker_reg
 _NO_CGROUPS: Final = "No isolator of this version would heed it."
 _NO_NETWORK: Final = "Tasks share the network of their agent."
 _OLD_NAME: Final = "Mesos has renamed it: write 'agent' for 'slave'."
-_MODULES: Final = "Modules are Python files: name their folders with --modules_dir."
+_NO_HOOKS: Final = "There are no hooks: modules are allocators, offer filters and isolators."
 _NO_STANDALONE: Final = "Sandboxes of stand-alone containers stay until REMOVE_CONTAINER."
 
 
@@ -33,7 +33,7 @@ _BOTH: Final = (
     (_NO_AUTHORIZATION, ("acls",)),
     (_NO_LOOKUP, ("hostname_lookup", "ip_discovery_command")),
     (_LOGS, ("external_log_file", "initialize_driver_logging", "log_dir", "logbufsecs", "quiet")),
-    (_MODULES, ("hooks",)),
+    (_NO_HOOKS, ("hooks",)),
     ("", ("firewall_rules", "memory_profiling")),
 )
 
@@ -78,6 +78,7 @@ AGENT: Final = _table(
         ),
     ),
     ("Tasks get no secrets yet.", ("secret_resolver",)),
+    ("No container has a /dev/shm of a size of its own.", ("default_container_shm_size",)),
     (
         _NO_CGROUPS,
         (
@@ -101,7 +102,6 @@ AGENT: Final = _table(
             "appc_simple_discovery_uri_prefix",
             "appc_store_dir",
             "default_container_info",
-            "default_container_shm_size",
             "docker",
             "docker_config",
             "docker_ignore_runtime",

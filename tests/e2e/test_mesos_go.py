@@ -40,7 +40,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_m_pk_03_unmodified_mesos_go_runs_commands_and_its_own_executor(
     client: Path, tmp_path: Path, codec: str
 ) -> None:
-    """M-SC-01, M-SC-03, M-SC-09, M-SC-11, M-EX-01, M-EX-02: offers, both kinds of task, a kill, messages, data."""
+    """A87, M-SC-01, M-SC-03, M-SC-09, M-SC-11, M-EX-01, M-EX-02: both kinds of task, a kill, messages, data."""
 
     async def run() -> tuple[int, list[dict[str, Any]]]:
         agents = [AgentSpec(resources="cpus:4;mem:4096;ports:[31000-32000]")]

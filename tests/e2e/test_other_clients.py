@@ -42,7 +42,7 @@ def test_m_sc_01_an_unmodified_scheduler_in_python(tmp_path: Path, library: str)
 
 
 def test_m_sc_01_an_unmodified_scheduler_in_javascript(tmp_path: Path) -> None:
-    """M-SC-03: no Accept header, and one record in each chunk of the answer or none of it is understood."""
+    """A87, M-SC-03: no Accept header, and one record in each chunk of the answer or none of it is understood."""
     node = shutil.which("node")
     if node is None or not (NODE_MODULES / "mesos-framework").is_dir():
         missing_part("mesos-framework")

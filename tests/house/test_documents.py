@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
 from mesos_service.cli.service_commands import FLAG_COMMANDS
-from mesos_service.documentation import command_names, pages
+from mesos_service.documentation import command_names, operator_page, pages
 from tests.house.behaviours import BEHAVIOURS, LATER, page
 from tests.house.source import ROOT, place
 
@@ -74,6 +75,23 @@ def test_generated_pages_equal_the_code() -> None:
     left = sorted({file.name for file in GENERATED.glob("*.md")} - set(made))
     assert not stale, f"run `make docs` and commit docs/generated: {stale}"
     assert not left, f"nothing makes these pages any more: {left}"
+
+
+@pytest.mark.parametrize("service", ["master", "agent"])
+def test_every_path_of_a_service_is_on_the_page_of_paths(service: str) -> None:
+    """Other spellings of a path, with an ending or a role behind it, need no mention of their own."""
+    rooms = importlib.import_module(f"mesos_service.{service}.routes")
+    modules = (
+        importlib.import_module(f"{rooms.__name__}.{room.name}") for room in pkgutil.iter_modules(rooms.__path__)
+    )
+    routes = [route for module in modules if hasattr(module, "router") for route in module.router.routes]
+    paths = {route.path.removesuffix("/{role:path}") for route in routes}
+    page = operator_page()
+    unnamed = sorted(
+        path for path in paths if f"`{path}`" not in page and f"`{path.removesuffix('.json')}`" not in page
+    )
+    assert len(paths) > 5
+    assert not unnamed, f"docs/generated/operator_api.md does not name {unnamed}"
 
 
 def test_behaviours_that_are_named_are_listed() -> None:
