@@ -164,8 +164,10 @@ def _commands(group: TyperGroup, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _spelling(parameter: Any) -> str:  # Any: as above.
     if parameter.param_type_name == "argument":
-        return f"`{parameter.name.upper()}{'...' if parameter.nargs == -1 else ''}`"
-    options = ", ".join(f"`{option}`" for option in parameter.opts)
+        named = parameter.metavar or isinstance(parameter.default, Enum)
+        name = _metavar(parameter) if named else parameter.name.upper()
+        return f"`{name}{'...' if parameter.nargs == -1 and not name.endswith('...') else ''}`"
+    options = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
     return options if parameter.is_flag else f"{options} `{_metavar(parameter)}`"
 
 
