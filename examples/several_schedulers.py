@@ -6,6 +6,7 @@ python examples/several_schedulers.py 127.0.0.1:5050 keeper    # in two terminal
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TERMINAL_STATES
@@ -52,4 +53,5 @@ class Keeper(Scheduler):
 
 
 if __name__ == "__main__":
-    asyncio.run(Keeper(*sys.argv[1:3]).run())
+    with suppress(KeyboardInterrupt):
+        asyncio.run(Keeper(*sys.argv[1:3]).run())

@@ -77,7 +77,8 @@ def flags_page(flags: type[Flags]) -> str:
             "A flag is read from the command line, else from the environment (`--work_dir` is "
             f"`{ENVIRONMENT_PREFIX}WORK_DIR`), else from the TOML file that `--config` (or "
             f"`{ENVIRONMENT_PREFIX}CONFIG`) names, else it has its default. `--check_config` checks the flags and "
-            f"ends. In the file, flags stand at the top or in the table `[{flags.service}]`.",
+            "ends. What is `true` or `false` is set by the flag's name alone, and taken back by `--NAME=false` or "
+            f"`--no-NAME`. In the file, flags stand at the top or in the table `[{flags.service}]`.",
             "",
             *_table(("flag", "default", "meaning"), rows),
             "",

@@ -91,8 +91,8 @@ def show_volumes(master: str, output: OutputFormat) -> None:
     if output is OutputFormat.JSON:
         print_json(found)
     else:
-        columns = ("agent_id", "role", "id", "megabytes", "container_path")
-        print_table(columns, [[str(one[column]) for column in columns] for one in found])
+        titles = ("AGENT", "ROLE", "ID", "MEGABYTES", "PATH")
+        print_table(titles, [[str(value) for value in one.values()] for one in found])
 
 
 def _at(agent: str, **more: object) -> Json:
