@@ -79,9 +79,12 @@ def lines(answer: ExplainFrameworkAnswer) -> Iterator[str]:
 def _obstacle(obstacle: ExplainObstacle) -> Iterator[str]:
     where = "everywhere" if not obstacle.agents else f"{obstacle.agents} agents"
     yield f"  {obstacle.reason} ({where}{', waiting alone will not help' if obstacle.lasting else ''})"
-    for example in obstacle.examples[:SHOWN_MAX]:
-        place = f"{example.hostname or example.agent_id}: " if example.agent_id else ""
-        yield f"    {place}{example.detail}"
+    shown = obstacle.examples[:SHOWN_MAX]
+    for example in shown:
+        # Of agents on one machine the hostname tells none from another.
+        alone = sum(other.hostname == example.hostname for other in shown) == 1
+        place = example.hostname if alone and example.hostname else example.agent_id
+        yield f"    {f'{place}: ' if place else ''}{example.detail}"
     if obstacle.agents > SHOWN_MAX:
         yield f"    ... and {obstacle.agents - SHOWN_MAX} more"
     for remedy in obstacle.examples[0].remedies if obstacle.examples else ():

@@ -153,10 +153,11 @@ def parse(line: bytes, number: int, kinds: Kinds) -> Told:
         AttributeError,
         RecursionError,
         OverflowError,
-        ConfigurationError,
     ) as error:
         missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise JournalFault(f"Line {number} is not of a journal of allocations: {missing}.") from error
+    except ConfigurationError as error:
+        raise JournalFault(f"Line {number}: {error} Folders with filters of your own: --modules_dir.") from error
     match method:
         case "begin":
             return Told(method, Began(*made))
