@@ -42,6 +42,8 @@ WAITING_SECONDS: Final = 3.0
 """How long a command waits for resources before we say for what."""
 OUTPUT_SECONDS: Final = 0.1
 """Between two looks at a command's output."""
+AWAY_SECONDS: Final = 1.0
+"""The same while its agent does not answer."""
 KILL_SECONDS: Final = 10.0
 """How long killed tasks may take to end before we leave them to the master."""
 REFUSE_SECONDS: Final = 1.0
@@ -207,29 +209,38 @@ async def show_output(
 ) -> None:
     """Copy a command's stdout and stderr to ours as they grow, until it is over and all is shown.
 
-    With a ``label`` whole lines are shown, each after it.
+    With a ``label`` whole lines are shown, each after it. While the agent does not answer nothing is lost: one that
+    was restarted has the same files.
     """
     streams = [
         (SandboxFile(agent, prefix, f"{sandbox}/stdout", dialing), Lines(sys.stdout.write, label)),
         (SandboxFile(agent, prefix, f"{sandbox}/stderr", dialing), Lines(sys.stderr.write, label)),
     ]
+    name = sandbox.split("/")[-3]
     try:
-        ended = False
+        ended, away = False, False
         while not ended:
             # Asked for first: what a command wrote is in the file before its end is told.
             ended = over.is_set()
-            for file, lines in streams:
-                lines.write(await file.read_to_end())
+            try:
+                for file, lines in streams:
+                    while page := await file.read():
+                        lines.write(page)
+                away = False
+            except ConnectionFault as fault:
+                if ended:
+                    tell(f"output of {name} cannot be read any more: {fault}")
+                elif not away:
+                    tell(f"output of {name} is shown when its agent answers again: {fault}")
+                away = True
             sys.stdout.flush()
             sys.stderr.flush()
             if not ended:
                 try:
-                    async with asyncio.timeout(OUTPUT_SECONDS):
+                    async with asyncio.timeout(AWAY_SECONDS if away else OUTPUT_SECONDS):
                         await over.wait()
                 except TimeoutError:
                     continue
-    except ConnectionFault as fault:
-        tell(f"output of {sandbox.split('/')[-3]} cannot be read any more: {fault}")
     finally:
         for file, lines in streams:
             lines.end()

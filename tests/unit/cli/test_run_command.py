@@ -15,7 +15,9 @@ from mesos_service.cli import run_command as module
 from mesos_service.cli.run_command import CommandScheduler, exit_code, run_command, run_until_ended
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.resources import Resources
+from mesos_service.http.client import ConnectionFault
 from mesos_service.sdk.errors import SubscriptionEnded, Unreachable
+from mesos_service.sdk.subscription import Address
 from mesos_service.sdk.tasks import command_info
 from mesos_service.wire.common import TaskID
 from mesos_service.wire.tasks import TaskState, TaskStatus
@@ -265,3 +267,40 @@ def test_what_makes_no_sense_is_refused_by_its_flag(asked: dict[str, str], flag:
 )
 def test_exit_codes(state: TaskState, message: str | None, code: int) -> None:
     assert exit_code(TaskStatus(task_id=TaskID(value="t"), state=state, message=message)) == code
+
+
+class FileOfOneThatRestarts:
+    """A file on an agent that is away at the second and the third look, and then ends the command."""
+
+    over: asyncio.Event
+
+    def __init__(self, agent: Address, prefix: str, path: str, dialing: object) -> None:
+        looks = ["before, ", "", None, None, "after", ""]
+        self._looks = iter(looks if path.endswith("stdout") else ["" for _ in looks])
+
+    async def read(self) -> str:
+        look = next(self._looks, "")
+        if look is None:
+            raise ConnectionFault("it is away")
+        if look == "after":
+            self.over.set()
+        return look
+
+    def close(self) -> None:
+        pass
+
+
+def test_m_cl_02_output_goes_on_when_an_agent_is_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "SandboxFile", FileOfOneThatRestarts)
+    monkeypatch.setattr(module, "AWAY_SECONDS", 0.01)
+
+    async def shown() -> None:
+        FileOfOneThatRestarts.over = over = asyncio.Event()
+        await module.show_output(over, Address("agent", 5051), "", "/frameworks/F/executors/work/runs/latest", "")
+
+    in_loop(shown())
+    said = capsys.readouterr()
+    assert said.out == "before, after"
+    assert said.err.splitlines() == ["run: output of work is shown when its agent answers again: it is away"]
