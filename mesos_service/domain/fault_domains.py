@@ -46,6 +46,11 @@ def _name(domain: dict[str, object], what: str) -> str:
     name = _part(domain, what, "'fault_domain'").get("name")
     if not isinstance(name, str) or not name:
         raise ValueError(f"'{what}' of a domain needs a 'name', which is a text")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        # Half a pair of surrogates, which JSON can escape and nobody can send on.
+        raise ValueError(f"'{what}' of a domain has a 'name' that is no text: {error.reason}") from error
     return name
 
 

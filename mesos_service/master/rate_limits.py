@@ -9,8 +9,10 @@ what their ``FrameworkInfo`` says, as in Mesos.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -63,7 +65,7 @@ def parse_rate_limits(text: str) -> RateLimits:
 def _limit(sent: Mapping[str, object], qps_name: str, capacity_name: str, whose: str) -> RateLimit:
     qps, capacity = sent.get(qps_name), sent.get(capacity_name)
     if qps is not None and (
-        isinstance(qps, bool) or not isinstance(qps, int | float) or not math.isfinite(qps) or qps <= 0
+        isinstance(qps, bool) or not isinstance(qps, int | float) or not 0 < qps <= sys.float_info.max
     ):
         raise ValueError(f"'{qps_name}' {whose} must be a number above 0, not {json.dumps(qps)[:40]}")
     if capacity is not None and (isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 0):
@@ -96,11 +98,16 @@ class RateLimiter:
         default = limits.default
         self._default = None if default.qps is None else _Line(default.qps, default.capacity)
         self._unprocessed: Counter[str] = Counter()
+        self._closed = asyncio.Event()
+
+    def close(self) -> None:
+        """Let everybody go, those who wait included: the master ends, and has an answer for them."""
+        self._closed.set()
 
     def may_go(self, principal: str | None) -> bool:
         """Whether a call may be processed at once; if so, it is expected to be."""
         line = self._line(principal)
-        if line is None:
+        if line is None or self._closed.is_set():
             return True
         now = self._clock()
         if line.waiting or now < line.free_at:
@@ -111,7 +118,7 @@ class RateLimiter:
     async def turn(self, principal: str | None) -> str | None:
         """Wait until a call that may not go at once may; or why it is not processed at all: too many wait."""
         line = self._line(principal)
-        if line is None:
+        if line is None or self._closed.is_set():
             return None
         if line.capacity is not None and line.waiting >= line.capacity:
             self._unprocessed[principal or ""] += 1
@@ -122,7 +129,9 @@ class RateLimiter:
         line.waiting += 1
         self._unprocessed[principal or ""] += 1
         try:
-            await asyncio.sleep(at - now)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(at - now):
+                    await self._closed.wait()
         finally:
             line.waiting -= 1
             self._unprocessed[principal or ""] -= 1

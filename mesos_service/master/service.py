@@ -119,10 +119,10 @@ class MasterService:
         self._spans = open_exporter("mesos-master", self.hostname, self.port)
         spans = [] if self._spans is None else [self._spans.counts]
         limits = config.limits_of_calls()
-        limiter = None if limits is None else RateLimiter(limits)
+        self._limiter = None if limits is None else RateLimiter(limits)
         self.metrics = MasterMetrics(
             [self._streams_and_queues, self._registrar_timings, self._shadow_counts, *spans],
-            None if limiter is None else limiter.unprocessed,
+            None if self._limiter is None else self._limiter.unprocessed,
         )
         self.state = MasterState(
             master_id=MasterId(str(uuid.uuid4())),
@@ -162,7 +162,7 @@ class MasterService:
             self._on_ended,
         )
         self._whitelist = None if config.whitelist is None else Whitelist(config.whitelist, self.driver.submit)
-        self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call, limiter)
+        self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call, self._limiter)
         doors = build_application(self, self.scheduler_api, AgentApi(self.driver, self.outlets, self.metrics.uplink))
         gate = LeaderGate(doors, self.leadership, AGENT_PATHS)
         self.application = gate if config.credentials is None else guard(gate, config, config.credentials)
@@ -269,6 +269,8 @@ class MasterService:
         if self._whitelist is not None:
             self._whitelist.stop()
         await self.leadership.stop()
+        if self._limiter is not None:
+            self._limiter.close()
         for stream in [*self.outlets.scheduler_streams.values(), *self.outlets.links.values()]:
             stream.close()
         self.operator_events.close()

@@ -1,9 +1,9 @@
 """``/metrics``: what ``/metrics/snapshot`` tells, in the form that Prometheus reads (text format 0.0.4).
 
 The same numbers under the same names, made in the same moment; nothing is counted twice. ``master/tasks_running`` is
-``mesos_master_tasks_running``. Frameworks and roles, which stand within Mesos' names, become labels. Counters end in
-``_total`` as they do everywhere in Prometheus, and so gauges that end so lose it: ``master/cpus_total`` is
-``mesos_master_cpus``.
+``mesos_master_tasks_running``. Frameworks, principals and roles, which stand within Mesos' names, become labels.
+Counters end in ``_total`` as they do everywhere in Prometheus, and so gauges that end so lose it:
+``master/cpus_total`` is ``mesos_master_cpus``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 _TOTAL: Final = "_total"
 _FRAMEWORK: Final = re.compile(r"master/frameworks/([^/]*)/([^/]+)/(.+)", re.DOTALL)
+_PRINCIPAL: Final = re.compile(r"frameworks/([^/]+)/(messages_[a-z]+)")
 _ROLE: Final = re.compile(r"(?:^|(?<=/))roles/([^/]+)/")
 _ODD: Final = re.compile(r"[^a-zA-Z0-9_]+")
 _COUNTED: Final = re.compile(
@@ -29,7 +30,7 @@ _COUNTED: Final = re.compile(
         | executors_terminated | container_launch_errors
     )
     | traces/(spans_(forgotten|received|rejected|repeated)|requests_)
-    | master/frameworks/[^/]*/[^/]+/(calls|events|offers|tasks/terminal)(/|$)
+    | master/frameworks/[^/]*/[^/]+/(calls|events|offers|operations|tasks/terminal)(/|$)
     """,
     re.VERBOSE,
 )
@@ -68,6 +69,11 @@ def _named(mesos_name: str) -> tuple[str, dict[str, str]]:
     if of_framework is not None:
         labels["framework"], labels["framework_id"] = unquote(of_framework[1]), of_framework[2]
         name = f"master/framework/{of_framework[3]}"
+    of_principal = _PRINCIPAL.fullmatch(name)
+    if of_principal is not None:
+        # Two whom only odd characters tell apart would be one in a name.
+        labels["principal"] = unquote(of_principal[1])
+        name = f"principal/{of_principal[2]}"
     of_role = _ROLE.search(name)
     if of_role is not None:
         labels["role"] = unquote(of_role[1])
@@ -76,4 +82,6 @@ def _named(mesos_name: str) -> tuple[str, dict[str, str]]:
 
 
 def _general(mesos_name: str) -> str:
+    if _PRINCIPAL.fullmatch(mesos_name):
+        return _PRINCIPAL.sub(r"frameworks/PRINCIPAL/\2", mesos_name)
     return _ROLE.sub("roles/ROLE/", _FRAMEWORK.sub(r"master/frameworks/NAME/ID/\3", mesos_name))

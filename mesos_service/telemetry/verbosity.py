@@ -38,8 +38,9 @@ class Verbosity:
             self._usual = self._logger.level
         self.level = level
         self._logger.setLevel(logging.DEBUG)
+        seconds = max(0.0, min(seconds, SECONDS_MAX))
         log.info("Verbosity %d for %g s", level, seconds)
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, min(seconds, SECONDS_MAX)), self._revert)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._revert)
 
     def _revert(self) -> None:
         self._timer = None

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from mesos_service.core.master import books
-from mesos_service.core.master.state import Framework, MasterOptions, MasterState
+from mesos_service.core.master.state import Framework, MasterOptions
 from mesos_service.core.watch import OutOfTime
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import FilterSpec, FrameworkInfo
-from mesos_service.domain.ids import AgentId, Role
+from mesos_service.domain.ids import Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView
 from mesos_service.plugins.loader import read_config
@@ -67,16 +66,9 @@ def of(framework: Framework, options: MasterOptions) -> Built:
     return framework.filters
 
 
-def excluded_by_constraints(state: MasterState, framework: Framework, role: Role, now: float) -> Sequence[AgentId]:
-    """The agents that the constraints of ``framework`` in ``role`` keep away, whatever is free there (M-AL-14)."""
-    own = [one for one in of(framework, state.options).get(role, ()) if _is_of_constraints(one)]
-    if not own:
-        return ()
-    return [
-        agent.agent_id
-        for agent in state.agents.values()
-        if any(one.about_agent(books.view(agent), now) is not None for one in own)
-    ]
+def constraints(framework: Framework, role: Role, options: MasterOptions) -> Sequence[OfferFilter]:
+    """What keeps agents away from ``framework`` in ``role``, whatever is free there (M-AL-14)."""
+    return [one for one in of(framework, options).get(role, ()) if _is_of_constraints(one)]
 
 
 def _is_of_constraints(one: OfferFilter) -> bool:

@@ -25,6 +25,7 @@ def test_m_al_21_a_domain_is_read_as_mesos_writes_it() -> None:
         ('{"fault_domain": {"region": {"name": "eu"}}}', "needs 'zone'"),
         ('{"fault_domain": {"region": {"name": 1}, "zone": {"name": "a"}}}', "'region' of a domain needs a 'name'"),
         ('{"fault_domain": {"region": {"name": "eu"}, "zone": {"name": ""}}}', "'zone' of a domain needs a 'name'"),
+        ('{"fault_domain": {"region": {"name": "\\ud800"}, "zone": {"name": "a"}}}', "'region' .* that is no text"),
     ],
 )
 def test_m_al_21_what_is_none_is_refused(text: str, why: str) -> None:

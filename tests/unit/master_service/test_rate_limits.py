@@ -85,6 +85,20 @@ def test_m_al_28_no_more_wait_than_the_capacity_allows() -> None:
     asyncio.run(scenario())
 
 
+def test_m_al_28_nobody_waits_for_a_master_that_ends() -> None:
+    async def scenario() -> None:
+        limits = limiter(1e-9, 3)
+        assert limits.may_go("slow")
+        waiting = [asyncio.create_task(limits.turn("slow")) for _ in range(3)]
+        await asyncio.sleep(0)
+        limits.close()
+        async with asyncio.timeout(10):
+            assert await asyncio.gather(*waiting, limits.turn("slow")) == [None] * 4
+        assert limits.may_go("slow") and limits.unprocessed("slow") == 0
+
+    asyncio.run(scenario())
+
+
 def test_m_al_28_limits_are_read_as_mesos_writes_them() -> None:
     text = json.dumps(
         {
@@ -111,6 +125,7 @@ def test_m_al_28_limits_are_read_as_mesos_writes_them() -> None:
         ('{"limits": [{"principal": "a", "qps": 0}]}', "'qps' of principal 'a' must be a number above 0"),
         ('{"limits": [{"principal": "a", "qps": NaN}]}', "'qps' of principal 'a'"),
         ('{"limits": [{"principal": "a", "qps": "1"}]}', "'qps' of principal 'a'"),
+        ('{"limits": [{"principal": "a", "qps": 1' + "0" * 400 + "}]}", "'qps' of principal 'a'"),
         ('{"limits": [{"principal": "a", "qps": 1, "capacity": -1}]}', "'capacity' of principal 'a'"),
         ('{"aggregate_default_qps": -5}', "'aggregate_default_qps' for all others"),
     ],

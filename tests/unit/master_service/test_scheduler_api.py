@@ -90,7 +90,11 @@ class Client:
         return text
 
 
-def play(monkeypatch: pytest.MonkeyPatch, scenario: Callable[[MasterService, SlowRegistrar], Awaitable[None]]) -> None:
+def play(
+    monkeypatch: pytest.MonkeyPatch,
+    scenario: Callable[[MasterService, SlowRegistrar], Awaitable[None]],
+    **flags: object,
+) -> None:
     async def run() -> None:
         made: list[SlowRegistrar] = []
 
@@ -99,7 +103,7 @@ def play(monkeypatch: pytest.MonkeyPatch, scenario: Callable[[MasterService, Slo
             return made[0]
 
         monkeypatch.setattr(service_module, "make_registrar", make)
-        service = MasterService(MasterConfig.load({"port": 0}))
+        service = MasterService(MasterConfig.load({"port": 0, **flags}))
         await service.lead()
         async with asyncio.timeout(20):
             await scenario(service, made[0])
@@ -184,3 +188,25 @@ def test_x22_a_master_in_doubt_takes_no_such_call(monkeypatch: pytest.MonkeyPatc
             assert client.status == 503
 
     play(monkeypatch, scenario)
+
+
+def test_m_al_28_calls_that_wait_for_their_turn_are_answered_by_a_master_that_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At once, and not by closing their connections a second later."""
+
+    async def scenario(service: MasterService, registrar: SlowRegistrar) -> None:
+        registrar.slow = False
+        subscribed = Client(service, SUBSCRIBE)
+        await subscribed.until(3)
+        revive = {"type": "REVIVE", "framework_id": {"value": MINE}}
+        callers = [Client(service, revive, subscribed.stream_id) for _ in range(3)]
+        await callers[0].task
+        await settle()
+        assert [callers[0].status, callers[1].sent, callers[2].sent] == [202, [], []]
+        await service.stop()
+        await asyncio.gather(*(caller.task for caller in callers))
+        assert [caller.status for caller in callers] == [202, 503, 503]
+        await subscribed.task
+
+    play(monkeypatch, scenario, rate_limits='{"aggregate_default_qps": 1e-9}')

@@ -16,8 +16,12 @@ from mesos_service.telemetry.exposition import exposition
 
 SNAPSHOT = {
     "allocator/mesos/resources/cpus/total": 8.0,
+    "frameworks/a%2Fb/messages_received": 9.0,
+    "frameworks/a-b/messages_received": 7.0,
+    "frameworks/a_b/messages_received": 8.0,
     "master/cpus_total": 8.0,
     "master/frameworks/web%20%22shop%22%0A/m-0000/calls": 3.0,
+    "master/frameworks/web%20%22shop%22%0A/m-0000/operations/create": 2.0,
     "master/frameworks/web%20%22shop%22%0A/m-0000/roles/a%2Fb/suppressed": 1.0,
     "master/messages_kill_task": 2.0,
     "master/task_failed/source_executor/reason_x": 4.0,
@@ -41,11 +45,15 @@ def test_m_om_03_names_become_names_and_labels_of_prometheus() -> None:
         ("mesos_allocator_mesos_resources_cpus", ()): 8.0,
         ("mesos_master_cpus", ()): 8.0,
         ("mesos_master_framework_calls_total", framework): 3.0,
+        ("mesos_master_framework_operations_create_total", framework): 2.0,
         ("mesos_master_framework_role_suppressed", (*framework, ("role", "a/b"))): 1.0,
         ("mesos_master_messages_kill_task_total", ()): 2.0,
         ("mesos_master_task_failed_source_executor_reason_x_total", ()): 4.0,
         ("mesos_master_tasks_finished_total", ()): 5.0,
         ("mesos_master_tasks_running", ()): 6.0,
+        ("mesos_principal_messages_received", (("principal", "a-b"),)): 7.0,
+        ("mesos_principal_messages_received", (("principal", "a/b"),)): 9.0,
+        ("mesos_principal_messages_received", (("principal", "a_b"),)): 8.0,
         ("mesos_registrar_state_store_ms_p99_9", ()): 1.5,
     }
 

@@ -1,0 +1,71 @@
+"""``/allocator/offer_constraints_debug``, which looks at every agent for every framework (M-AL-14)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from mesos_service.domain.frameworks import FilterSpec
+from mesos_service.domain.ids import Role
+from mesos_service.master.app import build_fastapi
+from mesos_service.master.config import MasterConfig
+from mesos_service.master.routes import constraints
+from mesos_service.master.routes.reads import MasterReads
+from tests.unit.core.master.world import World, framework_info
+
+AGENTS = 20
+TWOS = {"text_matches": {"regex": "host-.*2"}}
+GROUP = {"attribute_constraints": [{"selector": {"pseudoattribute_type": "HOSTNAME"}, "predicate": TWOS}]}
+
+
+class Reads:
+    """Of a world what the route asks for."""
+
+    def __init__(self, world: World) -> None:
+        self.state = world.state
+
+    def clock(self) -> float:
+        return 0.0
+
+
+def ask(world: World) -> tuple[dict[str, Any], int]:  # Any: as decoded
+    """The frameworks of the answer, and how many turns of the loop others had until it came."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def run() -> dict[str, Any]:
+        transport = httpx.ASGITransport(build_fastapi(cast("MasterReads", Reads(world))))
+        async with httpx.AsyncClient(transport=transport, base_url="http://master") as client:
+            beside = asyncio.create_task(others())
+            answer = await client.get("/allocator/offer_constraints_debug")
+            beside.cancel()
+            frameworks: dict[str, Any] = answer.json()["frameworks"]
+            return frameworks
+
+    return asyncio.run(run()), turns
+
+
+def test_m_al_14_nobody_waits_until_all_agents_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constraints, "TURN_SECONDS", 0.0, raising=False)
+    world = World(options=MasterConfig.load({}).options())
+    nodes = [world.agent() for _ in range(AGENTS)]
+    nothing, usual = ask(world)
+    assert nothing == {}
+    picky = replace(
+        framework_info(), filters={Role("role"): (FilterSpec("attribute_constraints", {"groups": [GROUP]}),)}
+    )
+    schedulers = [world.framework(picky) for _ in range(2)]
+    found, turns = ask(world)
+    assert turns - usual >= AGENTS * len(schedulers)
+    others = [node.agent_id for node in nodes if node.info.hostname not in ("host-2", "host-12")]
+    for scheduler in schedulers:
+        assert found[scheduler.framework_id]["excluded_by_attribute_constraints"] == {"role": others}
