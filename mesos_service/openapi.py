@@ -13,6 +13,8 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import Response
 
+from mesos_service.http.answers import Answer
+from mesos_service.http.asgi import CONTENT_LENGTH, HeaderName
 from mesos_service.wire.openapi import Described, Documents, add_wire_schemas, components, tidied
 
 _REF: Final = "#/components/schemas/"
@@ -80,20 +82,26 @@ def add_documentation(application: FastAPI, documents: Callable[[], Documents], 
 
     @application.get(_PLAIN_PATH, include_in_schema=False, response_class=Response)
     async def openapi() -> Response:
-        return Response(encoded()[0], media_type="application/json")
+        return _document(encoded()[0])
 
     @application.get(_STREAMING_PATH, include_in_schema=False, response_class=Response)
     async def openapi_streaming() -> Response:
-        return Response(encoded()[1], media_type="application/json")
+        return _document(encoded()[1])
 
     @application.get("/docs", include_in_schema=False, response_class=Response)
     async def docs() -> Response:
-        return get_swagger_ui_html(openapi_url=_PLAIN_PATH, title=title)
+        return _document(
+            bytes(get_swagger_ui_html(openapi_url=_PLAIN_PATH, title=title).body), b"text/html; charset=utf-8"
+        )
 
     @application.get("/help", include_in_schema=False, response_class=Response)
     async def show_help() -> Response:
-        # Exactly so was it recorded, without a charset.
-        return Response(encoded()[2], headers={"Content-Type": "text/html"})
+        return _document(encoded()[2], b"text/html")
+
+
+def _document(body: bytes, kind: bytes = b"application/json") -> Answer:
+    """With the headers of Mesos' ``/help``, which has no charset (recorded)."""
+    return Answer(200, body, [(HeaderName(b"Content-Type"), kind), (CONTENT_LENGTH, b"%d" % len(body))])
 
 
 def _page(title: str, paths: Mapping[str, Mapping[str, Any]]) -> bytes:

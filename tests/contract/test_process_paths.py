@@ -92,6 +92,9 @@ def test_m_le_01_pages_files_and_the_machine() -> None:
             page = await client.get(f"http://{address}/help")
             assert page.headers["content-type"] == "text/html"
             assert "GET /metrics/snapshot" in page.text
+            for path in ("/help", "/docs", "/openapi.json", "/openapi-3.2.json"):
+                sent = (await client.get(f"http://{address}{path}")).headers.raw
+                assert [name for name, _ in sent] == [b"Date", b"Content-Type", b"Content-Length"], path
             stats = (await client.get(f"http://{address}/system/stats.json?jsonp=f")).text
             assert json.loads(stats.removeprefix("f(").removesuffix(")"))["cpus_total"] >= 1
         for path in ("browse", "read", "download", "browse.json"):
