@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 
@@ -77,7 +78,9 @@ def add_common_reads(
     )
     async def metrics(request: Request) -> Response:
         """All metrics in the form that Prometheus reads."""
-        body, coding = coded(request.scope, exposition(snapshot(request)))
+        found = snapshot(request)
+        # Of a thousand frameworks there are tens of thousands of them, which nobody else should wait for.
+        body, coding = await asyncio.to_thread(lambda: coded(request.scope, exposition(found)))
         return Answer(200, body, [*coding, (CONTENT_LENGTH, b"%d" % len(body)), _PROMETHEUS])
 
     @router.get(
