@@ -7,6 +7,7 @@ Here the sizes are those at which the kernel is used, and what is compared is gr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Literal
 
@@ -141,6 +142,33 @@ class Twin:
         if draw.random() < 0.1:
             self.allocator.suppress(FrameworkId("f2"), ())
 
+    def churn(self) -> None:
+        """Frameworks and agents come, change and go between two passes, and weights with them."""
+        draw = self.random
+        known = sorted(set(self.ledger.frameworks) - {"f0", "f2"})
+        chosen = draw.choice(known)
+        match draw.randrange(6):
+            case 0:
+                self.add_framework(1000 + len(self.ledger.frameworks) + 100 * len(self.passes))
+            case 1 if len(known) > 1:
+                self.allocator.remove_framework(chosen)
+                for grant in self.held:
+                    if grant.framework_id == chosen:
+                        self.allocator.recover(*self._part(grant), refuse_seconds=None, allocated=False, now=self.now)
+                self.held = [grant for grant in self.held if grant.framework_id != chosen]
+            case 2:
+                roles = frozenset(map(Role, draw.sample(ROLES, 1 + draw.randrange(3))))
+                self.allocator.update_framework(replace(self.ledger.frameworks[chosen].view, roles=roles))
+            case 3:
+                self.allocator.set_framework_active(chosen, not self.ledger.frameworks[chosen].active)
+            case 4:
+                self.allocator.update_weights({Role(draw.choice(ROLES[:-1])): draw.choice((0.3, 1.0, 2.0))})
+            case _:
+                gone = draw.choice(sorted(self.ledger.agents))
+                self.allocator.remove_agent(gone)
+                self.held = [grant for grant in self.held if grant.agent_id != gone]
+                self.add_agent(AGENTS + draw.getrandbits(32), draw.choice(MACHINES))
+
     def _part(self, grant: Grant) -> tuple[FrameworkId, AgentId, Resources]:
         return grant.framework_id, grant.agent_id, grant.resources
 
@@ -192,6 +220,29 @@ def test_x31_x32_stretches_are_decided_as_one_agent_after_the_other(
         assert refusals(stretches) == refusals(single), f"pass {number}"
     assert contradictions(stretches.ledger) == []
     assert any(stretches.passes)
+
+
+@pytest.mark.parametrize("seed", range(400, 406))
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x31_x32_what_is_kept_from_pass_to_pass_follows_who_comes_and_goes(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flat tree is kept for as long as the same ones stand in it, and no longer."""
+    compiled, stretches, single = (Twin(seed, "hierarchical") for _ in range(3))
+    for number in range(12):
+        compiled.step()
+        with monkeypatch.context() as patch:
+            patch.setattr(kernel, "enabled", False)
+            patch.setattr(by_levels, "LEAST", 0)
+            stretches.step()
+            patch.setattr(by_levels, "enabled", False)
+            single.step()
+        for twin in (compiled, stretches, single):
+            assert twin.passes[-1] == single.passes[-1], f"pass {number}"
+            assert twin.books() == single.books(), f"pass {number}"
+            twin.churn()
+            twin.churn()
+            assert contradictions(twin.ledger) == []
 
 
 @pytest.mark.parametrize("seed", range(300, 306))
