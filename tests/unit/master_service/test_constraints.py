@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import httpx
 import pytest
 
+from mesos_service.core.master import filtering
 from mesos_service.domain.frameworks import FilterSpec
 from mesos_service.domain.ids import Role
 from mesos_service.master.app import build_fastapi
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.routes import constraints
 from mesos_service.master.routes.reads import MasterReads
+from mesos_service.plugins.allocator import AgentView
+from mesos_service.plugins.verdict import Veto
 from tests.unit.core.master.world import World, framework_info
 
 AGENTS = 20
@@ -32,9 +35,22 @@ class Reads:
         return 0.0
 
 
-def ask(world: World) -> tuple[dict[str, Any], int]:  # Any: as decoded
-    """The frameworks of the answer, and how many turns of the loop others had until it came."""
+def test_m_al_14_nobody_waits_until_all_agents_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constraints, "TURN_SECONDS", 0.0, raising=False)
+    world = World(options=MasterConfig.load({}).options())
+    nodes = [world.agent() for _ in range(AGENTS)]
+    constraint = FilterSpec("attribute_constraints", {"groups": [GROUP]})
+    picky = replace(framework_info(), filters={Role("role"): (constraint,)})
+    schedulers = [world.framework(picky) for _ in range(2)]
     turns = 0
+    looked_at: list[int] = []
+    about_agent = filtering.Guarded.about_agent
+
+    def noted(one: filtering.Guarded, agent: AgentView, now: float) -> Veto | None:
+        looked_at.append(turns)
+        return about_agent(one, agent, now)
+
+    monkeypatch.setattr(filtering.Guarded, "about_agent", noted)
 
     async def others() -> None:
         nonlocal turns
@@ -42,30 +58,17 @@ def ask(world: World) -> tuple[dict[str, Any], int]:  # Any: as decoded
             await asyncio.sleep(0)
             turns += 1
 
-    async def run() -> dict[str, Any]:
-        transport = httpx.ASGITransport(build_fastapi(cast("MasterReads", Reads(world))))
-        async with httpx.AsyncClient(transport=transport, base_url="http://master") as client:
+    async def run() -> httpx.Response:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(build_fastapi(cast("MasterReads", Reads(world)))), base_url="http://master"
+        ) as client:
             beside = asyncio.create_task(others())
             answer = await client.get("/allocator/offer_constraints_debug")
             beside.cancel()
-            frameworks: dict[str, Any] = answer.json()["frameworks"]
-            return frameworks
+            return answer
 
-    return asyncio.run(run()), turns
-
-
-def test_m_al_14_nobody_waits_until_all_agents_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constraints, "TURN_SECONDS", 0.0, raising=False)
-    world = World(options=MasterConfig.load({}).options())
-    nodes = [world.agent() for _ in range(AGENTS)]
-    nothing, usual = ask(world)
-    assert nothing == {}
-    picky = replace(
-        framework_info(), filters={Role("role"): (FilterSpec("attribute_constraints", {"groups": [GROUP]}),)}
-    )
-    schedulers = [world.framework(picky) for _ in range(2)]
-    found, turns = ask(world)
-    assert turns - usual >= AGENTS * len(schedulers)
-    others = [node.agent_id for node in nodes if node.info.hostname not in ("host-2", "host-12")]
+    found = asyncio.run(run()).json()["frameworks"]
+    assert len(set(looked_at)) == len(looked_at) == AGENTS * len(schedulers)
+    excluded = [node.agent_id for node in nodes if node.info.hostname not in ("host-2", "host-12")]
     for scheduler in schedulers:
-        assert found[scheduler.framework_id]["excluded_by_attribute_constraints"] == {"role": others}
+        assert found[scheduler.framework_id]["excluded_by_attribute_constraints"] == {"role": excluded}
