@@ -15,8 +15,9 @@ from mesos_service.http.answers import Answer, coded, empty_answer, text_answer
 from mesos_service.http.asgi import CONTENT_LENGTH, Application, HeaderName, HotPath
 from mesos_service.http.authentication import CredentialStore, Door, Guard, is_at_or_below
 from mesos_service.http.build import version_answer
+from mesos_service.http.documentation import add_documentation
 from mesos_service.http.faults import answer_faults
-from mesos_service.openapi import Responses, add_documentation, answers_json, answers_map, make_documents, refusal
+from mesos_service.openapi import Responses, answers_json, answers_map, make_documents, refusal
 from mesos_service.telemetry.exposition import exposition
 from mesos_service.tracing_store import ingest
 from mesos_service.tracing_store.answers import StoredSpan, StoredTrace, TraceList, TraceSummary

@@ -12,8 +12,9 @@ from mesos_service.agent.routes.operator import CALLS, AgentOperatorCalls
 from mesos_service.agent.routes.reads import AgentReads, give_reads
 from mesos_service.containers.files import Files
 from mesos_service.http.answers import AnyMethod
+from mesos_service.http.documentation import add_documentation
 from mesos_service.http.faults import answer_faults
-from mesos_service.openapi import add_documentation, make_documents
+from mesos_service.openapi import make_documents
 from mesos_service.wire.openapi import EXECUTOR, Documents
 from mesos_service.wire.openapi_operator import agent_operator_endpoint
 

@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from mesos_service import __version__
 from mesos_service.http.answers import AnyMethod
+from mesos_service.http.documentation import add_documentation
 from mesos_service.http.faults import answer_faults
 from mesos_service.master.routes import (
     constraints,
@@ -22,7 +23,7 @@ from mesos_service.master.routes import (
 )
 from mesos_service.master.routes.operator import CALLS, MasterOperatorCalls
 from mesos_service.master.routes.reads import MasterReads, give_reads
-from mesos_service.openapi import add_documentation, make_documents
+from mesos_service.openapi import make_documents
 from mesos_service.wire.openapi import AGENT_LINK, SCHEDULER, Documents
 from mesos_service.wire.openapi_operator import master_operator
 
