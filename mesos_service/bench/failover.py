@@ -37,6 +37,8 @@ FRAMEWORKS: Final = 10
 AGENTS_PER_LINK: Final = 20
 _BACK_SECONDS_MAX: Final = 60.0
 _PAUSE_SECONDS: Final = 0.01
+_STANDBY_SECONDS: Final = 2.0
+"""The master that is to take over has stood by for as long, as one is that nobody has just started."""
 
 ResultT = TypeVar("ResultT")
 
@@ -255,6 +257,7 @@ class _Cluster:
         )
         await ending
         await masters.start_again(old)
+        await asyncio.sleep(_STANDBY_SECONDS)
         return Recovery(*seconds)
 
 

@@ -2,8 +2,9 @@
 
 As recorded of Mesos' masters, all but a few reads about the process itself are redirected, with the whole path and
 query, to ``//host:port/master/...`` without a scheme. Agents alone wait at the door of a master that still reads its
-registry: their link is no call of Mesos', all of them come at that very moment, and thousands that were sent away would
-come again and again, and then later than they could.
+registry, and for a moment at that of a standby: their link is no call of Mesos', and ZooKeeper tells them of a new
+leader when it tells him. All of them come at that very moment, and thousands that were sent away would come again and
+again, and then later than they could.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from mesos_service.master.routes.files import FILE_PATHS
 PREFIX: Final = "/master"
 WAIT_SECONDS_MAX: Final = 5.0
 """Far below what agents wait for an answer."""
+STANDBY_SECONDS_MAX: Final = 1.0
+"""Longer than it takes to hear from ZooKeeper what others have heard; an agent that is at the wrong door loses it."""
 REDIRECT: Final = f"{PREFIX}/redirect"
 OWN_PATHS: Final = frozenset(
     prefix + path
@@ -31,13 +34,15 @@ OWN_PATHS: Final = frozenset(
 )
 """What every master answers itself: what it is and how it fares, and how the API is spoken."""
 
+_NOT_YET: Final = frozenset({Phase.STANDBY, Phase.RECOVERING})
 _LOCATION: Final = HeaderName(b"Location")
 
 
 class LeaderGate:
     """Lets requests through to ``application`` while ``leadership`` is open.
 
-    Those to paths in ``patient`` wait for up to ``WAIT_SECONDS_MAX`` while it reads the registry.
+    Those to paths in ``patient`` wait for up to ``WAIT_SECONDS_MAX`` while it reads the registry, of which up to
+    ``STANDBY_SECONDS_MAX`` for its election.
     """
 
     def __init__(self, application: Application, leadership: Leadership, patient: Collection[str] = ()) -> None:
@@ -51,10 +56,10 @@ class LeaderGate:
         return self._calls.direct(path) if self._calls is not None and self._leadership.is_open else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._leadership.phase is Phase.RECOVERING and scope.get("path") in self._patient:
+        if self._leadership.phase in _NOT_YET and scope.get("path") in self._patient:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WAIT_SECONDS_MAX):
-                    await self._leadership.recovered()
+                    await self._leadership.recovered(STANDBY_SECONDS_MAX)
         if scope["type"] != "http" or self._leadership.is_open or scope["path"].rstrip("/") in OWN_PATHS:
             await self._application(scope, receive, send)
             return

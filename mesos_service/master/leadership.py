@@ -8,6 +8,7 @@ again: what it remembers may be wrong. It ends, and its supervisor starts a new 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from enum import Enum
@@ -61,6 +62,8 @@ class Leadership:
         self._ended = ended
         self._recovery: asyncio.Task[None] | None = None
         self._rehearsal: asyncio.Task[None] | None = None
+        self._no_standby = asyncio.Event()
+        """Set when it is none any more: elected, or over."""
 
     # -- asked by the doors ----------------------------------------------------------------------------------
     @property
@@ -89,14 +92,19 @@ class Leadership:
             self._rehearsal = asyncio.create_task(self._registrar.rehearse(), name="registry-rehearsal")
             self._rehearsal.add_done_callback(_rehearsal_ended)
 
-    async def recovered(self) -> None:
-        """Wait until the registry has been read, for a master that has been elected."""
+    async def recovered(self, standby_seconds: float = 0.0) -> None:
+        """Wait until the registry has been read; a master that stands by is elected within so much time, or not."""
+        if self.phase is Phase.STANDBY and standby_seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(standby_seconds):
+                    await self._no_standby.wait()
         if self._recovery is not None:
             await asyncio.wait((self._recovery,))
 
     async def stop(self) -> None:
         """Decide nothing any more, and let another one lead at once: whatever else has to end can end after that."""
         self.phase = Phase.OVER
+        self._no_standby.set()
         self._driver.hold()
         for task in (self._recovery, self._rehearsal):
             if task is not None:
@@ -108,6 +116,7 @@ class Leadership:
         """Decide nothing any more; for faults that cannot be lived with."""
         if self.phase is not Phase.OVER:
             self.phase = Phase.OVER
+            self._no_standby.set()
             self.fault = why
             self._driver.hold()
             self._ended(why)
@@ -121,6 +130,7 @@ class Leadership:
             self.phase = Phase.RECOVERING
             self._recovery = asyncio.create_task(self._recover(tenure), name="registry-recovery")
             self._recovery.add_done_callback(self._recovery_ended)
+            self._no_standby.set()
 
     def on_proved(self) -> None:
         if self.phase is Phase.LEADING and self._driver.held:

@@ -84,7 +84,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return World(monkeypatch)
 
 
-def test_a_standby_redirects_with_path_and_query_or_says_that_nobody_leads(world: World) -> None:
+def test_a_standby_redirects_with_path_and_query_or_says_that_nobody_leads(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leader_gate, "STANDBY_SECONDS_MAX", 0.01)
+
     async def scenario() -> None:
         await world.service.lead()
         for path in ("/state", "/api/v1/scheduler", "/redirect", "/master/redirect", "/nowhere"):
@@ -176,6 +180,34 @@ def test_agents_wait_at_the_door_of_a_master_that_reads_its_registry(
         readable.set()
         # An empty body is no call; whoever says so has taken it.
         assert [status for status, _, _ in await asyncio.gather(*asking)] == [400, 400]
+        await world.service.close()
+
+    asyncio.run(scenario())
+
+
+def test_agents_that_hear_of_a_leader_before_he_does_wait_at_his_door(world: World) -> None:
+    """A82: ZooKeeper tells both at one moment. To schedulers it is said who leads, as far as he knows."""
+
+    async def scenario() -> None:
+        await world.service.lead()
+        world.leadership.on_leader(OTHER)
+        asking = asyncio.create_task(world.ask("/api/v1/agent", "POST"))
+        assert (await world.ask("/api/v1/scheduler", "POST"))[0] == 307
+        assert not asking.done()
+        await world.elect()
+        assert (await asking)[0] == 400, "an empty body is no call; whoever says so has taken it"
+        await world.service.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_standby_that_ends_keeps_no_agent_at_its_door(world: World) -> None:
+    async def scenario() -> None:
+        await world.service.lead()
+        asking = asyncio.create_task(world.ask("/api/v1/agent", "POST"))
+        await asyncio.sleep(0)
+        await world.leadership.stop()
+        assert (await asking)[::2] == (503, "This master is ending")
         await world.service.close()
 
     asyncio.run(scenario())
