@@ -12,8 +12,11 @@ SHARED_SERVERS: Final = frozenset({"java", "postgres"})
 
 def living_children() -> list[psutil.Process]:
     """All descendants of this process that run, without the servers that tests share."""
-    return [
-        one
-        for one in psutil.Process().children(recursive=True)
-        if one.status() != psutil.STATUS_ZOMBIE and one.name() not in SHARED_SERVERS
-    ]
+    return [one for one in psutil.Process().children(recursive=True) if _runs(one)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.name() not in SHARED_SERVERS
+    except psutil.NoSuchProcess:
+        return False  # It ended while it was looked at.

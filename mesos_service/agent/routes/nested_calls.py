@@ -7,6 +7,7 @@ What a container writes goes out as records of ``ProcessIO``, with a heartbeat w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -273,8 +274,17 @@ async def stream(service: AgentReads, call: operator.Call, headers: CallHeaders,
             reader = await nested.launch_session(container_id, parent, command, tty=tty is not None, size=size)
         except (NotNested, LaunchFailed, DestroyFailed) as error:
             raise refused(error) from error
+
+        async def next_of_session() -> tuple[Stream, bytes] | None:
+            piece = await reader.take()
+            if piece is None:
+                # Whoever closes what it writes to may go on, if only for as long as it takes to end.
+                with contextlib.suppress(NotNested):
+                    await nested.wait(container_id)
+            return piece
+
         try:
-            await _serve(reader.take, framing, receive, send)
+            await _serve(next_of_session, framing, receive, send)
         finally:
             nested.end_session(container_id, reader)
         return
