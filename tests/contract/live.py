@@ -133,6 +133,14 @@ class Live:
         return json.loads(self.answers[name].content)
 
 
+async def passed_twice(client: httpx.AsyncClient, master: str) -> None:
+    """Wait until there are percentiles of how long an allocation takes."""
+    async with asyncio.timeout(20):
+        told = ""
+        while "allocation_run_latency_ms/p50" not in told:
+            told = (await client.get(f"http://{master}/metrics/snapshot")).text
+
+
 def requested(name: str) -> tuple[str, str, bytes | None]:
     """Method, path and body of a recorded request."""
     exchange = recorded()["exchanges"][name]
@@ -200,6 +208,7 @@ async def record() -> Live:
         for service, address in (("master", cluster.master), ("agent", cluster.agents[0])):
             for path in ("/openapi.json", "/openapi-3.2.json", "/docs"):
                 live.answers[service + path] = await client.get(f"http://{address}{path}")
+        await passed_twice(client, cluster.master)
         await ask("idle")
         for name in REFUSED:
             await be_refused(name)

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import httpx
 import pytest
 import uvloop
 
 from mesos_service.local import LocalCluster
 from tests.contract.compare import DIFFERENT, METRICS_DIFFERENT
 from tests.contract.derive_shapes import anonymous
-from tests.contract.live import AGENT
+from tests.contract.live import AGENT, passed_twice
 from tests.contract.shapes import differences, exchange_shape, recorded
 
 Json = dict[str, Any]  # Any: JSON documents
@@ -95,17 +96,14 @@ def runner() -> Iterator[asyncio.Runner]:
 def master(runner: asyncio.Runner) -> Iterator[str]:
     one = LocalCluster(agents=[AGENT], master_flags={"cluster": "recorded"})
     runner.run(one.__aenter__())
-    runner.run(passed_twice(one.master))
+    runner.run(settled(one.master))
     yield one.master
     runner.run(one.__aexit__(None, None, None))
 
 
-async def passed_twice(address: str) -> None:
-    """Wait until there are percentiles of how long an allocation takes."""
-    async with asyncio.timeout(20):
-        told = b""
-        while b"allocation_run_latency_ms/p50" not in told:
-            *_, told = await asked(address, "GET", "/metrics/snapshot", Request())
+async def settled(address: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await passed_twice(client, address)
 
 
 async def exchanged(address: str, sent: bytes, until: bytes) -> bytes:

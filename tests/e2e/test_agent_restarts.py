@@ -21,6 +21,7 @@ from mesos_service.local.processes import ServiceFailed, ServiceProcess, free_po
 from mesos_service.sdk import tasks
 from mesos_service.wire.tasks import ExecutorInfo, TaskStatus
 from tests.e2e.test_agent_service import Framework, play, subscribed_as
+from tests.support.children import runs
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDS = "cpus:0.1;mem:16"
@@ -135,8 +136,12 @@ def test_m_ag_16_tasks_run_on_and_their_ends_are_told_truly(tmp_path: Path, how:
 
 
 async def until_dead(pid: int) -> None:
+    try:
+        process = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return
     async with asyncio.timeout(20):
-        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
+        while runs(process):  # noqa: ASYNC110 - it ends elsewhere
             await asyncio.sleep(0.01)
 
 

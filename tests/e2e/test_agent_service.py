@@ -20,7 +20,7 @@ from mesos_service.sdk import tasks
 from mesos_service.sdk.scheduler import Scheduler
 from mesos_service.wire.offers import Offer, OfferOperation
 from mesos_service.wire.tasks import TaskInfo, TaskStatus
-from tests.support.children import living_children
+from tests.support.children import living_children, runs
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -266,7 +266,7 @@ def test_m_ag_16_an_agent_ends_for_good_by_signal(tmp_path: Path) -> None:
             os.kill(agent.pid, signal.SIGUSR1)
             status = await cluster.ended()
             assert status == 0
-            assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in below)
+            assert not any(map(runs, below))
 
     play(scenario)
 
@@ -296,7 +296,7 @@ def test_a_second_signal_ends_an_agent_at_once(tmp_path: Path) -> None:
             await until_reads(cluster.agents[0], out, "ready\ntold\n")
             os.kill(agent.pid, signal.SIGUSR1)
             assert await cluster.ended() == 1
-            assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in below)
+            assert not any(map(runs, below))
 
     play(scenario)
 

@@ -17,6 +17,7 @@ from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
 from tests.e2e.test_agent_restarts import Patient, pid_of, restartable
 from tests.e2e.test_agent_service import play, subscribed_as
+from tests.support.children import runs
 from tests.support.waiting import PATIENCE
 from tests.unit.cgroups.live import Live, live_groups, written_down
 
@@ -108,8 +109,7 @@ def test_m_ag_05_m_ag_06_x53_all_groups_hold_over_a_restart_and_nothing_is_left(
             async with asyncio.timeout(20 * PATIENCE):
                 while live.containers() or written_down(tmp_path / "agent" / "runtime"):  # noqa: ASYNC110 - the agent's
                     await asyncio.sleep(0.02)
-            left = [one for tree in trees.values() for one in tree if one.is_running()]
-            assert not [one for one in left if one.status() != psutil.STATUS_ZOMBIE]
+            assert not [one for tree in trees.values() for one in tree if runs(one)]
 
     play(scenario)
     assert not live.groups(), "an agent that ends for good leaves nothing"
