@@ -30,6 +30,8 @@ class Leader:
     """What it calls itself; redirects name it so."""
     election: int = 0
     """Grows with each contender; 0 where there are no elections."""
+    region: str | None = None
+    """Where it says that it is."""
 
     @classmethod
     def of(cls, info: MasterInfo, election: int = 0) -> Self:
@@ -37,7 +39,9 @@ class Leader:
         address = info.address
         host = (address.ip or address.hostname if address is not None else None) or info.hostname or ""
         hostname = info.hostname or (address.hostname if address is not None else None) or host
-        return cls(host, info.port if address is None else address.port, hostname, election)
+        place = None if info.domain is None else info.domain.fault_domain
+        region = None if place is None else place.region.name
+        return cls(host, info.port if address is None else address.port, hostname, election, region)
 
     @classmethod
     def read(cls, content: bytes, election: int) -> Self:

@@ -16,7 +16,7 @@ from typing import Final
 
 from mesos_service.core.master import startup
 from mesos_service.core.registry.registry import Registry
-from mesos_service.domain.errors import MesosServiceError
+from mesos_service.domain.errors import ConfigurationError, MesosServiceError
 from mesos_service.election.interface import Contender, Leader, Tenure
 from mesos_service.http.asgi import Answered
 from mesos_service.master.driver import MasterDriver
@@ -40,7 +40,8 @@ class Phase(Enum):
 
 
 class Leadership:
-    """Leads ``driver`` through that life; ``ended`` is told once why it is over. ``name`` is shown in the registry."""
+    """Leads ``driver`` through that life; ``ended`` is told once why it is over. ``name`` is shown in the registry,
+    ``region`` is where this master is, if it was told."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Leadership:
         registrar: Registrar,
         name: str,
         ended: Callable[[MesosServiceError], None],
+        region: str | None = None,
     ) -> None:
         self.phase = Phase.STANDBY
         self.leader: Leader | None = None
@@ -60,6 +62,7 @@ class Leadership:
         self._registrar = registrar
         self._name = name
         self._ended = ended
+        self._region = region
         self._recovery: asyncio.Task[None] | None = None
         self._rehearsal: asyncio.Task[None] | None = None
         self._no_standby = asyncio.Event()
@@ -124,6 +127,14 @@ class Leadership:
     # -- told by the contender -------------------------------------------------------------------------------
     def on_leader(self, leader: Leader | None) -> None:
         self.leader = leader
+        if leader is not None and None not in (leader.region, self._region) and leader.region != self._region:
+            # As in Mesos: which agents are remote would depend on who happens to lead (M-AL-21).
+            self.end(
+                ConfigurationError(
+                    f"the leading master {leader} is in region '{leader.region}', and this one in '{self._region}'"
+                    " (--domain): all masters of a cluster have to be in one region"
+                )
+            )
 
     def on_elected(self, tenure: Tenure) -> None:
         if self.phase is Phase.STANDBY:

@@ -15,11 +15,13 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 ABOVE_CAPACITY: Final = 429
+_LIMITS: Final = ("limits", "aggregate_default_qps", "aggregate_default_capacity")
+_LIMIT: Final = ("principal", "qps", "capacity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,24 @@ def parse_rate_limits(text: str) -> RateLimits:
         raise ValueError(f"rate limits are written in JSON: {error}") from error
     if not isinstance(sent, dict) or not isinstance(sent.get("limits", []), list):
         raise ValueError("rate limits are an object with a list of 'limits'")
+    _refuse_others(sent, _LIMITS, "rate limits have")
     limits: dict[str, RateLimit] = {}
     for one in sent.get("limits", []):
         principal = one.get("principal") if isinstance(one, dict) else None
         if not isinstance(principal, str) or not principal:
             raise ValueError(f"each of 'limits' needs a 'principal', which {json.dumps(one)[:80]} has not")
+        _refuse_others(one, _LIMIT, f"the limit of principal '{principal}' has")
         if principal in limits:
             raise ValueError(f"principal '{principal}' has two rate limits")
         limits[principal] = _limit(one, "qps", "capacity", f"of principal '{principal}'")
     return RateLimits(limits, _limit(sent, "aggregate_default_qps", "aggregate_default_capacity", "for all others"))
+
+
+def _refuse_others(sent: Iterable[str], known: Collection[str], whose: str) -> None:
+    """A name that was misspelled would be a limit that does not hold."""
+    for name in sent:
+        if name not in known:
+            raise ValueError(f"{whose} no '{name[:80]}'; there are {', '.join(known)}")
 
 
 def _limit(sent: Mapping[str, object], qps_name: str, capacity_name: str, whose: str) -> RateLimit:

@@ -132,12 +132,13 @@ class MasterService:
             started_at=self.started_at,
             weights=config.role_weights(),
         )
+        domain = config.fault_domain()
         self.description = describe_master(
             self.state.master_id,
             config.advertise_ip or config.ip,
             config.advertise_port or self.port,
             self.hostname,
-            config.fault_domain(),
+            domain,
         )
         self.outlets = MasterOutlets(self.state, self.description, self.metrics.event)
         self.operator_events = OperatorEvents(
@@ -160,6 +161,7 @@ class MasterService:
             self._registrar,
             self.description.pid or "",
             self._on_ended,
+            None if domain is None else domain.region,
         )
         self._whitelist = None if config.whitelist is None else Whitelist(config.whitelist, self.driver.submit)
         self.scheduler_api = SchedulerApi(self.driver, self.outlets, self._count_call, self._limiter)

@@ -37,7 +37,7 @@ _PATHS = itertools.count()
 class Master(Supervised):
     """One of several, started again whenever it ends."""
 
-    def __init__(self, directory: Path, url: str, number: int) -> None:
+    def __init__(self, directory: Path, url: str, number: int, *more: str) -> None:
         self.port = fixed_port()
         flags = (
             f"--zk={url}",
@@ -46,6 +46,7 @@ class Master(Supervised):
             "--hostname=localhost",
             f"--registry=sqlite:///{directory / 'registry.db'}",
             "--allocation_interval=100ms",
+            *more,
         )
         super().__init__(f"master-{number}", (*MESOS_SERVICE, "master", *flags), directory / f"master-{number}.log")
 
@@ -296,6 +297,28 @@ def test_unmodified_pymesos_finds_the_leader_in_zookeeper(
 
     status, output = asyncio.run(asyncio.wait_for(scenario(), 90))
     assert status == 0, output.decode()
+
+
+def test_m_al_21_a_master_of_another_region_does_not_stand_by(zookeeper: ZooKeeper, tmp_path: Path) -> None:
+    def domain(region: str) -> str:
+        return "--domain=" + json.dumps({"fault_domain": {"region": {"name": region}, "zone": {"name": "z"}}})
+
+    async def scenario() -> None:
+        url = zookeeper.url(f"/e2e/{os.getpid()}-{next(_PATHS)}")
+        here = Master(tmp_path, url, 1, domain("eu"))
+        far = Master(tmp_path, url, 2, domain("us"))
+        here.start()
+        try:
+            await leader([here])
+            far.start()
+            async with asyncio.timeout(WAIT_SECONDS):
+                assert await far.ended(1) == 1
+            assert "is in region 'eu', and this one in 'us' (--domain)" in far.log_end()
+            assert await here.leads() and here.ends == []
+        finally:
+            await asyncio.gather(far.stop(), here.stop())
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("url", ["zk://127.0.0.1:1/mesos"])

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from mesos_service.domain.fault_domains import FaultDomain
 from mesos_service.domain.ids import MasterId
 from mesos_service.election.group import members
 from mesos_service.election.interface import Leader
@@ -57,6 +58,12 @@ def test_a_name_that_would_not_stay_within_a_header_is_no_name(hostname: str) ->
     content = {"id": "m", "ip": 1, "port": 5050, "address": {"ip": "10.0.0.1", "port": 5050, "hostname": hostname}}
     with pytest.raises(ValueError, match="characters that no name has"):
         Leader.read(json.dumps(content).encode(), 1)
+
+
+def test_m_al_21_a_leader_says_in_which_region_it_is() -> None:
+    here = describe_master(MasterId("m"), "10.0.0.1", 5050, "one", FaultDomain("eu", "rack1"))
+    assert Leader.read(encode_message(here), 1).region == "eu"
+    assert Leader.read(encode_message(describe_master(MasterId("m"), "10.0.0.1", 5050, "one")), 1).region is None
 
 
 def test_an_ipv6_leader_is_written_in_brackets() -> None:

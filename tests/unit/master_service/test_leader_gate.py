@@ -45,10 +45,10 @@ class Hand:
 class World:
     """A master without doors, and a hand that decides who leads."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **flags: object) -> None:
         self.hand = Hand()
         monkeypatch.setattr(service_module, "make_contender", lambda config, description: self.hand)
-        self.service = MasterService(MasterConfig.load({"port": 0, "hostname": "one"}))
+        self.service = MasterService(MasterConfig.load({"port": 0, "hostname": "one", **flags}))
         self.leadership: Leadership = self.service.leadership
         self.gate = self.service.application
 
@@ -372,5 +372,39 @@ def test_who_stops_hands_over_before_anything_else_ends(world: World) -> None:
         assert world.hand.stopped
         assert world.service.driver.held
         await world.service.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("region", "ends"), [("eu", False), (None, False), ("us", True)], ids=["the same", "nobody knows", "another"]
+)
+def test_m_al_21_a_standby_ends_where_another_region_leads(
+    monkeypatch: pytest.MonkeyPatch, region: str | None, ends: bool
+) -> None:
+    """Mesos ends it, too: who is remote must not depend on who leads."""
+
+    async def scenario() -> None:
+        domain = '{"fault_domain": {"region": {"name": "eu"}, "zone": {"name": "z"}}}'
+        world = World(monkeypatch, domain=domain)
+        world.leadership.start()
+        world.leadership.on_leader(Leader("10.0.0.2", 5050, "two", 1, region))
+        assert (world.leadership.phase is Phase.OVER) is ends
+        if ends:
+            assert "10.0.0.2:5050 is in region 'us', and this one in 'eu'" in str(world.leadership.fault)
+            world.leadership.on_elected(world.hand)
+            assert world.leadership.phase is Phase.OVER
+        await world.service.stop()
+
+    asyncio.run(scenario())
+
+
+def test_m_al_21_a_master_without_a_region_stands_by_for_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world = World(monkeypatch)
+        world.leadership.start()
+        world.leadership.on_leader(Leader("10.0.0.2", 5050, "two", 1, "us"))
+        assert world.leadership.phase is Phase.STANDBY
+        await world.service.stop()
 
     asyncio.run(scenario())

@@ -127,6 +127,8 @@ def test_m_al_28_limits_are_read_as_mesos_writes_them() -> None:
         ('{"limits": [{"principal": "a", "qps": "1"}]}', "'qps' of principal 'a'"),
         ('{"limits": [{"principal": "a", "qps": 1' + "0" * 400 + "}]}", "'qps' of principal 'a'"),
         ('{"limits": [{"principal": "a", "qps": 1, "capacity": -1}]}', "'capacity' of principal 'a'"),
+        ('{"limit": []}', "have no 'limit'; there are limits, aggregate"),
+        ('{"limits": [{"principal": "a", "qsp": 1}]}', "the limit of principal 'a' has no 'qsp'"),
         ('{"aggregate_default_qps": -5}', "'aggregate_default_qps' for all others"),
     ],
 )
