@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
+from mesos_service import __version__
 from vagrant.hosts import TestbedFault
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -16,12 +17,12 @@ VERSION: Final = "0.1.0+next"
 
 
 def make_release(version: str, directory: Path) -> Path:
-    """A wheelhouse in ``directory`` like that of ``dist/``, but for the version of the project's wheel."""
-    found = sorted((ROOT / "dist").glob("mesos-service-*-wheelhouse.tar"))
-    if not found:
-        raise TestbedFault("there is no wheelhouse in dist/: make dist")
+    """A wheelhouse in ``directory`` like this checkout's of ``dist/``, but for the version of the project's wheel."""
+    house = ROOT / "dist" / f"mesos-service-{__version__}-wheelhouse.tar"
+    if not house.exists():
+        raise TestbedFault(f"there is no {house}: make dist")
     path = directory / f"mesos-service-{version}-wheelhouse.tar"
-    with tarfile.open(found[0]) as old, tarfile.open(path, "w") as new:
+    with tarfile.open(house) as old, tarfile.open(path, "w") as new:
         for member in old.getmembers():
             content = old.extractfile(member)
             name = Path(member.name).name

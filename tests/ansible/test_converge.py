@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
-import ssl
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +17,9 @@ import yaml
 
 from mesos_service.domain.resources import Resources
 from tests.ansible.conftest import Converged
+from tests.ansible.looking import active_agents, assert_nothing_changed, assert_nothing_is_left, main_pids
 from tests.ansible.test_contract import run_ansible
-from tests.support.certificates import Authority
 from vagrant.cluster import until
-from vagrant.hosts import Host
 from vagrant.releases import VERSION, make_release
 from vagrant.scenarios.__main__ import NAMES
 from vagrant.scenarios.story import Story
@@ -32,56 +29,6 @@ from vagrant.workload import COMMAND, Workload
 MESOS_SERVICE = Path(sys.executable).with_name("mesos-service")
 IN_EVERY_RUN = ("restart_agents", "kill_leader", "trace_offer")
 """The other scenarios are for the long suite."""
-
-
-def counts(output: str) -> dict[str, dict[str, int]]:
-    """What the recap of a run says of each host."""
-    _, _, recap = output.partition("PLAY RECAP")
-    lines = re.findall(r"^(\S+)\s+: (.*)$", recap, flags=re.MULTILINE)
-    return {host: {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)} for host, line in lines}
-
-
-def assert_nothing_changed(output: str, hosts: int) -> None:
-    said = counts(output)
-    assert len(said) == hosts, output[-3000:]
-    changes = [line for line in output.splitlines() if line.startswith(("changed:", "TASK"))]
-    assert all(host["changed"] == 0 and host["failed"] == 0 for host in said.values()), "\n".join(changes)
-
-
-def active_agents(converged: Converged, folder: Path, **options: object) -> set[str]:
-    """The hosts that the dynamic inventory lists, whichever master it has to ask; none where any of them refuses."""
-    found = []
-    for master in converged.cluster.masters:
-        file = folder / "mesos_agents.yml"
-        masters = ["127.0.0.1:1", f"{master.address}:5050"]
-        file.write_text(yaml.safe_dump({"plugin": "mesos_agents", "masters": masters, **options}))
-        done = run_ansible("ansible-inventory", "-i", str(file), "--graph", "mesos_agents_active")
-        found.append(set(re.findall(r"--(\w+)$", done.stdout, flags=re.MULTILINE)))
-    return set.intersection(*found)
-
-
-def main_pids(converged: Converged) -> dict[str, list[str]]:
-    """Of each host, the processes that are its master and its agent."""
-    asked = "systemctl show -p MainPID --value mesos-master mesos-agent"
-    return {host.name: host.sh(asked).split() for host in converged.cluster.testbed.hosts.values()}
-
-
-def assert_secrets_are_kept(host: Host) -> None:
-    """Who may read what on a host; tasks of anybody may read whom to believe."""
-    listed = host.sh("cd /etc/mesos-service && stat -c '%n %a %U:%G' tls/* *.json *.toml").splitlines()
-    assert listed == [
-        "tls/ca.pem 644 root:mesos",
-        "tls/cert.pem 644 root:mesos",
-        "tls/key.pem 640 root:mesos",
-        "agent-credential.json 600 root:root",
-        "credentials.json 640 root:mesos",
-        "agent.toml 640 root:mesos",
-        "master.toml 640 root:mesos",
-    ]
-    assert "BEGIN" in host.sh("runuser -u nobody -- cat /etc/mesos-service/tls/ca.pem")
-    for file in ("tls/key.pem", "agent-credential.json", "credentials.json"):
-        assert host.sh(f"runuser -u nobody -- cat /etc/mesos-service/{file} 2>/dev/null", check=False) == ""
-    assert "s3cret" not in host.sh("journalctl --no-pager; cat /proc/[0-9]*/cmdline | tr '\\0' ' '", check=False)
 
 
 def test_n21_a_cluster_runs_a_task(converged: Converged) -> None:
@@ -295,73 +242,9 @@ def test_n21_all_of_it_can_be_taken_away(converged: Converged) -> None:
     assert converged.cluster.whole()
     done = play(converged.inventory, "reset", "-e", "mesos_common_reset=true", capture=True)
     assert done.returncode == 0, done.stdout[-4000:]
-    for host in converged.cluster.testbed.hosts.values():
-        places = " ".join(
-            f"{place}/{name}*"
-            for place in ("/opt", "/etc", "/var/lib", "/etc/systemd/system")
-            for name in ("mesos", "otel")
-        )
-        assert host.sh(f"ls -d {places}", check=False) == ""
-        assert host.sh("nft list tables") == ""
-        assert host.sh("pgrep -fa 'mesos[-_]service'", check=False) == ""
+    assert_nothing_is_left(converged)
     again = play(converged.inventory, "reset", "-e", "mesos_common_reset=true", capture=True)
     assert_nothing_changed(again.stdout, 3)
     back = play(converged.inventory, "site", capture=True)
-    assert back.returncode == 0, back.stdout[-4000:]
-    converged.cluster.wait_until_whole()
-
-
-@pytest.mark.long
-def test_m_se_16_m_se_18_a_cluster_is_secured_where_it_stands(converged: Converged, tmp_path: Path) -> None:
-    """TLS by certificates of an authority of its own, credentials for everybody; a second run changes nothing."""
-    authority = Authority(tmp_path)
-    for host in converged.cluster.testbed.hosts.values():
-        authority.vouch_for(host.name, f"IP:{host.address}")
-    secrets = {"ops": "s3cret-of-ops", "agents": "s3cret-of-agents"}
-    variables = tmp_path / "variables.yml"
-    variables.write_text(
-        yaml.safe_dump(
-            {
-                "mesos_common_tls_cert": f"{tmp_path}/{{{{ inventory_hostname }}}}.pem",
-                "mesos_common_tls_key": f"{tmp_path}/{{{{ inventory_hostname }}}}.key",
-                "mesos_common_tls_ca": str(authority.ca_file),
-                "mesos_common_credentials": [{"principal": name, "secret": one} for name, one in secrets.items()],
-            }
-        )
-    )
-    secured = play(converged.inventory, "site", "--diff", "-e", f"@{variables}", capture=True)
-    try:
-        assert secured.returncode == 0, secured.stdout[-4000:]
-        assert not [secret for secret in secrets.values() if secret in secured.stdout]
-        again = play(converged.inventory, "site", "-e", f"@{variables}", capture=True)
-        assert_nothing_changed(again.stdout, 3)
-        assert_secrets_are_kept(converged.cluster.testbed.hosts["node1"])
-        verified = play(converged.inventory, "verify", "-e", f"@{variables}", capture=True)
-        assert verified.returncode == 0, verified.stdout[-4000:]
-        credential = tmp_path / "ops"
-        credential.write_text(f"ops {secrets['ops']}\n")
-        known = {**os.environ, "MESOS_SSL_CA_FILE": str(authority.ca_file)}
-        for environment, status in ((known | {"MESOS_CREDENTIAL": str(credential)}, 0), (known, 1), (os.environ, 1)):
-            master = f"{converged.cluster.masters[0].address}:5050"
-            command = [str(MESOS_SERVICE), "run", "--timeout", "30secs", "--master", master, "--", "true"]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, env=environment)
-            assert (done.returncode == 0) == (status == 0), done.stderr
-        asked = {"tls": True, "ca_path": str(authority.ca_file), "principal": "ops", "secret": secrets["ops"]}
-        assert active_agents(converged, tmp_path, **asked) == {host.name for host in converged.cluster.agents}
-        before = main_pids(converged)
-        authority.vouch_for("node1", f"IP:{converged.cluster.testbed.hosts['node1'].address}")
-        renewed = play(converged.inventory, "site", "--limit", "node1", "-e", f"@{variables}", capture=True)
-        assert renewed.returncode == 0, renewed.stdout[-4000:]
-        after = main_pids(converged)
-        # Nothing was restarted, and what connects now is shown the new one.
-        assert after == before
-        address = converged.cluster.testbed.hosts["node1"].address
-        new = ssl.PEM_cert_to_DER_cert((tmp_path / "node1.pem").read_text())
-        for port in (5050, 5051):
-            assert ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((address, port), timeout=10)) == new
-        checked = play(converged.inventory, "site", "--check", "--limit", "node1", "-e", f"@{variables}", capture=True)
-        assert_nothing_changed(checked.stdout, 1)
-    finally:
-        back = play(converged.inventory, "site", capture=True)
     assert back.returncode == 0, back.stdout[-4000:]
     converged.cluster.wait_until_whole()

@@ -238,6 +238,27 @@ def test_a_service_that_was_never_restarted_is_noticed(tmp_path: Path, systemd: 
     assert not run(wanted, unit="x.service")["known"]
 
 
+def test_a_service_that_was_never_restarted_is_noticed_also_when_the_host_has_slept(
+    tmp_path: Path, systemd: Path
+) -> None:
+    """systemd's clock stood still meanwhile, and makes the service seem younger than the file; its process is not."""
+    wanted: Json = {"path": str(tmp_path / "flags"), "content": "a\n", "restarts": True}
+    assert run(wanted)["changed"]
+    slept = unit(-100.0)
+    systemd.write_text(f"{slept}MainPID=0\n")
+    assert not run(wanted, unit="x.service")["stale"]
+    systemd.write_text(f"{slept}MainPID={os.getpid()}\n")
+    assert run(wanted, unit="x.service")["stale"]
+    # A name of a program that could be mistaken for what comes after it; and one that is newer than the file.
+    fake = tmp_path / "a) R 1 1"
+    fake.symlink_to("/bin/sleep")
+    os.utime(wanted["path"], (time.time() - 2, time.time() - 2))
+    with subprocess.Popen([str(fake), "60"]) as process:
+        systemd.write_text(f"{unit(100.0)}MainPID={process.pid}\n")
+        assert not run(wanted, unit="x.service")["stale"]
+        process.kill()
+
+
 def test_a_service_that_was_never_reloaded_is_noticed(tmp_path: Path, systemd: Path) -> None:
     """N21: an earlier run wrote what it was to be told of and broke off; that it was told is what counts."""
     wanted: Json = {"path": str(tmp_path / "certificates"), "content": "a\n", "reloads": True}

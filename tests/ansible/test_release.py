@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import mesos_service
 from tests.ansible.test_contract import run_ansible
 from tests.house.source import ROOT
 from vagrant.releases import VERSION
@@ -94,8 +95,8 @@ def test_n21_a_host_unpacks_what_is_installed_already(wheelhouse: None, tmp_path
     del wheelhouse
     base = tmp_path / "base"
     base.mkdir()
-    (house,) = (ROOT / "dist").glob("mesos-service-*-wheelhouse.tar")
-    version = house.name.removeprefix("mesos-service-").removesuffix("-wheelhouse.tar")
+    version = mesos_service.__version__
+    house = ROOT / "dist" / f"mesos-service-{version}-wheelhouse.tar"
     assert version != VERSION
     done = install(tmp_path, base, version, house, "verify")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.ansible.conftest import free_topology, why_no_hosts
-from tests.ansible.test_converge import assert_nothing_changed
+from tests.ansible.looking import assert_nothing_changed
 from tests.house.source import ROOT
 from tests.support.real_parts import missing_part
 from vagrant import hosts

@@ -149,7 +149,10 @@ SPEC = {
     "restarts": {"type": "bool", "default": False},
     "reloads": {"type": "bool", "default": False},
 }
-PROPERTIES = ("LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "ExecMainStartTimestampMonotonic")
+PROPERTIES = (
+    *("LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload"),
+    *("MainPID", "ExecMainStartTimestampMonotonic"),
+)
 
 
 class Refused(Exception):
@@ -309,13 +312,23 @@ def asked(module, unit):
     return dict(line.split("=", 1) for line in out.splitlines() if "=" in line) if status == 0 else {}
 
 
+def started_at(unit):
+    """When the program of ``unit`` was started, by the clock that files are dated by."""
+    # What systemd says is of a clock that stands still while the host sleeps, so that the program would seem younger
+    # than what was written before. Where it still runs, the kernel knows better.
+    clock, since_boot = time.CLOCK_MONOTONIC, int(unit.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
+    with contextlib.suppress(OSError):
+        # The name of the program, in parentheses, may have anything in it.
+        rest = Path(f"/proc/{int(unit.get('MainPID') or 0)}/stat").read_text(errors="replace").rpartition(")")[2]
+        clock, since_boot = time.CLOCK_BOOTTIME, int(rest.split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.time() - time.clock_gettime(clock) + since_boot
+
+
 def started_before(unit, files, reloaded=0.0):
     """Whether what the unit runs is older than the newest of ``files``, and it has not been reloaded since, either."""
     if unit.get("ActiveState") not in ("active", "activating", "reloading") or not files:
         return False
-    since_boot = int(unit.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
-    now = time.time()
-    started = max(now - time.clock_gettime(time.CLOCK_MONOTONIC) + since_boot, reloaded)
+    now, started = time.time(), max(started_at(unit), reloaded)
     # What seems to be of the future was written before the clock was set back, and says nothing.
     newest = [at for at in (path.lstat().st_mtime for path in files if kind_of(path) != "absent") if at <= now]
     return max(newest, default=0.0) > started
