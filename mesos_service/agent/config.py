@@ -21,13 +21,10 @@ from mesos_service.configuration.flags import DurationFlag, SizeFlag
 from mesos_service.configuration.forms import (
     CountFlag,
     FileTextFlag,
-    IpFlag,
-    LoggingLevelFlag,
     PortFlag,
     check_directory,
     check_positive,
     parse_environment,
-    shown_hostname,
     split_list,
 )
 from mesos_service.configuration.units import Duration, Size
@@ -49,8 +46,7 @@ from mesos_service.domain.resources_text import parse_resources
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.http.dialing import HTTPS, PLAIN, Dialing
 from mesos_service.http.tls import RenewableContext, TlsFiles, client_context, server_context
-from mesos_service.plugins.loader import ISOLATORS, Place, load
-from mesos_service.plugins.manifest import read_manifest
+from mesos_service.plugins.loader import ISOLATORS, load
 
 PORT: Final = 5051
 ALL_CGROUPS: Final = "cgroups/all"
@@ -160,13 +156,7 @@ class AgentConfig(ImageFlags):
     runtime_dir: Path | None = Field(
         None, description="Directory for what only matters while the machine runs. Default: 'runtime' in --work_dir."
     )
-    ip: IpFlag = Field("127.0.0.1", description="Address to listen on. Mesos' default is every address.")
     port: PortFlag = Field(PORT, description="Port to listen on; 0 takes any free one.")
-    hostname: str | None = Field(
-        None, description="Name shown to others. Default: the advertised address, not looked up."
-    )
-    advertise_ip: IpFlag | None = Field(None, description="Address that others reach this agent at, where not --ip.")
-    advertise_port: PortFlag | None = Field(None, description="Port that others reach this agent at, where not --port.")
 
     resources: Annotated[FileTextFlag, AfterValidator(_check_resources)] = Field(
         "", description="What this agent offers: 'cpus:4;mem:4096;ports:[31000-32000]' or JSON. The rest is detected."
@@ -363,23 +353,6 @@ class AgentConfig(ImageFlags):
         " when it changes.",
     )
 
-    modules_dir: str | None = Field(
-        None, description="Folders with modules of your own, and manifests (*.json), separated by commas."
-    )
-    modules: FileTextFlag | None = Field(
-        None,
-        description="A manifest in Mesos' form, or file:///path of one: which modules are in which files, and their"
-        " parameters. Not with --modules_dir.",
-    )
-    logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
-
-    @model_validator(mode="after")
-    def _know_principals(self) -> Self:
-        for name in ("authenticate_http_readonly", "authenticate_http_readwrite"):
-            if getattr(self, name) and self.http_credentials is None:
-                raise ValueError(f"--{name} needs --http_credentials, the file with everybody's principal and secret")
-        return self
-
     @model_validator(mode="after")
     def _know_what_is_lent(self) -> Self:
         if self.resource_estimator == "fixed" and not self.resource_estimator_resources:
@@ -390,10 +363,6 @@ class AgentConfig(ImageFlags):
                 "--qos_controller=load needs --qos_load_threshold_5min or --qos_load_threshold_15min, or both"
             )
         return self
-
-    def shown_hostname(self) -> str:
-        """What others call this machine: ``--hostname``, else the address they reach it at."""
-        return shown_hostname(self.hostname, self.advertise_ip or self.ip)
 
     def dialing(self) -> Dialing:
         """How this agent speaks to the master; raises ``ConfigurationError``.
@@ -417,14 +386,6 @@ class AgentConfig(ImageFlags):
     def isolators(self) -> tuple[str, ...]:
         """Names of the isolators, in order."""
         return split_list(self.isolation)
-
-    def modules_dirs(self) -> tuple[Place, ...]:
-        """The folders of ``--modules_dir``, in order, or what ``--modules`` says; raises ``ConfigurationError``."""
-        if self.modules is None:
-            return tuple(map(Path, split_list(self.modules_dir or "")))
-        if self.modules_dir is not None:
-            raise ConfigurationError("--modules and --modules_dir exclude each other (Mesos' rule)")
-        return (read_manifest(self.modules, "--modules"),)
 
     def fault_domain(self) -> FaultDomain | None:
         """Where this agent is, if that is said."""

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import AfterValidator, Field
 
 from mesos_service.configuration.forms import FileTextFlag
-from mesos_service.configuration.security import SecurityFlags
+from mesos_service.configuration.service import MemberFlags
 from mesos_service.containers.provisioner import Backend
 
 _NANOSECONDS = 1_000_000_000
@@ -74,7 +74,7 @@ def _check_sandbox_directory(text: str) -> str:
     return text
 
 
-class ImageFlags(SecurityFlags):
+class ImageFlags(MemberFlags):
     """A part of :class:`~mesos_service.agent.config.AgentConfig`."""
 
     image_providers: Literal["docker"] | None = Field(

@@ -1,9 +1,9 @@
-"""Flags of both services about who may speak with them, and how it is kept from others (M-SE-11, M-SE-16)."""
+"""Flags of all services about who may speak with them, and how it is kept from others (M-SE-11, M-SE-16)."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,12 @@ from mesos_service.configuration.flags import Flags
 
 
 class SecurityFlags(Flags):
-    """What masters and agents have alike."""
+    """What masters, agents and the trace store have alike."""
+
+    demanding: ClassVar[tuple[str, ...]] = ("authenticate_http_readonly", "authenticate_http_readwrite")
+    """Flags that demand credentials of somebody."""
+    known_by: ClassVar[str] = "http_credentials"
+    """The flag with the file of those who have some."""
 
     authenticate_http_readonly: bool = Field(
         False, description="Whether reads (/state, /metrics and their like) demand a principal and a secret."
@@ -31,6 +36,13 @@ class SecurityFlags(Flags):
     ssl_require_client_cert: bool = Field(
         False, description="Whether clients must show a certificate that --ssl_ca_file vouches for."
     )
+
+    @model_validator(mode="after")
+    def _know_principals(self) -> Self:
+        for name in self.demanding:
+            if getattr(self, name) and getattr(self, self.known_by) is None:
+                raise ValueError(f"--{name} needs --{self.known_by}, the file with everybody's principal and secret")
+        return self
 
     @model_validator(mode="after")
     def _complete_tls(self) -> Self:

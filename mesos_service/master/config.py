@@ -18,15 +18,13 @@ from mesos_service.configuration.flags import DurationFlag, SizeFlag
 from mesos_service.configuration.forms import (
     CountFlag,
     FileTextFlag,
-    IpFlag,
-    LoggingLevelFlag,
     PortFlag,
     check_directory,
     check_positive,
-    shown_hostname,
     split_list,
 )
 from mesos_service.configuration.security import SecurityFlags
+from mesos_service.configuration.service import MemberFlags
 from mesos_service.configuration.units import Duration, Size
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.domain.errors import ConfigurationError
@@ -39,19 +37,11 @@ from mesos_service.election.url import ZooKeeperUrl, read_url
 from mesos_service.http.tls import TlsFiles, server_context
 from mesos_service.master.rate_limits import RateLimits, parse_rate_limits
 from mesos_service.plugins.allocator import Allocator, SorterKind
-from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, Place, available, load, parameters_of
-from mesos_service.plugins.manifest import read_manifest
+from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, available, load, parameters_of
 from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.registrar.url import FILE_NAME, IN_MEMORY, check_registry, file_url
 
 PORT: Final = 5050
-AUTHENTICATE: Final = (
-    "authenticate_http_readonly",
-    "authenticate_http_readwrite",
-    "authenticate_http_frameworks",
-    "authenticate_agents",
-)
-"""Flags that demand credentials of somebody."""
 
 
 def parse_weights(text: str) -> dict[Role, float]:
@@ -148,21 +138,19 @@ def _checked(parse: object) -> AfterValidator:
     return AfterValidator(check)
 
 
-class MasterConfig(SecurityFlags):
+class MasterConfig(MemberFlags):
     """Every flag of ``mesos-service master``."""
 
     service: ClassVar[str] = "master"
     absent: ClassVar[Mapping[str, str]] = absent.MASTER
+    demanding: ClassVar[tuple[str, ...]] = (
+        *SecurityFlags.demanding,
+        "authenticate_http_frameworks",
+        "authenticate_agents",
+    )
+    known_by: ClassVar[str] = "credentials"
 
-    ip: IpFlag = Field("127.0.0.1", description="Address to listen on. Mesos' default is every address.")
     port: PortFlag = Field(PORT, description="Port to listen on; 0 takes any free one.")
-    hostname: str | None = Field(
-        None, description="Name shown to others. Default: the advertised address, not looked up."
-    )
-    advertise_ip: IpFlag | None = Field(None, description="Address that others reach this master at, where not --ip.")
-    advertise_port: PortFlag | None = Field(
-        None, description="Port that others reach this master at, where not --port."
-    )
     work_dir: Path | None = Field(
         None, description="Directory for what is kept across a restart, made where missing: the registry."
     )
@@ -343,15 +331,6 @@ class MasterConfig(SecurityFlags):
     whitelist: Path | None = Field(
         None, description="File with the hosts that may be offered, one a line; read again every 5 seconds."
     )
-    modules_dir: str | None = Field(
-        None, description="Folders with modules of your own, and manifests (*.json), separated by commas."
-    )
-    modules: FileTextFlag | None = Field(
-        None,
-        description="A manifest in Mesos' form, or file:///path of one: which modules are in which files, and their"
-        " parameters. Not with --modules_dir.",
-    )
-    logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @model_validator(mode="before")
     @classmethod
@@ -371,28 +350,9 @@ class MasterConfig(SecurityFlags):
             )
         return self
 
-    @model_validator(mode="after")
-    def _know_principals(self) -> Self:
-        for name in AUTHENTICATE:
-            if getattr(self, name) and self.credentials is None:
-                raise ValueError(f"--{name} needs --credentials, the file with everybody's principal and secret")
-        return self
-
-    def shown_hostname(self) -> str:
-        """What others call this machine: ``--hostname``, else the address they reach it at."""
-        return shown_hostname(self.hostname, self.advertise_ip or self.ip)
-
     def zookeeper(self) -> ZooKeeperUrl | None:
         """Where masters contend, if they do."""
         return None if self.zk is None else ZooKeeperUrl.parse(self.zk)
-
-    def modules_dirs(self) -> tuple[Place, ...]:
-        """The folders of ``--modules_dir``, in order, or what ``--modules`` says; raises ``ConfigurationError``."""
-        if self.modules is None:
-            return tuple(map(Path, split_list(self.modules_dir or "")))
-        if self.modules_dir is not None:
-            raise ConfigurationError("--modules and --modules_dir exclude each other (Mesos' rule)")
-        return (read_manifest(self.modules, "--modules"),)
 
     def role_weights(self) -> dict[Role, float]:
         """Weights by role; roles not named weigh 1."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from mesos_service.configuration.credentials import CredentialsFlag
 from mesos_service.configuration.flags import DurationFlag, SizeFlag
-from mesos_service.configuration.forms import IpFlag, LoggingLevelFlag, PortFlag, check_directory, check_positive
-from mesos_service.configuration.security import SecurityFlags
+from mesos_service.configuration.forms import PortFlag, check_directory, check_positive
+from mesos_service.configuration.service import ServiceFlags
 from mesos_service.configuration.units import Duration, Size
 from mesos_service.http.tls import TlsFiles, server_context
 
@@ -27,14 +27,13 @@ def _check_size(size: Size) -> Size:
     return size
 
 
-class TracesConfig(SecurityFlags):
+class TracesConfig(ServiceFlags):
     """Every flag of ``mesos-service traces serve``."""
 
     service: ClassVar[str] = "traces"
     absent: ClassVar[Mapping[str, str]] = {}
 
     work_dir: Path = Field(description=f"Directory of the file with the traces ({FILE}); made where it is missing.")
-    ip: IpFlag = Field("127.0.0.1", description="Address to listen on.")
     port: PortFlag = Field(PORT, description="Port to listen on; 0 takes any free one.")
     max_age: Annotated[DurationFlag, AfterValidator(check_positive)] = Field(
         Duration.parse("1weeks"), description="How long spans are kept."
@@ -53,14 +52,6 @@ class TracesConfig(SecurityFlags):
         description="File with the principals and secrets of those who send and read, as JSON or a line each; read"
         " again when it changes.",
     )
-    logging_level: LoggingLevelFlag = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
-
-    @model_validator(mode="after")
-    def _know_principals(self) -> Self:
-        for name in ("authenticate_http_readonly", "authenticate_http_readwrite"):
-            if getattr(self, name) and self.http_credentials is None:
-                raise ValueError(f"--{name} needs --http_credentials, the file with everybody's principal and secret")
-        return self
 
     def prepare(self) -> None:
         """See that the directory is there and writable, and that certificates can be used; raises
