@@ -12,56 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.contract.derive_decisions import Json, operation, outcome
-from tests.unit.allocation.cluster import Cluster
+from tests.contract.small_clusters import run
 
 CLUSTERS: list[Json] = json.loads((Path(__file__).parent / "decisions.json").read_text(encoding="utf-8"))
 SEEDS = 12
 SEEDS_MANY = 200
 """Where there are several outcomes: enough that one which can come up does."""
-
-
-def run(steps: list[Json], seed: int) -> list[tuple[dict[str, list[Json]], list[Json]]]:
-    """What was offered at each ``expect``, and what Mesos was seen to offer there."""
-    cluster = Cluster(seed=seed)
-    found: list[tuple[dict[str, list[Json]], list[Json]]] = []
-    for step in steps:
-        if step["do"] == "expect":
-            offered = {
-                f"{who} {role}": [count, resources]
-                for (who, role), (count, resources) in cluster.outcome_of_last().items()
-            }
-            found.append((offered, step["one_of"]))
-        else:
-            do(cluster, step)
-    return found
-
-
-def do(cluster: Cluster, step: Json) -> None:
-    match step["do"]:
-        case "framework":
-            cluster.framework(
-                step["name"], *step["roles"], suppressed=step["suppressed"], capabilities=step["capabilities"]
-            )
-        case "agent":
-            used = {framework: {role: resources} for framework, role, resources in step["used"]}
-            cluster.agent(step["name"], step["resources"], used=used)
-        case "agents":
-            cluster.agents(step["count"], step["resources"])
-        case "weight":
-            cluster.weigh(step["role"], step["weight"])
-        case "quota":
-            cluster.quota(step["role"], step["guarantees"], step["limits"])
-        case "decline":
-            cluster.decline(step["framework"], step["seconds"])
-        case "suppress":
-            cluster.suppress(step["framework"])
-        case "revive":
-            cluster.revive(step["framework"])
-            cluster.cycle()
-        case "cycle":
-            cluster.cycle()
-        case other:
-            raise ValueError(f"no such step: {other}")
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS, ids=[one["name"] for one in CLUSTERS])
