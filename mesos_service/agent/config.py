@@ -12,7 +12,14 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from mesos_service.agent.image_flags import ImageFlags
+from mesos_service.agent.isolation_flags import (
+    ALL_CGROUPS,
+    IN_ALL_CGROUPS,
+    IsolationFlags,
+    PositiveDuration,
+    check_not_empty,
+    check_resources,
+)
 from mesos_service.agent.log_rotation import KEPT_MAX
 from mesos_service.agent.master_detector import read_master, some_address
 from mesos_service.configuration import absent
@@ -25,7 +32,6 @@ from mesos_service.configuration.forms import (
     check_directory,
     check_positive,
     parse_environment,
-    split_list,
 )
 from mesos_service.configuration.units import Duration, Size
 from mesos_service.containers.rotation import Bound, Rotation
@@ -49,10 +55,6 @@ from mesos_service.http.tls import RenewableContext, TlsFiles, client_context, s
 from mesos_service.plugins.loader import ISOLATORS, load
 
 PORT: Final = 5051
-ALL_CGROUPS: Final = "cgroups/all"
-"""In ``--isolation``: every isolator by control groups that the machine can have."""
-IN_ALL_CGROUPS: Final = frozenset({"cgroups/cpu", "cgroups/mem"})
-"""Those of them without which that would be a promise broken."""
 PAUSE_SECONDS_MIN: Final = 1.0
 """Between two looks at what tasks use: a look costs something, and tells little after less."""
 REREGISTRATION_SECONDS_MAX: Final = 15
@@ -83,14 +85,6 @@ def _check_domain(text: str) -> str:
     return text
 
 
-def _check_resources(text: str) -> str:
-    try:
-        parse_resources(text)
-    except ConfigurationError as error:
-        raise ValueError(str(error)) from error
-    return text
-
-
 def _estimator_name(value: object) -> object:
     return "fixed" if value == "org_apache_mesos_FixedResourceEstimator" else value
 
@@ -100,7 +94,7 @@ def _controller_name(value: object) -> object:
 
 
 def _check_lent(text: str) -> str:
-    _check_resources(text)
+    check_resources(text)
     if refusal := refuse_lent(lent(Resources.of(parse_resources(text)))):
         raise ValueError(f"{refusal}, and cannot be lent")
     return text
@@ -112,23 +106,10 @@ def _check_pause(duration: Duration) -> Duration:
     return duration
 
 
-def _check_cgroups_root(text: str) -> str:
-    parts = text.split("/")
-    if not all(parts) or {".", ".."} & set(parts):
-        raise ValueError("it is the name of a group, or several with slashes between them")
-    return text
-
-
 def _check_reregistration(duration: Duration) -> Duration:
     if duration.seconds > REREGISTRATION_SECONDS_MAX:
         raise ValueError(f"it can be {REREGISTRATION_SECONDS_MAX} seconds at most")
     return duration
-
-
-def _check_not_empty(size: Size) -> Size:
-    if not size.octets:
-        raise ValueError("it has to be more than nothing")
-    return size
 
 
 def _check_environment(text: str) -> str:
@@ -136,10 +117,7 @@ def _check_environment(text: str) -> str:
     return text
 
 
-PositiveDuration = Annotated[DurationFlag, AfterValidator(check_positive)]
-
-
-class AgentConfig(ImageFlags):
+class AgentConfig(IsolationFlags):
     """Every flag of ``mesos-service agent``."""
 
     service: ClassVar[str] = "agent"
@@ -158,7 +136,7 @@ class AgentConfig(ImageFlags):
     )
     port: PortFlag = Field(PORT, description="Port to listen on; 0 takes any free one.")
 
-    resources: Annotated[FileTextFlag, AfterValidator(_check_resources)] = Field(
+    resources: Annotated[FileTextFlag, AfterValidator(check_resources)] = Field(
         "", description="What this agent offers: 'cpus:4;mem:4096;ports:[31000-32000]' or JSON. The rest is detected."
     )
     attributes: Annotated[str, AfterValidator(_check_attributes)] = Field(
@@ -173,81 +151,6 @@ class AgentConfig(ImageFlags):
 
     containerizers: Literal["mesos"] = Field("mesos", description="This version has only mesos.")
     launcher: Literal["posix"] = Field("posix", description="This version has only posix.")
-    isolation: str = Field(
-        "posix/cpu,posix/mem", description="Isolator modules, in order, separated by commas ('module list' shows them)."
-    )
-    cgroups_hierarchy: Path = Field(
-        Path("/sys/fs/cgroup"), description="Where control groups are mounted, of version 1, 2 or both."
-    )
-    cgroups_root: Annotated[str, AfterValidator(_check_cgroups_root)] = Field(
-        "mesos", description="Name of the group that those of containers are made in."
-    )
-    cgroups_destroy_timeout: PositiveDuration = Field(
-        Duration.parse("1mins"), description="How long it may take to end a group and who is in it."
-    )
-    cgroups_enable_cfs: bool = Field(
-        False, description="Let cgroups/cpu stop a container that has used what it asked for, limit or not."
-    )
-    cgroups_cpu_enable_pids_and_tids_count: bool = Field(
-        False, description="Let cgroups/cpu count processes and threads."
-    )
-    revocable_cpu_low_priority: bool = Field(
-        True, description="Let cgroups/cpu give what runs on lent processors a hundredth of the weight."
-    )
-    cgroups_limit_swap: bool = Field(False, description="Let cgroups/mem bound memory together with swap.")
-    cgroups_pids_max: int = Field(
-        4096,
-        ge=1,
-        description="Let cgroups/pids bound a container that names no bound ('pids' in its limits or resources).",
-    )
-    blkio_limits_per_container: str | None = Field(
-        None,
-        description="How much cgroups/blkio lets each container read from and write to each disk in a second, such as"
-        " 'read_bps:10MB;write_bps:5MB;read_iops:500;write_iops:100'; what is left out is not bounded.",
-    )
-    cgroups_net_cls_primary_handle: str | None = Field(
-        None, description="First half of the handles that cgroups/net_cls gives to containers, such as 0x0012."
-    )
-    cgroups_net_cls_secondary_handles: str | None = Field(
-        None, description="The first and the last of their second halves, such as 0x0001,0xffff, which is the default."
-    )
-    container_disk_watch_interval: PositiveDuration = Field(
-        Duration.parse("15secs"), description="How often disk/du looks what a sandbox holds."
-    )
-    enforce_container_disk_quota: bool = Field(
-        False, description="Let disk/du end a container whose sandbox holds more than its 'disk'."
-    )
-    effective_capabilities: FileTextFlag | None = Field(
-        None,
-        description="Capabilities that linux/capabilities gives to a container that names none, as JSON:"
-        ' {"capabilities": ["NET_RAW", "KILL"]}.',
-    )
-    bounding_capabilities: FileTextFlag | None = Field(
-        None, description="The most that linux/capabilities gives to any container, in the same form."
-    )
-    container_ports_watch_interval: PositiveDuration = Field(
-        Duration.parse("30secs"), description="How often network/ports looks where containers listen."
-    )
-    enforce_container_ports: bool = Field(
-        False, description="Let network/ports end a container that listens at a port it does not hold."
-    )
-    check_agent_port_range_only: bool = Field(
-        False, description="Let network/ports look only at the ports that this agent offers."
-    )
-    container_ports_isolated_range: str | None = Field(
-        None, description="Let network/ports look only at these ports, such as [0-35000]."
-    )
-    egress_rate_limit_per_container: str | None = Field(
-        None, description="How much network/bandwidth lets each container send in a second, such as 10MB."
-    )
-    eth0_name: str | None = Field(
-        None, description="Interface that network/bandwidth bounds; without, the one of the default route."
-    )
-    dry_run_isolation: Annotated[str, AfterValidator(_check_resources)] | None = Field(
-        None,
-        description="Print what each isolator would do for a task of these resources ('cpus:0.5;mem:64'), do nothing,"
-        " and end. Needs the rights and the control groups that doing it would.",
-    )
     switch_user: bool = Field(True, description="Run tasks as the user they name; takes root.")
     executor_environment_variables: Annotated[FileTextFlag, AfterValidator(_check_environment)] | None = Field(
         None, description="Environment of executors, as a JSON object, in place of the agent's own."
@@ -255,10 +158,10 @@ class AgentConfig(ImageFlags):
     container_logger: Literal["sandbox", "logrotate", "org_apache_mesos_LogrotateContainerLogger"] = Field(
         "sandbox", description="What becomes of stdout and stderr: files, or files that are rotated ('logrotate')."
     )
-    container_logger_max_stdout_size: Annotated[SizeFlag, AfterValidator(_check_not_empty)] = Field(
+    container_logger_max_stdout_size: Annotated[SizeFlag, AfterValidator(check_not_empty)] = Field(
         Size.parse("10MB"), description="How large stdout may become before it is rotated."
     )
-    container_logger_max_stderr_size: Annotated[SizeFlag, AfterValidator(_check_not_empty)] = Field(
+    container_logger_max_stderr_size: Annotated[SizeFlag, AfterValidator(check_not_empty)] = Field(
         Size.parse("10MB"), description="How large stderr may become before it is rotated."
     )
     container_logger_rotate: Annotated[int, Field(ge=0, le=KEPT_MAX)] = Field(
@@ -382,10 +285,6 @@ class AgentConfig(ImageFlags):
         """Host and port of the master, or of somebody in its direction."""
         address = some_address(self.master)
         return address.host, address.port
-
-    def isolators(self) -> tuple[str, ...]:
-        """Names of the isolators, in order."""
-        return split_list(self.isolation)
 
     def fault_domain(self) -> FaultDomain | None:
         """Where this agent is, if that is said."""

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mesos_service.agent.config import ALL_CGROUPS, IN_ALL_CGROUPS, AgentConfig
-from mesos_service.configuration.units import Duration
+from mesos_service.agent.config import AgentConfig
+from mesos_service.agent.isolation_flags import ALL_CGROUPS, IN_ALL_CGROUPS
+from mesos_service.configuration.units import Duration, Size
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.isolator import Host, Isolator
 from mesos_service.plugins.loader import ISOLATORS, available, builtin_modules_dir, load, parameters_of, read_config
@@ -74,9 +75,15 @@ def runtime_dir(config: AgentConfig) -> Path:
 
 
 def _flags_for(kind: type[Isolator], config: AgentConfig) -> Mapping[str, object]:
-    """The flags that an isolator's ``Config`` has by the same names; times in seconds."""
+    """The flags that an isolator's ``Config`` has by the same names; times in seconds, sizes in bytes."""
     own = set(kind.Config.model_fields) if kind.Config is not None else set()
     given = {name: getattr(config, name) for name in own & set(AgentConfig.model_fields)}
     if "runtime_dir" in given:
         given["runtime_dir"] = runtime_dir(config)
-    return {name: value.seconds if isinstance(value, Duration) else value for name, value in given.items()}
+    return {name: _plain(value) for name, value in given.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Duration):
+        return value.seconds
+    return value.octets if isinstance(value, Size) else value

@@ -6,7 +6,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from mesos_service.domain.containers import CAPABILITIES, NOTHING, Image, Rlimit, Source, Volume, Wish, Wishes
+from mesos_service.domain.containers import (
+    CAPABILITIES,
+    NOTHING,
+    Image,
+    IpcMode,
+    Rlimit,
+    Seccomp,
+    Source,
+    Volume,
+    Wish,
+    Wishes,
+)
 from mesos_service.wire import containers as wire
 
 _GIVERS: Final = {
@@ -14,6 +25,8 @@ _GIVERS: Final = {
     Wish.CAPABILITIES: "linux/capabilities",
     Wish.VOLUMES: "filesystem/linux",
     Wish.IMAGE: "filesystem/linux",
+    Wish.IPC: "namespaces/ipc",
+    Wish.SECCOMP: "linux/seccomp",
 }
 
 
@@ -25,6 +38,9 @@ class CannotBeHad(ValueError):
 class _Linux:
     effective: frozenset[str] | None = None
     bounding: frozenset[str] | None = None
+    ipc_mode: IpcMode | None = None
+    shm_megabytes: int | None = None
+    seccomp: Seccomp | None = None
 
 
 def wishes_of(container: wire.ContainerInfo | None, provided: Collection[Wish]) -> Wishes:
@@ -49,6 +65,9 @@ def wishes_of(container: wire.ContainerInfo | None, provided: Collection[Wish]) 
         bounding_capabilities=linux.bounding,
         volumes=tuple(map(_volume, container.volumes)),
         image=_image(container.mesos),
+        ipc_mode=linux.ipc_mode,
+        shm_megabytes=linux.shm_megabytes,
+        seccomp=linux.seccomp,
     )
     for kind in wishes.kinds():
         if kind is Wish.IMAGE and kind not in provided:
@@ -58,12 +77,8 @@ def wishes_of(container: wire.ContainerInfo | None, provided: Collection[Wish]) 
                 f"The container asks for '{kind.value}', and none of this agent's isolators can give it:"
                 f" '{_GIVERS[kind]}' is not in --isolation"
             )
-    refusals = [*(one.refusal() for one in wishes.rlimits), *(one.refusal() for one in wishes.volumes)]
-    if wishes.image is not None:
-        refusals.append(wishes.image.refusal())
-    for refusal in refusals:
-        if refusal is not None:
-            raise CannotBeHad(refusal)
+    for refusal in wishes.refusals():
+        raise CannotBeHad(refusal)
     return wishes
 
 
@@ -84,17 +99,26 @@ def _rlimits(info: wire.RLimitInfo | None) -> tuple[Rlimit, ...]:
 def _linux(info: wire.LinuxInfo | None) -> _Linux:
     if info is None:
         return _Linux()
-    for name, asked in (("seccomp", info.seccomp), ("ipc_mode", info.ipc_mode), ("shm_size", info.shm_size)):
-        if asked is not None:
-            raise CannotBeHad(
-                f"The container asks for 'linux_info.{name}', and none of this agent's isolators can give it"
-            )
     if info.share_pid_namespace:
         raise CannotBeHad(
             "The container asks to share the agent's processes, which is what it gets without namespaces/pid"
         )
     effective = info.effective_capabilities or info.capability_info
-    return _Linux(_capabilities(effective), _capabilities(info.bounding_capabilities))
+    seccomp = info.seccomp
+    return _Linux(
+        _capabilities(effective),
+        _capabilities(info.bounding_capabilities),
+        _ipc_mode(info.ipc_mode),
+        info.shm_size,
+        None if seccomp is None else Seccomp(seccomp.profile_name, bool(seccomp.unconfined)),
+    )
+
+
+def _ipc_mode(word: str | None) -> IpcMode | None:
+    try:
+        return None if word is None else IpcMode(word)
+    except ValueError:
+        raise CannotBeHad(f"There is no ipc_mode '{word}'") from None
 
 
 def _capabilities(info: wire.CapabilityInfo | None) -> frozenset[str] | None:

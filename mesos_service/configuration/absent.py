@@ -78,12 +78,10 @@ AGENT: Final = _table(
         ),
     ),
     ("Tasks get no secrets yet.", ("secret_resolver",)),
-    ("No container has a /dev/shm of a size of its own.", ("default_container_shm_size",)),
     (
         _NO_CGROUPS,
         (
             "agent_subsystems",
-            "disallow_sharing_agent_ipc_namespace",
             "disallow_sharing_agent_pid_namespace",
             "nvidia_gpu_devices",
             "perf_duration",

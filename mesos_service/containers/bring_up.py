@@ -12,7 +12,7 @@ from mesos_service.containers.first_process import Launch
 from mesos_service.containers.images import NoImage
 from mesos_service.containers.launcher import Child, Launcher
 from mesos_service.containers.log_files import open_logs
-from mesos_service.containers.mounts import Inside, look
+from mesos_service.containers.mounts import Becoming, Inside, look
 from mesos_service.containers.namespaces import Namespaces, namespaces_of
 from mesos_service.containers.overseer import Overseer
 from mesos_service.containers.plan import (
@@ -25,6 +25,7 @@ from mesos_service.containers.plan import (
 from mesos_service.containers.provisioner import Provisioner
 from mesos_service.containers.shared_groups import SharedGroups, seen_by
 from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
+from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.plugins.isolator import Isolator, LaunchInfo
 
@@ -147,9 +148,8 @@ class BringUp:
                     environment=environment,
                     sandbox=plan.sandbox,
                     streams=streams,
-                    user=user,
+                    becoming=_becoming(user, infos),
                     command_prefix=[*entered, *container.command_prefix],
-                    capabilities=next((info.capabilities for _, info in infos if info.capabilities is not None), None),
                     mounts=mounts,
                     inside=inside,
                     joins=list(joins),
@@ -190,6 +190,20 @@ class BringUp:
         if parent is None or parent.child is None:
             return None
         return await namespaces_of(parent.child.pid, parent.command_prefix, parent.plan.directory is not None)
+
+
+def _becoming(user: User | None, infos: Sequence[tuple[Isolator, LaunchInfo]]) -> Becoming:
+    capabilities = next((info.capabilities for _, info in infos if info.capabilities is not None), None)
+    program = None
+    for isolator, info in infos:
+        if info.system_calls is not None:
+            try:
+                program = info.system_calls.program(capabilities)
+            except OperatingFault as error:
+                raise LaunchFailed(
+                    REASON_LAUNCH_FAILED, f"Isolator '{isolator.name}' failed to prepare: {error}"
+                ) from error
+    return Becoming(user=user, capabilities=capabilities, system_calls=program)
 
 
 async def _unless_destroyed(container: Container, work: Coroutine[object, object, None]) -> None:

@@ -6,8 +6,8 @@ no program may be executed as root any more, since a volume can be where program
 ``mount`` and ``setpriv`` would.
 
 The specification is JSON: ``{"mounts": [{"source", "source_root", "target", "target_root", "read_only"}], "owner":
-[UID, GID], "user": null or {"uid", "gid", "groups"}, "capabilities": null or {"effective", "bounding"}}``, the last two
-as bit masks.
+[UID, GID], "user": null or {"uid", "gid", "groups"}, "capabilities": null or {"effective", "bounding"},
+"system_calls": null or a program for seccomp(2) in base64}``, capabilities as bit masks.
 
 A tenant may put symbolic links into a sandbox, and change them at any moment. So what is below a root is opened step by
 step without following any, and mounted by the very descriptor that was opened.
@@ -18,6 +18,7 @@ step without following any, and mounted by the very descriptor that was opened.
 
 from __future__ import annotations
 
+import binascii
 import ctypes
 import errno
 import json
@@ -36,7 +37,9 @@ _STEP = _SEE | os.O_NOFOLLOW
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 PR_CAPBSET_DROP, PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT = 24, 8, 28, 47
 PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 SECBIT_NOROOT = 1
+CAP_SYS_ADMIN = 21
 _MOUNT_SETATTR = 442
 """On every architecture; Linux 5.12."""
 _AT_EMPTY_PATH, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 0x1000, 0x8000, 1
@@ -199,37 +202,65 @@ def mount_all(libc: ctypes.CDLL, mounts: list[dict[str, Any]], owner: tuple[int,
             ) from error
 
 
-def become(libc: ctypes.CDLL, user: dict[str, Any] | None, capabilities: dict[str, int] | None) -> None:
-    """The user, with these capabilities, or with those that come with it (capabilities(7))."""
+class _Program(ctypes.Structure):
+    """``struct sock_fprog``."""
 
-    def prctl(option: int, *arguments: int) -> None:
-        if libc.prctl(option, *(ctypes.c_ulong(one) for one in (*arguments, 0, 0, 0, 0)[:4])) != 0:
-            number = ctypes.get_errno()
-            raise CannotEnter(f"prctl({option}) failed: {os.strerror(number)}")
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
+
+def _prctl(libc: ctypes.CDLL, option: int, *arguments: int) -> None:
+    if libc.prctl(option, *(ctypes.c_ulong(one) for one in (*arguments, 0, 0, 0, 0)[:4])) != 0:
+        number = ctypes.get_errno()
+        raise CannotEnter(f"prctl({option}) failed: {os.strerror(number)}")
+
+
+def _capset(libc: ctypes.CDLL, permitted: int, inheritable: int) -> None:
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    sets = [one >> shift & 0xFFFFFFFF for shift in (0, 32) for one in (permitted, permitted, inheritable)]
+    if libc.capset(header, (ctypes.c_uint32 * 6)(*sets)) != 0:
+        raise CannotEnter(f"capset failed: {os.strerror(ctypes.get_errno())}")
+
+
+def become(libc: ctypes.CDLL, user: dict[str, Any] | None, capabilities: dict[str, int] | None, confined: bool) -> None:
+    """The user, with these capabilities, or with those that come with it (capabilities(7)).
+
+    Who is to be ``confined`` may still do that, whoever he is; the next program that he executes has no more than that
+    which was said.
+    """
+    spare = 1 << CAP_SYS_ADMIN if confined else 0
     if capabilities is not None:
         with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
             last = int(file.read())
         for number in range(last + 1):
             if not capabilities["bounding"] >> number & 1:
-                prctl(PR_CAPBSET_DROP, number)
+                _prctl(libc, PR_CAPBSET_DROP, number)
         if capabilities["effective"] != capabilities["bounding"]:
-            prctl(PR_SET_SECUREBITS, SECBIT_NOROOT)
-        prctl(PR_SET_KEEPCAPS, 1)
+            _prctl(libc, PR_SET_SECUREBITS, SECBIT_NOROOT)
+    if capabilities is not None or confined:
+        _prctl(libc, PR_SET_KEEPCAPS, 1)
     if user is not None:
         os.setgroups(user["groups"])
         os.setresgid(user["gid"], user["gid"], user["gid"])
         os.setresuid(user["uid"], user["uid"], user["uid"])
     if capabilities is not None:
         effective = capabilities["effective"]
-        header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-        low, high = effective & 0xFFFFFFFF, effective >> 32
-        if libc.capset(header, (ctypes.c_uint32 * 6)(low, low, low, high, high, high)) != 0:
-            raise CannotEnter(f"capset failed: {os.strerror(ctypes.get_errno())}")
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+        _capset(libc, effective | spare, effective)
+        _prctl(libc, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
         for number in range(last + 1):
             if effective >> number & 1:
-                prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number)
+                _prctl(libc, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number)
+    elif user is not None and confined:
+        _capset(libc, spare, 0)
+
+
+def confine(libc: ctypes.CDLL, program: str | None) -> None:
+    """From here on only such system calls as it allows; the last thing before the command is executed."""
+    if program is None:
+        return
+    instructions = binascii.a2b_base64(program)
+    filters = _Program(len(instructions) // 8, instructions)
+    if libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.byref(filters)) != 0:
+        raise CannotEnter(f"The filter of system calls cannot be installed: {os.strerror(ctypes.get_errno())}")
 
 
 def environment() -> dict[bytes, bytes]:
@@ -246,7 +277,9 @@ def main() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         mount_all(libc, given["mounts"], tuple(given["owner"]))
-        become(libc, given["user"], given["capabilities"])
+        program = given["system_calls"]
+        become(libc, given["user"], given["capabilities"], program is not None)
+        confine(libc, program)
         os.execve(sys.argv[2], sys.argv[2:], its_environment)
     except (CannotEnter, OSError) as error:
         print(f"Failed to enter the container: {error}", file=sys.stderr, flush=True)

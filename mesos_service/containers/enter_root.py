@@ -259,8 +259,10 @@ def main() -> None:
             _enter(libc, given)
         else:
             _join(libc, given)
-        enter.become(libc, given["user"], given["capabilities"])
+        program = given["system_calls"]
+        enter.become(libc, given["user"], given["capabilities"], program is not None)
         os.chdir(given["directory"])
+        enter.confine(libc, program)
     except (enter.CannotEnter, OSError) as error:
         print(f"Failed to enter the container: {error}", file=sys.stderr, flush=True)
         os._exit(enter.FAILED_STATUS)

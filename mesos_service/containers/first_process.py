@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from mesos_service.containers import keeper as keepers
-from mesos_service.containers.mounts import Inside, entering, entering_root
+from mesos_service.containers.mounts import Becoming, Inside, entering, entering_root
 from mesos_service.containers.plan import Streams
-from mesos_service.containers.users import User, become
-from mesos_service.domain.containers import Capabilities, Mount
+from mesos_service.containers.users import become
+from mesos_service.domain.containers import Mount
 
 _SHELL: Final = "/bin/sh"
 _GATE: Final = keepers.GATE
@@ -40,9 +40,8 @@ class Launch:
     environment: Mapping[str, str]
     sandbox: Path
     streams: Streams
-    user: User | None
+    becoming: Becoming
     command_prefix: Sequence[str]
-    capabilities: Capabilities | None
     mounts: Sequence[Mount]
     """Made after the prefix, which must lead into a mount namespace of its own."""
     inside: Inside | None
@@ -85,11 +84,12 @@ def command_line(launch: Launch) -> list[str]:
         if shell_survives_exec:
             execute = f"shopt -s execfail; {execute}; exit"
     enter = _ENTER_SANDBOX + execute
-    user, capabilities = launch.user, launch.capabilities
-    prefix = [
-        *launch.command_prefix,
-        *(entering(launch.mounts, launch.sandbox, user, capabilities) if launch.mounts else become(user, capabilities)),
-    ]
+    its = launch.becoming
+    if launch.mounts or its.system_calls is not None:
+        last = entering(launch.mounts, launch.sandbox, its)
+    else:
+        last = become(its.user, its.capabilities)
+    prefix = [*launch.command_prefix, *last]
     # A prefix may fork, and only who is isolated itself is so with all it makes; nor could who has become another
     # user join anything. Then another shell is first.
     if prefix:
@@ -102,8 +102,7 @@ def _entering_root(launch: Launch, inside: Inside) -> tuple[str, ...]:
         inside,
         launch.mounts,
         launch.sandbox,
-        launch.user,
-        launch.capabilities,
+        launch.becoming,
         launch.program,
         launch.missing_program_status,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -69,24 +70,32 @@ def look(mounts: Sequence[Mount], sandbox: Path, rootfs: str | None = None) -> N
             os.close(end)
 
 
-def entering(
-    mounts: Sequence[Mount], sandbox: Path, user: User | None, capabilities: Capabilities | None
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Becoming:
+    """Who the process is when it executes the command, and what it may do."""
+
+    user: User | None
+    """``None``: the agent's own."""
+    capabilities: Capabilities | None
+    system_calls: bytes | None
+    """A program for ``seccomp(2)``; ``None`` allows all."""
+
+
+def entering(mounts: Sequence[Mount], sandbox: Path, becoming: Becoming) -> tuple[str, ...]:
     """The program that mounts, becomes the user, and executes what follows, whose path must be absolute."""
-    return _program(enter.__file__, _specification(mounts, sandbox, user, capabilities))
+    return _program(enter.__file__, _specification(mounts, sandbox, becoming))
 
 
 def entering_root(
     inside: Inside,
     mounts: Sequence[Mount],
     sandbox: Path,
-    user: User | None,
-    capabilities: Capabilities | None,
+    becoming: Becoming,
     program: str | None,
     missing_program_status: int | None,
 ) -> tuple[str, ...]:
     """The same into a root that is not the machine's, where what follows is looked for."""
-    specification = _specification(mounts, sandbox, user, capabilities) | {
+    specification = _specification(mounts, sandbox, becoming) | {
         "root": None if inside.root is None else asdict(inside.root),
         "join": None if inside.joined is None else inside.joined.files(),
         "expected": None if inside.joined is None else inside.joined.root,
@@ -102,9 +111,8 @@ def _program(path: str, specification: dict[str, object]) -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", path, json.dumps(specification))
 
 
-def _specification(
-    mounts: Sequence[Mount], sandbox: Path, user: User | None, capabilities: Capabilities | None
-) -> dict[str, object]:
+def _specification(mounts: Sequence[Mount], sandbox: Path, becoming: Becoming) -> dict[str, object]:
+    user, capabilities, system_calls = becoming.user, becoming.capabilities, becoming.system_calls
     return {
         "mounts": [asdict(one) for one in mounts],
         "owner": _owner(sandbox),
@@ -114,6 +122,7 @@ def _specification(
         "capabilities": None
         if capabilities is None
         else {"effective": mask(capabilities.effective), "bounding": mask(capabilities.bounding)},
+        "system_calls": None if system_calls is None else base64.b64encode(system_calls).decode(),
     }
 
 

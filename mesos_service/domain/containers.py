@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -28,6 +28,17 @@ class Wish(StrEnum):
     CAPABILITIES = "linux_info.capabilities"
     VOLUMES = "volumes"
     IMAGE = "mesos.image"
+    IPC = "linux_info.ipc_mode"
+    SECCOMP = "linux_info.seccomp"
+
+
+class IpcMode(StrEnum):
+    """Whose System V IPC, POSIX queues and shared memory a container has (Mesos: ``LinuxInfo.IpcMode``)."""
+
+    PRIVATE = "PRIVATE"
+    """Its own."""
+    SHARE_PARENT = "SHARE_PARENT"
+    """Those of the container around it, or where there is none, of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,29 @@ class Capabilities:
         begin = _only(self.effective)
         options = (f"--bounding-set={_only(self.bounding)}", f"--inh-caps={begin}", f"--ambient-caps={begin}")
         return options if self.effective == self.bounding else (*options, "--securebits=+noroot")
+
+
+@dataclass(frozen=True, slots=True)
+class Seccomp:
+    """Which system calls a container may make: those of a profile of the agent's, or all."""
+
+    profile: str | None = None
+    unconfined: bool = False
+    """Even where the agent has a profile for all."""
+
+    def refusal(self) -> str | None:
+        """Why it cannot be; ``None`` when it can."""
+        if self.unconfined:
+            return (
+                None
+                if self.profile is None
+                else f"The container asks for the profile '{self.profile}' of system calls, and to be unconfined"
+            )
+        if not self.profile:
+            return "The container asks for a profile of system calls, and does not say which"
+        if self.profile.startswith("/") or "\0" in self.profile or ".." in self.profile.split("/"):
+            return f"There is no profile '{self.profile}' of system calls: it leads out of where profiles are"
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +178,10 @@ class Wishes:
     bounding_capabilities: frozenset[str] | None = None
     volumes: tuple[Volume, ...] = ()
     image: Image | None = None
+    ipc_mode: IpcMode | None = None
+    shm_megabytes: int | None = None
+    """How large its own ``/dev/shm`` may become."""
+    seccomp: Seccomp | None = None
 
     def kinds(self) -> frozenset[Wish]:
         """What has to be given."""
@@ -152,8 +190,22 @@ class Wishes:
             Wish.CAPABILITIES: self.effective_capabilities is not None or self.bounding_capabilities is not None,
             Wish.VOLUMES: bool(self.volumes),
             Wish.IMAGE: self.image is not None,
+            Wish.IPC: self.ipc_mode is not None or self.shm_megabytes is not None,
+            # To be unconfined is what it gets where nobody confines.
+            Wish.SECCOMP: self.seccomp is not None and not self.seccomp.unconfined,
         }
         return frozenset(kind for kind, wanted in asked.items() if wanted)
+
+    def refusals(self) -> Iterator[str]:
+        """Why it cannot be, a sentence for each thing; nothing when it can."""
+        for one in (*self.rlimits, *self.volumes, self.image, self.seccomp):
+            refusal = None if one is None else one.refusal()
+            if refusal is not None:
+                yield refusal
+        if self.shm_megabytes is not None and self.ipc_mode is not IpcMode.PRIVATE:
+            yield "The container asks for a size of /dev/shm, which takes the ipc_mode PRIVATE"
+        if self.shm_megabytes == 0:
+            yield "The container asks for a /dev/shm of 0 MB, which to the kernel is one without a bound"
 
 
 NOTHING: Final = Wishes()

@@ -58,6 +58,16 @@ class ContainerState:
     config: ContainerConfig
 
 
+class SystemCallFilter(Protocol):
+    """Which system calls a container may make; it can depend on what is left of root's powers."""
+
+    def program(self, capabilities: Capabilities | None) -> bytes:
+        """What ``seccomp(2)`` is given: ``sock_filter``s of this machine. ``None``: what comes with its user.
+
+        Raises what fails the launch.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchInfo:
     """What an isolator adds to the launch that it prepared."""
@@ -72,6 +82,8 @@ class LaunchInfo:
     mounts: tuple[Mount, ...] = ()
     """Made in this order just before the command; there must be a ``command_prefix`` into a mount namespace. A target
     is below the container's own root where its ``target_root`` is that ``rootfs``."""
+    system_calls: SystemCallFilter | None = None
+    """Installed last of all, in the process that is about to execute the command; ``None`` allows all of them."""
     joins: tuple[str, ...] = ()
     """Files that the process writes ``0`` to before all else, which moves it into their control groups; where it
     cannot, the launch fails."""

@@ -31,7 +31,7 @@ CONTROLLERS = ("cpu", "cpuacct", "memory", "pids")
 def test_m_ag_05_x53_a_task_is_held_and_told_over_a_restart_of_its_agent(tmp_path: Path, live: Live) -> None:
     async def scenario() -> None:
         async with (
-            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            cluster_for(tmp_path) as cluster,
             restartable(
                 cluster,
                 tmp_path / "agent",
@@ -75,6 +75,12 @@ def test_m_ag_05_x53_a_task_is_held_and_told_over_a_restart_of_its_agent(tmp_pat
     assert not live.containers()
 
 
+def cluster_for(tmp_path: Path) -> LocalCluster:
+    """A master that gives up no agent that is merely being started again, however slow this machine is."""
+    flags = {"agent_ping_timeout": f"{15 * PATIENCE:g}secs"}
+    return LocalCluster(0, work_dir=tmp_path / "master", master_flags=flags)
+
+
 def some_told(framework: Patient, names: Sequence[str]) -> bool:
     return any(framework.states(name) for name in names)
 
@@ -88,7 +94,7 @@ def test_x53_no_group_outlives_agents_that_die_while_they_launch(tmp_path: Path,
 
     async def scenario() -> None:
         async with (
-            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            cluster_for(tmp_path) as cluster,
             restartable(cluster, tmp_path / "agent", isolation=ISOLATION, cgroups_root=live.root) as agent,
             subscribed_as(Patient, cluster) as framework,
         ):
@@ -117,7 +123,7 @@ def test_x53_no_group_outlives_agents_that_die_while_they_launch(tmp_path: Path,
 def test_m_ag_05_x53_who_took_too_much_while_the_agent_was_away_is_told_so(tmp_path: Path, live: Live) -> None:
     async def scenario() -> None:
         async with (
-            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            cluster_for(tmp_path) as cluster,
             restartable(cluster, tmp_path / "agent", isolation=ISOLATION, cgroups_root=live.root) as agent,
             subscribed_as(Patient, cluster) as framework,
         ):
@@ -162,7 +168,7 @@ def test_m_ag_30_statistics_are_what_the_groups_say(tmp_path: Path, live: Live) 
 
     async def scenario() -> None:
         async with (
-            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            cluster_for(tmp_path) as cluster,
             restartable(
                 cluster,
                 tmp_path / "agent",
@@ -210,7 +216,7 @@ def test_m_ag_23_a_group_shares_its_executors_groups_or_has_its_own(tmp_path: Pa
 
     async def scenario() -> None:
         async with (
-            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            cluster_for(tmp_path) as cluster,
             restartable(cluster, tmp_path / "agent", isolation=ISOLATION, cgroups_root=live.root) as agent,
             subscribed_as(Patient, cluster) as framework,
         ):

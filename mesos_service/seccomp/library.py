@@ -1,0 +1,134 @@
+"""libseccomp, which makes the kernel's program of a profile: it knows the calls' numbers on each architecture.
+
+As in Mesos; called by ctypes, since there is nothing to compile then.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from mesos_service.domain.errors import ConfigurationError, OperatingFault
+from mesos_service.seccomp.profile import OPERATORS, Profile, Rule, version_of
+
+_NAME: Final = "libseccomp.so.2"
+_PROGRAM_BYTES_MAX: Final = 4096 * 8
+"""The kernel takes no more (BPF_MAXINSNS)."""
+_NO_SUCH_CALL: Final = -1
+_EXISTS, _INVALID, _NO_MEMORY = -17, -22, -12
+_NATIVE: Final = {
+    "x86_64": "SCMP_ARCH_X86_64",
+    "aarch64": "SCMP_ARCH_AARCH64",
+    "i686": "SCMP_ARCH_X86",
+    "armv7l": "SCMP_ARCH_ARM",
+    "ppc64le": "SCMP_ARCH_PPC64LE",
+    "s390x": "SCMP_ARCH_S390X",
+    "riscv64": "SCMP_ARCH_RISCV64",
+    "loongarch64": "SCMP_ARCH_LOONGARCH64",
+}
+"""By what ``uname`` says."""
+
+
+class _Comparison(ctypes.Structure):
+    """``struct scmp_arg_cmp``."""
+
+    _fields_ = (
+        ("index", ctypes.c_uint),
+        ("operator", ctypes.c_int),
+        ("first", ctypes.c_uint64),
+        ("second", ctypes.c_uint64),
+    )
+
+
+class Library:
+    """Made where it is installed. Raises :class:`ConfigurationError`, which says what is missing."""
+
+    def __init__(self) -> None:
+        try:
+            library = ctypes.CDLL(_NAME, use_errno=True)
+        except OSError as error:
+            raise ConfigurationError(f"the library {_NAME} (package libseccomp2) is needed: {error}") from error
+        native = _NATIVE.get(platform.machine())
+        if native is None:
+            raise ConfigurationError(f"a machine of the kind '{platform.machine()}' is not known")
+        self.native = native
+        """The machine's own architecture, as profiles name it."""
+        self.kernel = version_of(platform.release())
+        library.seccomp_init.restype = ctypes.c_void_p
+        library.seccomp_init.argtypes = (ctypes.c_uint32,)
+        library.seccomp_release.argtypes = (ctypes.c_void_p,)
+        library.seccomp_release.restype = None
+        library.seccomp_arch_resolve_name.argtypes = (ctypes.c_char_p,)
+        library.seccomp_arch_resolve_name.restype = ctypes.c_uint32
+        library.seccomp_arch_add.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+        library.seccomp_syscall_resolve_name.argtypes = (ctypes.c_char_p,)
+        arguments = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint, ctypes.POINTER(_Comparison))
+        library.seccomp_rule_add_array.argtypes = arguments
+        library.seccomp_export_bpf.argtypes = (ctypes.c_void_p, ctypes.c_int)
+        self._library = library
+
+    def program(self, profile: Profile, capabilities: Collection[str]) -> bytes:
+        """What the kernel is given for who has these ``capabilities``: 8 bytes for each instruction.
+
+        Calls that no kernel of these architectures has ever had are left out: nobody can make them.
+
+        Raises:
+            OperatingFault: the library refuses something, or the program is too long for the kernel.
+        """
+        with self._filter(profile) as made:
+            for rule in profile.rules(self.native, capabilities, self.kernel):
+                for name in rule.names:
+                    self._add(made, name, rule, profile.default_number())
+            return self._export(made)
+
+    @contextmanager
+    def _filter(self, profile: Profile) -> Iterator[int]:
+        made: int | None = self._library.seccomp_init(profile.default_number())
+        if made is None:
+            raise OperatingFault(f"libseccomp cannot do '{profile.default_action}' by default")
+        try:
+            for name in profile.others(self.native):
+                number = self._library.seccomp_arch_resolve_name(name.removeprefix("SCMP_ARCH_").lower().encode())
+                result = self._library.seccomp_arch_add(made, number) if number else _INVALID
+                if result not in (0, _EXISTS):
+                    raise OperatingFault(f"libseccomp cannot judge calls of '{name}' here: {os.strerror(-result)}")
+            yield made
+        finally:
+            self._library.seccomp_release(made)
+
+    def _add(self, made: int, name: str, rule: Rule, default: int) -> None:
+        # What is done by default needs no rule, and the library takes none.
+        if rule.number() == default:
+            return
+        number = self._library.seccomp_syscall_resolve_name(name.encode())
+        if number == _NO_SUCH_CALL:
+            return
+        # The library compares each argument once in a rule. Rules of one call are alternatives; so an argument that is
+        # compared twice makes several rules, as in Docker.
+        comparisons = [_Comparison(one.index, OPERATORS[one.op], one.value, one.value_two) for one in rule.args or ()]
+        indices = [one.index for one in rule.args or ()]
+        groups = [[one] for one in comparisons] if len(set(indices)) < len(indices) else [comparisons]
+        for group in groups:
+            array = (_Comparison * len(group))(*group)
+            result = self._library.seccomp_rule_add_array(made, rule.number(), number, len(group), array)
+            if result not in (0, _EXISTS):
+                raise OperatingFault(
+                    f"libseccomp cannot do '{rule.action}' for system call '{name}': {os.strerror(-result)}"
+                )
+
+    def _export(self, made: int) -> bytes:
+        handle = os.memfd_create("seccomp", os.MFD_CLOEXEC)
+        try:
+            result = self._library.seccomp_export_bpf(made, handle)
+            if result != 0:
+                raise OperatingFault(f"libseccomp cannot make a program of it: {os.strerror(-result)}")
+            length = os.fstat(handle).st_size
+            if length > _PROGRAM_BYTES_MAX:
+                raise OperatingFault("it becomes a program of more than 4096 instructions, which no kernel takes")
+            return os.pread(handle, length, 0)
+        finally:
+            os.close(handle)
