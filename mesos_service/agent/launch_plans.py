@@ -27,7 +27,7 @@ from mesos_service.containers.plan import (
 )
 from mesos_service.containers.rotation import Rotation
 from mesos_service.core.effects import LaunchContainer
-from mesos_service.domain.containers import Wish
+from mesos_service.domain.containers import IpcMode, Wish
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import AgentId, ContainerId
 from mesos_service.domain.resources import Resources, to_milli
@@ -100,6 +100,11 @@ def plan_launch(
         wishes = wishes_of(container, settings.provided)
     except CannotBeHad as refusal:
         raise LaunchFailed(REASON_LAUNCH_FAILED, str(refusal)) from refusal
+    if wishes.ipc_mode is IpcMode.SHARE_PARENT and effect.executor.type is ExecutorType.DEFAULT:
+        raise LaunchFailed(
+            REASON_LAUNCH_FAILED,
+            "The container asks to share its executor's IPC, and the executor of a group is no process here",
+        )
     directory = None if wishes.image is None else settings.sandbox_directory
     seen = (sandbox, executor_sandbox) if directory is None else (Path(directory), Path(directory))
     variables = environment(effect, agent_id, settings, *seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -98,6 +99,63 @@ def test_m_ag_10_what_cannot_be_had_is_told_in_the_tasks_status(tmp_path: Path) 
             for name, (_, _, why) in bad.items():
                 told = await framework.reaches(name, "FAILED")
                 assert told.message is not None and why in told.message
+
+    play(scenario)
+
+
+def test_m_ag_08_a_task_has_its_own_shared_memory_and_only_some_system_calls(tmp_path: Path) -> None:
+    """And what is run beside it, before and after a restart of the agent."""
+    profile = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}],
+    }
+    (tmp_path / "no_directories.json").write_text(json.dumps(profile))
+    isolation = f"{ISOLATION},namespaces/ipc,linux/seccomp"
+    flags = {"seccomp_config_dir": tmp_path, "default_container_shm_size": "2MB"}
+    confined = wire.LinuxInfo(seccomp=wire.SeccompInfo(profile_name="no_directories.json"), ipc_mode="PRIVATE")
+    look = "mkdir made 2>&1; head -c 3000000 /dev/zero > /dev/shm/much; wc -c < /dev/shm/much"
+    said_then = "mkdir: cannot create directory ‘made’: Operation not permitted\n2097152\n"
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation=isolation, **flags) as agent,
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            offer = await framework.an_offer()
+            info = wire.ContainerInfo(type="MESOS", linux_info=confined)
+            wrong = wire.SeccompInfo(profile_name="absent")
+            bad = wire.ContainerInfo(type="MESOS", linux_info=wire.LinuxInfo(seccomp=wrong))
+            made = [asking(offer, "t1", f"{look}; exec sleep 1000", info), asking(offer, "bad", "true", bad)]
+            await framework.accept([offer], [tasks.launch(*made)])
+            told = await framework.reaches("bad", "FAILED")
+            assert told.message is not None and "profile 'absent' of system calls cannot be read" in told.message
+            await framework.reaches("t1", "STARTING", "RUNNING")
+            for _ in range(2):
+                status, out, _ = await command(cluster, "exec", "t1", "--", f"export LC_ALL=C.UTF-8; {look}")
+                assert (status, out) == (0, said_then)
+                await agent.kill()
+                await agent.start()
+                await framework.until(lambda: framework.states("t1")[-1:] == ["RUNNING"])
+
+    play(scenario)
+
+
+def test_m_ag_08_m_ag_23_a_task_of_a_group_has_nobodys_ipc_to_share(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent", isolation=f"{ISOLATION},namespaces/ipc"),
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            offer = await framework.an_offer()
+            info = wire.ContainerInfo(type="MESOS", linux_info=wire.LinuxInfo(ipc_mode="SHARE_PARENT"))
+            group = tasks.launch_group(
+                tasks.default_executor("pod", "cpus:0.1;mem:32"), asking(offer, "t", "exec sleep 1000", info)
+            )
+            await framework.accept([offer], [group])
+            told = await framework.reaches("t", "STARTING", "FAILED")
+            assert told.message is not None and "is no process here" in told.message
 
     play(scenario)
 

@@ -138,37 +138,54 @@ def test_m_ag_08_seccomp_numbers_are_the_kernels() -> None:
     assert read(profile()).default_number() == ACTIONS["SCMP_ACT_ALLOW"] == 0x7FFF0000
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of calls are those of x86_64")
+NUMBERS: dict[str, tuple[int, int, dict[str, int], int]] = {
+    "x86_64": (
+        *(0xC000003E, 0x40000003),
+        {"mkdirat": 258, "getpid": 39, "personality": 135, "clone": 56, "socket": 41},
+        296,
+    ),
+    "aarch64": (
+        *(0xC00000B7, 0x40000028),
+        {"mkdirat": 34, "getpid": 172, "personality": 92, "clone": 220, "socket": 198},
+        323,
+    ),
+}
+"""By what ``uname`` says: the architecture and its 32-bit sister as the kernel numbers them, calls, and the sister's
+``mkdirat``."""
+
+
 def test_m_ag_08_seccomp_the_program_judges_as_the_profile_says() -> None:
     """The program is executed here, instruction by instruction, for calls of both architectures."""
-    amd64, i386 = 0xC000003E, 0x40000003
-    either = {"op": "SCMP_CMP_EQ", "index": 0}
+    native, sister, numbers, mkdirat = NUMBERS[platform.machine()]
+    families = [
+        {"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]},
+        {"architecture": "SCMP_ARCH_AARCH64", "subArchitectures": ["SCMP_ARCH_ARM"]},
+    ]
+    equal = {"op": "SCMP_CMP_EQ", "index": 0}
+    new_namespace = {"index": 0, "value": 0x7E020000, "valueTwo": 0x20000, "op": "SCMP_CMP_MASKED_EQ"}
+    raw = [{**equal, "value": 40}, {"index": 1, "value": 2, "op": "SCMP_CMP_GE"}]
     given = profile(
-        rule("mkdir"),
-        rule("personality", args=[{**either, "value": 8}, {**either, "value": 9}]),
-        rule("clone", action="SCMP_ACT_KILL_PROCESS", args=[
-            {"index": 0, "value": 0x7E020000, "valueTwo": 0x20000, "op": "SCMP_CMP_MASKED_EQ"}
-        ]),
-        rule("socket", action="SCMP_ACT_TRAP", args=[
-            {"index": 0, "value": 40, "op": "SCMP_CMP_EQ"}, {"index": 1, "value": 2, "op": "SCMP_CMP_GE"}
-        ]),
-        archMap=NO_DIRECTORIES["archMap"],
-    )  # fmt: skip
+        rule("mkdirat"),
+        rule("personality", args=[{**equal, "value": 8}, {**equal, "value": 9}]),
+        rule("clone", action="SCMP_ACT_KILL_PROCESS", args=[new_namespace]),
+        rule("socket", action="SCMP_ACT_TRAP", args=raw),
+        archMap=families,
+    )
     program = Library().program(read(given), ALL)
 
-    def judged(architecture: int, number: int, *arguments: int) -> int:
-        return run_program(program, architecture, number, arguments)
+    def judged(name: str, *arguments: int) -> int:
+        return run_program(program, native, numbers[name], arguments)
 
     allow, eperm = ACTIONS["SCMP_ACT_ALLOW"], ACTIONS["SCMP_ACT_ERRNO"] | errno.EPERM
-    assert judged(amd64, 83) == judged(i386, 39) == eperm, "mkdir"
-    assert judged(amd64, 39) == judged(i386, 83) == allow, "what the other calls mkdir is getpid and symlink"
-    assert [judged(amd64, 135, value) for value in (7, 8, 9, 10)] == [allow, eperm, eperm, allow]
-    assert judged(amd64, 135, 8 + (1 << 32)) == allow, "arguments have 64 bits"
-    assert judged(amd64, 56, 0x20011) == ACTIONS["SCMP_ACT_KILL_PROCESS"]
-    assert judged(amd64, 56, 0x11) == judged(amd64, 56, 0x10020000) == allow
-    assert judged(amd64, 41, 40, 1) == judged(amd64, 41, 39, 2) == allow
-    assert judged(amd64, 41, 40, 2) == judged(amd64, 41, 40, 1 << 33) == ACTIONS["SCMP_ACT_TRAP"]
-    assert judged(0xC00000B7, 83) == ACTIONS["SCMP_ACT_KILL"], "an architecture that is not in the profile"
+    assert judged("mkdirat") == run_program(program, sister, mkdirat, ()) == eperm
+    assert judged("getpid") == run_program(program, native, mkdirat, ()) == allow, "each has its own numbers"
+    assert [judged("personality", value) for value in (7, 8, 9, 10)] == [allow, eperm, eperm, allow]
+    assert judged("personality", 8 + (1 << 32)) == allow, "arguments have 64 bits"
+    assert judged("clone", 0x20011) == ACTIONS["SCMP_ACT_KILL_PROCESS"]
+    assert judged("clone", 0x11) == judged("clone", 0x10020000) == allow
+    assert judged("socket", 40, 1) == judged("socket", 39, 2) == allow
+    assert judged("socket", 40, 2) == judged("socket", 40, 1 << 33) == ACTIONS["SCMP_ACT_TRAP"]
+    assert run_program(program, 0xC00000F3, numbers["getpid"], ()) == ACTIONS["SCMP_ACT_KILL"], "not in the profile"
 
 
 def run_program(program: bytes, architecture: int, number: int, arguments: tuple[int, ...]) -> int:
