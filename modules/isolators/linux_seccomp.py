@@ -83,9 +83,9 @@ class LinuxSeccomp(Isolator):
         self._compiled = lru_cache(_PROGRAMS_KEPT)(self._compile)
         default: str | None = self.config.seccomp_profile_name
         if default is not None:
-            refusal = Seccomp(default).refusal()
-            if refusal is not None:
-                raise ConfigurationError(f"--seccomp_profile_name: {refusal}")
+            why = Seccomp(default).refusal()
+            if why is not None:
+                raise ConfigurationError(f"--seccomp_profile_name: {why}")
             try:
                 self.program(default, self._read(default), _of_this_process())
             except OperatingFault as fault:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,7 +34,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    default_container_shm_size: int | None = Field(None, ge=1)
+    default_container_shm_size: Annotated[int, Field(ge=1)] | None = None
     """Bytes; ``None`` leaves it to the kernel: half of the memory."""
     disallow_sharing_agent_ipc_namespace: bool = False
 

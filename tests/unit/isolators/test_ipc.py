@@ -11,13 +11,14 @@ import pytest
 from mesos_service.agent.wishes import CannotBeHad, wishes_of
 from mesos_service.containers.containerizer import Members
 from mesos_service.containers.plan import LaunchFailed
+from mesos_service.containers.provisioner import Backend
 from mesos_service.domain.containers import Image, IpcMode, Wish, Wishes
 from mesos_service.plugins.isolator import ContainerConfig, Isolator
 from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from mesos_service.wire import containers as wire
 from tests.support.busybox import root_tar
 from tests.unit.containers.room import RESOURCES, Room, cid, room, run_asyncio, until
-from tests.unit.isolators.test_images import INSIDE, Backend, Place
+from tests.unit.isolators.test_images import INSIDE, Place
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making namespaces takes root")
 PRIVATE, SHARED = Wishes(ipc_mode=IpcMode.PRIVATE), Wishes(ipc_mode=IpcMode.SHARE_PARENT)

@@ -16,6 +16,7 @@ import pytest
 
 from mesos_service.containers.containerizer import Members
 from mesos_service.containers.plan import LaunchFailed
+from mesos_service.containers.provisioner import Backend
 from mesos_service.domain.containers import CAPABILITIES, Image, Seccomp, Wishes
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.isolator import ContainerConfig, Isolator
@@ -24,7 +25,7 @@ from mesos_service.seccomp.library import Library
 from mesos_service.seccomp.profile import ACTIONS, NotAProfile, Profile, Rule, read_profile
 from tests.support.busybox import root_tar
 from tests.unit.containers.room import RESOURCES, Room, cid, room, run_asyncio, until
-from tests.unit.isolators.test_images import INSIDE, Backend, Place
+from tests.unit.isolators.test_images import INSIDE, Place
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="a filter without no_new_privs takes root")
 Json = dict[str, Any]
