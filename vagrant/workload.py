@@ -29,9 +29,10 @@ _END_SECONDS_MAX: Final = 30.0
 
 @dataclass(slots=True)
 class Fate:
-    """What was said of one task, in order; ``host`` is where it was launched."""
+    """What was said of one task, in order; ``host`` and ``agent_id`` are where it was launched."""
 
     host: str
+    agent_id: str
     states: list[str] = field(default_factory=list)
 
     @property
@@ -89,7 +90,7 @@ class _Lasting(_Framework):
             while self.waiting and len(infos) < share and (part := take(held, self._needs)) is not None:
                 held -= part
                 task_id = self.waiting.pop()
-                self.fates[task_id] = Fate(offer.hostname)
+                self.fates[task_id] = Fate(offer.hostname, offer.agent_id.value)
                 infos.append(task(task_id, offer, part, COMMAND))
             if infos:
                 await self.launch(offer, *infos, refuse_seconds=REFUSE_SECONDS)
@@ -107,9 +108,12 @@ class _Churning(_Framework):
         self.enough = False
 
     async def ask(self) -> None:
-        """Ask for each task by name: of what a lost master never passed on, the next knows nothing."""
+        """Ask for each task by name: of what a lost master never passed on, the next knows nothing.
+
+        And by agent: of a task that may be anywhere nobody can say a thing while any agent at all is waited for (X15b).
+        """
         if tasks := self.open_tasks():
-            await self.reconcile(*tasks)
+            await self.reconcile(*((task_id, self.fates[task_id].agent_id) for task_id in tasks))
 
     async def offers(self, offers: Sequence[Offer]) -> None:
         if time.monotonic() - self._asked_at > ASK_SECONDS:
@@ -121,7 +125,7 @@ class _Churning(_Framework):
                 await self.decline(offer, refuse_seconds=REFUSE_SECONDS)
                 continue
             task_id = f"short-{len(self.fates)}"
-            self.fates[task_id] = Fate(offer.hostname)
+            self.fates[task_id] = Fate(offer.hostname, offer.agent_id.value)
             await self.launch(offer, task(task_id, offer, part, SHORT_COMMAND), refuse_seconds=0.0)
 
 
