@@ -20,24 +20,37 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView
 
 NOTHING: Final = Resources.EMPTY
+RETURNING_SECONDS: Final = 0.1
+"""Agents come back as long as one came within the last so many seconds."""
+PASS_SECONDS_WHILE_RETURNING: Final = 0.25
+"""From one pass to the next while agents come back to a new master."""
 
 # -- passes --------------------------------------------------------------------------------------------------
 
 
 def touch(turn: Turn, agent_id: AgentId) -> None:
     """There may be something new to offer on this agent: look at it in the next pass, which is due now (B32)."""
-    state = turn.state
-    state.touched[agent_id] = None
-    if state.pass_due_at is None:
-        state.pass_due_at = turn.now
+    turn.state.touched[agent_id] = None
+    _have_pass(turn)
 
 
 def want_full_pass(turn: Turn) -> None:
     """Somebody new is to be offered things: look at all agents in the next pass, which is due now (B32)."""
-    state = turn.state
-    state.full_pass_wanted = True
+    turn.state.full_pass_wanted = True
+    _have_pass(turn)
+
+
+def came_back(turn: Turn) -> None:
+    """An agent of before is back. Thousands of them come at the same moment, and each is to be heard before everybody
+    is offered what the last one brought: passes keep a distance for as long as that lasts."""
+    turn.state.returning_until = turn.now + RETURNING_SECONDS
+
+
+def _have_pass(turn: Turn) -> None:
+    state, now = turn.state, turn.now
     if state.pass_due_at is None:
-        state.pass_due_at = turn.now
+        returning = now < state.returning_until
+        state.pass_due_at = max(now, state.passed_at + PASS_SECONDS_WHILE_RETURNING) if returning else now
 
 
 # -- offers --------------------------------------------------------------------------------------------------

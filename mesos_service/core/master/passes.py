@@ -45,7 +45,7 @@ def run_due(turn: Turn) -> None:
         return
     else:
         wanted_at = state.pass_due_at
-    state.pass_due_at = None
+    state.pass_due_at, state.passed_at = None, now
     journal.hand_over(turn)
     if state.allocator.broken:
         # What was touched is looked at by the full pass with which the next instance begins.

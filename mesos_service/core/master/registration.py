@@ -179,6 +179,7 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
     agent_id, message = stored.agent_id, stored.message
     if (known := state.recovered.pop(agent_id, None)) is not None:
         addresses.strike(state, agent_id, known)
+        books.came_back(turn)
     was_unreachable = state.unreachable.pop(agent_id, None) is not None
     here = stored.link_id in state.links
     info = _named(message.agent, agent_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from mesos_service.core.link import OperationStatus
 from mesos_service.core.master.guard import Guard
@@ -335,7 +336,12 @@ class MasterState:
     full_pass_wanted: bool = False
     """Somebody new or revived is to be offered whatever is free, on whichever agent."""
     pass_due_at: float | None = None
-    """When a pass over what is gathered is due: at once, that is at the next tick; ``None`` when nothing is."""
+    """When a pass over what is gathered is due: at the next tick, save while agents come back to a new master; ``None``
+    when nothing is gathered."""
+    passed_at: float = -inf
+    """When the last pass ran."""
+    returning_until: float = -inf
+    """Until when it is believed that more agents of before come back; written by ``books.came_back`` alone."""
     full_pass_due_at: float | None = None
     """When the next full pass is due (``--allocation_interval``); ``None`` until there is somebody to serve."""
     questions: dict[FrameworkId, list[int]] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from mesos_service.core.link import (
     UpdateStatus,
 )
 from mesos_service.core.master import (
+    books,
     demand,
     departure,
     draining,
@@ -191,8 +192,8 @@ def next_deadline(state: MasterState) -> float | None:
     if state.ended:
         return None
     earliest = state.pass_due_at
-    if earliest is not None:
-        # Whatever else is due then runs in the same tick.
+    if earliest is not None and earliest > state.returning_until + books.PASS_SECONDS_WHILE_RETURNING:
+        # It was planned for at once, and whatever else is due by now runs in the same tick.
         return earliest
     for at in (state.full_pass_due_at, state.timers.next(), offers.next_expiry(state)):
         if at is not None and (earliest is None or at < earliest):
