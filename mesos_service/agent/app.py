@@ -12,7 +12,7 @@ from mesos_service.agent.config import AgentConfig
 from mesos_service.agent.routes import AgentReads, add_routes, openapi_documents
 from mesos_service.http.asgi import Application, HotPath, Receive, Scope, Send
 from mesos_service.http.authentication import CredentialStore, Door, Guard, is_at_or_below
-from mesos_service.http.paths import MesosPaths
+from mesos_service.http.paths import MesosPaths, prepare_routes
 
 __all__ = ["build_application", "build_fastapi", "openapi_documents"]
 
@@ -76,6 +76,7 @@ def build_fastapi(service: AgentReads) -> FastAPI:
     """Everything but the hot path: reads, sandboxes, the operator API."""
     application = FastAPI(title="mesos-service agent", version=__version__, openapi_url=None, docs_url=None)
     add_routes(application, service)
+    prepare_routes(application)
     return application
 
 

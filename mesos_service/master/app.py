@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from mesos_service import __version__
 from mesos_service.http.asgi import Application, HotPath, Receive, Scope, Send
 from mesos_service.http.authentication import CredentialStore, Door, Guard, is_at_or_below
-from mesos_service.http.paths import MesosPaths
+from mesos_service.http.paths import MesosPaths, prepare_routes
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.routes import MasterReads, add_routes, openapi_documents
 from mesos_service.master.routes.constraints import CONSTRAINT_PATHS
@@ -92,6 +92,7 @@ def build_fastapi(service: MasterReads) -> FastAPI:
     """Everything but the hot paths: reads, the operator API, the OpenAPI documents."""
     application = FastAPI(title="mesos-service master", version=__version__, openapi_url=None, docs_url=None)
     add_routes(application, service)
+    prepare_routes(application)
     return application
 
 

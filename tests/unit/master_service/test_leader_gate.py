@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -108,6 +109,31 @@ def test_a_standby_redirects_with_path_and_query_or_says_that_nobody_leads(
             status, headers, _ = await world.ask(path, "POST")
             assert (status, headers["Location"]) == (307, f"//two:5050/master{path.removeprefix('/master')}")
             assert world.gate.direct(path) is None
+        await world.service.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_first_question_to_a_new_leader_costs_no_more_than_the_next(world: World) -> None:
+    def count(frame: object, event: str, argument: object) -> None:
+        calls.append(event)
+
+    calls: list[str] = []
+
+    async def calls_of_one() -> int:
+        calls.clear()
+        sys.setprofile(count)
+        try:
+            assert (await world.ask("/slaves"))[0] == 200
+        finally:
+            sys.setprofile(None)
+        return len(calls)
+
+    async def scenario() -> None:
+        await world.service.lead()
+        await world.elect()
+        first, second = await calls_of_one(), await calls_of_one()
+        assert first < 2 * second, f"{first} calls for the first answer, {second} for the second"
         await world.service.close()
 
     asyncio.run(scenario())

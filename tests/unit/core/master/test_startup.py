@@ -58,6 +58,35 @@ def test_b52_x20_a_blank_master_gets_everything_back_from_agents_and_schedulers(
     assert offer.resources.unallocated() == TOTAL - SMALL
 
 
+def test_b52_while_agents_come_back_what_they_bring_is_offered_together_and_soon() -> None:
+    old = Reign()
+    nodes = [old.agent() for _ in range(40)]
+    scheduler = old.framework()
+    old.settle()
+    new = old.successor()
+    follow(new, *nodes, scheduler)
+    scheduler.subscribe_again()
+    new.settle()
+    passes: list[str] = []
+    back_at: dict[AgentId, float] = {}
+    offered_at: dict[AgentId, float] = {}
+    for node in nodes:
+        # 40 agents within 0.8 s, of which none is far behind the one before.
+        effects = new.advance(0.02)
+        passes += [fact for fact in facts(effects) if fact == "allocation.ran"]
+        offered_at |= {offer.agent_id: new.now for offer in scheduler.offered(effects)}
+        node.come_back()
+        back_at[node.agent_id] = new.now
+    assert len(passes) <= 5, "one at once, and then one every quarter of a second"
+    while len(offered_at) < len(nodes):
+        effects = new.advance(0.02)
+        offered_at |= {offer.agent_id: new.now for offer in scheduler.offered(effects)}
+    assert max(offered_at[agent_id] - at for agent_id, at in back_at.items()) <= 0.25 + 0.02 + 1e-9
+    new.advance(0.2)
+    late = new.agent()
+    assert [offer.agent_id for offer in scheduler.offered(new.settle())] == [late.agent_id], "then at once again"
+
+
 def test_x24_an_agent_that_comes_back_changed_is_stored_first() -> None:
     old = Reign()
     node = old.agent()
