@@ -16,16 +16,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import repeat
 from math import inf
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mesos_service.core.allocation.decisions import Decisions
 from mesos_service.core.allocation.ledger import Ledger
-from mesos_service.core.allocation.long_queue import NOTHING_FREE, LongQueue, PassAtWork
-from mesos_service.core.allocation.orders import NOBODY, Indices, Orders
-from mesos_service.core.allocation.rounds import WIDTH
+from mesos_service.core.allocation.long_queue import NOTHING_FREE, PassAtWork
+from mesos_service.core.allocation.one_by_one import OTHER, UNKNOWN, WHOLE, OneByOne
+from mesos_service.core.allocation.orders import NOBODY, Indices
 from mesos_service.core.allocation.shuffle import Queue
 
 LEAST: Final = 256
@@ -48,8 +47,6 @@ ALONE: Final = 64
 """Of so many agents one after the other nothing must have been in the way of the first client, before a stretch is
 worth its cost again."""
 
-UNKNOWN, WHOLE, OTHER = range(3)
-
 enabled = True
 
 
@@ -67,35 +64,8 @@ def serve(one_pass: PassAtWork, ledger: Ledger, queue: Queue, active: int, limit
     return run.serve()
 
 
-class Stretches(LongQueue):
+class Stretches(OneByOne):
     """One queue at work."""
-
-    def __init__(self, one_pass: PassAtWork, ledger: Ledger, queue: Queue, limit: int) -> None:
-        super().__init__(one_pass, ledger, queue)
-        self._limit = limit
-        self._decided = Decisions(one_pass, ledger.table)
-        self._parts: dict[int, tuple[Any, ...]] = {}
-        """Framework, role, granted and holdings of a grant, by pair: ``shape * clients + client``."""
-
-    # -- laying out ------------------------------------------------------------------------------------------
-    def lay_out(self) -> None:
-        """What the loops are handed of clients and shapes."""
-        scale, sorter, sizing = self._ledger.scale, self._ledger.sorter, self._pass.sizing
-        contest = sorter.contest() if sum(map(bool, scale.totals)) > WIDTH else None
-        self._orders = Orders(self._groups, self._clients, scale.totals, self._vectors, len(self._queue), contest)
-        self._codes = np.full(len(self._shapes) * len(self._clients), UNKNOWN, np.uint8)
-        limited = sorted(set() if sizing is None else sizing.limited)
-        self._limited = {role: np.array([one.role == role for one in self._clients], np.bool_) for role in limited}
-        """Which clients a limit is for, by role."""
-        rows = self._ledger.filters.rows
-        self._filtered = [
-            (number, rows[one.serial].on(len(self._table.books)))
-            for number, one in enumerate(self._clients)
-            if one.serial in rows
-        ]
-        """Clients with refusal filters, each with a function that says on which agents."""
-        self._is_vetoed = any(self._table.vetoed)
-        """Whether anybody vetoed anything before this pass: what is vetoed in it concerns agents that were served."""
 
     # -- at work ---------------------------------------------------------------------------------------------
     def serve(self) -> int:
@@ -113,7 +83,10 @@ class Stretches(LongQueue):
         grants, limit = self._pass.grants, self._limit
         at, length = 0, min(FIRST, STRETCH)
         if len(there) < WORTH:
-            return self._one_by_one(there)[1]
+            length = len(there)
+            while at < length and len(grants) != limit:
+                at += self._one_by_one(there[at:])[1]
+            return at
         while at < len(there) and len(grants) != limit:
             some = there[at : at + length]
             done = self._stretch(some)
@@ -127,58 +100,7 @@ class Stretches(LongQueue):
                 some = there[at : at + ALONE]
                 smooth, done = self._one_by_one(some)
                 at += done
-                if done < len(some):
-                    break
         return at
-
-    def _one_by_one(self, positions: Indices) -> tuple[bool, int]:
-        """Serve agents each by itself; whether nothing was in the way of anybody who was first, and how many were done
-        before the limit was reached."""
-        one_pass, limit, orders, stride = self._pass, self._limit, self._orders, len(self._clients)
-        first, give, decided, grants = orders.first, orders.give, self._decided, one_pass.grants
-        shapes, vetoed, is_vetoed, crumbs = self._shapes, self._table.vetoed, self._is_vetoed, self._crumbs.any()
-        smooth, done = True, 0
-        lists = (column.tolist() for column in (self._queue[positions], self._local[positions], positions))
-        for index, number, position in zip(*lists, strict=True):
-            if len(grants) == limit:
-                break
-            shape = shapes[number]
-            wanted = shape.asked & ~vetoed[index] if is_vetoed else shape.asked
-            client, path = first(wanted)
-            if client != NOBODY and not (crumbs and shape.is_crumbs) and self._is_plain(index, number, client):
-                decided.add_one(index, number * stride + client)
-                give(path, number)
-            else:
-                smooth = smooth and client == NOBODY
-                if shape.is_crumbs:
-                    self._dull.append(position)
-                    self.remember()
-                one_pass.serve_alone(one_pass.book(index), shape, wanted, orders)
-                if len(grants) == limit and self._table.free[index]:
-                    break
-            done += 1
-        return smooth, done
-
-    def _is_plain(self, index: int, number: int, client: int) -> bool:
-        """Whether nothing is in the way of the client's offer of the whole shape; quota then knows of it."""
-        pair, one = number * len(self._clients) + client, self._clients[client]
-        if pair not in self._parts:
-            parts = self._ledger.shapes.prepared(self._shapes[number], one).parts
-            self._codes[pair] = OTHER if parts is None else WHOLE
-            if parts is None:
-                return False
-            self._parts[pair] = parts
-        if self._filtered:
-            row = self._ledger.filters.rows.get(one.serial)
-            if row is not None and row.get(index):
-                return False
-        sizing = self._pass.sizing
-        if sizing is not None and sizing.is_of_concern(one.role):
-            prepared = self._ledger.shapes.prepared(self._shapes[number], one)
-            if not sizing.leaves(prepared):
-                return False
-            sizing.take(prepared)
-        return True
 
     def _prepare(self, pairs: Sequence[int]) -> None:
         """Find out of which of these all of the shape may go to the client; parts of such grants are then at hand."""
@@ -308,7 +230,7 @@ class Stretches(LongQueue):
         served = who != NOBODY
         rows: NDArray[np.int32] = self._queue[positions[served]]
         pairs = shapes[served].astype(np.int64) * len(self._clients) + who[served]
-        self._take_of_quota(shapes[served], who[served])
+        self._take_of_quota(pairs)
         self._decided.add(rows, pairs)
 
     def _take(self, index: int, pair: int) -> None:
@@ -324,15 +246,19 @@ class Stretches(LongQueue):
             self._dull += (~positions[(who == NOBODY) & blocked[shapes]]).tolist()
         self.remember()
 
-    def _take_of_quota(self, given: NDArray[np.int32], clients: NDArray[np.int32]) -> None:
+    def _take_of_quota(self, pairs: Indices) -> None:
         sizing = self._pass.sizing
         if sizing is None:
             return
-        limits = {}
-        for role, mine in self._limited.items():
-            limits[role] = self._by_name(self._counted[given[mine[clients]]].sum(axis=0))
-        taken = self._by_name(self._counted[given].sum(axis=0))
-        sizing.took({name: amount for name, amount in taken.items() if name in sizing.left()[0]}, limits)
+        surplus, limits = sizing.left()
+        if not surplus and not limits:
+            return
+        given = np.bincount(pairs, minlength=len(self._codes)).reshape(len(self._shapes), len(self._clients))
+        taken = self._by_name(given.sum(axis=1) @ self._counted)
+        sizing.took(
+            {name: amount for name, amount in taken.items() if name in surplus},
+            {role: self._by_name(given[:, mine].sum(axis=1) @ self._counted) for role, mine in self._limited.items()},
+        )
 
 
 def _first(flags: NDArray[np.bool_]) -> float:

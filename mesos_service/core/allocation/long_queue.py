@@ -97,14 +97,19 @@ class LongQueue:
         """Fill in the numbers of the shapes; at which positions the guess was wrong."""
         free_on, frees, nothing = self._table.free, self._ledger.shapes.frees, Resources.EMPTY
         self._local = self._table.shapes[self._queue]
-        guessed = map(frees.__getitem__, self._local.tolist())
-        free = list(map(free_on.__getitem__, self._queue.tolist()))
-        same = np.fromiter(map(is_, guessed, free), np.bool_, len(free))
+        if len(self._queue) * 2 > len(free_on):
+            # Nearly all agents: they are gone through as they lie.
+            guessed = map(frees.__getitem__, self._table.shapes[: len(free_on)].tolist())
+            same = np.fromiter(map(is_, guessed, free_on), np.bool_, len(free_on))[self._queue]
+        else:
+            guessed = map(frees.__getitem__, self._local.tolist())
+            free = map(free_on.__getitem__, self._queue.tolist())
+            same = np.fromiter(map(is_, guessed, free), np.bool_, len(self._queue))
         if same.all():
             return ()
         wrong: list[int] = []
         for position in np.flatnonzero(~same).tolist():
-            if free[position] is nothing:
+            if free_on[self._queue[position]] is nothing:
                 self._local[position] = NOTHING_FREE
             else:
                 wrong.append(position)

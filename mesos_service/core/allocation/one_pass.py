@@ -294,12 +294,14 @@ class Pass:
         if sizing is not None and order is None:
             self._settle_owed()
         served = upset = False
+        shape = ledger.shapes.of(agent)
         for client in order.walk(wanted) if order is not None else self._walk(agent, wanted):
             if served and (not agent.free or self.is_full):
                 break
-            shape = ledger.shapes.of(agent)
-            prepared = whole = ledger.shapes.prepared(shape, client)
+            prepared = whole = shape.prepared.get(client.stamp) or ledger.shapes.prepared(shape, client)
             if prepared.blocked is None and sizing is not None:
+                if sizing.is_too_little(prepared):
+                    continue  # of the same on another agent, and counted there
                 prepared = sizing.sized(shape, client, whole)
             if prepared.blocked is not None:
                 if prepared is whole:
@@ -318,6 +320,8 @@ class Pass:
             if order is not None:
                 order.charge(client, prepared)
             served = True
+            if agent.free:
+                shape = ledger.shapes.of(agent)
         if upset:
             # A piece of another kind than the whole was: what was left out of the reckoning may matter now.
             self._settle_owed()

@@ -27,16 +27,25 @@ Indices = NDArray[np.int64]
 
 Entry = Any  # Any: rounds.Plain or rounds.General, the same in all of a group
 
-Path = list[tuple[int, int, Entry]]
-"""From the top to a client: the group, its place in the order there, and as what it stands there."""
-
 
 class Choice(NamedTuple):
     """Of many agents who would get each, by number, and for each group that was asked: of which of the agents, in
     ascending order; which of its members won them; and how it would stand afterwards."""
 
     who: NDArray[np.int32]
-    asked: list[tuple[int, Indices, list[int], list[Entry]]]
+    asked: list[tuple[int, Indices, rounds.Places, list[Entry]]]
+
+
+class Columns(NamedTuple):
+    """By group: its order, and by place there bits of clients, and the client or the complement of the group below; by
+    shape: the amounts that count; by group: whether its entries are plain; and the totals of what counts."""
+
+    orders: list[list[Entry]]
+    masks: list[list[int]]
+    below: list[list[int]]
+    floats: list[rounds.Amounts]
+    is_plain: list[bool]
+    totals: rounds.Amounts
 
 
 class Orders:
@@ -103,18 +112,21 @@ class Orders:
         waiting: list[tuple[int, Indices]] = [(0, np.arange(len(shapes)))]
         while waiting:
             number, here = waiting.pop()
-            here, masks, live = self._allowed(number, kinds[shapes[here]], asked, wanted, here)
+            here, masks, live = self._allowed(number, shapes, kinds, asked, wanted, here)
             if not len(here):
                 continue
             order = [entry for entry in self._orders[number] if live[entry[2]]]
             rest = [] if len(order) == len(live) else [entry for entry in self._orders[number] if not live[entry[2]]]
-            winners = self._rounds(number, order, shapes[here], masks)
-            chosen.asked.append((number, here, winners, sorted([*order, *rest]) if rest else order))
-            below = self._groups[number].below
-            found = below[np.asarray(winners, np.int32)]
-            who[here] = found
-            if self._groups[number].is_inner:
-                waiting += [(~child, here[found == child]) for child in below[below < 0].tolist()]
+            places = self._rounds(number, order, shapes[here], masks)
+            chosen.asked.append((number, here, places, sorted([*order, *rest]) if rest else order))
+            group = self._groups[number]
+            who[here] = group.below[places]
+            if group.is_inner:
+                by_place = here[np.argsort(places, kind="stable")]
+                ends = np.cumsum(np.bincount(places, minlength=len(group.below))).tolist()
+                for begin, end, child in zip((0, *ends), ends, self._below[number], strict=False):
+                    if child < 0 and begin != end:
+                        waiting.append((~child, by_place[begin:end]))
         return chosen
 
     def keep(self, chosen: Choice, shapes: NDArray[np.int32], done: int) -> None:
@@ -126,11 +138,11 @@ class Orders:
             elif until:
                 self._orders[number] = self._replayed(number, shapes[here[:until]], winners[:until])
 
-    def _replayed(self, number: int, shapes: NDArray[np.int32], winners: list[int]) -> list[Entry]:
+    def _replayed(self, number: int, shapes: NDArray[np.int32], winners: rounds.Places) -> list[Entry]:
         """How a group stands when these have won."""
         before = self._orders[number]
         width = len(self._dense)
-        times = np.bincount(np.asarray(winners, np.int64) * width + shapes, minlength=len(before) * width)
+        times = np.bincount(winners.astype(np.int64) * width + shapes, minlength=len(before) * width)
         won = times.reshape(len(before), width)
         served = won.sum(axis=1).tolist()
         after: list[Entry] = []
@@ -147,18 +159,25 @@ class Orders:
         after.sort()
         return after
 
-    def _rounds(self, number: int, order: list[Entry], shapes: NDArray[np.int32], masks: list[int] | None) -> list[int]:
+    def _rounds(
+        self, number: int, order: list[Entry], shapes: NDArray[np.int32], masks: list[int] | None
+    ) -> rounds.Places:
         local = shapes.tolist()
+        winners = rounds.places(len(self._masks[number]))
         if not self._is_plain[number]:
-            return rounds.general(order, map(self._dense.__getitem__, local), self._totals, masks)
-        given = map(self._floats.__getitem__, local)
-        if masks is None:
-            return rounds.plain(order, given, self._of_totals)
-        return rounds.masked(order, given, self._of_totals, masks)
+            rounds.general(order, map(self._dense.__getitem__, local), self._totals, masks, winners)
+        else:
+            given = map(self._floats.__getitem__, local)
+            if masks is None:
+                rounds.plain(order, given, self._of_totals, winners)
+            else:
+                rounds.masked(order, given, self._of_totals, masks, winners)
+        return rounds.as_array(winners)
 
     def _allowed(
         self,
         number: int,
+        shapes: NDArray[np.int32],
         kinds: NDArray[np.int32],
         asked: Sequence[int],
         wanted: NDArray[np.uint64] | None,
@@ -169,10 +188,10 @@ class Orders:
         if not len(here):
             return here, None, []
         if wanted is None:
-            table = np.array([[mask & one != 0 for mask in self._masks[number]] for one in asked], np.bool_)
-            if len(table) == 1:
-                return here if table.any() else here[:0], None, table[0].tolist()
-            table = table[kinds]
+            lives = [[mask & one != 0 for mask in self._masks[number]] for one in asked]
+            if len(lives) == 1:
+                return here if any(lives[0]) else here[:0], None, lives[0]
+            table = np.array(lives, np.bool_)[kinds[shapes[here]]]
         else:
             table = self._columns(number, wanted[here])
         some = table.any(axis=1)
@@ -196,49 +215,14 @@ class Orders:
         return table
 
     # -- of one agent ----------------------------------------------------------------------------------------
-    def first(self, wanted: int) -> tuple[int, Path]:
-        """The number of the first client of ``wanted``, and its path; or ``NOBODY``."""
-        path: Path = []
-        number, orders, masks_of, below = 0, self._orders, self._masks, self._below
-        while True:
-            masks = masks_of[number]
-            at = 0
-            for entry in orders[number]:
-                place = entry[2]
-                if masks[place] & wanted:
-                    break
-                at += 1
-            else:
-                return NOBODY, path
-            path.append((number, at, entry))
-            number = below[number][place]
-            if number >= 0:
-                return number, path
-            number = ~number
+    def columns(self) -> Columns:
+        """What a loop over agents needs to find who is first and to move him. Entries may be moved while no walk is
+        under way."""
+        return Columns(self._orders, self._masks, self._below, self._floats, self._is_plain, self._of_totals)
 
-    def give(self, path: Path, shape: int) -> None:
-        """The client at the end of ``path``, and all above it, get all of a shape. No walk may be under way."""
-        is_plain, totals = self._is_plain, self._of_totals
-        first, second, third = self._floats[shape]
-        for number, at, entry in path:
-            order = self._orders[number]
-            del order[at]
-            if is_plain[number]:
-                # As rounds.moved(), whose call would be half of the work.
-                _, served, place, one, two, three = entry
-                one += first
-                two += second
-                three += third
-                share = one / totals[0]
-                fraction = two / totals[1]
-                if fraction > share:
-                    share = fraction
-                fraction = three / totals[2]
-                if fraction > share:
-                    share = fraction
-                insort(order, (share, served + 1, place, one, two, three))
-            else:
-                insort(order, rounds.moved_general(entry, self._dense[shape], self._totals, 1))
+    def exact(self, shape: int) -> tuple[Sequence[int], Sequence[int]]:
+        """All amounts of a shape, and the totals."""
+        return self._dense[shape], self._totals
 
     def walk(self, wanted: int) -> Iterator[Client]:
         """The clients of ``wanted`` in the order in which they stand now, whatever is charged meanwhile."""
@@ -268,8 +252,11 @@ class Orders:
         while at is not None:
             number, place = at
             at = self._groups[number].owner
-            others = list(self._orders[number])
-            entry = others.pop(next(here for here, one in enumerate(others) if one[2] == place))
+            others = self._orders[number].copy()
+            here = 0
+            while others[here][2] != place:
+                here += 1
+            entry = others.pop(here)
             if self._is_plain[number]:
                 insort(others, rounds.moved(entry, kept, self._of_totals, 1))
             else:

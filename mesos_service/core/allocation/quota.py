@@ -162,20 +162,34 @@ class Sizing:
         unsatisfied = self.unsatisfied.get(client.role)
         if not unsatisfied:
             return None
+        limits = self._limits.get(client.role)
+        consumed = self._consumed[client.role]
+        surplus = self._surplus
+        # The piece is the same as the last one where as much is asked for and left, as far as the offer goes.
+        state: list[int] = []
+        for name, amount in prepared.countable:
+            state += (min(amount, unsatisfied.get(name, 0)), min(amount, surplus.get(name, amount)))
+            if limits and name in limits:
+                # Less what goes towards the guarantee, which is no more than the amount.
+                state.append(min(2 * amount, limits[name] - consumed.get(name, 0)))
+        known = prepared.guaranteed
+        if known is not None and known[0] == state:
+            return known[1]
         scalars, rest = prepared.halves()
         towards = shrink(scalars, unsatisfied, others=False)
         if not towards:
             return None
         progress = dict(countable(towards))
         more = scalars - towards
-        limits = self._limits.get(client.role)
         if limits:
-            consumed = self._consumed[client.role]
             more = shrink(
                 more, {name: limit - consumed.get(name, 0) - progress.get(name, 0) for name, limit in limits.items()}
             )
-        more = shrink(more, self._surplus)
-        return self._piece(shape, client, towards + rest + more), progress
+        more = shrink(more, surplus)
+        piece = self._piece(shape, client, towards + rest + more)
+        if piece.blocked is None:
+            prepared.guaranteed = state, (piece, progress)
+        return piece, progress
 
     def take_guaranteed(self, client: Client, offer: Resources, progress: Left) -> None:
         """The offer of :meth:`guaranteed` is made."""
@@ -231,6 +245,10 @@ class Sizing:
         if piece.blocked is not None:
             prepared.sized_at = self._pass
         return piece
+
+    def is_too_little(self, prepared: Prepared) -> bool:
+        """Whether quota is known to leave too little of it for the rest of the pass."""
+        return prepared.sized_at == self._pass
 
     def is_of_concern(self, role: Role) -> bool:
         """Whether anything is left to be minded when ``role`` is offered something in stage two."""

@@ -19,6 +19,9 @@ from itertools import repeat
 from operator import add
 from typing import Final, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 WIDTH: Final = 3
 """So many resources have :func:`plain` and :func:`masked`."""
 
@@ -36,13 +39,31 @@ Plain = tuple[float, int, int, float, float, float]
 General = tuple[float, int, int, tuple[int, ...], int, int]
 """The same with any number of resources, and the weight as numerator and denominator."""
 
+Winners = bytearray | list[int]
+"""Places by name, in the order of what was given."""
+
+Places = NDArray[np.uint8] | NDArray[np.int64]
+"""The same as an array."""
+
+BYTES: Final = 256
+"""So many places can be told in a byte."""
+
 E = TypeVar("E", Plain, General)
 
 
-def plain(order: list[Plain], given: Iterable[Amounts], totals: Amounts) -> list[int]:
-    """Give each of ``given`` to the first of ``order``, which is sorted, and is again afterwards; to whom, by place."""
+def places(siblings: int) -> Winners:
+    """Where places are put down: of few siblings in bytes, which become an array at once."""
+    return bytearray() if siblings <= BYTES else []
+
+
+def as_array(winners: Winners) -> Places:
+    return np.frombuffer(winners, np.uint8) if isinstance(winners, bytearray) else np.array(winners, np.int64)
+
+
+def plain(order: list[Plain], given: Iterable[Amounts], totals: Amounts, winners: Winners) -> None:
+    """Give each of ``given`` to the first of ``order``, which is sorted, and is again afterwards; to whom, by place, is
+    added to ``winners``."""
     first_total, second_total, third_total = totals
-    winners: list[int] = []
     won = winners.append
     for first, second, third in given:
         share, served, place, one, two, three = order[0]
@@ -59,7 +80,6 @@ def plain(order: list[Plain], given: Iterable[Amounts], totals: Amounts) -> list
         won(place)
         heapreplace(order, (share, served + 1, place, one, two, three))
     order.sort()
-    return winners
 
 
 def moved(entry: Plain, gained: Amounts, totals: Amounts, times: int) -> Plain:
@@ -86,10 +106,11 @@ def moved_general(entry: General, gained: Sequence[int], totals: Sequence[int], 
     return share, served + times, place, held, numerator, denominator
 
 
-def masked(order: list[Plain], given: Iterable[Amounts], totals: Amounts, masks: Iterable[int]) -> list[int]:
+def masked(
+    order: list[Plain], given: Iterable[Amounts], totals: Amounts, masks: Iterable[int], winners: Winners
+) -> None:
     """As :func:`plain`, to the first of those whose bit, ``1 << place``, is in the mask; none of which is 0."""
     first_total, second_total, third_total = totals
-    winners: list[int] = []
     won = winners.append
     known = _by_place(order)
     sparse = len(order) // SPARSE
@@ -122,14 +143,16 @@ def masked(order: list[Plain], given: Iterable[Amounts], totals: Amounts, masks:
         won(place)
         known[place] = fresh = (share, served + 1, place, one, two, three)
         insort(order, fresh)
-    return winners
 
 
 def general(
-    order: list[General], given: Iterable[Sequence[int]], totals: Sequence[int], masks: Iterable[int] | None
-) -> list[int]:
+    order: list[General],
+    given: Iterable[Sequence[int]],
+    totals: Sequence[int],
+    masks: Iterable[int] | None,
+    winners: Winners,
+) -> None:
     """As :func:`masked`, or without masks as :func:`plain`, with integers and weights."""
-    winners: list[int] = []
     known = _by_place(order)
     sparse = len(order) // SPARSE
     for amounts, mask in zip(given, repeat(ALL) if masks is None else masks, strict=False):
@@ -138,7 +161,6 @@ def general(
         winners.append(entry[2])
         known[entry[2]] = fresh = moved_general(entry, amounts, totals, 1)
         insort(order, fresh)
-    return winners
 
 
 def _by_place(order: list[E]) -> dict[int, E]:

@@ -92,6 +92,7 @@ class Prepared:
         "counted",
         "counted_at",
         "granted",
+        "guaranteed",
         "holdings",
         "offer",
         "parts",
@@ -131,6 +132,8 @@ class Prepared:
         self.sized_for: object = None
         self.sized_at = -1
         """In which pass that was too little."""
+        self.guaranteed: tuple[list[int], tuple[Prepared, dict[str, int]]] | None = None
+        """The piece of it that last went towards a guarantee, and by how much, behind what it depends on."""
 
     @classmethod
     def refused(cls, gate: Gate, attempt: Attempt) -> Prepared:
