@@ -27,7 +27,8 @@ from typing import Final
 
 from mesos_service.core.effects import Told
 from mesos_service.core.master.journal import Decided
-from mesos_service.fairness.definition import Given, Naive, top_of
+from mesos_service.fairness.cluster import top_of
+from mesos_service.fairness.definition import Given, Naive
 from mesos_service.fairness.replay import Contradiction, Replay
 from mesos_service.fairness.walk import Walk, copied
 from mesos_service.plugins.allocator import Grant

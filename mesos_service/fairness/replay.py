@@ -9,7 +9,8 @@ from mesos_service.core.effects import Told
 from mesos_service.core.master.journal import Began
 from mesos_service.domain.errors import MesosServiceError
 from mesos_service.domain.resources import Resources, ResourcesError
-from mesos_service.fairness.definition import Naive, NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota
+from mesos_service.fairness.cluster import NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota
+from mesos_service.fairness.definition import Naive
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Quota
 from mesos_service.plugins.offer_filter import OfferFilter
 

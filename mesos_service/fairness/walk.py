@@ -9,7 +9,8 @@ from functools import partial
 from mesos_service.core.master.journal import Decided
 from mesos_service.domain.resources import Resource, Resources
 from mesos_service.domain.values import format_milli
-from mesos_service.fairness.definition import Given, Naive, counts, top_of, unmet
+from mesos_service.fairness.cluster import counts, top_of, unmet
+from mesos_service.fairness.definition import Given, Naive
 
 
 class Walk:

@@ -18,7 +18,8 @@ from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.shapes import countable
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
-from mesos_service.fairness.definition import Naive, NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota, Said, text_of
+from mesos_service.fairness.cluster import NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota, text_of
+from mesos_service.fairness.definition import Naive, Said
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
 
