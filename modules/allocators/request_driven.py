@@ -14,7 +14,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
 from mesos_service.core.allocation import reasons
-from mesos_service.core.allocation.entries import AgentBook, Client
+from mesos_service.core.allocation.clients import Client
+from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.one_pass import Pass
 from mesos_service.core.allocation.over_ledger import LedgerAllocator
 from mesos_service.domain.frameworks import Quantities

@@ -8,16 +8,9 @@ from __future__ import annotations
 import ast
 from graphlib import CycleError, TopologicalSorter
 
-from tests.house.source import PACKAGE, ROOT, python_files, tree
+import pytest
 
-TOLERATED = frozenset(
-    {
-        frozenset({"core.allocation.entries", "core.allocation.table"}),
-        frozenset({"core.allocation.entries", "core.allocation.shapes"}),
-        frozenset({"core.allocation.gates", "core.allocation.shapes"}),
-    }
-)
-"""Pairs that still do. The list only shrinks."""
+from tests.house.source import PACKAGE, ROOT, python_files, tree
 
 
 def _name(parts: tuple[str, ...]) -> str:
@@ -42,24 +35,10 @@ def _imports() -> dict[str, set[str]]:
     return found
 
 
-def _circle(tolerated: frozenset[frozenset[str]]) -> list[str]:
-    """A circle of imports, but for those within tolerated pairs; empty where there is none."""
-    graph = {
-        file: {other for other in needs if frozenset({file, other}) not in tolerated}
-        for file, needs in _imports().items()
-    }
+def test_imports_form_no_circle() -> None:
+    graph = _imports()
     assert graph["core.master.step"], "nothing was read"
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        return list(error.args[1])
-    return []
-
-
-def test_imports_form_no_circle() -> None:
-    assert not _circle(TOLERATED), "read from right to left: each file imports the one before it"
-
-
-def test_every_tolerated_pair_is_still_one() -> None:
-    """A pair that was parted is struck off, so that it stays parted."""
-    assert [sorted(pair) for pair in TOLERATED if not _circle(TOLERATED - {pair})] == []
+        pytest.fail(f"read from right to left, each file imports the one before it: {' '.join(error.args[1])}")

@@ -7,16 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mesos_service.core.allocation.clients import Client, Minimum, minimum_of
 from mesos_service.core.allocation.consumption import count
 from mesos_service.core.allocation.drf import Scale
-from mesos_service.core.allocation.entries import (
-    AgentBook,
-    Client,
-    FrameworkBook,
-    Minimum,
-    by_role,
-    minimum_of,
-)
+from mesos_service.core.allocation.entries import AgentBook, FrameworkBook, by_role
 from mesos_service.core.allocation.filters import RefusalFilters
 from mesos_service.core.allocation.flat_tree import FlatTree
 from mesos_service.core.allocation.quota import QuotaBook
@@ -41,7 +35,7 @@ class Accounts:
         self.filters = RefusalFilters()
         self.agents: dict[AgentId, AgentBook] = {}
         self.frameworks: dict[FrameworkId, FrameworkBook] = {}
-        self.table = AgentTable()
+        self.table: AgentTable[AgentBook] = AgentTable()
         self.default_minimum: Minimum = minimum_of(options.min_allocatable)
         self.shapes = ShapeBook(options, self.scale, self.table)
         self.flat = FlatTree()

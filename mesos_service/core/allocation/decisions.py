@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.long_queue import PassAtWork
 from mesos_service.core.allocation.table import NOTHING, AgentTable, Holdings
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
@@ -28,7 +29,7 @@ LONG: Final = 8
 class Decisions:
     """All that is free on an agent goes to one client. Which shape to whom is a *pair*, a number of the queue's own."""
 
-    def __init__(self, one_pass: PassAtWork, table: AgentTable) -> None:
+    def __init__(self, one_pass: PassAtWork, table: AgentTable[AgentBook]) -> None:
         self._pass = one_pass
         self._table = table
         self._many: list[tuple[Indices, Indices, Indices]] = []

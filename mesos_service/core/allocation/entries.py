@@ -1,42 +1,16 @@
-"""The entries of the books, one per framework, client and agent; :class:`~mesos_service.core.allocation.ledger.Ledger`
+"""The entries of the books, one per framework and agent; :class:`~mesos_service.core.allocation.ledger.Ledger`
 writes in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from mesos_service.core.allocation.clients import Client
 from mesos_service.core.allocation.shapes import Prepared, Traits
 from mesos_service.core.allocation.table import NOTHING, AgentTable, Holdings
-from mesos_service.core.allocation.tree import Leaf
-from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, FrameworkView
-from mesos_service.plugins.offer_filter import OfferFilter
-
-Minimum = tuple[tuple[tuple[str, int], ...], ...]
-"""Alternatives of (resource name, thousandths); see ``AllocatorOptions.min_allocatable``."""
-
-
-class Client(Leaf):
-    """One framework in one role. ``serial`` is never given twice, unlike the bit of the sorter."""
-
-    __slots__ = ("aged", "capabilities", "filters", "framework_id", "minimum", "role", "serial", "short", "stamp")
-
-    def __init__(self, framework_id: FrameworkId, role: Role, serial: int) -> None:
-        super().__init__(framework_id)
-        self.framework_id = framework_id
-        self.role = role
-        self.serial = serial
-        self.capabilities: frozenset[str] = frozenset()
-        self.minimum: Minimum = ()
-        self.filters: tuple[OfferFilter, ...] = ()
-        self.aged = False
-        """Whether it comes before those who are not (N08)."""
-        self.short = False
-        """Whether all its tasks are short (A54)."""
-        self.stamp = 0
-        """Another number, never given twice, after each change of what gates ask for."""
 
 
 class FrameworkBook:
@@ -75,7 +49,7 @@ class AgentBook:
         "whitelisted",
     )
 
-    def __init__(self, view: AgentView, serial: int, table: AgentTable, traits: Traits) -> None:
+    def __init__(self, view: AgentView, serial: int, table: AgentTable[AgentBook], traits: Traits) -> None:
         self._table = table
         self.index = table.add(view.agent_id, serial)
         table.books[self.index] = self
@@ -219,7 +193,3 @@ def by_role(resources: Resources) -> Iterable[tuple[Role, Resources]]:
     """The parts of ``resources`` by allocation role."""
     for role, part in resources.allocations().items():
         yield Role(role), part
-
-
-def minimum_of(alternatives: Sequence[Quantities]) -> Minimum:
-    return tuple(tuple(quantities.items()) for quantities in alternatives)

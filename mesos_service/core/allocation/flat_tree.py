@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mesos_service.core.allocation.entries import Client
+from mesos_service.core.allocation.clients import Client
 from mesos_service.core.allocation.quota import top_of
 from mesos_service.core.allocation.sorter import Sorter
 from mesos_service.core.allocation.tree import Entry, Node

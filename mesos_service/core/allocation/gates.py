@@ -13,13 +13,13 @@ less is free. Quota's depends on what is used elsewhere, and is not remembered.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
 from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation.clients import Client, Minimum
 from mesos_service.core.allocation.cutting import shrink
 from mesos_service.core.allocation.drf import Scale
-from mesos_service.core.allocation.entries import Client, Minimum
-from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, countable, is_countable
+from mesos_service.core.allocation.shapes import Attempt, Gate, Prepared, Shape, countable, is_countable
 from mesos_service.domain.frameworks import (
     GPU_RESOURCES,
     REGION_AWARE,
@@ -30,15 +30,6 @@ from mesos_service.domain.frameworks import (
 )
 from mesos_service.domain.resources import Resource
 from mesos_service.plugins.verdict import Veto
-
-
-class Gate(Protocol):
-    """``refuses`` decides; ``veto`` says why, and is only asked of what was refused; its reason is ``reason``."""
-
-    reason: str
-
-    def refuses(self, attempt: Attempt) -> bool: ...
-    def veto(self, attempt: Attempt) -> Veto: ...
 
 
 class ForRole:

@@ -45,7 +45,7 @@ else:
         compiled = _kernel
 
 if TYPE_CHECKING:
-    from mesos_service.core.allocation.entries import Client
+    from mesos_service.core.allocation.clients import Client
     from mesos_service.core.allocation.ledger import Ledger
 
 LEAST: Final = 64

@@ -20,13 +20,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mesos_service.core.allocation.accounts import Accounts
-from mesos_service.core.allocation.entries import (
-    AgentBook,
-    Client,
-    FrameworkBook,
-    by_role,
-    holding,
-)
+from mesos_service.core.allocation.clients import Client
+from mesos_service.core.allocation.entries import AgentBook, FrameworkBook, by_role, holding
 from mesos_service.core.allocation.lots import Lots
 from mesos_service.core.allocation.shapes import Prepared
 from mesos_service.core.allocation.table import NOTHING

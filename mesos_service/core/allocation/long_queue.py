@@ -13,7 +13,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mesos_service.core.allocation.entries import AgentBook, Client
+from mesos_service.core.allocation.clients import Client
+from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.quota import Sizing
 from mesos_service.core.allocation.shapes import Prepared, Shape, countable

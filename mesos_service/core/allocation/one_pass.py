@@ -8,7 +8,8 @@ from functools import partial
 from typing import Final
 
 from mesos_service.core.allocation import by_levels, kernel, reasons
-from mesos_service.core.allocation.entries import AgentBook, Client
+from mesos_service.core.allocation.clients import Client
+from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.long_queue import Order
 from mesos_service.core.allocation.quota import UNBOUNDED, Sizing

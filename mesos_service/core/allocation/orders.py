@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesos_service.core.allocation import rounds
+from mesos_service.core.allocation.clients import Client
 from mesos_service.core.allocation.drf import Contest, Vector
-from mesos_service.core.allocation.entries import Client
 from mesos_service.core.allocation.flat_tree import Group
 from mesos_service.core.allocation.shapes import Prepared
 

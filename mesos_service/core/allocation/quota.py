@@ -21,9 +21,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation.clients import Client, Minimum
 from mesos_service.core.allocation.cutting import shrink
 from mesos_service.core.allocation.drf import Scale
-from mesos_service.core.allocation.entries import Client, Minimum
 from mesos_service.core.allocation.gates import WANTED, covers
 from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, countable
 from mesos_service.domain.errors import ConfigurationError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from mesos_service.core.allocation.clients import Client, minimum_of
 from mesos_service.core.allocation.drf import Scale
-from mesos_service.core.allocation.entries import AgentBook, Client, minimum_of
+from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.gates import covers, prepare
 from mesos_service.core.allocation.shapes import Kept, Prepared, Shape, Traits
 from mesos_service.core.allocation.table import AgentTable
@@ -19,7 +20,7 @@ PREPARED_MAX: Final = 50_000
 class ShapeBook:
     """Finds the shape of an agent, and what a client would be offered of it."""
 
-    def __init__(self, options: AllocatorOptions, scale: Scale, table: AgentTable) -> None:
+    def __init__(self, options: AllocatorOptions, scale: Scale, table: AgentTable[AgentBook]) -> None:
         self._table = table
         self._options = options
         self._scale = scale

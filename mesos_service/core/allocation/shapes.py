@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from mesos_service.core.allocation.clients import Client
 from mesos_service.core.allocation.drf import Counted, Scale, Vector
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.domain.resources import Resource, Resources
 from mesos_service.plugins.verdict import Veto
-
-if TYPE_CHECKING:
-    from mesos_service.core.allocation.entries import Client
-    from mesos_service.core.allocation.gates import Gate
-
 
 Kept = tuple[tuple[str, int], ...]
 """Thousandths by name."""
@@ -179,6 +175,15 @@ class Attempt:
         if offer is not self.offer:
             self.offer = offer
             self._quantities = None
+
+
+class Gate(Protocol):
+    """``refuses`` decides; ``veto`` says why, and is only asked of what was refused; its reason is ``reason``."""
+
+    reason: str
+
+    def refuses(self, attempt: Attempt) -> bool: ...
+    def veto(self, attempt: Attempt) -> Veto: ...
 
 
 def is_countable(resource: Resource) -> bool:

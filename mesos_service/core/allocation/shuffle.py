@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.table import AgentTable, Rows
 
 _MASK: Final = (1 << 64) - 1
@@ -34,7 +35,7 @@ def place(seed: int, serial: int) -> int:
     return mixed ^ (mixed >> 31)
 
 
-def by_and_by(seed: int, rows: Queue, table: AgentTable) -> Iterator[int]:
+def by_and_by(seed: int, rows: Queue, table: AgentTable[AgentBook]) -> Iterator[int]:
     """As :func:`shuffled`, for who is likely to look at the first few only."""
     if len(rows) > 4 * PIECE:
         rows = np.asarray(rows, np.int32)
@@ -54,7 +55,7 @@ Queue = list[int] | Rows
 """Rows of agents in the order in which a pass looks at them: an array where there are many."""
 
 
-def shuffled(seed: int, rows: Queue, table: AgentTable) -> Queue:
+def shuffled(seed: int, rows: Queue, table: AgentTable[AgentBook]) -> Queue:
     """``rows`` by the :func:`place` of their agents."""
     if len(rows) < FEW:
         return sorted(as_list(rows), key=lambda index: place(seed, int(table.serials[index])))
@@ -70,7 +71,7 @@ def shuffled(seed: int, rows: Queue, table: AgentTable) -> Queue:
     return rows[(ordered & low).astype(np.intp)]
 
 
-def _places(seed: int, rows: Rows, table: AgentTable) -> NDArray[np.uint64]:
+def _places(seed: int, rows: Rows, table: AgentTable[AgentBook]) -> NDArray[np.uint64]:
     """The :func:`place` of each of many agents."""
     mixed: NDArray[np.uint64] = table.serials[rows] * np.uint64(_STEP) + np.uint64(seed)  # both wrap, as is wanted
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_FIRST)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mesos_service.core.allocation.entries import AgentBook, Client
+from mesos_service.core.allocation.clients import Client
+from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.plugins.verdict import Veto
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mesos_service.core.allocation.entries import Client
+from mesos_service.core.allocation.clients import Client
 from mesos_service.domain.ids import FrameworkId, Role
 
 

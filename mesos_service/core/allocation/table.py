@@ -8,7 +8,7 @@ the few columns here do fit. Rows of agents that have gone are given again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.domain.resources import Resources
 
-if TYPE_CHECKING:
-    from mesos_service.core.allocation.entries import AgentBook
+B = TypeVar("B")
+"""What is written down of an agent besides."""
 
 Rows = NDArray[np.int32]
 """Indices of agents."""
@@ -36,13 +36,13 @@ NOBODY: Final = AgentId("")
 FIRST_CAPACITY: Final = 64
 
 
-class AgentTable:
+class AgentTable(Generic[B]):
     """Columns that are lists hold objects or integers of any size, the others are arrays and longer than needed."""
 
     __slots__ = ("_vacant", "books", "free", "ids", "offered", "open", "row_of", "serials", "shapes", "vetoed")
 
     def __init__(self) -> None:
-        self.books: list[AgentBook | None] = []
+        self.books: list[B | None] = []
         self.ids: list[AgentId] = []
         self.row_of: dict[AgentId, int] = {}
         """The same the other way round: whoever wants no more than rows need not fetch the books."""
@@ -95,7 +95,7 @@ class AgentTable:
         """In no order that means anything."""
         return np.flatnonzero(self.open).astype(np.int32)
 
-    def books_at(self, rows: Rows | Sequence[int]) -> list[AgentBook]:
+    def books_at(self, rows: Rows | Sequence[int]) -> list[B]:
         """Of agents that are there."""
         found = [self.books[index] for index in (rows.tolist() if isinstance(rows, np.ndarray) else rows)]
         return [book for book in found if book is not None]

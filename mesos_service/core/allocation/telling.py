@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation.clients import Client
 from mesos_service.core.allocation.drf import dominant_share
-from mesos_service.core.allocation.entries import AgentBook, Client
+from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.quota import Sizing
 from mesos_service.core.allocation.tree import VIRTUAL_LEAF, Node

@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.shuffle import PIECE, by_and_by, place, shuffled
 from mesos_service.core.allocation.table import AgentTable
 from mesos_service.domain.ids import AgentId
@@ -29,7 +30,7 @@ def serial_at(seed: int, wanted: int) -> int:
 def test_x32_many_agents_stand_as_their_places_say(seed: int, neighbours: int) -> None:
     """Also where places differ in their lowest bits only."""
     draw = Random(seed)
-    table = AgentTable()
+    table: AgentTable[AgentBook] = AgentTable()
     serials = draw.sample(range(1, 1 << 40), 300)
     serials += [serial_at(seed, 0xABCDEF0123456700 + draw.randrange(256)) for _ in range(neighbours)]
     serials = list(dict.fromkeys(serials))
@@ -43,7 +44,7 @@ def test_x32_many_agents_stand_as_their_places_say(seed: int, neighbours: int) -
 @pytest.mark.parametrize("agents", [0, 10, 4 * PIECE, 4 * PIECE + 1, 6 * PIECE])
 def test_x32_the_first_stage_looks_at_agents_in_the_same_order(agents: int) -> None:
     """Where only the first few are likely to be looked at, the others are put in order when somebody asks."""
-    table = AgentTable()
+    table: AgentTable[AgentBook] = AgentTable()
     serials = Random(agents).sample(range(1, 1 << 40), agents)
     for serial in serials:
         table.add(AgentId(str(serial)), serial)
