@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from mesos_service.bench import agent, allocator, failover, hotpath, isolation, launch, registrar
+from mesos_service.bench import agent, allocator, failover, hotpath, isolation, launch, reads, registrar
 from mesos_service.bench.report import Report
 from mesos_service.domain.errors import ConfigurationError
 
@@ -33,6 +33,7 @@ BENCHES: dict[str, tuple[Measure, Measure]] = {
     "agent": (agent.measure, partial(agent.measure, singles=15, bursts=2, burst=200, rounds=2)),
     "isolation": (isolation.measure, partial(isolation.measure, seconds=6.0)),
     "failover": (failover.measure, partial(failover.measure, sizes=failover.SIZES[:1], runs=3)),
+    "reads": (reads.measure, partial(reads.measure, runs=1)),
     "registrar": (registrar.measure, partial(registrar.measure, runs=2)),
 }
 """Each in full and in short."""

@@ -37,7 +37,9 @@ def _openapi(
 def _bench(
     name: Annotated[
         str,
-        typer.Argument(help="'agent', 'allocator', 'failover', 'hotpath', 'isolation', 'launch' or 'registrar'."),
+        typer.Argument(
+            help="'agent', 'allocator', 'failover', 'hotpath', 'isolation', 'launch', 'reads' or 'registrar'."
+        ),
     ],
     output: OutputOption = OutputFormat.TABLE,
     quick: Annotated[bool, typer.Option("--quick", help="Take at most 40 seconds.")] = False,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,9 +20,9 @@ GZIP_BYTES_MIN: Final = 1024
 _GZIP_LEVEL: Final = 1
 """Several times as fast as the default for a tenth more bytes; the loop waits meanwhile."""
 _GZIP_FORMAT: Final = 16 + zlib.MAX_WBITS
-_CODED: Final = (HeaderName(b"Content-Encoding"), b"gzip")
-_JSON: Final = (HeaderName(b"Content-Type"), b"application/json")
-_JAVASCRIPT: Final = (HeaderName(b"Content-Type"), b"text/javascript")
+CODED: Final = (HeaderName(b"Content-Encoding"), b"gzip")
+JSON: Final = (HeaderName(b"Content-Type"), b"application/json")
+JAVASCRIPT: Final = (HeaderName(b"Content-Type"), b"text/javascript")
 _JSONP_NAME: Final = re.compile(r"[A-Za-z_$][\w$.]*", re.ASCII)
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -52,22 +52,43 @@ def text_answer(status: int, text: str) -> Answer:
 def legacy_answer(request: Request, body: bytes) -> Answer:
     """JSON of one of the old paths: as a call of a function where ``jsonp`` names one."""
     callback = request.query_params.get("jsonp")
-    kind = _JSON
+    kind = JSON
     if callback is not None:
         # Whatever else stands there would run as a script of ours.
-        if not _JSONP_NAME.fullmatch(callback):
-            return text_answer(400, f"'{callback}' is not the name of a function.\n")
-        body, kind = b"%b(%b)" % (callback.encode(), body), _JAVASCRIPT
+        if not is_jsonp_name(callback):
+            return jsonp_refused(callback)
+        body, kind = b"%b(%b)" % (callback.encode(), body), JAVASCRIPT
     body, coding = coded(request.scope, body)
     return Answer(200, body, [*coding, _length(body), kind])
+
+
+def is_jsonp_name(callback: str) -> bool:
+    """Whether a function can be called so."""
+    return _JSONP_NAME.fullmatch(callback) is not None
+
+
+def jsonp_refused(callback: str) -> Answer:
+    return text_answer(400, f"'{callback}' is not the name of a function.\n")
+
+
+class Compressor(Protocol):
+    """What ``zlib`` makes, and gives no name."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
+def gzip_compressor() -> Compressor:
+    """Of one body, piece by piece."""
+    return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
 
 
 def coded(scope: Scope, body: bytes) -> tuple[bytes, Headers]:
     """The body as the client can take it, and the headers that say how."""
     if len(body) < GZIP_BYTES_MIN or not accepts_gzip(scope):
         return body, ()
-    compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
-    return compressor.compress(body) + compressor.flush(), (_CODED,)
+    compressor = gzip_compressor()
+    return compressor.compress(body) + compressor.flush(), (CODED,)
 
 
 def accepts_gzip(scope: Scope) -> bool:

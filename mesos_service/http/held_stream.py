@@ -190,7 +190,7 @@ class HeldStream:
             self._joined = self._backlog
             self._joined.join(self)
         try:
-            if not await _sent(send, connection, {"type": START, "status": status, "headers": [CHUNKED, *headers]}):
+            if not await sent(send, connection, {"type": START, "status": status, "headers": [CHUNKED, *headers]}):
                 return GONE
             return await self._pump(send, connection, watcher)
         except asyncio.CancelledError:
@@ -220,12 +220,12 @@ class HeldStream:
                 record = pending.popleft()
                 self._account(-len(record))
                 self.records_sent += 1
-                if not await _sent(send, connection, {"type": BODY, "body": record, "more_body": True}):
+                if not await sent(send, connection, {"type": BODY, "body": record, "more_body": True}):
                     return GONE
             if watcher.done():
                 return GONE
             if self._closing:
-                await _sent(send, connection, {"type": BODY, "body": b"", "more_body": False})
+                await sent(send, connection, {"type": BODY, "body": b"", "more_body": False})
                 return "closed"
             self._wake.clear()
             self._connection = connection if connection.takes_chunks else None
@@ -238,7 +238,7 @@ class HeldStream:
         self._wake.set()
 
 
-async def _sent(send: Send, connection: UnderlyingConnection, message: Message) -> bool:
+async def sent(send: Send, connection: UnderlyingConnection, message: Message) -> bool:
     """Send; ``False`` when the connection turns out to be closed.
 
     The watcher does not always know: of several pipelined requests uvicorn tells the last one alone. Writing to a

@@ -10,8 +10,9 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from mesos_service.http.answers import coded
+from mesos_service.http.answers import Headers, coded
 from mesos_service.http.asgi import (
+    CONTENT_LENGTH,
     PRINCIPAL,
     TEXT,
     CallHeaders,
@@ -23,11 +24,13 @@ from mesos_service.http.asgi import (
     respond_text,
 )
 from mesos_service.http.calls import receive_call, respond_broken
+from mesos_service.http.large import Large, LargeAnswers
 from mesos_service.http.process_reads import LEVEL_MAX, LogVerbosity
 from mesos_service.wire.encode import encode_message
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.operator_common import CallSetLoggingLevel
 from mesos_service.wire.protobuf.encode import encode_protobuf
+from mesos_service.wire.sliced import json_slices, protobuf_slices
 from mesos_service.wire.streams import JSON, PROTOBUF, negotiate_answer
 
 CallT = TypeVar("CallT", bound=msgspec.Struct)
@@ -80,6 +83,10 @@ class OperatorCalls(ABC, Generic[CallT]):
     def read(self, body: bytes, content_type: str | None) -> CallT:
         """Raises ``WireError``."""
 
+    def large(self, call: CallT) -> tuple[LargeAnswers, Large] | None:
+        """The answer of a read that may be large, and who makes it; ``None`` for all other calls."""
+        return None
+
     @abstractmethod
     async def answer(self, call: CallT, principal: str | None) -> msgspec.Struct | Said | None:
         """The answer; ``None`` where 200 says it all. Raises ``Refused``.
@@ -99,10 +106,14 @@ class OperatorCalls(ABC, Generic[CallT]):
             call = self.read(posted.body, posted.headers.content_type)
             if await self.streamed(call, posted.headers, receive, send):
                 return
-            answer = await self.answer(call, scope.get(PRINCIPAL))
             content_type = negotiate_answer(posted.headers.accept)
-            if isinstance(answer, msgspec.Struct) and content_type is None:
+            large = self.large(call)
+            answer = await self.answer(call, scope.get(PRINCIPAL)) if large is None else None
+            if (large is not None or isinstance(answer, msgspec.Struct)) and content_type is None:
                 raise Refused(406, NOT_ACCEPTABLE)
+            if large is not None:
+                await _serve(scope, receive, send, *large, protobuf=content_type == PROTOBUF)
+                return
         except (WireError, Refused) as refusal:
             # Plain text even where there is none: so was it recorded.
             await respond(send, refusal.status, refusal.text.encode(), (TEXT,))
@@ -119,3 +130,14 @@ class OperatorCalls(ABC, Generic[CallT]):
         protobuf = content_type == PROTOBUF
         body, coding = coded(scope, encode_protobuf(answer) if protobuf else encode_message(answer))
         await respond(send, 200, body, (*coding, _PROTOBUF if protobuf else _JSON))
+
+
+async def _serve(
+    scope: Scope, receive: Receive, send: Send, answers: LargeAnswers, large: Large, *, protobuf: bool
+) -> None:
+    encode, kind = (protobuf_slices, _PROTOBUF) if protobuf else (json_slices, _JSON)
+
+    def head(coding: Headers, length: bytes) -> Headers:
+        return (*coding, kind, (CONTENT_LENGTH, length))
+
+    await answers.serve(scope, receive, send, (large.key, protobuf), lambda: encode(large.make()), head)

@@ -15,10 +15,13 @@ from mesos_service.core.master.state import Framework, MasterState, Task
 from mesos_service.domain.ids import AgentId, FrameworkId, TaskId
 from mesos_service.http.asgi import HeaderName, Receive, Send
 from mesos_service.http.held_stream import Backlog, HeldStream
-from mesos_service.wire.encode import encode_event
+from mesos_service.http.large import LargeAnswers
+from mesos_service.wire.encode import ascii_json, encode_event
 from mesos_service.wire.operator import Event
 from mesos_service.wire.protobuf.encode import encode_protobuf
 from mesos_service.wire.render import operator_events as render
+from mesos_service.wire.render.snapshot import snapshot
+from mesos_service.wire.sliced import json_slices, protobuf_slices
 from mesos_service.wire.streams import Encoding
 
 HEARTBEAT_SECONDS: Final = 15.0
@@ -28,15 +31,28 @@ _CONTENT_TYPE: Final = HeaderName(b"Content-Type")
 _HEARTBEAT: Final = Event(type="HEARTBEAT")
 
 
+class _Opening:
+    """A stream that has not been told yet what there is."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        """Its moment has come: what happens now it has to be told."""
+        self.missed: list[bytes] = []
+        self.bytes = 0
+
+
 class OperatorEvents:
     """The open streams of one master. Beyond ``subscribers_max`` the oldest one is closed for the newest."""
 
-    def __init__(self, state: MasterState, backlog: Backlog, subscribers_max: int) -> None:
+    def __init__(self, state: MasterState, backlog: Backlog, subscribers_max: int, large_answers: LargeAnswers) -> None:
         self._state = state
+        self._large_answers = large_answers
         self._backlog = backlog
         self._subscribers_max = subscribers_max
         self._streams: dict[HeldStream, None] = {}
         """In the order in which they were opened."""
+        self._opening: dict[HeldStream, _Opening] = {}
+        """Those of them that have not been told yet what there is."""
         self._agents: set[AgentId] = set()
         """Agents that subscribers know of, as long as there are any."""
         self.overruns = 0
@@ -61,16 +77,41 @@ class OperatorEvents:
             del self._streams[oldest]
             oldest.close()
         self._streams[stream] = None
-        self._tell((stream,), render.subscribed(self._state, HEARTBEAT_SECONDS))
-        self._tell((stream,), _HEARTBEAT)
-        beating = asyncio.ensure_future(self._beat(stream))
+        self._opening[stream] = _Opening()
+        beating: asyncio.Future[None] | None = None
         try:
+            if not await self._open(stream, receive):
+                return
+            beating = asyncio.ensure_future(self._beat(stream))
             await stream.serve(receive, send, 200, [(_CONTENT_TYPE, encoding.content_type.encode())])
         finally:
-            beating.cancel()
+            if beating is not None:
+                beating.cancel()
             self._streams.pop(stream, None)
+            self._opening.pop(stream, None)
             if stream.overrun:
                 self.overruns += 1
+
+    async def _open(self, stream: HeldStream, receive: Receive) -> bool:
+        """Tell all there is, and then what has happened since that moment; ``False`` when nobody is there any more."""
+        opening = self._opening[stream]
+
+        def slices() -> Iterator[bytes]:
+            # What happened before is in the snapshot, what happens from here on is told, and nothing is both.
+            opening.begun = True
+            told = render.subscribed(snapshot(self._state), HEARTBEAT_SECONDS)
+            return protobuf_slices(told) if stream.protobuf else map(ascii_json, json_slices(told))
+
+        # Nobody else has this key: each stream begins at a moment of its own.
+        body = await self._large_answers.made_for(receive, stream, slices)
+        if body is None:
+            return False
+        del self._opening[stream]
+        stream.write(b"".join(body.pieces))
+        self._tell((stream,), _HEARTBEAT)
+        for payload in opening.missed:
+            stream.write(payload)
+        return True
 
     def close(self) -> None:
         """End every stream."""
@@ -89,7 +130,14 @@ class OperatorEvents:
             form = forms.get(stream.protobuf)
             if form is None:
                 form = forms[stream.protobuf] = encode_protobuf(event) if stream.protobuf else encode_event(event)
-            stream.write(form)
+            opening = self._opening.get(stream)
+            if opening is None:
+                stream.write(form)
+            elif opening.begun:
+                opening.missed.append(form)
+                opening.bytes += len(form)
+                if opening.bytes > stream.lag_bytes_max:
+                    stream.give_up("too much happened while it was told what there is")
 
     # -- facts -----------------------------------------------------------------------------------------------
     def note(self, note: Note) -> None:

@@ -23,6 +23,7 @@ from mesos_service.election.contender import ZooKeeperContender
 from mesos_service.election.interface import Contender
 from mesos_service.election.standalone import StandaloneContender
 from mesos_service.fairness.writer import JournalWriter
+from mesos_service.http.large import LargeAnswers
 from mesos_service.http.server import HttpServer, bind
 from mesos_service.http.tls import TlsFiles, renew, server_context
 from mesos_service.master.agent_api import AgentApi
@@ -141,8 +142,9 @@ class MasterService:
             domain,
         )
         self.outlets = MasterOutlets(self.state, self.description, self.metrics.event)
+        self.large_answers = LargeAnswers()
         self.operator_events = OperatorEvents(
-            self.state, self.outlets.backlog, config.max_operator_event_stream_subscribers
+            self.state, self.outlets.backlog, config.max_operator_event_stream_subscribers, self.large_answers
         )
         self._ended: asyncio.Future[int] | None = None
         self.driver = MasterDriver(
@@ -193,7 +195,9 @@ class MasterService:
             "master/event_queue_messages": float(self.driver.queued),
             "master/operator_event_stream_subscribers": float(len(self.operator_events)),
             # Streams that were given up because their reader was too slow (N17); Mesos has no such metric.
-            "master/stream_overruns": float(self.outlets.overruns + self.operator_events.overruns),
+            "master/stream_overruns": float(
+                self.outlets.overruns + self.operator_events.overruns + self.large_answers.cut_off
+            ),
         }
 
     def _shadow_counts(self) -> Mapping[str, float]:

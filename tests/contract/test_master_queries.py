@@ -21,6 +21,7 @@ from mesos_service.domain.ids import AgentId
 from mesos_service.domain.resources import Resources
 from mesos_service.http.asgi import Application
 from mesos_service.http.held_stream import Backlog
+from mesos_service.http.large import LargeAnswers
 from mesos_service.http.paths import MesosPaths
 from mesos_service.master.app import OWN_PATHS, build_fastapi
 from mesos_service.master.operator_events import OperatorEvents
@@ -62,7 +63,8 @@ class Service:
         self.description = MasterInfo(id="m", ip=1, port=5050, hostname="h", pid="master@h:5050")
         self.metrics = MasterMetrics()
         self.flags: Mapping[str, str] = {"port": "5050"}
-        self.operator_events = OperatorEvents(state, Backlog(), 10)
+        self.large_answers = LargeAnswers()
+        self.operator_events = OperatorEvents(state, Backlog(), 10, self.large_answers)
 
     def clock(self) -> float:
         return 100.0

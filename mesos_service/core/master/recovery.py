@@ -120,10 +120,10 @@ def _adopt(turn: Turn, framework: Framework, agent: Agent, report: TaskReport) -
         executor_id=report.executor_id if info.executor is not None or report.executor_id in listed else None,
         state=report.state,
         shown=before.shown if before is not None else None,
-        statuses=[
+        statuses=tuple(
             status if status.data is None else replace(status, data=None)
             for status in report.statuses[-turn.state.options.max_statuses_per_task :]
-        ],
+        ),
         trace=before.trace if before is not None else None,
         launched_at=before.launched_at if before is not None else turn.now,
         charged=books.NOTHING if over else info.resources,

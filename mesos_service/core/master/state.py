@@ -110,8 +110,9 @@ class Task:
     """The latest state the agent told: resources are accounted by it (X04)."""
     shown: TaskStatus | None = None
     """The last update that carried a uuid and was passed to the framework: reconciliation answers with it (X15a)."""
-    statuses: list[TaskStatus] = field(default_factory=list)
-    """History without ``data``, one entry per run of equal states (X12)."""
+    statuses: tuple[TaskStatus, ...] = ()
+    """History without ``data``, one entry per run of equal states (X12). Replaced, never changed: who reads it may keep
+    it."""
     trace: TraceParent | None = None
     launched_at: float = 0.0
     charged: Resources = Resources.EMPTY

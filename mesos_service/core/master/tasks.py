@@ -207,11 +207,9 @@ def _remember(turn: Turn, task: Task, status: TaskStatus) -> TaskStatus:
     remembered = status if status.data is None else replace(status, data=None)
     statuses = task.statuses
     if statuses and statuses[-1].state is status.state:
-        statuses[-1] = remembered
+        task.statuses = (*statuses[:-1], remembered)
     else:
-        statuses.append(remembered)
-        if len(statuses) > turn.state.options.max_statuses_per_task:
-            del statuses[0]
+        task.statuses = (*statuses, remembered)[-turn.state.options.max_statuses_per_task :]
     return remembered
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs
 
+import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from mesos_service.core.master.state import Framework, Task
-from mesos_service.domain.ids import AgentId, FrameworkId
+from mesos_service.domain.ids import AgentId, FrameworkId, TaskId
 from mesos_service.http.answers import Answer
 from mesos_service.http.asgi import CONTENT_LENGTH, HeaderName
 from mesos_service.http.build import build_info
 from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json_answer, jsonp_parameter
+from mesos_service.http.large import Large, LargeAnswer
 from mesos_service.http.process_reads import PROCESS_PATHS, add_process_reads
 from mesos_service.master.routes.legacy_writes import write
-from mesos_service.master.routes.reads import Reads, reads_of
+from mesos_service.master.routes.reads import MasterReads, Reads, reads_of
 from mesos_service.master.routes.writes import teardown_framework
 from mesos_service.openapi import answers_json, refusal
 from mesos_service.telemetry.exposition import exposition
@@ -27,6 +28,8 @@ from mesos_service.telemetry.verbosity import VERBOSITY
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.render import legacy_master as render
 from mesos_service.wire.render import legacy_shapes as shapes
+from mesos_service.wire.render.legacy_summary import state_summary_answer
+from mesos_service.wire.render.snapshot import snapshot
 from mesos_service.wire.resources import Resource
 
 READ_PATHS: Final = (
@@ -79,7 +82,16 @@ add_process_reads(router, VERBOSITY, system_metrics)
 )
 async def state(request: Request, reads: Reads) -> Response:
     """Everything this master knows. Old clients know it as `/state.json`."""
-    return json_answer(request, render.state_answer(reads.state, reads.description, build_info(), reads.flags))
+    return _large(
+        request,
+        reads,
+        "state",
+        lambda: render.state_answer(snapshot(reads.state), reads.description, build_info(), reads.flags),
+    )
+
+
+def _large(request: Request, reads: MasterReads, key: Hashable, make: Callable[[], msgspec.Struct]) -> Response:
+    return LargeAnswer(request, reads.large_answers, Large(key, make))
 
 
 @router.get(
@@ -90,7 +102,12 @@ async def state(request: Request, reads: Reads) -> Response:
 )
 async def state_summary(request: Request, reads: Reads) -> Response:
     """Agents and frameworks, and how many tasks each has in which state."""
-    return json_answer(request, render.state_summary_answer(reads.state, reads.description, reads.flags))
+    return _large(
+        request,
+        reads,
+        "state-summary",
+        lambda: state_summary_answer(snapshot(reads.state), reads.description, reads.flags),
+    )
 
 
 @router.get(
@@ -103,7 +120,13 @@ async def slaves(
     request: Request, reads: Reads, slave_id: Annotated[str | None, Query(description="This agent alone.")] = None
 ) -> Response:
     """Agents with all that is to be known of their resources."""
-    return json_answer(request, render.agents_answer(reads.state, None if slave_id is None else AgentId(slave_id)))
+    chosen = None if slave_id is None else AgentId(slave_id)
+    return _large(
+        request,
+        reads,
+        ("slaves", chosen),
+        lambda: render.agents_answer(snapshot(reads.state, frameworks=False, agent_id=chosen)),
+    )
 
 
 @router.get(
@@ -118,16 +141,13 @@ async def frameworks(
     framework_id: Annotated[str | None, Query(description="This framework alone.")] = None,
 ) -> Response:
     """Frameworks with their tasks, offers and executors."""
-    known = reads.state
-    live, completed = _chosen(known.frameworks, framework_id), _chosen(known.completed_frameworks, framework_id)
-    return json_answer(request, render.frameworks_answer(known, live, completed))
-
-
-def _chosen(found: Mapping[FrameworkId, Framework], framework_id: str | None) -> Iterable[Framework]:
-    if framework_id is None:
-        return found.values()
-    one = found.get(FrameworkId(framework_id))
-    return () if one is None else (one,)
+    chosen = None if framework_id is None else FrameworkId(framework_id)
+    return _large(
+        request,
+        reads,
+        ("frameworks", chosen),
+        lambda: render.frameworks_answer(snapshot(reads.state, framework_id=chosen)),
+    )
 
 
 @router.get(
@@ -157,19 +177,19 @@ async def tasks(
     task_id: Annotated[str | None, Query(description="Tasks of this id alone.")] = None,
 ) -> Response:
     """Tasks, live ones and those that are over, page by page."""
-    known = reads.state
-    chosen = (*_chosen(known.frameworks, framework_id), *_chosen(known.completed_frameworks, framework_id))
-    found = [one for framework in chosen for one in render.all_tasks(framework)]
-    if task_id is not None:
-        found = [one for one in found if one.info.task_id == task_id]
-    # Tasks without a status come last either way.
-    told = sorted((one for one in found if one.statuses), key=_first_told, reverse=order == "desc")
-    page = [*told, *(one for one in found if not one.statuses)][offset : None if limit == -1 else offset + limit]
-    return json_answer(request, render.tasks_answer(page))
-
-
-def _first_told(task: Task) -> float:
-    return task.statuses[0].timestamp or 0.0
+    chosen = None if framework_id is None else FrameworkId(framework_id)
+    page = render.Page(
+        task_id=None if task_id is None else TaskId(task_id),
+        offset=offset,
+        limit=None if limit == -1 else limit,
+        newest_first=order == "desc",
+    )
+    return _large(
+        request,
+        reads,
+        ("tasks", chosen, page),
+        lambda: render.tasks_answer(snapshot(reads.state, agents=False, framework_id=chosen), page),
+    )
 
 
 @router.get(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 from mesos_service.core.effects import Reply
+from mesos_service.core.master.state import MasterState
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.http.asgi import CallHeaders, Receive, Send
 from mesos_service.http.build import build_info
+from mesos_service.http.large import Large, LargeAnswers
 from mesos_service.http.operator_calls import (
     ACCEPTED,
     NOT_ACCEPTABLE,
@@ -42,6 +45,7 @@ from mesos_service.wire.render import maintenance
 from mesos_service.wire.render import master_v1 as render
 from mesos_service.wire.render.common_v1 import flags, metrics
 from mesos_service.wire.render.operations import operations_of_master
+from mesos_service.wire.render.snapshot import snapshot
 from mesos_service.wire.streams import negotiate
 
 
@@ -70,26 +74,6 @@ def _logging_level(service: MasterReads) -> Response:
     del service  # The log is the process's.
     found = operator_common.ResponseGetLoggingLevel(level=VERBOSITY.level)
     return Response(type="GET_LOGGING_LEVEL", get_logging_level=found)
-
-
-def _state(service: MasterReads) -> Response:
-    return Response(type="GET_STATE", get_state=render.get_state(service.state))
-
-
-def _agents(service: MasterReads) -> Response:
-    return Response(type="GET_AGENTS", get_agents=render.get_agents(service.state))
-
-
-def _frameworks(service: MasterReads) -> Response:
-    return Response(type="GET_FRAMEWORKS", get_frameworks=render.get_frameworks(service.state))
-
-
-def _executors(service: MasterReads) -> Response:
-    return Response(type="GET_EXECUTORS", get_executors=render.get_executors(service.state))
-
-
-def _tasks(service: MasterReads) -> Response:
-    return Response(type="GET_TASKS", get_tasks=render.get_tasks(service.state))
 
 
 def _roles(service: MasterReads) -> Response:
@@ -128,11 +112,6 @@ _READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
     "GET_METRICS": _metrics,
     "GET_LOGGING_LEVEL": _logging_level,
     "GET_MASTER": _master,
-    "GET_STATE": _state,
-    "GET_AGENTS": _agents,
-    "GET_FRAMEWORKS": _frameworks,
-    "GET_EXECUTORS": _executors,
-    "GET_TASKS": _tasks,
     "GET_ROLES": _roles,
     "GET_OPERATIONS": _operations,
     "GET_MAINTENANCE_SCHEDULE": _schedule,
@@ -140,6 +119,36 @@ _READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
     "GET_QUOTA": _quota,
     "GET_WEIGHTS": _weights,
 }
+
+
+def _state(state: MasterState) -> Response:
+    return Response(type="GET_STATE", get_state=render.get_state(snapshot(state)))
+
+
+def _agents(state: MasterState) -> Response:
+    return Response(type="GET_AGENTS", get_agents=render.get_agents(snapshot(state, frameworks=False)))
+
+
+def _frameworks(state: MasterState) -> Response:
+    return Response(type="GET_FRAMEWORKS", get_frameworks=render.get_frameworks(snapshot(state)))
+
+
+def _executors(state: MasterState) -> Response:
+    return Response(type="GET_EXECUTORS", get_executors=render.get_executors(snapshot(state, agents=False)))
+
+
+def _tasks(state: MasterState) -> Response:
+    return Response(type="GET_TASKS", get_tasks=render.get_tasks(snapshot(state, agents=False)))
+
+
+_LARGE_READS: Final[Mapping[str, Callable[[MasterState], Response]]] = {
+    "GET_STATE": _state,
+    "GET_AGENTS": _agents,
+    "GET_FRAMEWORKS": _frameworks,
+    "GET_EXECUTORS": _executors,
+    "GET_TASKS": _tasks,
+}
+"""The longer the larger the cluster is (``http.large``)."""
 
 
 async def _teardown(service: MasterReads, call: operator.Call) -> Reply | None:
@@ -226,7 +235,16 @@ _OPERATIONS: Final = (
     "GROW_VOLUME",
     "SHRINK_VOLUME",
 )
-CALLS: Final = (*_READS, *_WRITES, *_OPERATIONS, "LIST_FILES", "READ_FILE", "SET_LOGGING_LEVEL", "SUBSCRIBE")
+CALLS: Final = (
+    *_READS,
+    *_LARGE_READS,
+    *_WRITES,
+    *_OPERATIONS,
+    "LIST_FILES",
+    "READ_FILE",
+    "SET_LOGGING_LEVEL",
+    "SUBSCRIBE",
+)
 """What this version has of Mesos' calls."""
 
 
@@ -247,6 +265,12 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
             raise Refused(406, NOT_ACCEPTABLE)
         await self._service.operator_events.serve(encoding, receive, send)
         return True
+
+    def large(self, call: operator.Call) -> tuple[LargeAnswers, Large] | None:
+        read = _LARGE_READS.get(call.type or "")
+        if read is None:
+            return None
+        return self._service.large_answers, Large(call.type, partial(read, self._service.state))
 
     async def answer(self, call: operator.Call, principal: str | None) -> Response | Said | None:
         read = _READS.get(call.type or "")

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Request
 from mesos_service.core.effects import OpenStream, Reply
 from mesos_service.core.master.state import MasterState
 from mesos_service.core.messages import MasterMessage
+from mesos_service.http.large import LargeAnswers
 from mesos_service.master.operator_events import OperatorEvents
 from mesos_service.telemetry.metrics import MasterMetrics
 from mesos_service.wire.agents import MasterInfo
@@ -41,6 +42,9 @@ class MasterReads(Protocol):
     @property
     def flags(self) -> Mapping[str, str]:
         """What ``/flags`` shows, by name."""
+
+    @property
+    def large_answers(self) -> LargeAnswers: ...
 
     @property
     def operator_events(self) -> OperatorEvents: ...

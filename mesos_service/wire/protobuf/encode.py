@@ -26,7 +26,7 @@ _SHORT: Final = 0x80
 def encode_protobuf(message: msgspec.Struct) -> bytes:
     """The bytes of one message; framing it is the stream's matter. What protobuf has no number for is left out."""
     out = bytearray()
-    for name, write in _writers(type(message)):
+    for name, _, write in writers(type(message)):
         value = getattr(message, name)
         if value is not None:
             write(value, out)
@@ -45,9 +45,10 @@ def varint(number: int) -> bytes:
 
 
 @cache
-def _writers(cls: type[msgspec.Struct]) -> tuple[tuple[str, Write], ...]:
+def writers(cls: type[msgspec.Struct]) -> tuple[tuple[str, bytes, Write], ...]:
+    """What writes each field, by number: the attribute's name, the encoded tag, and the writer of tag and value."""
     attributes = dict(zip(cls.__struct_encode_fields__, cls.__struct_fields__, strict=True))
-    return tuple((attributes[one.field.name], _field_writer(one)) for one in numbered_fields(cls))
+    return tuple((attributes[one.field.name], varint(one.tag), _field_writer(one)) for one in numbered_fields(cls))
 
 
 def _field_writer(numbered: Numbered) -> Write:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 
 import msgspec
 
 from mesos_service.core.master.role_use import roles_in_use
-from mesos_service.core.master.state import Agent, Framework, MasterState, Standby, Task
+from mesos_service.core.master.state import MasterState, Standby
+from mesos_service.domain.agents import AgentInfo, Deactivation
+from mesos_service.domain.ids import AgentId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resource import Resource as Item
 from mesos_service.domain.resource import plain_key
-from mesos_service.domain.resources import Resources
 from mesos_service.wire import agents, common, offers, operator, policy, tasks
 from mesos_service.wire.convert.infos import (
     agent_to_wire,
@@ -24,9 +27,12 @@ from mesos_service.wire.convert.infos import (
 from mesos_service.wire.convert.maintenance import drain_info_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire, time_to_wire
 from mesos_service.wire.render.agents import agent_pid, capability_names
-from mesos_service.wire.render.legacy_master import Holdings, quota_answer
+from mesos_service.wire.render.holdings import Holdings
+from mesos_service.wire.render.legacy_master import quota_answer
 from mesos_service.wire.render.legacy_values import endpoint_resources, total
+from mesos_service.wire.render.snapshot import FrameworkThen, ShownAgent, ShownTask, Snapshot
 from mesos_service.wire.render.tasks_v1 import task_v1
+from mesos_service.wire.sliced import each, sliced
 
 
 def get_master(state: MasterState, description: agents.MasterInfo) -> operator.ResponseGetMaster:
@@ -35,7 +41,7 @@ def get_master(state: MasterState, description: agents.MasterInfo) -> operator.R
     )
 
 
-def get_state(state: MasterState) -> operator.ResponseGetState:
+def get_state(state: Snapshot) -> operator.ResponseGetState:
     return operator.ResponseGetState(
         get_tasks=get_tasks(state),
         get_executors=get_executors(state),
@@ -47,19 +53,21 @@ def get_state(state: MasterState) -> operator.ResponseGetState:
 # -- agents --------------------------------------------------------------------------------------------------
 
 
-def get_agents(state: MasterState) -> operator.ResponseGetAgents:
+def get_agents(state: Snapshot) -> operator.ResponseGetAgents:
     return operator.ResponseGetAgents(
-        agents=tuple(agent_v1(state, agent) for agent in state.agents.values()),
-        recovered_agents=tuple(
-            msgspec.structs.replace(agent_to_wire(replace(info, agent_id=agent_id)), checkpoint=info.checkpoint)
-            for agent_id, info in state.recovered.items()
-        ),
+        agents=each(partial(agent_v1, state.deactivated), state.agents.values()),
+        recovered_agents=each(_recovered, state.recovered.items()),
     )
 
 
-def agent_v1(state: MasterState, agent: Agent) -> operator.ResponseGetAgentsAgent:
+def _recovered(found: tuple[AgentId, AgentInfo]) -> agents.AgentInfo:
+    agent_id, info = found
+    return msgspec.structs.replace(agent_to_wire(replace(info, agent_id=agent_id)), checkpoint=info.checkpoint)
+
+
+def agent_v1(deactivated: Mapping[AgentId, Deactivation], agent: ShownAgent) -> operator.ResponseGetAgentsAgent:
     """One registered agent, with what is used of it and offered."""
-    info, found = agent.info, state.deactivated.get(agent.agent_id)
+    info, found = agent.info, deactivated.get(agent.agent_id)
     drain = drain_info_to_wire(found)
     return operator.ResponseGetAgentsAgent(
         agent_info=msgspec.structs.replace(agent_to_wire(info), checkpoint=info.checkpoint),
@@ -82,15 +90,25 @@ def agent_v1(state: MasterState, agent: Agent) -> operator.ResponseGetAgentsAgen
 # -- frameworks ----------------------------------------------------------------------------------------------
 
 
-def get_frameworks(state: MasterState) -> operator.ResponseGetFrameworks:
-    holdings = Holdings.of(state)
+def get_frameworks(state: Snapshot) -> operator.ResponseGetFrameworks:
+    holdings = Holdings(state)
     return operator.ResponseGetFrameworks(
-        frameworks=tuple(_framework(state, one, holdings) for one in state.frameworks.values()),
-        completed_frameworks=tuple(_framework(state, one, holdings) for one in state.completed_frameworks.values()),
+        frameworks=sliced(partial(_frameworks, state, state.frameworks, holdings)),
+        completed_frameworks=sliced(partial(_frameworks, state, state.completed_frameworks, holdings)),
     )
 
 
-def _framework(state: MasterState, framework: Framework, holdings: Holdings) -> operator.ResponseGetFrameworksFramework:
+def _frameworks(
+    state: Snapshot, found: Iterable[FrameworkThen], holdings: Holdings
+) -> Iterator[operator.ResponseGetFrameworksFramework | None]:
+    yield from holdings.added_up()
+    for one in found:
+        yield _framework(state, one, holdings)
+
+
+def _framework(
+    state: Snapshot, framework: FrameworkThen, holdings: Holdings
+) -> operator.ResponseGetFrameworksFramework:
     framework_id = framework.framework_id
     reregistered_at = framework.registered_at if framework.reregistered_at is None else framework.reregistered_at
     return operator.ResponseGetFrameworksFramework(
@@ -102,12 +120,12 @@ def _framework(state: MasterState, framework: Framework, holdings: Holdings) -> 
         registered_time=time_to_wire(framework.registered_at),
         reregistered_time=time_to_wire(reregistered_at),
         unregistered_time=None if framework.unregistered_at is None else time_to_wire(framework.unregistered_at),
-        offers=tuple(_offer(state, offer) for offer in framework.offers.values()),
-        allocated_resources=endpoint_resources(holdings.used.get(framework_id, Resources.EMPTY)),
-        offered_resources=endpoint_resources(holdings.offered.get(framework_id, Resources.EMPTY)),
+        offers=each(partial(_offer, state, framework), framework.offers),
+        allocated_resources=endpoint_resources(holdings.used(framework_id)),
+        offered_resources=endpoint_resources(holdings.offered(framework_id)),
         offer_constraints=constraints_to_wire(framework.info),
-        fencing_token=framework.generation if framework.fenced or framework.standbys else None,
-        standbys=tuple(map(_standby, framework.standbys.values())),
+        fencing_token=framework.fencing_token,
+        standbys=tuple(map(_standby, framework.standbys)),
     )
 
 
@@ -122,9 +140,9 @@ def _standby(standby: Standby) -> operator.ResponseGetFrameworksFrameworkStandby
     )
 
 
-def _offer(state: MasterState, offer: Offer) -> offers.Offer:
+def _offer(state: Snapshot, framework: FrameworkThen, offer: Offer) -> offers.Offer:
     info = state.agents[offer.agent_id].info
-    executors = state.agents[offer.agent_id].executors.get(offer.framework_id, ())
+    executors = framework.executors.get(offer.agent_id, ())
     return offers.Offer(
         id=common.OfferID(value=offer.offer_id),
         framework_id=common.FrameworkID(value=offer.framework_id),
@@ -138,7 +156,7 @@ def _offer(state: MasterState, offer: Offer) -> offers.Offer:
         domain=domain_to_wire(info.region, info.zone),
         resources=resources_to_wire(offer.resources),
         attributes=attributes_to_wire(info.attributes),
-        executor_ids=tuple(common.ExecutorID(value=executor_id) for executor_id in executors),
+        executor_ids=tuple(common.ExecutorID(value=one.executor_id) for one in executors),
         allocation_info=allocation_to_wire(offer.role),
     )
 
@@ -146,34 +164,35 @@ def _offer(state: MasterState, offer: Offer) -> offers.Offer:
 # -- executors and tasks -------------------------------------------------------------------------------------
 
 
-def get_executors(state: MasterState) -> operator.ResponseGetExecutors:
-    return operator.ResponseGetExecutors(
-        executors=tuple(
-            operator.ResponseGetExecutorsExecutor(
-                executor_info=executor_to_wire(info), agent_id=common.AgentID(value=agent_id)
-            )
-            for framework in state.frameworks.values()
-            for agent_id, executors in framework.executors.items()
-            for info in executors.values()
-        )
-    )
+def get_executors(state: Snapshot) -> operator.ResponseGetExecutors:
+    return operator.ResponseGetExecutors(executors=sliced(partial(_executors, state)))
 
 
-def get_tasks(state: MasterState) -> operator.ResponseGetTasks:
+def _executors(state: Snapshot) -> Iterator[operator.ResponseGetExecutorsExecutor]:
+    for framework in state.frameworks:
+        for agent_id, executors in framework.executors.items():
+            for info in executors:
+                yield operator.ResponseGetExecutorsExecutor(
+                    executor_info=executor_to_wire(info), agent_id=common.AgentID(value=agent_id)
+                )
+
+
+def get_tasks(state: Snapshot) -> operator.ResponseGetTasks:
     """Tasks of completed frameworks are completed."""
-    frameworks = state.frameworks.values()
-    completed = (*frameworks, *state.completed_frameworks.values())
+    found, over = state.frameworks, state.completed_frameworks
     return operator.ResponseGetTasks(
-        tasks=_tasks(task for framework in frameworks for task in framework.tasks.values()),
-        unreachable_tasks=_tasks(task for framework in frameworks for task in framework.unreachable_tasks.values()),
-        completed_tasks=_tasks(task for framework in completed for task in framework.completed_tasks),
+        tasks=_tasks([framework.tasks for framework in found]),
+        unreachable_tasks=_tasks([framework.unreachable_tasks for framework in found]),
+        completed_tasks=_tasks([framework.completed_tasks for framework in (*found, *over)]),
     )
 
 
-def _tasks(found: Iterable[Task]) -> tuple[tasks.Task, ...]:
-    return tuple(
-        task_v1(one.info, one.framework_id, one.executor_id, one.state, one.statuses, one.shown) for one in found
-    )
+def _tasks(found: Sequence[Collection[ShownTask]]) -> tuple[tasks.Task, ...]:
+    return sliced(lambda: map(_task, chain.from_iterable(found)))
+
+
+def _task(one: ShownTask) -> tasks.Task:
+    return task_v1(one.info, one.framework_id, one.executor_id, one.state, one.statuses, one.shown)
 
 
 # -- roles ---------------------------------------------------------------------------------------------------

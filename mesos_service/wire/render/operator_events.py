@@ -23,12 +23,13 @@ from mesos_service.wire.operator import (
     ResponseGetFrameworksFramework,
 )
 from mesos_service.wire.render.master_v1 import agent_v1, get_state
+from mesos_service.wire.render.snapshot import Snapshot
 from mesos_service.wire.render.tasks_v1 import task_v1
 
 _NEVER = common.TimeInfo(nanoseconds=0)
 
 
-def subscribed(state: MasterState, heartbeat_seconds: float) -> Event:
+def subscribed(state: Snapshot, heartbeat_seconds: float) -> Event:
     """The first event: all there is."""
     told = EventSubscribed(get_state=get_state(state), heartbeat_interval_seconds=heartbeat_seconds)
     return Event(type="SUBSCRIBED", subscribed=told)
@@ -50,7 +51,7 @@ def task_updated(framework_id: FrameworkId, task: Task, status: TaskStatus) -> E
 
 def agent_added(state: MasterState, agent: Agent) -> Event:
     """As GET_AGENTS lists it, but without ``checkpoint`` (recorded)."""
-    told = msgspec.structs.replace(agent_v1(state, agent), agent_info=agent_to_wire(agent.info))
+    told = msgspec.structs.replace(agent_v1(state.deactivated, agent), agent_info=agent_to_wire(agent.info))
     return Event(type="AGENT_ADDED", agent_added=EventAgentAdded(agent=told))
 
 

@@ -56,8 +56,13 @@ class World:
     async def ask(self, path: str, method: str = "GET", query: bytes = b"") -> tuple[int, dict[str, str], str]:
         """Status, headers and text."""
         sent: list[Message] = []
+        received = False
 
         async def receive() -> Message:
+            nonlocal received
+            if received:
+                await asyncio.Event().wait()  # The client stays.
+            received = True
             return {"type": "http.request", "body": b"", "more_body": False}
 
         async def send(message: Message) -> None:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from mesos_service.core.effects import MasterEffect, Note
 from mesos_service.core.link import Unregister
 from mesos_service.core.master.state import MasterOptions
@@ -15,7 +17,9 @@ from mesos_service.core.operator_messages import MaintenanceWindow, OperatorMach
 from mesos_service.domain.machines import Unavailability, machine_id
 from mesos_service.domain.tasks import TaskState
 from mesos_service.http.held_stream import Backlog
+from mesos_service.http.large import LargeAnswers
 from mesos_service.master.operator_events import OperatorEvents
+from mesos_service.wire import sliced
 from mesos_service.wire.recordio import RecordReader
 from mesos_service.wire.streams import Encoding
 from tests.contract.shapes import differences, recorded
@@ -58,9 +62,13 @@ class Operator:
             self._heard += [json.loads(one) for one in self._reader.feed(message["body"])]
             self.ended = not message["more_body"]
 
+    @property
+    def heard_so_far(self) -> list[Json]:
+        return self._heard
+
     async def hear(self) -> list[Json]:
         """What has been told since."""
-        for _ in range(5):
+        for _ in range(20):
             await asyncio.sleep(0)
         heard, self._heard = self._heard, []
         # Snapshots were recorded of idle clusters only, and no agent unregistered.
@@ -79,7 +87,7 @@ class Operator:
 
 def play(scenario: Callable[[Watched, OperatorEvents], Awaitable[None]], subscribers_max: int = 10) -> None:
     world = Watched(options=FAST)
-    events = world.events = OperatorEvents(world.state, Backlog(), subscribers_max)
+    events = world.events = OperatorEvents(world.state, Backlog(), subscribers_max, LargeAnswers())
     asyncio.run(scenario(world, events))  # type: ignore[arg-type]
 
 
@@ -211,3 +219,71 @@ def test_one_operator_too_many_takes_the_place_of_the_oldest() -> None:
         assert len(events) == 0
 
     play(scenario, subscribers_max=2)
+
+
+def test_x63_m_om_06_nothing_is_missed_or_told_twice_while_the_first_event_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sliced, "ITEMS_A_SLICE", 1)
+
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        framework = world.framework(framework_info("aware", capabilities=AWARE))
+        before = {node.agent_id for node in [world.agent() for _ in range(20)]}
+        operator = Operator(events)
+        came: list[str] = []
+        while not any(one["type"] == "SUBSCRIBED" for one in operator.heard_so_far):
+            came.append(world.agent().agent_id)
+            await asyncio.sleep(0)
+        assert len(came) > 20, "the first event was made at once"
+        came.append(world.agent().agent_id)
+        heard = await operator.hear()
+        assert [one["type"] for one in heard[:2]] == ["SUBSCRIBED", "HEARTBEAT"]
+        told = heard[0]["subscribed"]["get_state"]["get_agents"]["agents"]
+        first = {one["agent_info"]["id"]["value"] for one in told}
+        assert before <= first
+        added = [one["agent_added"]["agent"]["agent_info"]["id"]["value"] for one in heard[2:]]
+        # In order, each once: those that are not in the snapshot.
+        assert added == [one for one in came if one not in first]
+        assert framework.record is not None
+        await operator.go()
+
+    play(scenario)
+
+
+def test_n17_an_operator_that_leaves_while_the_first_event_is_made_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sliced, "ITEMS_A_SLICE", 1)
+
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        for _ in range(50):
+            world.agent()
+        operator = Operator(events)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(events) == 1
+        assert operator.heard_so_far == []
+        await operator.go()
+        assert len(events) == 0
+        world.agent()
+
+    play(scenario)
+
+
+def test_n17_so_much_may_happen_meanwhile_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sliced, "ITEMS_A_SLICE", 1)
+
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        for _ in range(50):
+            world.agent()
+        operator = Operator(events)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        for stream in events.streams:
+            stream.lag_bytes_max = 100
+        world.agent()
+        await operator.go()
+        assert operator.heard_so_far == []
+        assert events.overruns == 1
+
+    play(scenario)

@@ -18,13 +18,14 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState, TaskStatus
 from mesos_service.plugins.allocator import AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
+from mesos_service.wire.sliced import json_slices
 
 AGENT_ID = AgentId("m-S0")
 
 
 def printed(value: object) -> Any:  # Any: JSON documents
     """What a reader of the answer sees."""
-    return msgspec.json.decode(msgspec.json.encode(value))
+    return msgspec.json.decode(b"".join(json_slices(value)))
 
 
 def make_state(resources: str = "cpus:4;mem:4096", weights: Mapping[str, float] | None = None) -> MasterState:
@@ -75,7 +76,7 @@ def add_task(
         agent_id=AGENT_ID,
         executor_id=None,
         state=task_state,
-        statuses=[TaskStatus(task_id=task_id, state=task_state, timestamp=time) for time in times],
+        statuses=tuple(TaskStatus(task_id=task_id, state=task_state, timestamp=time) for time in times),
     )
     agent = state.agents[AGENT_ID]
     agent.tasks.setdefault(framework.framework_id, {})[task_id] = task
