@@ -29,6 +29,8 @@ from mesos_service.wire.streams import JSON, PROTOBUF
 
 OUR_DEFECT: Final = "this is a defect of ours, please report it with the lines that follow"
 
+BROKEN: Final = "Internal error: the request was well-formed, but handling it failed."
+"""What clients are told of a defect of ours."""
 _ALLOW_POST: Final = (HeaderName(b"Allow"), b"POST")
 
 log = logging.getLogger(__name__)
@@ -82,7 +84,7 @@ def broken(what: str) -> Answered:
     To be called where the exception is handled.
     """
     log.exception("%s failed; %s", what, OUR_DEFECT)
-    return 500, "Internal error: the request was well-formed, but handling it failed."
+    return 500, BROKEN
 
 
 async def respond_broken(send: Send, what: str) -> None:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from mesos_service.http.answers import Answer, text_answer
 from mesos_service.http.asgi import HeaderName
+from mesos_service.http.calls import BROKEN
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -30,7 +31,14 @@ async def _misunderstood(request: Request, error: Exception) -> Response:
     return text_answer(400, "; ".join(reasons) + "\n")
 
 
+async def _broken(request: Request, error: Exception) -> Response:
+    """Starlette raises the error again behind the answer, and the server logs it."""
+    del request, error
+    return text_answer(500, BROKEN)
+
+
 def answer_faults(application: FastAPI) -> None:
     """Let ``application`` refuse as Mesos does: plain text, and 400 for parameters that make no sense."""
     application.add_exception_handler(HTTPException, _refused)
     application.add_exception_handler(RequestValidationError, _misunderstood)
+    application.add_exception_handler(Exception, _broken)

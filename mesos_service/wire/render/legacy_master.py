@@ -179,6 +179,7 @@ def extended(cls: type[S], head: msgspec.Struct, **more: Any) -> S:  # Any: the 
 
 
 def framework_head(framework: FrameworkThen, holdings: Holdings) -> shapes.FrameworkHead:
+    """What both ``/frameworks`` and ``/state-summary`` tell of one."""
     info = framework_to_wire(framework.info)
     framework_id = framework.framework_id
     return shapes.FrameworkHead(

@@ -33,6 +33,10 @@ def application() -> FastAPI:
     async def number(value: int) -> Response:
         return empty_answer()
 
+    @made.get("/broken", response_class=Response)
+    async def broken() -> Response:
+        raise ZeroDivisionError("a secret of ours")
+
     @made.post("/write", response_class=Response)
     async def write() -> Response:
         return empty_answer()
@@ -132,3 +136,18 @@ def test_parameters_that_make_no_sense_are_named() -> None:
     answer = ask("GET", "/number?value=many")
     assert (answer.status_code, answer.headers["content-type"]) == (400, "text/plain; charset=utf-8")
     assert answer.text.startswith("value: ")
+
+
+def test_m_le_01_a_defect_is_told_without_its_reason_and_in_headers_spelled_as_all_others() -> None:
+    async def asked() -> httpx.Response:
+        made = httpx.ASGITransport(application(), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=made, base_url="http://master") as client:
+            return await client.get("/broken")
+
+    answer = asyncio.run(asked())
+    assert answer.status_code == 500
+    assert dict(answer.headers.raw) == {
+        b"Content-Type": b"text/plain; charset=utf-8",
+        b"Content-Length": b"%d" % len(answer.content),
+    }
+    assert "secret" not in answer.text
