@@ -342,9 +342,9 @@ class AgentConfig(IsolationFlags):
             | (IN_ALL_CGROUPS if ALL_CGROUPS in self.isolators() else frozenset()),
         )
 
-    def prepare(self) -> None:
+    def prepare(self, *, make: bool = True) -> None:
         """See that directories are there and writable; raises ``ConfigurationError``."""
-        check_directory(self.work_dir)
+        check_directory(self.work_dir, make=make)
         server_context(TlsFiles.of(self))
         self.dialing()
         for name in set(self.isolators()) - {ALL_CGROUPS}:

@@ -66,7 +66,7 @@ def with_flags(
         for name in names:
             arguments.pop(name, None)
         config = flags.load(given, path)
-        config.prepare()
+        config.prepare(make=not check_only)
         if check_only:
             typer.echo(f"the flags of the {flags.service} are in order")
             return

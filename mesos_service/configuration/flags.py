@@ -109,8 +109,11 @@ class Flags(BaseSettings):
                 flags[name] = mask_secrets(str(value))
         return flags
 
-    def prepare(self) -> None:
-        """See that what the flags name is there and can be used; raises ``ConfigurationError``."""
+    def prepare(self, *, make: bool = True) -> None:
+        """See that what the flags name is there and can be used; raises ``ConfigurationError``.
+
+        With ``make`` the working directory is made where it is missing, else it is only seen whether it could be.
+        """
         raise NotImplementedError
 
     @classmethod

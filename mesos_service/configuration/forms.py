@@ -103,13 +103,21 @@ def parse_environment(text: str) -> Mapping[str, str]:
     return cast(Mapping[str, str], decoded)  # the values were looked at one by one above
 
 
-def check_directory(path: Path) -> None:
-    """Make ``path`` where it is missing, and see that we may write there.
+def check_directory(path: Path, *, make: bool = True) -> None:
+    """See that we may write to ``path``, which is made where it is missing; without ``make``, that it could be made.
 
     Raises :class:`~mesos_service.domain.errors.ConfigurationError` naming it.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        if make:
+            path.mkdir(parents=True, exist_ok=True)
+        elif not path.exists():
+            above = next(one for one in path.absolute().parents if one.exists())
+            if not above.is_dir():
+                raise ConfigurationError(f"--work_dir: cannot make {path}: {above} is no directory")
+            path = above
+        elif not path.is_dir():
+            raise ConfigurationError(f"--work_dir: {path} is no directory")
     except OSError as error:
         raise ConfigurationError(f"--work_dir: cannot make {path}: {error.strerror}") from error
     if not os.access(path, os.W_OK | os.X_OK):

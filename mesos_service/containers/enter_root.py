@@ -24,7 +24,8 @@ import signal
 import struct
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
+# Behind the standard library: what else is installed there may have files of any name.
+sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
 
 from mesos_service.containers import enter
 

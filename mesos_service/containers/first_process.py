@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mesos_service.containers import keeper as keepers
+from mesos_service.containers.keeper_packets import GATE, VOICE
 from mesos_service.containers.mounts import Becoming, Inside, entering, entering_root
 from mesos_service.containers.plan import Streams
 from mesos_service.containers.users import become
 from mesos_service.domain.containers import Mount
 
 _SHELL: Final = "/bin/sh"
-_GATE: Final = keepers.GATE
+_GATE: Final = GATE
 """The file descriptor at which the shell waits; the first one that is not standard."""
-_VOICE: Final = keepers.VOICE
+_VOICE: Final = VOICE
 _WAIT_AT_GATE: Final = f"read -r _ <&{_GATE} || exit 1; exec {_GATE}<&-; "
 # A keeper of version 2 gives no voice. The file is named once more, as not every shell says what could not be written.
 _SPEAK: Final = f"{{ :>&{_VOICE}; }} 2>/dev/null || exec {_VOICE}>&2; "

@@ -8,18 +8,7 @@ It listens at the socket that it inherits as descriptor 3; its argument is the f
 time speaks to it, the last one that connected. When that connection ends, it kills what was not to outlive the agent,
 and what has not been let through its gate; with nothing left to keep it ends itself.
 
-Packets (``SOCK_SEQPACKET``) are JSON objects. From the agent:
-
-* ``{"do": "launch", "id", "argv", "environment", "gated", "speaks", "survives", "terminal"}`` with descriptors for
-  stdout, stderr and, where there is something to read, stdin; the object comes in a memory file, as one more
-  descriptor, when the packet says only ``{"large": true}``. ``terminal`` names a terminal that takes their place and
-  controls the session. A process that ``speaks`` has a pipe: it is launched when it closes that, and has failed when it
-  says why
-* ``{"do": "release", "id"}`` opens the gate, ``{"do": "reap", "id"}`` forgets a process that is dead
-
-To the agent: first what is kept, one ``{"kept", "pid", "status", "released"}`` each, and ``{"ready", "pid"}``; then
-``{"launched", "pid"}`` or ``{"failed", "why"}`` for each launch, and ``{"exited", "status"}``. Statuses are raw wait
-statuses.
+What both say to each other is in ``keeper_packets.py``.
 
 The books are for the case that the keeper itself dies: then the next agent can still tell what runs, though not how it
 ends. They are one file to which lines are added, and which is written anew when few of them still matter: making and
@@ -32,7 +21,6 @@ no process survives a power cut.
 
 from __future__ import annotations
 
-import array
 import errno
 import json
 import os
@@ -43,27 +31,17 @@ import sys
 from contextlib import suppress
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
+    # Behind the standard library: what else is installed there may have files of any name.
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
 
 from mesos_service.containers.keeper_books import Books
+from mesos_service.containers.keeper_packets import LISTENER, VERSION, read_all, receive
 from mesos_service.containers.keeper_proc import members_of_session, read, start_ticks, wait_status
+from mesos_service.containers.keeper_spawn import IGNORED, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any  # At run time it would cost a third of the start.
-
-VERSION = 3
-LISTENER = 3
-GATE = 3
-"""Where a gated process waits, in its own numbering."""
-VOICE = 4
-"""Where one that speaks says why it cannot go on, or that it can."""
-PACKET_BYTES_MAX = 65536
-DESCRIPTORS_MAX = 4
-"""That come with one packet."""
-DESCRIPTORS_SPARE = 16
-"""How many are left for agents that connect, packets and books: what keeps all others must not end for want of one."""
-IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Kept:
@@ -187,55 +165,13 @@ class Keeper:
         stdin: int | None = None,
     ) -> None:
         name, survives = str(call["id"]), bool(call["survives"])
-        gate: int | None = None
-        entrance: int | None = None
-        voice: int | None = None
-        mouth: int | None = None
-        actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]]
-        if call.get("terminal"):
-            # Who leads a session without a terminal gets the first one that it opens.
-            actions = [(os.POSIX_SPAWN_OPEN, 0, call["terminal"], os.O_RDWR, 0)]
-            actions += [(os.POSIX_SPAWN_DUP2, 0, number) for number in (1, 2)]
-        else:
-            read_from = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-            actions = [
-                read_from if stdin is None else (os.POSIX_SPAWN_DUP2, stdin, 0),
-                (os.POSIX_SPAWN_DUP2, stdout, 1),
-                (os.POSIX_SPAWN_DUP2, stderr, 2),
-            ]
         try:
             if name in self.kept:
                 raise OSError(errno.EEXIST, "it is there already")
-            next_free = os.dup(stderr)
-            os.close(next_free)
-            if next_free >= os.sysconf("SC_OPEN_MAX") - DESCRIPTORS_SPARE:
-                raise OSError(errno.EMFILE, "the keeper has too many files open; raise the agent's LimitNOFILE")
-            if call["gated"]:
-                entrance, gate = os.pipe2(os.O_CLOEXEC)
-                actions.append((os.POSIX_SPAWN_DUP2, entrance, GATE))
-            if call.get("speaks"):
-                voice, mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-                actions.append((os.POSIX_SPAWN_DUP2, mouth, VOICE))
-            pid = os.posix_spawn(
-                call["argv"][0],
-                call["argv"],
-                call["environment"],
-                file_actions=actions,
-                setsid=True,
-                setsigmask=(),
-                # An ignored signal would stay ignored in the task.
-                setsigdef=IGNORED,
-            )
+            pid, gate, voice = spawn(call, stdout, stderr, stdin)
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            for end in (gate, voice):
-                if end is not None:
-                    os.close(end)
             self.tell({"failed": name, "why": str(error)})
             return
-        finally:
-            for end in (entrance, mouth):
-                if end is not None:
-                    os.close(end)
         one = Kept(name, pid, os.pidfd_open(pid), gate, voice, survives)
         self.kept[name] = one
         self.by_handle[one.handle] = one
@@ -354,24 +290,6 @@ def complain(text: str) -> None:
         print(f"keeper: {text}", file=sys.stderr, flush=True)
     except OSError:
         pass
-
-
-def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
-    """One packet and the descriptors that came with it."""
-    flags = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
-    packet, ancillary, _, _ = connection.recvmsg(PACKET_BYTES_MAX, socket.CMSG_SPACE(DESCRIPTORS_MAX * 4), flags)
-    descriptors = array.array("i")
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
-    return packet, list(descriptors)
-
-
-def read_all(descriptor: int) -> bytes:
-    """A memory file from its beginning; closes it."""
-    with os.fdopen(descriptor, "rb") as file:
-        file.seek(0)
-        return file.read()
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The agent's side of the keeper: starts one where none is, asks it to spawn, and hears how processes end.
 
-The keeper outlives the agent, so the first thing it tells a new one is what it keeps (see ``keeper.py`` for the
-words). Should the keeper itself die, the processes it had live on: each is watched through its process descriptor,
+The keeper outlives the agent, so the first thing it tells a new one is what it keeps (see ``keeper_packets.py`` for
+the words). Should the keeper itself die, the processes it had live on: each is watched through its process descriptor,
 and all that is lost is how it ends.
 """
 
@@ -9,29 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
 import socket
-import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mesos_service.containers import keeper
 from mesos_service.containers.keeper_books import Books
+from mesos_service.containers.keeper_packets import PACKET_BYTES_MAX, VERSION
+from mesos_service.containers.keeper_place import KeeperPlace
 from mesos_service.containers.kept_process import Kept, from_books, watch
 from mesos_service.containers.plan import Streams
 from mesos_service.domain.errors import OperatingFault
 
 log = logging.getLogger(__name__)
 
-_SOCKET: Final = "keeper.sock"
-_BOOKS: Final = "containers.log"
-_LOG: Final = "keeper.log"
-_LOCK: Final = "lock"
 _GIVES_INPUT: Final = 2
 """The first version of the keeper that does."""
 END_SECONDS_MAX: Final = 5.0
@@ -49,10 +44,8 @@ class KeeperLink:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._books = directory / _BOOKS
-        self._lock: int | None = None
-        """Held for as long as this agent may use the directory."""
+        self._place = KeeperPlace(directory)
+        self._books = self._place.books
         self._connection: socket.socket | None = None
         self._opening: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -63,7 +56,7 @@ class KeeperLink:
         """Who lead containers and are not reaped; nobody else has their numbers, as long as the keeper lives."""
         self._own: int | None = None
         """A process descriptor of the keeper, where this process is its parent."""
-        self._version = keeper.VERSION
+        self._version = VERSION
         self.pid: int | None = None
         """The keeper's process id, while there is a connection."""
 
@@ -74,8 +67,8 @@ class KeeperLink:
         Raises:
             OperatingFault: the place cannot be used.
         """
-        self._make_directory()
-        connection = self._connect()
+        self._place.take()
+        connection = self._place.connect()
         if connection is not None:
             await self._greet(connection)
         books = Books(str(self._books))
@@ -119,7 +112,7 @@ class KeeperLink:
         ).encode()
         launching: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
         self._launching[name] = launching
-        if len(packet) < keeper.PACKET_BYTES_MAX:
+        if len(packet) < PACKET_BYTES_MAX:
             self._send(packet, descriptors)
             return await launching
         with os.fdopen(os.memfd_create("launch"), "wb") as file:
@@ -161,9 +154,7 @@ class KeeperLink:
                 asyncio.get_running_loop().remove_reader(one.handle)
             one.close()
         self._kept.clear()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._place.leave()
 
     # -- the connection --------------------------------------------------------------------------------------
     async def _open(self) -> None:
@@ -175,68 +166,17 @@ class KeeperLink:
 
     async def _start(self) -> None:
         try:
-            self._make_directory()
-            connection = self._connect() or self._spawn()
+            self._place.take()
+            connection = self._place.connect() or self._spawn()
         except OSError as error:
             raise SpawnFailed(f"Failed to start the keeper of containers: {error}") from error
         await self._greet(connection)
 
-    def _make_directory(self) -> None:
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            self._directory.chmod(0o700)
-            if self._lock is None:
-                self._lock = os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise OperatingFault(f"Cannot use --runtime_dir={self._directory}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            # Its keeper would be ours from here on, and what it runs would be destroyed as nobody's.
-            raise OperatingFault(
-                f"Another agent keeps its containers in --runtime_dir={self._directory}; give each its own"
-            ) from error
-
-    def _connect(self) -> socket.socket | None:
-        connection = _socket()
-        try:
-            with _address(self._directory) as address:
-                connection.connect(address)
-        except (ConnectionRefusedError, FileNotFoundError):
-            connection.close()
-            return None
-        return connection
-
     def _spawn(self) -> socket.socket:
-        """Start a keeper that listens already when it begins."""
-        with _socket() as listener:
-            with _address(self._directory) as address:
-                (self._directory / _SOCKET).unlink(missing_ok=True)
-                listener.bind(address)
-            listener.listen(4)
-            inherited = fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, keeper.LISTENER + 1)
-            to_log = (str(self._directory / _LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                pid = os.posix_spawn(
-                    sys.executable,
-                    [sys.executable, "-I", "-S", keeper.__file__, str(self._books)],
-                    {},
-                    file_actions=[
-                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                        (os.POSIX_SPAWN_OPEN, 1, *to_log),
-                        (os.POSIX_SPAWN_DUP2, 1, 2),
-                        (os.POSIX_SPAWN_DUP2, inherited, keeper.LISTENER),
-                    ],
-                    setsid=True,
-                    setsigmask=(),
-                )
-            finally:
-                os.close(inherited)
-            if self._own is not None:
-                os.close(self._own)
-            self._own = os.pidfd_open(pid)
-        connection = self._connect()
-        assert connection is not None, "its socket was bound before it was started"
+        pid, connection = self._place.start_keeper()
+        if self._own is not None:
+            os.close(self._own)
+        self._own = os.pidfd_open(pid)
         return connection
 
     async def _greet(self, connection: socket.socket) -> None:
@@ -252,7 +192,7 @@ class KeeperLink:
     def _on_readable(self, connection: socket.socket) -> None:
         while True:
             try:
-                packet = connection.recv(keeper.PACKET_BYTES_MAX)
+                packet = connection.recv(PACKET_BYTES_MAX)
             except BlockingIOError:
                 return
             except OSError:
@@ -352,20 +292,6 @@ class KeeperLink:
             books.close()
         except OSError as error:
             log.warning("The keeper's books %s cannot be written: %s", self._books, error)
-
-
-def _socket() -> socket.socket:
-    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-
-
-@contextlib.contextmanager
-def _address(directory: Path) -> Iterator[str]:
-    """The socket's address. A path to a socket may have 107 bytes, and work directories are longer than that."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{handle}/{_SOCKET}"
-    finally:
-        os.close(handle)
 
 
 async def _readable(handle: int) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from mesos_service.containers import keeper as keepers
 from mesos_service.containers.beneath import opened
+from mesos_service.containers.keeper_packets import GATE
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed
 from mesos_service.containers.users import User
 
@@ -52,9 +52,9 @@ def _open_log(sandbox: int, directory: Path, name: str, user: User | None) -> in
         raise LaunchFailed(REASON_LAUNCH_FAILED, f"'{directory / name}' is not a regular file")
     if user is not None:
         os.fchown(handle, user.uid, user.gid)
-    if handle <= keepers.GATE:
+    if handle <= GATE:
         # The numbers up to the gate are handed out anew in the child.
-        low, handle = handle, fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, keepers.GATE + 1)
+        low, handle = handle, fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, GATE + 1)
         os.close(low)
     os.set_blocking(handle, True)
     return handle

@@ -429,10 +429,10 @@ class MasterConfig(MemberFlags):
             )
         return kind
 
-    def prepare(self) -> None:
+    def prepare(self, *, make: bool = True) -> None:
         """See that what the flags name is there and can be used; raises ``ConfigurationError``."""
         if self.work_dir is not None:
-            check_directory(self.work_dir)
+            check_directory(self.work_dir, make=make)
         journal = self.allocation_journal
         if journal is not None and (
             (journal.exists() and not journal.is_file()) or not journal.absolute().parent.is_dir()

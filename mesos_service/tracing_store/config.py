@@ -53,8 +53,8 @@ class TracesConfig(ServiceFlags):
         " again when it changes.",
     )
 
-    def prepare(self) -> None:
+    def prepare(self, *, make: bool = True) -> None:
         """See that the directory is there and writable, and that certificates can be used; raises
         ``ConfigurationError``."""
-        check_directory(self.work_dir)
+        check_directory(self.work_dir, make=make)
         server_context(TlsFiles.of(self))

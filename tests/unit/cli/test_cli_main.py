@@ -41,7 +41,12 @@ def test_check_config_checks_and_ends(tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert ends("master", "--check_config", f"--work_dir={work_dir}", "--no-root_submissions", "--port=0") == 0
     assert capsys.readouterr().out == "the flags of the master are in order\n"
-    assert work_dir.is_dir()
+    assert not work_dir.exists(), "who only checks makes nothing"
+    (tmp_path / "file").touch()
+    for place, says in ((tmp_path / "file", "is no directory"), (tmp_path / "file" / "below" / "it", "cannot make")):
+        for service, *more in (("master",), ("agent", "--master=127.0.0.1:5050"), ("traces", "serve")):
+            assert ends(service, *more, "--check_config", f"--work_dir={place}") == 2
+            assert says in capsys.readouterr().err, service
 
 
 def test_check_config_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:

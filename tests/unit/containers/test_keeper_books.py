@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mesos_service.containers import keeper, keeper_books
+from mesos_service import containers
+from mesos_service.containers import keeper_books
 from mesos_service.containers.keeper_books import Books
+from mesos_service.containers.keeper_packets import VOICE
 from mesos_service.containers.kept import KeeperLink, SpawnFailed
 from mesos_service.containers.plan import Streams
 from mesos_service.domain.errors import OperatingFault
@@ -172,7 +177,7 @@ def test_x53_who_had_not_said_that_it_began_when_its_agent_went_never_ran(tmp_pa
     """It is ended, and the next agent is told so; taken for one that ran, it would be RUNNING first and FAILED then."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     streams = Streams(None, nothing, nothing)
-    began = ["/bin/sh", "-c", f"exec {keeper.VOICE}>&-; exec sleep 60"]
+    began = ["/bin/sh", "-c", f"exec {VOICE}>&-; exec sleep 60"]
 
     async def scenario() -> None:
         first, second = KeeperLink(tmp_path), KeeperLink(tmp_path)
@@ -203,3 +208,21 @@ def test_x53_who_had_not_said_that_it_began_when_its_agent_went_never_ran(tmp_pa
         asyncio.run(asyncio.wait_for(scenario(), 20))
     finally:
         os.close(nothing)
+
+
+@pytest.mark.parametrize("script", ["keeper", "enter_root"])
+def test_what_is_installed_beside_it_takes_no_name_of_the_standard_library(tmp_path: Path, script: str) -> None:
+    """A file `json.py` among installed packages would be executed as root, before everything."""
+    installed = tmp_path / "site"
+    shutil.copytree(Path(containers.__file__).parent, installed / "mesos_service" / "containers")
+    (installed / "mesos_service" / "__init__.py").touch()
+    for name in ("array", "json", "signal", "socket", "struct", "codecs"):
+        (installed / f"{name}.py").write_text(f'open("{tmp_path}/{name}", "w")\n')
+    program = installed / "mesos_service" / "containers" / f"{script}.py"
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", str(program)], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    # It was given nothing to do, and ends where it looks for that: all that it needs has been imported by then.
+    assert ended.returncode == 1
+    assert "in main" in ended.stderr or "in <module>\n    main()" in ended.stderr, ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
