@@ -143,6 +143,34 @@ def _shared_with(effect: LaunchContainer) -> SharedWith | None:
     return SharedWith(container_id=effect.parent, resources=effect.executor.resources)
 
 
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """What an operator lets a container have."""
+
+    resources: Resources
+    limits: Mapping[str, int]
+    """Thousandths by resource name."""
+
+
+def amounts_of(asked: CallLaunchContainer) -> Amounts:
+    """As the call says.
+
+    Raises:
+        LaunchFailed: it makes no sense.
+    """
+    resources, reason = resources_from_wire(asked.resources)
+    if reason is not None:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, reason)
+    try:
+        limits = {
+            name: UNLIMITED if limit.value == "Infinity" else to_milli(float(limit.value))
+            for name, limit in asked.limits.items()
+        }
+    except ValueError as refusal:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, str(refusal)) from refusal
+    return Amounts(resources, limits)
+
+
 def plan_standalone(
     container_id: ContainerId, asked: CallLaunchContainer, settings: LaunchSettings, sandbox: Path
 ) -> LaunchPlan:
@@ -152,7 +180,8 @@ def plan_standalone(
         LaunchFailed: it asks for something that cannot be had here.
     """
     command, container = asked.command, asked.container
-    resources, reason = resources_from_wire(asked.resources)
+    amounts = amounts_of(asked)
+    reason = None
     if command is None:
         reason = "There is no command to run"
     elif container is not None and container.tty_info is not None:
@@ -160,11 +189,7 @@ def plan_standalone(
     reason = reason or (None if command is None else _refuse(command, container))
     try:
         wishes = wishes_of(container, settings.provided)
-        limits = {
-            name: UNLIMITED if limit.value == "Infinity" else to_milli(float(limit.value))
-            for name, limit in asked.limits.items()
-        }
-    except ValueError as refusal:  # ``CannotBeHad`` is one.
+    except CannotBeHad as refusal:
         raise LaunchFailed(REASON_LAUNCH_FAILED, str(refusal)) from refusal
     if command is None or reason is not None:
         raise LaunchFailed(REASON_LAUNCH_FAILED, reason or "There is no command to run")
@@ -179,8 +204,8 @@ def plan_standalone(
         missing_program_status=invoked.missing_program_status,
         environment=found | {"MESOS_SANDBOX": directory or str(sandbox)} | _variables(command.environment),
         sandbox=sandbox,
-        resources=resources,
-        limits=limits,
+        resources=amounts.resources,
+        limits=amounts.limits,
         user=user_of_standalone(asked, settings),
         uris=_uris(command),
         directory=directory,
@@ -201,9 +226,11 @@ def plan_guest(
     *,
     streams: Streams | None,
     sandbox: Path | None = None,
+    own: Amounts | None = None,
 ) -> LaunchPlan:
     """What runs beside a task in its container: as its user, with its environment, and where nothing else is said in
-    its sandbox. It uses what the task has, and goes with it.
+    its sandbox. It goes with the task, and uses what the task has; with ``own`` it has control groups of its own, with
+    these bounds, or where nothing is in them, those of the task.
 
     Raises:
         LaunchFailed: the command asks for something that cannot be had here.
@@ -225,7 +252,9 @@ def plan_guest(
         missing_program_status=invoked.missing_program_status,
         environment=found,
         sandbox=sandbox or host.sandbox,
-        resources=Resources.EMPTY,
+        resources=Resources.EMPTY if own is None else own.resources or host.resources,
+        limits={} if own is None else own.limits or ({} if own.resources else host.limits),
+        own_groups=own is not None,
         user=command.user if command.user and host.user is not None else host.user,
         parent=host.container_id,
         streams=streams,

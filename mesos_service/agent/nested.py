@@ -1,7 +1,8 @@
 """Containers that operators nest in those of tasks: launched, waited for, signalled, attached to (M-OA-03, M-OA-04).
 
-They share the control groups and namespaces of the container they are nested in, go with it at the latest, and with the
-agent. How one ended can be asked until it is removed; of a great many, the latest are remembered.
+They share the namespaces of the container they are nested in, and its control groups unless they ask for their own;
+they go with it at the latest, and with the agent. How one ended can be asked until it is removed; of a great many, the latest
+are remembered.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 
 from mesos_service.agent.background import Background
 from mesos_service.agent.guests import Guests
-from mesos_service.agent.launch_plans import plan_guest
+from mesos_service.agent.launch_plans import Amounts, plan_guest
 from mesos_service.agent.terminals import Reader, Size, Terminal
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.containers.garbage import remove_tree
@@ -108,8 +109,11 @@ class NestedContainers:
         *,
         tty: bool = False,
         size: Size | None = None,
+        own: Amounts | None = None,
     ) -> bool:
         """Start one that goes on by itself, in a sandbox of its own. ``False``: it is there already.
+
+        With ``own`` it has control groups of its own.
 
         Raises:
             NotNested: the parent is not there.
@@ -118,6 +122,11 @@ class NestedContainers:
         host = self._host(container_id, parent)
         if host is None:
             return False
+        if own is not None and not self._containerizer.makes_groups:
+            raise LaunchFailed(
+                REASON_LAUNCH_FAILED,
+                "The container asks for control groups of its own, and none of this agent's isolators makes any",
+            )
         user = user_to_switch_to(host.user)
         try:
             sandbox = create_nested(host.sandbox, container_id, host.user)
@@ -125,7 +134,7 @@ class NestedContainers:
             raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
         terminal = self._terminal(user, size, tty=True) if tty else None
         stdout = open_log(sandbox, "stdout", user) if terminal is not None else None
-        await self._start(host, container_id, command, terminal, sandbox, stdout)
+        await self._start(host, container_id, command, terminal, sandbox, stdout, own)
         return True
 
     async def launch_session(
@@ -261,13 +270,14 @@ class NestedContainers:
         terminal: Terminal | None,
         sandbox: Path | None,
         output: int | None,
+        own: Amounts | None = None,
     ) -> None:
         nested = self._nested[container_id] = _Nested(container_id, host.container_id, sandbox, terminal)
         if terminal is not None:
             terminal.start(output)
         streams = None if terminal is None else terminal.streams
         try:
-            plan = plan_guest(host, container_id, command, streams=streams, sandbox=sandbox)
+            plan = plan_guest(host, container_id, command, streams=streams, sandbox=sandbox, own=own)
             ended = await self._guests.launch(plan)
         except BaseException:
             del self._nested[container_id]

@@ -289,6 +289,11 @@ class Containerizer:
         provided = frozenset(kind for isolator in self._isolators for kind in isolator.provides)
         return provided if self._provisioner is None else provided | {Wish.IMAGE}
 
+    @property
+    def makes_groups(self) -> bool:
+        """Whether containers have control groups."""
+        return any(one.shareable for one in self._isolators)
+
     def _isolators_for(self, plan: LaunchPlan) -> tuple[Isolator, ...]:
         return self._isolators if plan.parent is None else tuple(one for one in self._isolators if one.nesting)
 

@@ -75,6 +75,8 @@ class LaunchPlan:
     parent: ContainerId | None = None
     shared: SharedWith | None = None
     """``None``: its control groups are its own, or its parent's where it has one."""
+    own_groups: bool = False
+    """Whether it has control groups of its own although it has a parent."""
     streams: Streams | None = None
     """In place of the files in the sandbox."""
     directory: str | None = None

@@ -121,8 +121,12 @@ class SharedGroups:
 
 
 def seen_by(isolator: Isolator, container: Container, config: ContainerConfig) -> ContainerConfig:
-    """To an isolator of what is shared, a member is nested in its executor."""
+    """To an isolator of what is shared, a member is nested in its executor, and who has groups of its own in nobody."""
     shared = container.plan.shared
-    if shared is None or not isolator.shareable:
+    if not isolator.shareable:
+        return config
+    if container.plan.own_groups:
+        return replace(config, parent=None)
+    if shared is None:
         return config
     return replace(config, parent=shared.container_id, shares=True)

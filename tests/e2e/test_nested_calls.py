@@ -113,8 +113,8 @@ def test_m_oa_03_nested_containers_by_the_calls(tmp_path: Path) -> None:
                 "command": {"value": "true"},
                 "container": {"type": "MESOS", "linux_info": {"share_cgroups": False}},
             },
-            400,
-            "not supported",
+            500,
+            "none of this agent's isolators makes any",
         ),
         (
             "LAUNCH_NESTED_CONTAINER_SESSION",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mesos_service.agent.following import follow
-from mesos_service.agent.launch_plans import size_of
+from mesos_service.agent.launch_plans import Amounts, amounts_of, size_of
 from mesos_service.agent.nested import NestedContainers, NothingToAttach, NotNested, Unfinished
 from mesos_service.agent.routes.reads import AgentReads
 from mesos_service.agent.standalone import StandaloneContainers
@@ -22,6 +22,7 @@ from mesos_service.agent.terminals import Reader, Stream, Terminal
 from mesos_service.containers.garbage import NotRemoved
 from mesos_service.containers.plan import DestroyFailed, LaunchFailed
 from mesos_service.domain.ids import ContainerId, refuse_id
+from mesos_service.domain.resources import Resources
 from mesos_service.http.asgi import (
     CallHeaders,
     HeaderName,
@@ -56,6 +57,7 @@ CALLS: Final = (
     "KILL_CONTAINER",
     "REMOVE_CONTAINER",
 )
+NO_AMOUNTS: Final = Amounts(Resources.EMPTY, {})
 Take = Callable[[], Awaitable[tuple[Stream, bytes] | None]]
 
 log = logging.getLogger(__name__)
@@ -100,12 +102,20 @@ async def _launch_container(service: AgentReads, call: operator.CallLaunchContai
     """By itself, or where a parent is named, nested in that."""
     container_id, parent = _identify(call.container_id, None)
     if parent is not None:
-        if call.resources or call.limits:
-            raise Refused(400, "A nested container uses what the one around it has: it can name no resources")
+        if (call.resources or call.limits) and not _has_own_groups(call.container):
+            raise Refused(
+                400,
+                "A nested container uses what the one around it has, and can name no resources, unless it says"
+                " linux_info.share_cgroups: false",
+            )
         asked = operator.CallLaunchNestedContainer(
             container_id=call.container_id, command=call.command, container=call.container
         )
-        await _launch(service.nested, asked)
+        try:
+            amounts = amounts_of(call)
+        except LaunchFailed as error:
+            raise Refused(400, str(error)) from error
+        await _launch(service.nested, asked, amounts)
         return
     if call.command is None:
         raise Refused(400, "Expecting 'command' to be present")
@@ -117,16 +127,19 @@ async def _launch_container(service: AgentReads, call: operator.CallLaunchContai
         raise Refused(202)
 
 
-async def _launch(nested: NestedContainers, call: operator.CallLaunchNestedContainer) -> None:
+async def _launch(
+    nested: NestedContainers, call: operator.CallLaunchNestedContainer, amounts: Amounts = NO_AMOUNTS
+) -> None:
     container_id, parent = _nested_id(call.container_id, "launch_nested_container")
     tty = call.container.tty_info if call.container is not None else None
     try:
         begun = await nested.launch(
             container_id,
             parent,
-            _command(call.command, call.container),
+            _command(call.command, call.container, shares=False),
             tty=tty is not None,
             size=None if tty is None else size_of(tty),
+            own=amounts if _has_own_groups(call.container) else None,
         )
     except (NotNested, LaunchFailed, DestroyFailed) as error:
         raise refused(error) from error
@@ -187,7 +200,12 @@ def known(nested: NestedContainers, container: common.ContainerID, word: str | N
     return container_id
 
 
-def _command(command: CommandInfo | None, container: ContainerInfo | None) -> CommandInfo:
+def _has_own_groups(container: ContainerInfo | None) -> bool:
+    return container is not None and container.linux_info is not None and not container.linux_info.share_cgroups
+
+
+def _command(command: CommandInfo | None, container: ContainerInfo | None, *, shares: bool = True) -> CommandInfo:
+    """What to run; who ``shares`` cannot have control groups of his own."""
     if command is None:
         raise Refused(400, "Expecting 'command' to be present")
     if container is not None:
@@ -198,7 +216,7 @@ def _command(command: CommandInfo | None, container: ContainerInfo | None) -> Co
             container.volumes,
             container.rlimit_info,
             any(info.name for info in container.network_infos),
-            container.linux_info not in (None, LinuxInfo(), LinuxInfo(share_cgroups=True)),
+            container.linux_info not in (None, LinuxInfo(), LinuxInfo(share_cgroups=shares)),
         )
         if container.type != "MESOS" or any(asked):
             raise Refused(400, "The provided ContainerInfo is not supported")
