@@ -1,8 +1,8 @@
 """Containers that operators nest in those of tasks: launched, waited for, signalled, attached to (M-OA-03, M-OA-04).
 
-They share the namespaces of the container they are nested in, and its control groups unless they ask for their own;
-they go with it at the latest, and with the agent. How one ended can be asked until it is removed; of a great many, the latest
-are remembered.
+They share the namespaces of the container they are nested in, and its control groups unless they ask for their own.
+They go with it at the latest, and with the agent. How one ended can be asked until it is removed; of a great many, the
+latest are remembered.
 """
 
 from __future__ import annotations
