@@ -214,6 +214,14 @@ def unit(started: float, state: str = "active", reload: str = "no") -> str:
     )
 
 
+def test_what_accepts_a_file_has_the_environment_that_the_service_will_have(tmp_path: Path) -> None:
+    """Flags may name a module that imports what only PYTHONPATH leads to; and 1 of YAML is a text there."""
+    wanted: Json = {"path": str(tmp_path / "flags"), "content": "a\n", "validate": "sh -c 'test $HERE-$N = yes-1' %s"}
+    assert "was refused by sh" in run(wanted, failed=True)["msg"]
+    assert not (tmp_path / "flags").exists()
+    assert run({**wanted, "environment": {"HERE": "yes", "N": 1}})["changed"]
+
+
 def test_a_service_that_was_never_restarted_is_noticed(tmp_path: Path, systemd: Path) -> None:
     """N21: an earlier run wrote the flags and broke off. This one has nothing to write, and something to restart."""
     wanted: Json = {"path": str(tmp_path / "flags"), "content": "a\n", "restarts": True}

@@ -51,6 +51,10 @@ options:
       validate:
         description: A command that accepts the file before it is moved to its place; C(%s) in it is the file.
         type: str
+      environment:
+        description: Environment variables that the command has besides, as the service will.
+        type: dict
+        default: {}
       secret:
         description: Whether the content is shown to nobody, not as a difference either.
         type: bool
@@ -144,6 +148,7 @@ SPEC = {
     "group": {"type": "str", "default": "root"},
     "mode": {"type": "str", "default": "0644"},
     "validate": {"type": "str"},
+    "environment": {"type": "dict", "default": {}},
     "secret": {"type": "bool", "default": False, "no_log": False},
     "applies": {"type": "bool", "default": True},
     "restarts": {"type": "bool", "default": False},
@@ -253,7 +258,8 @@ class Place:
     def _see_valid(self, file):
         if self._wanted["validate"]:
             command = shlex.split(self._wanted["validate"].replace("%s", shlex.quote(file)))
-            status, out, err = self._module.run_command(command)
+            environment = {name: str(value) for name, value in self._wanted["environment"].items()}
+            status, out, err = self._module.run_command(command, environ_update=environment)
             if status != 0:
                 raise Refused(f"was refused by {command[0]}: {(err or out).strip()}")
 
