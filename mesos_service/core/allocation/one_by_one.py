@@ -64,7 +64,8 @@ class OneByOne(LongQueue):
         decided, vetoed, is_vetoed = self._decided, self._table.vetoed, self._is_vetoed
         orders, masks_of, belows, floats, is_plain, totals = self._orders.columns()
         first_total, second_total, third_total = totals
-        asked, is_sized, filters = self._asked_of(), self._is_sized, self._filters
+        asked = list(map(self._asked_for, range(len(self._shapes))))
+        is_sized, filters = self._is_sized, self._filters
         rows, locals_ = self._queue[positions].tolist(), self._local[positions].tolist()
         pairs: list[int] = []
         begin = 0
@@ -127,13 +128,14 @@ class OneByOne(LongQueue):
                 is_done = len(self._pass.grants) != limit or not self._table.free[index]
                 return smooth, at + is_done
             begin = at + 1
-            asked = self._asked_of()
+            asked[number] = self._asked_for(number)
         decided.add_these(rows[begin:], pairs)
         return smooth, len(rows)
 
-    def _asked_of(self) -> list[int]:
-        """Bits of those who may have something of each shape; of crumbs nobody, which are looked at closely."""
-        return [0 if shape.is_crumbs else shape.asked for shape in self._shapes]
+    def _asked_for(self, number: int) -> int:
+        """Bits of those who may have something of a shape; of crumbs nobody, which are looked at closely."""
+        shape = self._shapes[number]
+        return 0 if shape.is_crumbs else shape.asked
 
     def _is_whole(self, number: int, client: int) -> bool:
         """Whether the client would be offered all of the shape; what the grant is made of is then known."""

@@ -294,14 +294,13 @@ class Pass:
         sorter = ledger.sorter
         if sizing is not None and order is None:
             self._settle_owed()
-        served = upset = False
+        upset = False
+        number = -1 if sizing is None else sizing.number
         shape = ledger.shapes.of(agent)
         for client in order.walk(wanted) if order is not None else self._walk(agent, wanted):
-            if served and (not agent.free or self.is_full):
-                break
             prepared = whole = shape.prepared.get(client.stamp) or ledger.shapes.prepared(shape, client)
             if prepared.blocked is None and sizing is not None:
-                if sizing.is_too_little(prepared):
+                if prepared.sized_at == number:
                     continue  # of the same on another agent, and counted there
                 prepared = sizing.sized(shape, client, whole)
             if prepared.blocked is not None:
@@ -320,9 +319,9 @@ class Pass:
             upset = upset or self._contest.is_upset_by(prepared.vector)
             if order is not None:
                 order.charge(client, prepared)
-            served = True
-            if agent.free:
-                shape = ledger.shapes.of(agent)
+            if not agent.free or self.is_full:
+                break
+            shape = ledger.shapes.of(agent)
         if upset:
             # A piece of another kind than the whole was: what was left out of the reckoning may matter now.
             self._settle_owed()

@@ -84,7 +84,10 @@ class Orders:
         self._orders = [self._order(number) for number in range(len(groups))]
 
     def _of_kept(self, amounts: Sequence[int], others: float = 0.0) -> rounds.Amounts:
-        one, two, three = [*(float(amounts[place]) for place in self._kept), others, others, others][: rounds.WIDTH]
+        kept = self._kept
+        if len(kept) == rounds.WIDTH:
+            return float(amounts[kept[0]]), float(amounts[kept[1]]), float(amounts[kept[2]])
+        one, two, three = [*(float(amounts[place]) for place in kept), others, others, others][: rounds.WIDTH]
         return one, two, three
 
     def _order(self, number: int) -> list[Entry]:

@@ -134,7 +134,8 @@ class Sizing:
 
     def __init__(self, book: QuotaBook, scale: Scale) -> None:
         book.passes += 1
-        self._pass = book.passes
+        self.number = book.passes
+        """Of the pass. What was cut to too little once in it stays so (``Prepared.sized_at``)."""
         self._scale = scale
         self._limits = {role: quota.limits for role, quota in book.of.items() if quota.limits}
         self.limited = frozenset(self._limits)
@@ -223,7 +224,7 @@ class Sizing:
         surplus = self._surplus
         if limits is None and not surplus:
             return prepared
-        if prepared.sized_at == self._pass:
+        if prepared.sized_at == self.number:
             # Within a pass ever less is left, so that what was too little once stays so.
             assert prepared.sized is not None
             return prepared.sized
@@ -243,12 +244,8 @@ class Sizing:
             piece = prepared.sized = self._cut(shape, client, prepared, left)
             prepared.sized_for = state if piece.blocked is None else (state, left, dict(surplus))
         if piece.blocked is not None:
-            prepared.sized_at = self._pass
+            prepared.sized_at = self.number
         return piece
-
-    def is_too_little(self, prepared: Prepared) -> bool:
-        """Whether quota is known to leave too little of it for the rest of the pass."""
-        return prepared.sized_at == self._pass
 
     def is_of_concern(self, role: Role) -> bool:
         """Whether anything is left to be minded when ``role`` is offered something in stage two."""
