@@ -27,6 +27,7 @@ HEADS_MAX: Final = 8192
 CALLS_A_TURN_MAX: Final = 64
 """Then the loop has a turn: one client that sends all it has at once must not keep the others waiting for long."""
 
+_INVALID: Final = "Invalid HTTP request received."
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
@@ -123,7 +124,47 @@ class DirectProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         taken = self._take(data) if self._is_idle() else 0
         if taken < len(data):
-            super().data_received(data[taken:] if taken else data)
+            self._parse(memoryview(data)[taken:])
+
+    def _parse(self, data: memoryview) -> None:
+        """As uvicorn does, but offers to speak another protocol are ignored, as they may be (RFC 9110, 7.8).
+
+        Java's client makes one with each request where there is no TLS, and the parser would leave the body out.
+        """
+        self._unset_keepalive_if_required()
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    return
+                except httptools.HttpParserUpgrade as upgrade:
+                    data = data[upgrade.args[0] :]
+                    self._read_again_without_upgrade()
+        except httptools.HttpParserError:
+            self.logger.warning(_INVALID)
+            self.send_400_response(_INVALID)
+
+    def _read_again_without_upgrade(self) -> None:
+        method = self.parser.get_method()
+        if method == b"CONNECT":  # What follows is for somebody else, and we are nobody's proxy.
+            raise httptools.HttpParserInvalidMethodError
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(lines))
+        self.parser = httptools.HttpRequestParser(self)
+        # As uvicorn sets it.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser.feed_data(head)
+
+    def send_400_response(self, msg: str) -> None:
+        """As uvicorn does, in headers spelled as all others."""
+        headers = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
+        text = msg.encode("ascii", "replace")
+        self.transport.write(
+            b"%b%b%b: %b\r\n%b: %d\r\nConnection: close\r\n\r\n%b"
+            % (STATUS_LINE[400], headers, *TEXT, CONTENT_LENGTH, len(text), text)
+        )
+        self.transport.close()
 
     def timeout_keep_alive_handler(self) -> None:
         idle_seconds = self.loop.time() - self._answered_at
@@ -137,10 +178,14 @@ class DirectProtocol(HttpToolsProtocol):
         self._parsing = True
         super().on_message_begin()
 
+    def on_headers_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+
     def on_message_complete(self) -> None:
-        # After an upgrade it is not said what follows; nothing of it is ours.
-        self._parsing = self.parser.should_upgrade()
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            self._parsing = False
+            super().on_message_complete()
 
     # -- within ----------------------------------------------------------------------------------------------
     def _is_idle(self) -> bool:

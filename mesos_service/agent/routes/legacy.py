@@ -29,6 +29,7 @@ READ_PATHS: Final = (
     "/containerizer/debug",
     "/containers",
     "/monitor/statistics",
+    "/monitor/statistics.json",
     "/files/browse",
     "/files/read",
     "/files/download",
@@ -102,6 +103,7 @@ async def containerizer_debug(request: Request, reads: Reads) -> Response:
     return json_answer(request, containers.pending_answer(reads))
 
 
+@router.get("/monitor/statistics.json", include_in_schema=False, response_class=Response)
 @router.get(
     "/monitor/statistics",
     operation_id="get_monitor_statistics",
@@ -109,5 +111,5 @@ async def containerizer_debug(request: Request, reads: Reads) -> Response:
     responses=answers_list(containers.StatisticsAnswer, "One for each executor."),
 )
 async def monitor_statistics(request: Request, reads: Reads) -> Response:
-    """What each executor uses."""
+    """What each executor uses. Old monitors know it as `/monitor/statistics.json`."""
     return json_answer(request, containers.statistics_answers(await containers.measure(reads)))

@@ -1,0 +1,274 @@
+"""Habits of clients that we did not write, as bytes on a socket, and what monitors and name servers read of a cluster
+(M-SC-01, M-OM-01, M-LE-01).
+
+Whose habit it is stands with each: libraries of other languages frame and spell requests in their own ways, and none of
+them asks before whether that is understood.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+import pytest
+import uvloop
+
+from mesos_service.local import LocalCluster
+from tests.contract.live import AGENT, Framework
+
+HEALTH: Final = b'{"type":"GET_HEALTH"}'
+HEALTHY: Final = b'{"type":"GET_HEALTH","get_health":{"healthy":true}}'
+H2C: Final = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    master: str
+    agent: str
+    framework_id: str
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def cluster(runner: asyncio.Runner) -> Iterator[Cluster]:
+    """With one task that runs."""
+    local = LocalCluster(agents=[AGENT])
+    runner.run(local.__aenter__())
+    framework = Framework(local.master)
+    running: list[asyncio.Future[Any]] = []
+
+    async def begin() -> None:
+        async with asyncio.timeout(60):
+            running.append(asyncio.ensure_future(framework.run()))
+            await framework.be_offered()
+            await framework.run_task()
+
+    async def end() -> None:
+        framework.stop()
+        await asyncio.wait(running)
+
+    try:
+        runner.run(begin())
+        assert framework.framework_id is not None
+        yield Cluster(local.master, local.agents[0], framework.framework_id)
+    finally:
+        runner.run(end())
+        runner.run(local.__aexit__(None, None, None))
+
+
+async def exchanged(address: str, sent: bytes, until: bytes) -> bytes:
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(sent)
+        found = b""
+        async with asyncio.timeout(20):
+            while until not in found:
+                piece = await reader.read(65536)
+                if not piece:
+                    break
+                found += piece
+        return found
+    finally:
+        writer.close()
+
+
+def post(path: str, body: bytes, headers: str = "", kind: str = "application/json") -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(post("/api/v1", HEALTH, H2C), id="Java offers HTTP/2 with each request"),
+        pytest.param(
+            f"POST /api/v1 HTTP/1.1\r\n{H2C}Host: x\r\nContent-Type: application/json\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n15\r\n".encode()
+            + HEALTH
+            + b"\r\n0\r\n\r\n",
+            id="Java, of a body whose length it does not know",
+        ),
+        pytest.param(post("/api/v1/", HEALTH), id="a slash at the end"),
+        pytest.param(post("/master/api/v1", HEALTH, "Accept: application/json, text/plain, */*\r\n"), id="axios"),
+        pytest.param(
+            post("/api/v1", HEALTH, "Accept: application/x-protobuf;q=0.5, application/json;q=0.9\r\n"), id="q"
+        ),
+        pytest.param(post("/api/v1", HEALTH, "Accept-Encoding: gzip, deflate, br\r\n"), id="short answers plain"),
+        pytest.param(post("http://elsewhere:5050/api/v1", HEALTH), id="through what was set as a proxy"),
+        pytest.param(post("/api/v1", b'{"type":"GET_HEALTH","get_health":null,"unknown":{"a":[1]}}'), id="null"),
+    ],
+)
+def test_m_om_01_a_call_is_understood_however_it_is_sent(runner: asyncio.Runner, cluster: Cluster, sent: bytes) -> None:
+    assert runner.run(exchanged(cluster.master, sent, HEALTHY)).endswith(HEALTHY)
+    assert runner.run(exchanged(cluster.agent, sent.replace(b"/master/", b"/slave(1)/"), HEALTHY)).endswith(HEALTHY)
+
+
+def test_m_om_01_many_offers_of_another_protocol_on_one_connection(runner: asyncio.Runner, cluster: Cluster) -> None:
+    """Each is answered in its turn, and what follows them is read as what it is."""
+    offered = f"GET /health HTTP/1.1\r\nHost: x\r\n{H2C}\r\n".encode()
+    found = runner.run(exchanged(cluster.master, 2000 * offered + post("/api/v1", HEALTH), HEALTHY))
+    assert found.count(b"HTTP/1.1 200 OK") == 2001
+
+
+@pytest.mark.parametrize("sent", [b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+def test_m_le_01_what_is_no_request_for_us_is_refused_in_our_spelling(
+    runner: asyncio.Runner, cluster: Cluster, sent: bytes
+) -> None:
+    found = runner.run(exchanged(cluster.master, sent, b"received."))
+    assert found.startswith(b"HTTP/1.1 400 Bad Request\r\nDate: ")
+    assert b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 30\r\nConnection: close\r\n\r\n" in found
+
+
+def test_m_om_01_fields_that_are_newer_than_we_are_do_no_harm(runner: asyncio.Runner, cluster: Cluster) -> None:
+    """GET_HEALTH with a field 127, as a later version may have it."""
+    sent = post("/api/v1", b"\x08\x01\xfa\x07\x03abc", "Accept: application/x-protobuf\r\n", "application/x-protobuf")
+    assert runner.run(exchanged(cluster.master, sent, b"\x12\x02\x08\x01")).endswith(b"\x08\x01\x12\x02\x08\x01")
+
+
+@pytest.mark.parametrize("spelled", ["Mesos-Stream-Id", "mesos-stream-id", "MESOS-STREAM-ID"])
+def test_m_sc_01_a_scheduler_subscribes_and_calls_as_its_library_likes(
+    runner: asyncio.Runner, cluster: Cluster, spelled: str
+) -> None:
+    """Numbers and booleans as text, a single value for a list, ``Expect``, and any letters in a header's name."""
+    info = {
+        "user": "root",
+        "name": "habits",
+        "id": None,
+        "failover_timeout": "0",
+        "checkpoint": "false",
+        "capabilities": {"type": "MULTI_ROLE"},
+        "roles": "habits",
+        "labels": {"labels": []},
+        "newer": {"a": 1},
+    }
+    body = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": info, "suppressed_roles": "habits"}})
+    host, _, port = cluster.master.rpartition(":")
+
+    async def played() -> list[bytes]:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            async with asyncio.timeout(20):
+                writer.write(
+                    post(
+                        "/api/v1/scheduler",
+                        body.encode(),
+                        "Accept: application/json\r\nAccept-Encoding: gzip\r\nExpect: 100-continue\r\n",
+                    )
+                )
+                assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert b"Content-Encoding" not in head, "streams are not compressed"
+                stream_id = head.partition(b"Mesos-Stream-Id: ")[2].partition(b"\r\n")[0].decode()
+                event = await reader.readuntil(b"}}}")
+                framework_id = json.loads(event.partition(b"\r\n")[2].partition(b"\n")[2])["subscribed"]["framework_id"]
+                calls: list[dict[str, Any]] = [
+                    {"type": "REVIVE", "revive": None},
+                    {"type": "DECLINE", "decline": {"offer_ids": {"value": "x"}, "filters": {"refuse_seconds": "5.5"}}},
+                    {"type": "MESSAGE", "message": _message("YQ")},
+                    {"type": "MESSAGE", "message": _message("YWJj\r\nZGVm")},
+                    {"type": "ACKNOWLEDGE", "acknowledge": _acknowledge()},
+                    {"type": "RECONCILE", "reconcile": {}},
+                ]
+                found = []
+                for call in calls:
+                    sent = json.dumps({"framework_id": framework_id, **call}).encode()
+                    asked = post("/api/v1/scheduler", sent, f"{spelled}: {stream_id}\r\n")
+                    found.append(await exchanged(cluster.master, asked, b"\r\n\r\n"))
+                return found
+        finally:
+            writer.close()
+
+    for answer in runner.run(played()):
+        assert answer.startswith(b"HTTP/1.1 202 Accepted\r\n"), answer
+
+
+def _message(data: str) -> dict[str, Any]:
+    return {"agent_id": {"value": "a"}, "executor_id": {"value": "e"}, "data": data}
+
+
+def _acknowledge() -> dict[str, Any]:
+    unpadded = base64.b64encode(b"0" * 16).decode().rstrip("=")
+    return {"agent_id": {"value": "a"}, "task_id": {"value": "t"}, "uuid": unpadded}
+
+
+# -- those who only read -------------------------------------------------------------------------------------------
+
+
+def read(runner: asyncio.Runner, address: str, path: str) -> Any:  # Any: JSON documents
+    async def asked() -> Any:
+        async with httpx.AsyncClient(trust_env=False, base_url=f"http://{address}") as client:
+            answer = await client.get(path)
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["content-type"] == "application/json"
+            return answer.json()
+
+    return runner.run(asked())
+
+
+@pytest.mark.parametrize("path", ["/master/state", "/master/state.json", "/state"])
+def test_m_le_01_what_a_name_server_makes_records_of(runner: asyncio.Runner, cluster: Cluster, path: str) -> None:
+    """mesos-dns and its like: the leader, each agent's address, and of each task that runs where, and its ports."""
+    state = read(runner, cluster.master, path)
+    assert state["leader"] == f"master@{cluster.master}"
+    agents = {one["id"]: one for one in state["slaves"]}
+    assert [one["pid"] for one in agents.values()] == [f"slave(1)@{cluster.agent}"]
+    (framework,) = (one for one in state["frameworks"] if one["id"] == cluster.framework_id)
+    (task,) = framework["tasks"]
+    assert (task["id"], task["framework_id"], task["state"]) == ("t1", cluster.framework_id, "TASK_RUNNING")
+    assert task["slave_id"] in agents
+    assert {"cpus", "mem", "disk"} <= task["resources"].keys()
+    network = task["statuses"][-1]["container_status"]["network_infos"][0]
+    assert network["ip_addresses"][0]["ip_address"]
+    assert isinstance(framework["hostname"], str)
+
+
+def test_m_le_01_what_monitors_ask_masters_and_agents(runner: asyncio.Runner, cluster: Cluster) -> None:
+    """Telegraf's and Prometheus' collectors: metrics with a timeout, gauges of the master, and usage on each agent."""
+    told = read(runner, cluster.master, "/metrics/snapshot?timeout=100ms")
+    assert told["master/elected"] == 1
+    assert told["master/tasks_running"] == 1
+    assert all(isinstance(value, (int, float)) for value in told.values())
+    there = read(runner, cluster.agent, "/metrics/snapshot?timeout=2000ms")
+    assert there["slave/registered"] == 1
+    assert there["slave/tasks_running"] == 1
+    for path in ("/monitor/statistics", "/monitor/statistics.json", "/slave(1)/monitor/statistics"):
+        (usage,) = read(runner, cluster.agent, path)
+        assert usage["framework_id"] == cluster.framework_id
+        assert usage["statistics"]["timestamp"] > 0
+    agent = read(runner, cluster.agent, "/slave(1)/state")
+    assert agent["frameworks"][0]["executors"][0]["tasks"][0]["id"] == "t1"
+    assert agent["master_hostname"]
+
+
+def test_m_le_01_what_command_lines_ask(runner: asyncio.Runner, cluster: Cluster) -> None:
+    """The tools of Mesos and of DC/OS: who leads, a summary with counts, one agent, one task and its sandbox."""
+    summary = read(runner, cluster.master, "/master/state-summary")
+    (agent,) = summary["slaves"]
+    assert agent["TASK_RUNNING"] == 1
+    assert agent["framework_ids"] == [cluster.framework_id]
+    (one,) = read(runner, cluster.master, f"/master/slaves?slave_id={agent['id']}")["slaves"]
+    assert one["hostname"] == agent["hostname"]
+    assert read(runner, cluster.master, "/master/slaves?slave_id=nobody")["slaves"] == []
+    (framework,) = read(runner, cluster.master, f"/frameworks?framework_id={cluster.framework_id}")["frameworks"]
+    assert framework["used_resources"]["cpus"] > 0
+    (task,) = read(runner, cluster.master, "/master/tasks?limit=10&order=asc&task_id=t1")["tasks"]
+    assert task["slave_id"] == agent["id"]
+    (executor,) = read(runner, cluster.agent, "/state")["frameworks"][0]["executors"]
+    found = {one["path"].rpartition("/")[2] for one in read(runner, cluster.agent, _files("browse", executor))}
+    assert {"stdout", "stderr"} <= found
+    assert read(runner, cluster.agent, _files("read", executor, "/stdout", "&offset=0&length=5"))["offset"] == 0
+
+
+def _files(verb: str, executor: dict[str, Any], name: str = "", more: str = "") -> str:
+    return f"/files/{verb}?path={executor['directory']}{name}{more}"
