@@ -141,7 +141,7 @@ def test_m_sc_01_a_scheduler_subscribes_and_calls_as_its_library_likes(
     runner: asyncio.Runner, cluster: Cluster, spelled: str
 ) -> None:
     """Numbers and booleans as text, a single value for a list, ``Expect``, and any letters in a header's name."""
-    info = {
+    info: dict[str, Any] = {
         "user": "root",
         "name": "habits",
         "id": None,
