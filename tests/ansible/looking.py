@@ -72,5 +72,5 @@ def assert_nothing_is_left(converged: Converged) -> None:
         )
         assert host.sh(f"ls -d {places}", check=False) == ""
         assert host.sh("nft list tables") == ""
-        assert host.sh("pgrep -fa 'mesos[-_]service|otelcol'", check=False) == ""
+        assert host.sh("pgrep -fa 'mesos[-_]service|otelco[l]'", check=False) == ""
         assert host.sh("getent passwd mesos", check=False) == ""
