@@ -17,12 +17,20 @@ def _certify(
         str, typer.Option(metavar="DURATION", help="How long a role may be below its part before that is told.")
     ] = "10mins",
     modules_dir: Annotated[str, typer.Option("--modules_dir", help="Folders of your own offer filters.")] = "",
+    hold_to: Annotated[
+        str,
+        typer.Option(
+            "--hold_to",
+            help="What decisions are held to: fair_shares, work_conserving, guarantees, limits, or all; by default"
+            " what the allocator promises.",
+        ),
+    ] = "",
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Prove from the journal of a master's allocations that they were fair, or say which was not (1)."""
     from mesos_service.cli.certify import as_json, certify_file, lines
 
-    found = certify_file(file, seconds("--patience", patience), modules_dir)
+    found = certify_file(file, seconds("--patience", patience), modules_dir, hold_to)
     if output is OutputFormat.JSON:
         print_json(as_json(found))
     else:

@@ -21,6 +21,7 @@ above its own by as much, is an inversion.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
@@ -30,9 +31,18 @@ from mesos_service.core.master.journal import Decided
 from mesos_service.fairness.cluster import top_of
 from mesos_service.fairness.definition import Given, Naive
 from mesos_service.fairness.replay import Contradiction, Replay
-from mesos_service.fairness.walk import Walk, copied
-from mesos_service.plugins.allocator import Grant
+from mesos_service.fairness.walk import Walk
+from mesos_service.plugins.allocator import FAIR_SHARES, GUARANTEES, LIMITS, WORK_CONSERVING, Grant
 
+PROMISED_BY: Final = {
+    "passed_over": FAIR_SHARES,
+    "inversion": FAIR_SHARES,
+    "left_over": WORK_CONSERVING,
+    "guarantee": GUARANTEES,
+    "headroom": GUARANTEES,
+    "limit": LIMITS,
+}
+"""Which promise of an allocator a rule belongs to; the others hold for all."""
 FINDINGS_MAX: Final = 100
 """So many are described; all are counted."""
 
@@ -40,13 +50,14 @@ FINDINGS_MAX: Final = 100
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A decision that was not fair: the pass, counted from 1, the line of the journal, unix seconds, which ``rule`` was
-    broken, and a sentence."""
+    broken, and a sentence. ``file``: the segment in which that line is, where the journal has several."""
 
     pass_number: int
     line: int
     at: float
     rule: str
     text: str
+    file: str = ""
 
 
 @dataclass(slots=True)
@@ -86,27 +97,46 @@ class Certificate:
     unfair: int = 0
     findings: list[Finding] = field(default_factory=list)
     inversions: list[Inversion] = field(default_factory=list)
+    allocator: str = ""
+    promises: tuple[str, ...] = ()
+    """What was asked: what the allocator promises, or was held to."""
+    not_promised: dict[str, int] = field(default_factory=dict)
+    """By rule, how often a decision was otherwise than one that promises it would have decided."""
+    remarks: list[str] = field(default_factory=list)
+    """About the journal itself."""
+    holes: int = 0
+    """Parts of the journal that are missing: nobody knows what was decided there."""
     broken_off: str = ""
     """Why the rest of the journal could not be followed."""
 
     @property
     def is_fair(self) -> bool:
-        return not (self.unfair or self.inversions or self.broken_off)
+        return not (self.unfair or self.inversions or self.broken_off or self.holes)
 
 
 class Certifier:
     """Reads a journal from its beginning: :meth:`take` each line, and :meth:`close`."""
 
-    def __init__(self, patience_seconds: float = 600.0) -> None:
+    def __init__(self, patience_seconds: float = 600.0, hold_to: Collection[str] | None = None) -> None:
+        """``hold_to``: to which promises allocators are held; ``None``: to their own
+        (:data:`~mesos_service.plugins.allocator.PROMISES`)."""
         self._patience = patience_seconds
+        self._hold_to = hold_to
+        self._file = ""
         self._replay = Replay()
         self._certificate = Certificate()
         self._below: dict[str, Inversion] = {}
         self._line = 0
 
-    def take(self, told: Told, line: int | None = None) -> None:
+    def remark(self, text: str, *, hole: bool) -> None:
+        """About the journal: with a ``hole`` it proves nothing of what was decided there."""
+        self._certificate.remarks.append(text)
+        self._certificate.holes += hole
+
+    def take(self, told: Told, line: int | None = None, file: str = "") -> None:
         """``line`` is counted where it is not said. After a contradiction nothing more is looked at."""
         self._line = self._line + 1 if line is None else line
+        self._file = file
         if self._certificate.broken_off:
             return
         self._certificate.lines += 1
@@ -117,6 +147,8 @@ class Certifier:
                 if told.method == "begin":
                     self._settle()
                 self._replay.tell(told)
+                if told.method == "begin":
+                    self._look_at_promises()
         except Contradiction as error:
             self._certificate.broken_off = f"line {self._line} contradicts what came before: {error}"
 
@@ -139,7 +171,7 @@ class Certifier:
         if replay.drawn_by_lot:
             found.by_lot += 1
         elif replay.numbered and decided.seed is not None:
-            trial = copied(books)
+            trial = books.copied()
             if trial.allocate(decided.now, decided.seed, decided.agents, decided.limit) == granted:
                 replay.books = trial
                 found.as_defined += 1
@@ -152,9 +184,21 @@ class Certifier:
 
     def _find(self, at: float, rule: str, text: str) -> None:
         found = self._certificate
+        if not self._is_promised(rule):
+            found.not_promised[rule] = found.not_promised.get(rule, 0) + 1
+            return
         found.unfair += 1
         if len(found.findings) < FINDINGS_MAX:
-            found.findings.append(Finding(found.passes, self._line, at, rule, text))
+            found.findings.append(Finding(found.passes, self._line, at, rule, text, self._file))
+
+    def _look_at_promises(self) -> None:
+        promises = self._replay.promises if self._hold_to is None else sorted(self._hold_to)
+        self._certificate.allocator = self._replay.allocator
+        self._certificate.promises = tuple(promises)
+
+    def _is_promised(self, rule: str) -> bool:
+        promise = PROMISED_BY.get(rule)
+        return promise is None or promise in self._certificate.promises
 
     # -- the run ---------------------------------------------------------------------------------------------
     def _weigh(self, books: Naive, decided: Decided) -> None:
@@ -178,8 +222,13 @@ class Certifier:
                 one.last_pass, one.ended = number, now
 
     def _end(self, one: Inversion) -> None:
-        if one.ended - one.began > self._patience:
-            self._certificate.inversions.append(one)
+        if one.ended - one.began <= self._patience:
+            return
+        found = self._certificate
+        if self._is_promised("inversion"):
+            found.inversions.append(one)
+        else:
+            found.not_promised["inversion"] = found.not_promised.get("inversion", 0) + 1
 
     def _settle(self) -> None:
         for one in self._below.values():

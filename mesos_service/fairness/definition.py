@@ -8,6 +8,7 @@ thing. Tests hold the allocator to it, and :mod:`~mesos_service.fairness.certifi
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from copy import copy
 from functools import partial
 from typing import Final
 
@@ -48,6 +49,13 @@ def second(seed: int) -> int:
 
 class Naive(NaiveCluster):
     """The decision itself."""
+
+    def copied(self) -> Naive:
+        """Whatever a pass changes is another's."""
+        made = copy(self)
+        made.held, made.served = dict(self.held), dict(self.served)
+        made.filters, made.left_out = list(self.filters), list(self.left_out)
+        return made
 
     def refuses_size(self, framework: str, role: str, offer: Resources) -> bool:
         minimum = self.frameworks[framework].minimum.get(role, self.minimum)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from mesos_service.core.effects import Told
-from mesos_service.core.master.journal import Began
+from mesos_service.core.master.journal import Began, Decided
 from mesos_service.domain.errors import MesosServiceError
 from mesos_service.domain.resources import Resources, ResourcesError
-from mesos_service.fairness.cluster import NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota
+from mesos_service.fairness.cluster import NaiveAgent, NaiveFilter, NaiveFramework, NaiveQuota, unmet
 from mesos_service.fairness.definition import Naive
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Quota
 from mesos_service.plugins.offer_filter import OfferFilter
@@ -26,11 +26,13 @@ class Replay:
     books: Naive | None = None
     allocator: str = ""
     options: AllocatorOptions = field(default_factory=AllocatorOptions)
+    promises: tuple[str, ...] = ()
     numbered: bool = False
     """Whether it is known in which order the agents of a pass come."""
-    _views: dict[str, AgentView] = field(default_factory=dict)
-    _filters: dict[str, Mapping[str, tuple[OfferFilter, ...]]] = field(default_factory=dict)
-    _whitelist: Collection[str] | None = None
+    agents: dict[str, AgentView] = field(default_factory=dict)
+    """As they were described last; what is so of them now is in the books."""
+    frameworks: dict[str, FrameworkView] = field(default_factory=dict)
+    whitelist: Collection[str] | None = None
 
     def tell(self, told: Told) -> None:
         """Every call but passes. Raises :class:`Contradiction`."""
@@ -57,18 +59,43 @@ class Replay:
         assert self.books is not None, "a pass comes after its beginning"
         by_client = [
             (name, role, one)
-            for name, roles in self._filters.items()
-            for role, filters in roles.items()
+            for name, described in self.frameworks.items()
+            for role, filters in described.filters.items()
             for one in filters
         ]
         for name, agent in self.books.agents.items():
-            view = self._views[name]
+            view = self.agents[name]
             agent.barred = frozenset(
                 (framework, role) for framework, role, one in by_client if one.about_agent(view, now) is not None
             )
 
-    def _begin(self, allocator: str, options: AllocatorOptions) -> None:
-        self.allocator, self.options = allocator, options
+    def book(self, decided: Decided) -> None:
+        """What was granted is held from now on, whether it was right or not."""
+        books = self.books
+        if books is None:
+            raise Contradiction("a pass, and nothing has begun yet")
+        given = [
+            (str(one.framework_id), str(one.role), str(one.agent_id), one.resources.unallocated())
+            for one in decided.grants
+        ]
+        owed = any(unmet(quota, books.consumed(role)) for role, quota in books.quotas.items())
+        limited = decided.limit is not None and 2 * len(given) >= decided.limit
+        if (owed or limited) and self.numbered and decided.seed is not None and not self.drawn_by_lot:
+            # In which order agents were left out, and who was served twice, follows from deciding again.
+            self.look_at_agents(decided.now)
+            trial = books.copied()
+            if trial.allocate(decided.now, decided.seed, decided.agents, decided.limit) == given:
+                self.books = trial
+                return
+        books.begin(decided.now, full=decided.agents is None)
+        for framework, role, agent, resources in given:
+            books.hold(framework, role, agent, resources)
+            books.serve(framework, role)
+        if not books.waits(decided.now):
+            books.left_out = [name for name in books.agents if books.free(name)] if limited else []
+
+    def _begin(self, allocator: str, options: AllocatorOptions, promises: tuple[str, ...]) -> None:
+        self.allocator, self.options, self.promises = allocator, options, promises
         self.books = Naive(
             options.min_allocatable,
             weights={str(role): weight for role, weight in options.weights.items()},
@@ -78,7 +105,7 @@ class Replay:
             keep_gpus=options.filter_gpu_resources,
         )
         self.numbered = True
-        self._views, self._filters, self._whitelist = {}, {}, None
+        self.agents, self.frameworks, self.whitelist = {}, {}, None
 
     # -- frameworks ------------------------------------------------------------------------------------------
     def _on_add_framework(self, books: Naive, view: FrameworkView, used: Mapping[str, Resources], active: bool) -> None:
@@ -106,7 +133,7 @@ class Replay:
         one.short = frozenset(map(str, view.short_tasks))
         one.minimum = {str(role): minimum for role, minimum in view.min_allocatable.items()}
         one.wants = {role: _wants(filters) for role, filters in view.filters.items() if filters}
-        self._filters[view.framework_id] = {str(role): filters for role, filters in view.filters.items()}
+        self.frameworks[view.framework_id] = view
 
     def _on_update_framework(self, books: Naive, view: FrameworkView) -> None:
         one = books.frameworks[view.framework_id]
@@ -116,7 +143,7 @@ class Replay:
 
     def _on_remove_framework(self, books: Naive, name: str) -> None:
         del books.frameworks[name]
-        self._filters.pop(name, None)
+        self.frameworks.pop(name, None)
         self._drop_filters(books, name)
         books.forget()
 
@@ -155,20 +182,20 @@ class Replay:
                     books.serve(framework, role)
 
     def _see(self, books: Naive, view: AgentView) -> None:
-        self._views[view.agent_id] = view
+        self.agents[view.agent_id] = view
         one = books.agents[view.agent_id]
         one.total = view.total
         region = self.options.region
         one.remote = region is not None and view.region is not None and view.region != region
-        one.listed = self._whitelist is None or view.hostname in self._whitelist
+        one.listed = self.whitelist is None or view.hostname in self.whitelist
 
     def _on_update_agent(self, books: Naive, view: AgentView) -> None:
-        if self._views[view.agent_id].attributes != view.attributes:
+        if self.agents[view.agent_id].attributes != view.attributes:
             books.filters = [one for one in books.filters if one.agent != view.agent_id]
         self._see(books, view)
 
     def _on_remove_agent(self, books: Naive, name: str) -> None:
-        del books.agents[name], self._views[name]
+        del books.agents[name], self.agents[name]
         books.held = {key: held for key, held in books.held.items() if key[2] != name}
         books.copies = {key: copies for key, copies in books.copies.items() if key[2] != name}
         books.filters = [one for one in books.filters if one.agent != name]
@@ -179,9 +206,9 @@ class Replay:
         books.agents[name].active = active
 
     def _on_update_whitelist(self, books: Naive, hostnames: Collection[str] | None) -> None:
-        self._whitelist = hostnames
+        self.whitelist = hostnames
         for name, one in books.agents.items():
-            one.listed = hostnames is None or self._views[name].hostname in hostnames
+            one.listed = hostnames is None or self.agents[name].hostname in hostnames
 
     # -- resources -------------------------------------------------------------------------------------------
     def _on_offered_to_allocated(self, books: Naive, framework: str, agent: str, resources: Resources) -> None:
@@ -246,6 +273,26 @@ class Replay:
             books.quotas[role] = _quota(quota)
         else:
             books.quotas.pop(role, None)
+
+    def _on_carry(
+        self,
+        books: Naive,
+        held: Collection[tuple[str, str, str, Resources, Resources | None]],
+        filters: Collection[tuple[str, str, str, Resources, float | None]],
+        served: Mapping[str, int],
+        left_out: Collection[str],
+        missing: int,
+        waits_until: float,
+    ) -> None:
+        books.held = {(framework, role, agent): resources for framework, role, agent, resources, _ in held}
+        books.copies = {(framework, role, agent): copies for framework, role, agent, _, copies in held if copies}
+        books.filters = [NaiveFilter(*one) for one in filters]
+        books.served, books.left_out = dict(served), list(left_out)
+        books.missing, books.waits_until = missing, waits_until
+        unknown = {agent for _, _, agent in books.held} | set(books.left_out)
+        unknown -= books.agents.keys()
+        if unknown:
+            raise Contradiction(f"something is held on agent {min(unknown)}, which is not there")
 
     def _on_expect_agents(self, books: Naive, count: int, now: float) -> None:
         options = self.options

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,13 +18,13 @@ import msgspec
 from mesos_service.core.effects import Told
 from mesos_service.core.master import filtering
 from mesos_service.core.master.filtering import Guarded
-from mesos_service.core.master.journal import Began, Decided
+from mesos_service.core.master.journal import Began, Carried, Decided
 from mesos_service.domain.attributes import Attribute
 from mesos_service.domain.errors import ConfigurationError, MesosServiceError
 from mesos_service.domain.frameworks import FilterSpec
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Grant, Quota
+from mesos_service.plugins.allocator import PROMISES, AgentView, AllocatorOptions, FrameworkView, Grant, Quota
 from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.wire import resources as wire
 from mesos_service.wire.convert.values import (
@@ -46,7 +47,7 @@ def spell(told: Told) -> bytes:
     """One line, with its end."""
     arguments = told.arguments
     if isinstance(arguments, Began):
-        spelt: list[Json] = [arguments.allocator, _options(arguments.options)]
+        spelt: list[Json] = [arguments.allocator, _options(arguments.options), list(arguments.promises)]
     else:
         spelt = [_spell(one) for one in arguments]
     return json.dumps({"do": told.method, "with": spelt}, separators=(",", ":")).encode() + b"\n"
@@ -121,7 +122,7 @@ def _agent(view: AgentView) -> Json:
 # -- reading ---------------------------------------------------------------------------------------------------
 
 
-def read(path: Path, kinds: Kinds) -> Iterator[tuple[int, Told]]:
+def read(path: Path, kinds: Kinds, lines_max: int | None = None) -> Iterator[tuple[int, Told]]:
     """Each call with the number of its line, from 1. A last line without its end was cut off, and is left out.
 
     Raises:
@@ -129,7 +130,7 @@ def read(path: Path, kinds: Kinds) -> Iterator[tuple[int, Told]]:
         OSError: the file cannot be read.
     """
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(islice(lines, lines_max), 1):
             if not line.endswith(b"\n"):
                 return
             yield number, parse(line, number, kinds)
@@ -143,6 +144,8 @@ def parse(line: bytes, number: int, kinds: Kinds) -> Told:
         readers = _READERS.get(method)
         if readers is None:
             raise ValueError(f"there is no '{method}'")
+        if method == "begin" and len(arguments) == 2:
+            arguments = [*arguments, sorted(PROMISES)]  # written before allocators said what they promise
         if len(arguments) != len(readers):
             raise ValueError(f"'{method}' has {len(arguments)} arguments in place of {len(readers)}")
         made = tuple(reader(one, kinds) for reader, one in zip(readers, arguments, strict=True))
@@ -163,6 +166,8 @@ def parse(line: bytes, number: int, kinds: Kinds) -> Told:
             return Told(method, Began(*made))
         case "pass":
             return Told(method, Decided(*made))
+        case "carry":
+            return Told(method, Carried(*made))
         case _:
             return Told(method, made)
 
@@ -287,6 +292,29 @@ def _read_grant(value: Json, kinds: Kinds) -> Grant:
     )
 
 
+def _read_held(value: Json, kinds: Kinds) -> tuple[FrameworkId, Role, AgentId, Resources, Resources | None]:
+    framework_id, role, agent_id, held, copies = value
+    return (
+        FrameworkId(_text(framework_id, kinds)),
+        Role(_text(role, kinds)),
+        AgentId(_text(agent_id, kinds)),
+        _resources(held, kinds),
+        _or_none(_resources)(copies, kinds),
+    )
+
+
+def _read_refusal(value: Json, kinds: Kinds) -> tuple[str, str, str, Resources, float | None]:
+    framework_id, role, agent_id, refused, until = value
+    texts = _text(framework_id, kinds), _text(role, kinds), _text(agent_id, kinds)
+    return *texts, _resources(refused, kinds), _or_none(_number)(until, kinds)
+
+
+def _promise(value: Json, _: Kinds) -> str:
+    if value not in PROMISES:
+        raise ValueError(f"nobody can promise {value!r:.40}")
+    return str(value)
+
+
 def _sorter(value: Json, _: Kinds) -> str:
     if value not in ("drf", "random"):
         raise ValueError(f"there is no sorter {value!r:.40}")
@@ -306,7 +334,16 @@ _OPTIONS: Final[Mapping[str, Reader]] = {
 """Those that are written as they are."""
 
 _READERS: Final[Mapping[str, tuple[Reader, ...]]] = {
-    "begin": (_text, _read_options),
+    "segment": (_whole,),
+    "begin": (_text, _read_options, _listed(_promise)),
+    "carry": (
+        _listed(_read_held),
+        _listed(_read_refusal),
+        _mapped(_whole),
+        _listed(_text),
+        _whole,
+        _number,
+    ),
     "add_framework": (_read_framework, _mapped(_resources), _truth),
     "update_framework": (_read_framework,),
     "remove_framework": (_text,),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from copy import copy
 from functools import partial
 
 from mesos_service.core.master.journal import Decided
@@ -37,7 +36,7 @@ class Walk:
                 self._say("recovering", f"{len(self._granted)} offers were made while agents are waited for")
             self._book_all()
             return self._found
-        before = copied(books)
+        before = books.copied()
         owed = {role: unmet(quota, books.consumed(role)) for role, quota in books.quotas.items()}
         guaranteeing = any(owed.values())
         for given in self._granted:
@@ -126,7 +125,7 @@ class Walk:
         aged = books.frameworks[framework].aged
         if self._begun != (agent, aged):
             # What one leaves of an agent goes on to the next, in the order in which the agent was begun (X32).
-            self._begun, self._then = (agent, aged), copied(books)
+            self._begun, self._then = (agent, aged), books.copied()
             self._order = sorted(self._then.order(), key=lambda client: not books.frameworks[client[0]].aged)
         for other, its_role in self._order:
             if (other, its_role) == (framework, role):
@@ -250,14 +249,6 @@ def _passed_over(one: Client, other: Client, shares: tuple[str, float, str, floa
         f"framework {one[0]} in role '{one[1]}' was next, with a weighted share of {share:.4f}, and framework"
         f" {other[0]} in role '{other[1]}' was served, with {against:.4f}"
     )
-
-
-def copied(books: Naive) -> Naive:
-    """Whatever a pass changes is another's."""
-    made = copy(books)
-    made.held, made.served = dict(books.held), dict(books.served)
-    made.filters, made.left_out = list(books.filters), list(books.left_out)
-    return made
 
 
 def _is_missing(missing: Collection[str], resource: Resource) -> bool:

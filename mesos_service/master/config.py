@@ -211,7 +211,9 @@ class MasterConfig(MemberFlags):
         " nothing is written by default.",
     )
     allocation_journal_max_size: SizeFlag = Field(
-        Size.parse("256MB"), description="How large that file may become; then nothing more is written."
+        Size.parse("256MB"),
+        description="How much of it is kept: it is written in segments of an eighth of that, FILE.000001 and so on, and"
+        " the oldest gives way.",
     )
     allocator_timeout: Annotated[
         DurationFlag | None, AfterValidator(check_positive), BeforeValidator(_none_is_no_timeout)

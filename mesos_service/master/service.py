@@ -22,6 +22,7 @@ from mesos_service.driver import Clock
 from mesos_service.election.contender import ZooKeeperContender
 from mesos_service.election.interface import Contender
 from mesos_service.election.standalone import StandaloneContender
+from mesos_service.fairness.restating import Restater
 from mesos_service.fairness.writer import JournalWriter
 from mesos_service.http.large import LargeAnswers
 from mesos_service.http.server import HttpServer, bind
@@ -112,7 +113,9 @@ class MasterService:
         self._journal = (
             None
             if config.allocation_journal is None
-            else JournalWriter(config.allocation_journal, config.allocation_journal_max_size.octets)
+            else JournalWriter(
+                config.allocation_journal, config.allocation_journal_max_size.octets, Restater(config.modules_dirs())
+            )
         )
         self._listener = bind(config.ip, config.port)
         self.port: int = self._listener.getsockname()[1]

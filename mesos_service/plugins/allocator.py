@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import Quantities
@@ -34,6 +34,18 @@ from mesos_service.plugins.views import Quota as Quota
 API_VERSION = 1
 
 SorterKind = Literal["drf", "random"]
+
+FAIR_SHARES: Final = "fair_shares"
+"""Who has the smaller weighted dominant share is served first, and nobody is kept below his part for long."""
+WORK_CONSERVING: Final = "work_conserving"
+"""Nothing stays free at the end of a pass that somebody could have had."""
+GUARANTEES: Final = "guarantees"
+"""A guarantee that can be served is, and what is still missing of one stays free."""
+LIMITS: Final = "limits"
+"""No role is offered more than its limit leaves."""
+PROMISES: Final = frozenset({FAIR_SHARES, WORK_CONSERVING, GUARANTEES, LIMITS})
+"""What an allocator may promise of each pass, and ``certify`` holds it to. That it grants only what is free, to those
+who may have and want it, is promised by all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +119,8 @@ class Allocator(ABC):
     name: ClassVar[str]
     api_version: ClassVar[int] = API_VERSION
     Config: ClassVar[type[Any] | None] = None  # Any: a pydantic model of the module author's choosing
+    promises: ClassVar[frozenset[str]] = frozenset()
+    """Of :data:`PROMISES`, what ``mesos-service certify`` may hold its decisions to."""
 
     def __init__(self, options: AllocatorOptions, config: Any = None) -> None:
         self.options = options

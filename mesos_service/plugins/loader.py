@@ -27,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 
 import mesos_service
 from mesos_service.domain.errors import ConfigurationError
-from mesos_service.plugins.allocator import Allocator
+from mesos_service.plugins.allocator import PROMISES, Allocator
 from mesos_service.plugins.isolator import Isolator
 from mesos_service.plugins.manifest import Listed, Manifest, by_name, read_manifests
 from mesos_service.plugins.offer_filter import OfferFilter
@@ -164,6 +164,11 @@ def check(kind: Kind[T], module_class: type[T], name: str) -> None:
     config = getattr(module_class, "Config", None)
     if config is not None and not (isinstance(config, type) and issubclass(config, BaseModel)):
         raise ConfigurationError(f"The {module}: Config is not a pydantic model.")
+    if issubclass(module_class, Allocator):
+        promises: object = module_class.promises
+        if not isinstance(promises, frozenset) or not promises <= PROMISES:
+            known = ", ".join(sorted(PROMISES))
+            raise ConfigurationError(f"The {module}: 'promises' is not a frozenset of some of {known}.")
 
 
 def read_config(module_class: type[Any], values: Mapping[str, object]) -> BaseModel | None:

@@ -13,7 +13,7 @@ from typing import ClassVar
 from mesos_service.core.allocation.over_ledger import LedgerAllocator
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.randomness import RandomSource
-from mesos_service.plugins.allocator import Grant, Observer
+from mesos_service.plugins.allocator import PROMISES, Grant, Observer
 
 
 class HierarchicalDrf(LedgerAllocator):
@@ -26,6 +26,7 @@ class HierarchicalDrf(LedgerAllocator):
 
     name: ClassVar[str] = "hierarchical_drf"
     api_version: ClassVar[int] = 1
+    promises: ClassVar[frozenset[str]] = PROMISES
 
     def allocate(
         self,

@@ -22,7 +22,7 @@ from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resource, Resources
-from mesos_service.plugins.allocator import AllocatorOptions, Grant, Observer
+from mesos_service.plugins.allocator import LIMITS, AllocatorOptions, Grant, Observer
 from mesos_service.plugins.verdict import Veto
 
 
@@ -31,6 +31,7 @@ class RequestDriven(LedgerAllocator):
 
     name: ClassVar[str] = "request_driven"
     api_version: ClassVar[int] = 1
+    promises: ClassVar[frozenset[str]] = frozenset({LIMITS})
 
     def __init__(self, options: AllocatorOptions, config: object = None) -> None:
         super().__init__(options, config)

@@ -13,7 +13,7 @@ from typing import ClassVar
 from mesos_service.core.allocation.over_ledger import LedgerAllocator
 from mesos_service.domain.ids import AgentId, Role
 from mesos_service.domain.randomness import RandomSource
-from mesos_service.plugins.allocator import Grant, Observer
+from mesos_service.plugins.allocator import GUARANTEES, LIMITS, WORK_CONSERVING, Grant, Observer
 
 Priority = tuple[float, ...]
 
@@ -23,6 +23,7 @@ class StrictPriority(LedgerAllocator):
 
     name: ClassVar[str] = "strict_priority"
     api_version: ClassVar[int] = 1
+    promises: ClassVar[frozenset[str]] = frozenset({WORK_CONSERVING, GUARANTEES, LIMITS})
 
     def allocate(
         self,

@@ -20,6 +20,7 @@ from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import (
+    PROMISES,
     AgentView,
     Allocator,
     AllocatorOptions,
@@ -31,10 +32,24 @@ from mesos_service.plugins.allocator import (
 
 
 class Began(NamedTuple):
-    """An instance of the module ``allocator`` knows nothing but its options."""
+    """An instance of the module ``allocator``, which promises so much, knows nothing but its options."""
 
     allocator: str
     options: AllocatorOptions
+    promises: tuple[str, ...] = tuple(sorted(PROMISES))
+
+
+class Carried(NamedTuple):
+    """What a journal that begins in the middle has to say beside what calls can: what is held, with what of it are
+    copies of shared volumes in use; refusals, until when; how often each place in the tree of roles was served; agents
+    that a limit left out; and how many agents a new master waits for, until when."""
+
+    held: tuple[tuple[FrameworkId, Role, AgentId, Resources, Resources | None], ...]
+    filters: tuple[tuple[str, str, str, Resources, float | None], ...]
+    served: dict[str, int]
+    left_out: tuple[str, ...]
+    missing: int
+    waits_until: float
 
 
 class Decided(NamedTuple):
@@ -59,7 +74,8 @@ class Journaled(Guard):
         self._begin()
 
     def _begin(self) -> None:
-        self.written.append(Told("begin", Began(self.module.name, self.module.options)))
+        promises = tuple(sorted(PROMISES & frozenset(self.module.promises)))
+        self.written.append(Told("begin", Began(self.module.name, self.module.options, promises)))
 
     def _write(self, method: str, *arguments: Any) -> None:  # Any: as the method has them
         if not self.broken:

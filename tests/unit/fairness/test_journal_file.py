@@ -56,17 +56,6 @@ def test_n23_a_long_line_without_an_end_goes_too(tmp_path: Path) -> None:
     assert path.read_bytes() == spell(BEGIN)
 
 
-def test_n23_at_its_bound_the_journal_stays_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / "journal"
-    told = three().guard.written
-    writer = JournalWriter(path, len(b"".join(map(spell, told))) + 10)
-    writer.write(told)
-    writer.write(told)
-    writer.write(told[:1])
-    assert [one for _, one in read(path, {})] == told
-    assert "is left as it is" in caplog.text
-
-
 def test_n23_a_full_disk_ends_the_journal_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     writer = JournalWriter(Path("/dev/full"), 10**6)
     writer.write([BEGIN])

@@ -1,0 +1,115 @@
+"""A journal in segments: ``FILE.000001``, ``FILE.000002`` and so on, which are complete, and ``FILE``, the last one.
+
+What stood before a segment is told again in ``FILE.000002.start`` and its like, so that the oldest may go: reading then
+begins there. A segment's first line says which it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mesos_service.core.effects import Told
+from mesos_service.fairness.spelling import Kinds, read
+from mesos_service.plugins.loader import OFFER_FILTERS, available, load
+
+_NUMBER = re.compile(r"\.(\d{6,})")
+
+
+class Line(NamedTuple):
+    """One call, where it stands: ``number`` is that of the line in ``file``, from 1."""
+
+    file: Path
+    number: int
+    told: Told
+
+
+class Remark(NamedTuple):
+    """About the journal itself. ``hole``: what was decided there nobody knows."""
+
+    text: str
+    hole: bool
+
+
+def segments(path: Path) -> dict[int, Path]:
+    """The complete segments of the journal ``path`` by number, in order."""
+    found = {}
+    for file in path.absolute().parent.glob(f"{_escaped(path.name)}.*"):
+        match = _NUMBER.fullmatch(file.name[len(path.name) :])
+        if match is not None:
+            found[int(match[1])] = file
+    return dict(sorted(found.items()))
+
+
+def segment(path: Path, number: int) -> Path:
+    """Where segment ``number`` is when it is complete."""
+    return path.absolute().with_name(f"{path.name}.{number:06}")
+
+
+def start_of(path: Path, number: int) -> Path:
+    """What is so where segment ``number`` begins."""
+    return path.absolute().with_name(f"{path.name}.{number:06}.start")
+
+
+def filters_in(folders: tuple[Path, ...]) -> Kinds:
+    """The offer filters that a journal may name."""
+    return {one.name: load(OFFER_FILTERS, one.name, folders) for one in available(OFFER_FILTERS, folders)}
+
+
+def read_segments(path: Path, kinds: Kinds) -> Iterator[Line | Remark]:
+    """All that is left of a journal, in order. After a hole it goes on where a start is known, and otherwise ends.
+
+    Raises:
+        JournalFault: a line is not of a journal.
+        OSError: a file cannot be read.
+    """
+    there = segments(path)
+    files = [*there.items()]
+    if path.exists() or not files:
+        files.append((_number_of(path, max(there, default=0) + 1), path))
+    expected, broken = 1, False
+    for number, file in files:
+        if number != expected or broken:
+            if expected == 1:
+                yield Remark(f"What was decided before segment {number} is gone, as the journal was full", hole=False)
+            elif not broken:
+                which = f"segment {expected}" if number == expected + 1 else f"segments {expected} to {number - 1}"
+                yield Remark(f"{which} of the journal is missing", hole=True)
+            start = start_of(path, number)
+            if not start.exists():
+                yield Remark(f"{start.name}, which would say what was so at the start of {file.name}, is missing", True)
+                return
+            yield from (Line(start, line, told) for line, told in read(start, kinds))
+        expected, broken = number + 1, False
+        for line, told in read(file, kinds):
+            if told.method != "segment":
+                yield Line(file, line, told)
+        if _is_broken_off(file):
+            broken = file != path
+            yield Remark(f"the last line of {file.name} is broken off", hole=broken)
+
+
+def _number_of(path: Path, otherwise: int) -> int:
+    """Which segment the file is that is written: its first line says so, save of the first one."""
+    with path.open("rb") as file:
+        first = file.readline()
+    if not first.endswith(b"\n"):
+        return otherwise
+    for _, told in read(path, {}, lines_max=1) if first.startswith(b'{"do":"segment"') else ():
+        return int(told.arguments[0])
+    return 1
+
+
+def _is_broken_off(file: Path) -> bool:
+    with file.open("rb") as opened:
+        size = opened.seek(0, 2)
+        if not size:
+            return False
+        opened.seek(size - 1)
+        return opened.read(1) != b"\n"
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)
