@@ -10,6 +10,7 @@ import pytest
 
 from mesos_service.cli.main import run
 from mesos_service.core.effects import Told
+from mesos_service.domain.errors import ConfigurationError
 from mesos_service.fairness.certificate import PROMISED_BY, Certificate, Certifier
 from mesos_service.fairness.spelling import parse, spell
 from mesos_service.plugins.allocator import (
@@ -129,6 +130,18 @@ def test_n23_a_promise_that_nobody_knows_is_none() -> None:
 
     made = Run(Boasting, WEIGHED)
     assert made.guard.written[0].arguments[2] == (LIMITS,)
+
+
+@pytest.mark.parametrize("promises", ["frozenset({'kindness'})", "7", "{'limits'}", "None"])
+def test_n09_promises_that_cannot_be_held_to_are_refused(tmp_path: Path, promises: str) -> None:
+    (tmp_path / "allocators").mkdir()
+    text = (
+        "from mesos_service.plugins.loader import ALLOCATORS, load\n\n"
+        f"class Mine(load(ALLOCATORS, 'hierarchical')):\n    name = 'mine'\n    promises = {promises}\n"
+    )
+    (tmp_path / "allocators" / "mine.py").write_text(text)
+    with pytest.raises(ConfigurationError, match="'promises' is not a frozenset of some of fair_shares, guarantees"):
+        load(ALLOCATORS, "mine", (tmp_path,))
 
 
 def test_n23_the_command_holds_to_what_it_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

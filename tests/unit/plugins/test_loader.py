@@ -173,8 +173,6 @@ FAULTS = {
     "hint must be a method": BODY + "\n    hint = 'text'\n",
     "method __init__() lacks argument 'colour'": BODY + "\n    def __init__(self):\n        pass\n",
     "api_version 2; this version has 1": BODY + "\n    api_version = 2\n",
-    "'promises' is not a frozenset of some of fair_shares": BODY + "\n    promises = frozenset({'kindness'})\n",
-    "'promises' is not a frozenset": BODY + "\n    promises = 7\n",
     "Config is not a pydantic model": BODY + "\n    class Config:\n        pass\n",
     "class Mine has no 'name'": BODY.replace('name = "{name}"', "pass"),
     "calls itself 'else'; its file would have to be 'else.py'": BODY.replace("{name}", "else"),
