@@ -17,6 +17,7 @@ from typing import Final
 
 from mesos_service.core.effects import Told
 from mesos_service.core.master.journal import Began, Carried, Decided
+from mesos_service.domain.errors import MesosServiceError
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.fairness.replay import Replay
 from mesos_service.fairness.segments import filters_in, segments, start_of
@@ -129,7 +130,10 @@ class Restater:
 def main() -> None:
     os.nice(_NICENESS)
     path, *folders = map(Path, sys.argv[1:])
-    catch_up(path, filters_in(tuple(folders)))
+    try:
+        catch_up(path, filters_in(tuple(folders)))
+    except (MesosServiceError, OSError) as error:
+        sys.exit(f"What stood before a segment of {path} is not worked out: {error}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import os
 import random
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from mesos_service.core.effects import Exit
@@ -114,7 +115,9 @@ class MasterService:
             None
             if config.allocation_journal is None
             else JournalWriter(
-                config.allocation_journal, config.allocation_journal_max_size.octets, Restater(config.modules_dirs())
+                config.allocation_journal,
+                config.allocation_journal_max_size.octets,
+                Restater(tuple(Path(one) for one in config.modules_dirs() if isinstance(one, str | Path))),
             )
         )
         self._listener = bind(config.ip, config.port)

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
+from mesos_service.core.master.forwarding import Forwarding
 from mesos_service.core.watch import OutOfTime, Unwatched, Watch
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.allocator import AgentView, Allocator, FrameworkView, Grant, Observer, Quota
+from mesos_service.plugins.allocator import Allocator, Grant, Observer
 from mesos_service.plugins.loader import is_builtin
 from mesos_service.plugins.revocation import Revocation, Situation
 
@@ -37,7 +38,7 @@ class Failure:
     broken: bool = True
 
 
-class Guard(Allocator):
+class Guard(Forwarding):
     """Speaks to ``module`` like the master, and to the master like a module that never fails."""
 
     def __init__(self, module: Allocator, watch: Watch | None = None) -> None:
@@ -120,95 +121,25 @@ class Guard(Allocator):
         self.defects += 1
         self.failures.append(Failure(method, error))
 
-    # -- frameworks ------------------------------------------------------------------------------------------
-    def add_framework(self, framework: FrameworkView, used: Mapping[AgentId, Resources], active: bool) -> None:
-        self._call("add_framework", lambda: self.module.add_framework(framework, used, active), None)
-
-    def update_framework(self, framework: FrameworkView) -> None:
-        self._call("update_framework", lambda: self.module.update_framework(framework), None)
-
-    def remove_framework(self, framework_id: FrameworkId) -> None:
-        self._requests.pop(framework_id, None)
-        self._call("remove_framework", lambda: self.module.remove_framework(framework_id), None)
-
-    def set_framework_active(self, framework_id: FrameworkId, active: bool) -> None:
-        self._call("set_framework_active", lambda: self.module.set_framework_active(framework_id, active), None)
-
-    def suppress(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
-        self._call("suppress", lambda: self.module.suppress(framework_id, roles), None)
-
-    def revive(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
-        self._call("revive", lambda: self.module.revive(framework_id, roles), None)
-
-    def request_resources(self, framework_id: FrameworkId, requests: Sequence[Quantities]) -> None:
-        self._requests[framework_id] = requests
-        self._call("request_resources", lambda: self.module.request_resources(framework_id, requests), None)
-
-    # -- agents ----------------------------------------------------------------------------------------------
-    def add_agent(self, agent: AgentView, used: Mapping[FrameworkId, Resources]) -> None:
-        self._call("add_agent", lambda: self.module.add_agent(agent, used), None)
-
-    def update_agent(self, agent: AgentView) -> None:
-        self._call("update_agent", lambda: self.module.update_agent(agent), None)
-
-    def remove_agent(self, agent_id: AgentId) -> None:
-        self._call("remove_agent", lambda: self.module.remove_agent(agent_id), None)
-
-    def set_agent_active(self, agent_id: AgentId, active: bool) -> None:
-        self._call("set_agent_active", lambda: self.module.set_agent_active(agent_id, active), None)
-
-    def update_whitelist(self, hostnames: Collection[str] | None) -> None:
-        self._whitelist = hostnames
-        self._call("update_whitelist", lambda: self.module.update_whitelist(hostnames), None)
-
-    # -- resources -------------------------------------------------------------------------------------------
-    def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
-        self._call(
-            "offered_to_allocated", lambda: self.module.offered_to_allocated(framework_id, agent_id, resources), None
-        )
-
-    def recover(
-        self,
-        framework_id: FrameworkId,
-        agent_id: AgentId,
-        resources: Resources,
-        *,
-        refuse_seconds: float | None,
-        allocated: bool,
-        now: float,
-    ) -> None:
-        self._call(
-            "recover",
-            lambda: self.module.recover(
-                framework_id, agent_id, resources, refuse_seconds=refuse_seconds, allocated=allocated, now=now
-            ),
-            None,
-        )
+    def _tell(self, method: str, *arguments: Any, **named: Any) -> None:  # Any: as the method has them
+        match method:
+            case "remove_framework":
+                self._requests.pop(arguments[0], None)
+            case "request_resources":
+                self._requests[arguments[0]] = arguments[1]
+            case "update_whitelist":
+                self._whitelist = arguments[0]
+            case "expect_agents":
+                self._expected = (arguments[0], arguments[1])
+        self._call(method, lambda: getattr(self.module, method)(*arguments, **named), None)
 
     def give_up(self, grant: Grant, now: float) -> None:
         """Take back a grant that was not offered."""
         self.recover(grant.framework_id, grant.agent_id, grant.resources, refuse_seconds=None, allocated=False, now=now)
 
-    def update_allocation(
-        self, framework_id: FrameworkId, agent_id: AgentId, before: Resources, after: Resources
-    ) -> None:
-        self._call(
-            "update_allocation", lambda: self.module.update_allocation(framework_id, agent_id, before, after), None
-        )
-
-    def add_offer(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
-        self._call("add_offer", lambda: self.module.add_offer(framework_id, agent_id, resources), None)
-
     def takes_offers(self) -> bool:
         # Of its class, not of its books: also while it is broken.
         return type(self.module).add_offer is not Allocator.add_offer
-
-    # -- policy ----------------------------------------------------------------------------------------------
-    def update_weights(self, weights: Mapping[Role, float]) -> None:
-        self._call("update_weights", lambda: self.module.update_weights(weights), None)
-
-    def update_quota(self, role: Role, quota: Quota) -> None:
-        self._call("update_quota", lambda: self.module.update_quota(role, quota), None)
 
     def knows_quota(self) -> bool:
         return type(self.module).update_quota is not Allocator.update_quota
@@ -218,10 +149,6 @@ class Guard(Allocator):
 
     def active_filters(self) -> Mapping[Role, int]:
         return self._call("active_filters", self.module.active_filters, {})
-
-    def expect_agents(self, count: int, now: float) -> None:
-        self._expected = (count, now)
-        self._call("expect_agents", lambda: self.module.expect_agents(count, now), None)
 
     def revocations(self, situation: Situation) -> Sequence[Revocation]:
         nothing: list[Revocation] = []

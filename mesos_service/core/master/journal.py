@@ -21,13 +21,10 @@ from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import (
     PROMISES,
-    AgentView,
     Allocator,
     AllocatorOptions,
-    FrameworkView,
     Grant,
     Observer,
-    Quota,
 )
 
 
@@ -86,92 +83,20 @@ class Journaled(Guard):
         self._begin()
         return super().replace()
 
-    def add_framework(self, framework: FrameworkView, used: Mapping[AgentId, Resources], active: bool) -> None:
-        self._write("add_framework", framework, dict(used), active)
-        super().add_framework(framework, used, active)
+    def _tell(self, method: str, *arguments: Any, **named: Any) -> None:  # Any: as the method has them
+        if method == "add_agent":
+            super()._tell(method, *arguments, **named)
+            self._write(method, *map(_kept, arguments), self._number(arguments[0].agent_id))
+            return
+        if method != "request_resources":  # nothing is decided by them that could be wrong
+            self._write(method, *map(_kept, arguments), *named.values())
+        super()._tell(method, *arguments, **named)
 
-    def update_framework(self, framework: FrameworkView) -> None:
-        self._write("update_framework", framework)
-        super().update_framework(framework)
-
-    def remove_framework(self, framework_id: FrameworkId) -> None:
-        self._write("remove_framework", framework_id)
-        super().remove_framework(framework_id)
-
-    def set_framework_active(self, framework_id: FrameworkId, active: bool) -> None:
-        self._write("set_framework_active", framework_id, active)
-        super().set_framework_active(framework_id, active)
-
-    def suppress(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
-        self._write("suppress", framework_id, tuple(roles))
-        super().suppress(framework_id, roles)
-
-    def revive(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
-        self._write("revive", framework_id, tuple(roles))
-        super().revive(framework_id, roles)
-
-    def add_agent(self, agent: AgentView, used: Mapping[FrameworkId, Resources]) -> None:
-        super().add_agent(agent, used)
-        # By what the built-in allocators put agents in the order of a pass, where that is known.
-        number = None
-        if isinstance(self.module, LedgerAllocator) and not self.broken:
-            number = self.module.ledger.agents[agent.agent_id].serial
-        self._write("add_agent", agent, dict(used), number)
-
-    def update_agent(self, agent: AgentView) -> None:
-        self._write("update_agent", agent)
-        super().update_agent(agent)
-
-    def remove_agent(self, agent_id: AgentId) -> None:
-        self._write("remove_agent", agent_id)
-        super().remove_agent(agent_id)
-
-    def set_agent_active(self, agent_id: AgentId, active: bool) -> None:
-        self._write("set_agent_active", agent_id, active)
-        super().set_agent_active(agent_id, active)
-
-    def update_whitelist(self, hostnames: Collection[str] | None) -> None:
-        self._write("update_whitelist", None if hostnames is None else tuple(hostnames))
-        super().update_whitelist(hostnames)
-
-    def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
-        self._write("offered_to_allocated", framework_id, agent_id, resources)
-        super().offered_to_allocated(framework_id, agent_id, resources)
-
-    def recover(
-        self,
-        framework_id: FrameworkId,
-        agent_id: AgentId,
-        resources: Resources,
-        *,
-        refuse_seconds: float | None,
-        allocated: bool,
-        now: float,
-    ) -> None:
-        self._write("recover", framework_id, agent_id, resources, refuse_seconds, allocated, now)
-        super().recover(framework_id, agent_id, resources, refuse_seconds=refuse_seconds, allocated=allocated, now=now)
-
-    def update_allocation(
-        self, framework_id: FrameworkId, agent_id: AgentId, before: Resources, after: Resources
-    ) -> None:
-        self._write("update_allocation", framework_id, agent_id, before, after)
-        super().update_allocation(framework_id, agent_id, before, after)
-
-    def add_offer(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
-        self._write("add_offer", framework_id, agent_id, resources)
-        super().add_offer(framework_id, agent_id, resources)
-
-    def update_weights(self, weights: Mapping[Role, float]) -> None:
-        self._write("update_weights", dict(weights))
-        super().update_weights(weights)
-
-    def update_quota(self, role: Role, quota: Quota) -> None:
-        self._write("update_quota", role, quota)
-        super().update_quota(role, quota)
-
-    def expect_agents(self, count: int, now: float) -> None:
-        self._write("expect_agents", count, now)
-        super().expect_agents(count, now)
+    def _number(self, agent_id: AgentId) -> int | None:
+        """By what the built-in allocators put agents in the order of a pass, where that is known."""
+        if self.broken or not isinstance(self.module, LedgerAllocator):
+            return None
+        return self.module.ledger.agents[agent_id].serial
 
     def allocate(
         self,
@@ -200,6 +125,17 @@ class JournaledFollowed(Journaled, Followed):
     def give_up(self, grant: Grant, now: float) -> None:
         self._write("recover", grant.framework_id, grant.agent_id, grant.resources, None, False, now)
         super().give_up(grant, now)
+
+
+def _kept(argument: object) -> object:
+    """As it is now, whatever becomes of the caller's."""
+    match argument:
+        case Mapping():
+            return dict(argument)
+        case list() | set() | frozenset():
+            return tuple(argument)
+        case other:
+            return other
 
 
 def hand_over(turn: Turn) -> None:

@@ -8,7 +8,7 @@ deciding one (``guard``): when it fails it is made anew, and nobody else notices
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping, MutableSequence, Sequence
+from collections.abc import Collection, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,11 +16,9 @@ from mesos_service.core.allocation.shuffle import place
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.state import MasterState
 from mesos_service.core.watch import Watch
-from mesos_service.domain.frameworks import Quantities
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.domain.randomness import RandomSource
-from mesos_service.domain.resources import Resources
-from mesos_service.plugins.allocator import AgentView, Allocator, FrameworkView, Grant, Observer, Quota
+from mesos_service.plugins.allocator import Allocator, Grant, Observer
 
 Draw = tuple[str, int, object]
 """A method of a random source, its argument, and what it gave."""
@@ -204,98 +202,25 @@ class Followed(Guard):
     def _shadow(self) -> Allocator | _Nobody:
         return _NOBODY if self.alone else self.shadow.guard
 
-    def add_framework(self, framework: FrameworkView, used: Mapping[AgentId, Resources], active: bool) -> None:
-        super().add_framework(framework, used, active)
-        self._shadow.add_framework(framework, used, active)
-
-    def update_framework(self, framework: FrameworkView) -> None:
-        super().update_framework(framework)
-        self._shadow.update_framework(framework)
-
-    def remove_framework(self, framework_id: FrameworkId) -> None:
-        super().remove_framework(framework_id)
-        self._shadow.remove_framework(framework_id)
-        self.shadow.forget(framework_id)
-
-    def set_framework_active(self, framework_id: FrameworkId, active: bool) -> None:
-        super().set_framework_active(framework_id, active)
-        self._shadow.set_framework_active(framework_id, active)
-
-    def suppress(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
-        super().suppress(framework_id, roles)
-        self._shadow.suppress(framework_id, roles)
-
-    def revive(self, framework_id: FrameworkId, roles: Collection[Role]) -> None:
-        super().revive(framework_id, roles)
-        self._shadow.revive(framework_id, roles)
-
-    def request_resources(self, framework_id: FrameworkId, requests: Sequence[Quantities]) -> None:
-        super().request_resources(framework_id, requests)
-        self._shadow.request_resources(framework_id, requests)
-
-    def add_agent(self, agent: AgentView, used: Mapping[FrameworkId, Resources]) -> None:
-        super().add_agent(agent, used)
-        self._shadow.add_agent(agent, used)
-
-    def update_agent(self, agent: AgentView) -> None:
-        super().update_agent(agent)
-        self._shadow.update_agent(agent)
-
-    def remove_agent(self, agent_id: AgentId) -> None:
-        super().remove_agent(agent_id)
-        self._shadow.remove_agent(agent_id)
-
-    def set_agent_active(self, agent_id: AgentId, active: bool) -> None:
-        super().set_agent_active(agent_id, active)
-        self._shadow.set_agent_active(agent_id, active)
-
-    def update_whitelist(self, hostnames: Collection[str] | None) -> None:
-        super().update_whitelist(hostnames)
-        self._shadow.update_whitelist(hostnames)
-
-    def offered_to_allocated(self, framework_id: FrameworkId, agent_id: AgentId, resources: Resources) -> None:
-        super().offered_to_allocated(framework_id, agent_id, resources)
-        self._shadow.offered_to_allocated(framework_id, agent_id, resources)
-
-    def recover(
-        self,
-        framework_id: FrameworkId,
-        agent_id: AgentId,
-        resources: Resources,
-        *,
-        refuse_seconds: float | None,
-        allocated: bool,
-        now: float,
-    ) -> None:
-        super().recover(framework_id, agent_id, resources, refuse_seconds=refuse_seconds, allocated=allocated, now=now)
-        self._shadow.recover(
-            framework_id, agent_id, resources, refuse_seconds=refuse_seconds, allocated=allocated, now=now
-        )
+    def _tell(self, method: str, *arguments: Any, **named: Any) -> None:  # Any: as the method has them
+        super()._tell(method, *arguments, **named)
+        if method == "add_offer" or (method == "update_quota" and not self.shadow.guard.knows_quota()):
+            return  # it hears of offers after each pass
+        getattr(self._shadow, method)(*arguments, **named)
+        if method == "remove_framework":
+            self.shadow.forget(arguments[0])
 
     def give_up(self, grant: Grant, now: float) -> None:
         """Take back a grant of the deciding allocator that was not offered; its shadow never heard of it."""
-        super().recover(
-            grant.framework_id, grant.agent_id, grant.resources, refuse_seconds=None, allocated=False, now=now
+        super()._tell(
+            "recover",
+            grant.framework_id,
+            grant.agent_id,
+            grant.resources,
+            refuse_seconds=None,
+            allocated=False,
+            now=now,
         )
-
-    def update_allocation(
-        self, framework_id: FrameworkId, agent_id: AgentId, before: Resources, after: Resources
-    ) -> None:
-        super().update_allocation(framework_id, agent_id, before, after)
-        self._shadow.update_allocation(framework_id, agent_id, before, after)
-
-    def update_weights(self, weights: Mapping[Role, float]) -> None:
-        super().update_weights(weights)
-        self._shadow.update_weights(weights)
-
-    def update_quota(self, role: Role, quota: Quota) -> None:
-        super().update_quota(role, quota)
-        if self.shadow.guard.knows_quota():
-            self._shadow.update_quota(role, quota)
-
-    def expect_agents(self, count: int, now: float) -> None:
-        super().expect_agents(count, now)
-        self._shadow.expect_agents(count, now)
 
     def allocate(
         self,
