@@ -128,6 +128,7 @@ class Restater:
 
 
 def main() -> None:
+    """The process: its arguments are the journal and the folders of offer filters."""
     os.nice(_NICENESS)
     path, *folders = map(Path, sys.argv[1:])
     try:

@@ -28,8 +28,8 @@ class Helper(Protocol):
     def start(self, path: Path) -> None:
         """The journal ``path`` has a segment more."""
 
-    def is_busy(self) -> bool: ...
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """No more of it is needed."""
 
 
 class JournalWriter:
