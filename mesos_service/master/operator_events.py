@@ -7,7 +7,7 @@ state that they left. While nobody listens a fact costs one look.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Final
 
 from mesos_service.core.effects import Note
@@ -15,7 +15,7 @@ from mesos_service.core.master.state import Framework, MasterState, Task
 from mesos_service.domain.ids import AgentId, FrameworkId, TaskId
 from mesos_service.http.asgi import HeaderName, Receive, Send
 from mesos_service.http.held_stream import Backlog, HeldStream
-from mesos_service.http.large import LargeAnswers
+from mesos_service.http.large import Body, LargeAnswers
 from mesos_service.wire.encode import ascii_json, encode_event
 from mesos_service.wire.operator import Event
 from mesos_service.wire.protobuf.encode import encode_protobuf
@@ -39,6 +39,27 @@ class _Opening:
         """Its moment has come: what happens now it has to be told."""
         self.missed: list[bytes] = []
         self.bytes = 0
+        self.over = False
+        """Nobody is to be told any more."""
+        self._making: asyncio.Future[Body | None] | None = None
+
+    async def made(self, making: Coroutine[None, None, Body | None]) -> Body | None:
+        """What ``making`` gives, unless this is over before."""
+        self._making = asyncio.ensure_future(making)
+        try:
+            return await self._making
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self.over or (task is not None and task.cancelling()):
+                raise
+            return None
+
+    def end(self) -> None:
+        """Make nothing that nobody is to be told: others wait for their turn."""
+        self.over = True
+        self.missed.clear()
+        if self._making is not None:
+            self._making.cancel()
 
 
 class OperatorEvents:
@@ -75,7 +96,7 @@ class OperatorEvents:
         while len(self._streams) >= self._subscribers_max:
             oldest = next(iter(self._streams))
             del self._streams[oldest]
-            oldest.close()
+            self._end(oldest)
         self._streams[stream] = None
         self._opening[stream] = _Opening()
         beating: asyncio.Future[None] | None = None
@@ -93,7 +114,7 @@ class OperatorEvents:
                 self.overruns += 1
 
     async def _open(self, stream: HeldStream, receive: Receive) -> bool:
-        """Tell all there is, and then what has happened since that moment; ``False`` when nobody is there any more."""
+        """Tell all there is, and then what has happened since that moment; ``False`` when the client has left."""
         opening = self._opening[stream]
 
         def slices() -> Iterator[bytes]:
@@ -103,11 +124,14 @@ class OperatorEvents:
             return protobuf_slices(told) if stream.protobuf else map(ascii_json, json_slices(told))
 
         # Nobody else has this key: each stream begins at a moment of its own.
-        body = await self._large_answers.made_for(receive, stream, slices)
+        body = await opening.made(self._large_answers.made_for(receive, stream, slices))
         if body is None:
-            return False
+            return opening.over
         del self._opening[stream]
-        stream.write(b"".join(body.pieces))
+        first = b"".join(body.pieces)
+        # However much there is: a reader is slow who does not keep up with what follows.
+        stream.lag_bytes_max += len(first)
+        stream.write(first)
         self._tell((stream,), _HEARTBEAT)
         for payload in opening.missed:
             stream.write(payload)
@@ -116,7 +140,13 @@ class OperatorEvents:
     def close(self) -> None:
         """End every stream."""
         for stream in self._streams:
-            stream.close()
+            self._end(stream)
+
+    def _end(self, stream: HeldStream) -> None:
+        stream.close()
+        opening = self._opening.get(stream)
+        if opening is not None:
+            opening.end()
 
     async def _beat(self, stream: HeldStream) -> None:
         while True:
@@ -133,11 +163,12 @@ class OperatorEvents:
             opening = self._opening.get(stream)
             if opening is None:
                 stream.write(form)
-            elif opening.begun:
+            elif opening.begun and not opening.over:
                 opening.missed.append(form)
                 opening.bytes += len(form)
                 if opening.bytes > stream.lag_bytes_max:
                     stream.give_up("too much happened while it was told what there is")
+                    opening.end()
 
     # -- facts -----------------------------------------------------------------------------------------------
     def note(self, note: Note) -> None:

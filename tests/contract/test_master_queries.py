@@ -114,6 +114,8 @@ def service() -> Service:
         ("?order=asc&offset=3", ["silent"]),
         ("?limit=0", []),
         ("?limit=-1&offset=1", ["middle", "early", "silent"]),
+        (f"?offset=1&limit={2**63 - 1}", ["middle", "early", "silent"]),
+        (f"?offset={10**30}&limit={10**30}", []),
         ("?framework_id=m-two", ["middle"]),
         ("?framework_id=nobody", []),
         ("?task_id=late", ["late"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -84,7 +85,8 @@ def tasks_answer(state: Snapshot, wanted: Page) -> shapes.TasksAnswer:
                 yield None
         runs.append(sorted(run, key=_first_told, reverse=newest_first))
         told = merge(*runs, key=_first_told, reverse=newest_first)
-        end = None if wanted.limit is None else wanted.offset + wanted.limit
+        # Numbers of a request may be larger than any place there is.
+        end = None if wanted.limit is None else min(wanted.offset + wanted.limit, sys.maxsize)
         for place, one in enumerate(islice(chain(told, silent), end)):
             yield task(one) if place >= wanted.offset else None
 

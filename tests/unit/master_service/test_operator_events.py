@@ -85,9 +85,14 @@ class Operator:
         await self._task
 
 
-def play(scenario: Callable[[Watched, OperatorEvents], Awaitable[None]], subscribers_max: int = 10) -> None:
+def play(
+    scenario: Callable[[Watched, OperatorEvents], Awaitable[None]],
+    subscribers_max: int = 10,
+    large_answers: LargeAnswers | None = None,
+) -> None:
     world = Watched(options=FAST)
-    events = world.events = OperatorEvents(world.state, Backlog(), subscribers_max, LargeAnswers())
+    large_answers = large_answers or LargeAnswers()
+    events = world.events = OperatorEvents(world.state, Backlog(), subscribers_max, large_answers)
     asyncio.run(scenario(world, events))  # type: ignore[arg-type]
 
 
@@ -285,5 +290,53 @@ def test_n17_so_much_may_happen_meanwhile_and_no_more(monkeypatch: pytest.Monkey
         await operator.go()
         assert operator.heard_so_far == []
         assert events.overruns == 1
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("how", ["another takes its place", "all are closed", "too much happens"])
+def test_n17_what_an_ended_stream_would_have_been_told_is_not_made(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """A flood of subscribers each of whom takes the place of the one before must not keep all other reads waiting."""
+    monkeypatch.setattr(sliced, "ITEMS_A_SLICE", 1)
+    large_answers = LargeAnswers()
+
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        for _ in range(100):
+            world.agent()
+        operator, later = Operator(events), []
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert large_answers.under_way == 1
+        if how == "another takes its place":
+            later.append(Operator(events))
+        elif how == "all are closed":
+            events.close()
+        else:
+            (stream,) = events.streams
+            stream.lag_bytes_max = 100
+            world.agent()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert large_answers.under_way == len(later)
+        assert operator.ended
+        assert operator.heard_so_far == []
+        for one in (operator, *later):
+            await one.go()
+        assert len(events) == 0
+
+    play(scenario, 1, large_answers)
+
+
+def test_n17_the_first_event_may_be_larger_than_what_a_reader_may_be_behind() -> None:
+    async def scenario(world: Watched, events: OperatorEvents) -> None:
+        for _ in range(20):
+            world.agent()
+        operator = Operator(events)
+        await asyncio.sleep(0)
+        (stream,) = events.streams
+        stream.lag_bytes_max = 1_000
+        assert await operator.kinds() == ["SUBSCRIBED", "HEARTBEAT"]
+        assert events.overruns == 0
+        await operator.go()
 
     play(scenario)
