@@ -20,7 +20,7 @@ from mesos_service.core.master.journal import Began, Carried, Decided
 from mesos_service.domain.errors import MesosServiceError
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.fairness.replay import Replay
-from mesos_service.fairness.segments import filters_in, segments, start_of
+from mesos_service.fairness.segments import drafts, filters_in, segments, start_of
 from mesos_service.fairness.spelling import Kinds, read, spell
 from mesos_service.plugins.allocator import Quota
 
@@ -67,10 +67,13 @@ def restate(replay: Replay) -> Iterator[Told]:
 def catch_up(path: Path, kinds: Kinds) -> None:
     """Write the starts that are missing: of all segments that follow a complete one. Reads what it needs for it.
 
+    Where the start that it would begin with is gone, too, it begins with the next instance of an allocator.
+
     Raises:
         MesosServiceError: a line is not of a journal, or contradicts what came before.
         OSError: a file cannot be read or written.
     """
+    _clear(path)
     replay: Replay | None = None
     for number, file in segments(path).items():
         start, following = start_of(path, number), start_of(path, number + 1)
@@ -79,14 +82,18 @@ def catch_up(path: Path, kinds: Kinds) -> None:
             continue
         if replay is None:
             replay = Replay()
-            if number > 1:
+            if start.exists():
                 _follow(replay, start, kinds)
-        _follow(replay, file, kinds)
-        _write(following, restate(replay))
+        _follow(replay, file, kinds, passing_over=number > 1)
+        if replay.books is not None:
+            _write(following, restate(replay))
 
 
-def _follow(replay: Replay, file: Path, kinds: Kinds) -> None:
+def _follow(replay: Replay, file: Path, kinds: Kinds, *, passing_over: bool = False) -> None:
+    """With ``passing_over`` what comes before the first beginning is left out."""
     for _, told in read(file, kinds):
+        if passing_over and replay.books is None and told.method != "begin":
+            continue
         if isinstance(told.arguments, Decided):
             replay.book(told.arguments)
         elif told.method != "segment":
@@ -94,10 +101,20 @@ def _follow(replay: Replay, file: Path, kinds: Kinds) -> None:
 
 
 def _write(path: Path, told: Iterator[Told]) -> None:
-    draft = path.with_name(f"{path.name}.draft")
+    # The process of a master that was killed may still be at the same one.
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
         file.writelines(map(spell, told))
+        file.flush()
+        # What it stands for is deleted as soon as it is there.
+        os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _clear(path: Path) -> None:
+    """Of processes that were ended."""
+    for draft in drafts(path):
+        draft.unlink(missing_ok=True)
 
 
 class Restater:
@@ -111,7 +128,8 @@ class Restater:
         """If one is still at it, it is left alone: the next one does all that is missing."""
         if self.is_busy():
             return
-        command = [sys.executable, "-m", __name__, str(path), *map(str, self._folders)]
+        # -P: what lies where the master was started comes before nothing.
+        command = [sys.executable, "-P", "-m", __name__, str(path), *map(str, self._folders)]
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         except OSError as error:
@@ -121,7 +139,7 @@ class Restater:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """End it; the next start of a master does what is missing."""
+        """End it; what is missing is done with the next segment."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()

@@ -16,6 +16,7 @@ from mesos_service.fairness.spelling import Kinds, read
 from mesos_service.plugins.loader import OFFER_FILTERS, available, load
 
 _NUMBER = re.compile(r"\.(\d{6,})")
+_DRAFT = re.compile(r"\.\d{6,}\.start\.\d+\.draft")
 
 
 class Line(NamedTuple):
@@ -53,6 +54,12 @@ def start_of(path: Path, number: int) -> Path:
     return path.absolute().with_name(f"{path.name}.{number:06}.start")
 
 
+def drafts(path: Path) -> list[Path]:
+    """Starts that are being written, or were when somebody was ended."""
+    found = path.absolute().parent.glob(f"{_escaped(path.name)}.*.draft")
+    return [file for file in found if _DRAFT.fullmatch(file.name[len(path.name) :])]
+
+
 def filters_in(folders: tuple[Path, ...]) -> Kinds:
     """The offer filters that a journal may name."""
     return {one.name: load(OFFER_FILTERS, one.name, folders) for one in available(OFFER_FILTERS, folders)}
@@ -65,12 +72,14 @@ def read_segments(path: Path, kinds: Kinds) -> Iterator[Line | Remark]:
         JournalFault: a line is not of a journal.
         OSError: a file cannot be read.
     """
+    path = path.resolve()
     there = segments(path)
-    files = [*there.items()]
-    if path.exists() or not files:
-        files.append((_number_of(path, max(there, default=0) + 1), path))
+    last = number_of(path, max(there, default=0) + 1) if path.exists() or not there else None
+    # A master that writes may just have begun another one.
+    there = {} if last is None else {last: path}
+    there |= segments(path)
     expected, broken = 1, False
-    for number, file in files:
+    for number, file in sorted(there.items()):
         if number != expected or broken:
             if expected == 1:
                 yield Remark(f"What was decided before segment {number} is gone, as the journal was full", hole=False)
@@ -83,16 +92,19 @@ def read_segments(path: Path, kinds: Kinds) -> Iterator[Line | Remark]:
                 return
             yield from (Line(start, line, told) for line, told in read(start, kinds))
         expected, broken = number + 1, False
+        if file == path and number_of(path, number) != number:
+            file = segment(path, number)  # complete by now
         for line, told in read(file, kinds):
             if told.method != "segment":
                 yield Line(file, line, told)
         if _is_broken_off(file):
-            broken = file != path
+            broken = number != last
             yield Remark(f"the last line of {file.name} is broken off", hole=broken)
 
 
-def _number_of(path: Path, otherwise: int) -> int:
-    """Which segment the file is that is written: its first line says so, save of the first one."""
+def number_of(path: Path, otherwise: int) -> int:
+    """Which segment the file is that is written: its first line says so, save of the first one; ``otherwise`` where it
+    has none yet."""
     with path.open("rb") as file:
         first = file.readline()
     if not first.endswith(b"\n"):

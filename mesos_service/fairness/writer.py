@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from mesos_service.core.effects import Told
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.fairness.restating import Restater
-from mesos_service.fairness.segments import segment, segments, start_of
+from mesos_service.fairness.segments import number_of, segment, segments, start_of
 from mesos_service.fairness.spelling import spell
 
 log = logging.getLogger(__name__)
@@ -47,14 +47,18 @@ class JournalWriter:
     """
 
     def __init__(self, path: Path, bytes_max: int, helper: Helper | None = None) -> None:
-        self._path = path
+        # Segments belong beside the file and not beside a link to it, which renaming would take away.
+        self._path = path.resolve()
         self._bytes_max = bytes_max
         self._helper: Helper = Restater() if helper is None else helper
         try:
             self._file: int | None = _opened(path)
             self._size = _cut_off(self._file)
-            self._number = max(segments(path), default=0) + 1
-            if not self._size:
+            self._number = max(segments(self._path), default=0) + 1
+            if self._size:
+                # Somebody may have taken away complete ones: what the file says of itself holds.
+                self._number = max(self._number, number_of(self._path, self._number))
+            else:
                 self._begin_segment()
         except BlockingIOError as error:
             raise ConfigurationError(f"--allocation_journal: another master writes to {path}") from error

@@ -11,6 +11,7 @@ import pytest
 from mesos_service.cli.main import run
 from mesos_service.core.effects import Told
 from mesos_service.core.master.journal import Decided
+from mesos_service.fairness import segments as reading
 from mesos_service.fairness.certificate import Certificate, Certifier
 from mesos_service.fairness.replay import Replay
 from mesos_service.fairness.restating import Restater, catch_up, restate
@@ -245,3 +246,96 @@ def test_n23_segments_are_an_eighth(tmp_path: Path) -> None:
     writer.close()
     assert list(segments(path)) == [1, 2]
     assert all(file.stat().st_size <= bytes_max // SEGMENTS for file in segments(path).values())
+
+
+def test_n23_who_takes_complete_segments_away_takes_nothing_else(tmp_path: Path, history: list[Told]) -> None:
+    """The file that is written says itself which it is."""
+    path = tmp_path / "journal"
+    write(path, history, 2 * size(history))
+    for number, file in segments(path).items():
+        file.unlink()
+        start_of(path, number).unlink(missing_ok=True)
+    write(path, history, 2 * size(history))
+    assert list(segments(path)) == [5, 6, 7, 8]
+    found, remarks = certify(path)
+    assert [one.text for one in remarks] == [
+        "What was decided before segment 5 is gone, as the journal was full",
+    ]
+    assert found.is_fair, found
+
+
+def test_n23_without_any_start_the_next_instance_of_an_allocator_is_one(tmp_path: Path, history: list[Told]) -> None:
+    """Else a journal of which somebody took the beginning away could never let anything go."""
+    path = tmp_path / "journal"
+    write(path, history + history, 2 * size(history), Never())
+    there = list(segments(path))
+    segment(path, 1).unlink()
+    catch_up(path, {})
+    begun = [number for number in there if start_of(path, number).exists()]
+    assert begun, "the history begins twice"
+    assert begun[0] > 3, "nobody knows what was so before"
+    for number in there:
+        if number < begun[0]:
+            segment(path, number).unlink(missing_ok=True)
+    assert certify(path)[0].is_fair
+
+
+def test_n23_segments_are_beside_the_file_that_a_link_names(tmp_path: Path, history: list[Told]) -> None:
+    (tmp_path / "disk").mkdir()
+    path, there = tmp_path / "journal", tmp_path / "disk" / "allocations"
+    path.symlink_to(there)
+    write(path, history, 2 * size(history))
+    assert path.is_symlink()
+    assert list(segments(there)) == [1, 2, 3, 4]
+    assert [one.told for one in read_segments(path, {}) if isinstance(one, Line)] == history
+
+
+def test_n23_a_draft_that_another_process_is_at_is_not_written_over(tmp_path: Path, history: list[Told]) -> None:
+    """The master it belonged to was killed, and the next one's is at the same start."""
+    path = tmp_path / "journal"
+    write(path, history, 2 * size(history), Never())
+    draft = start_of(path, 2).with_name("journal.000002.start.1.draft")
+    with draft.open("wb") as other:
+        catch_up(path, {})
+        other.write(b"half a li")
+    assert not list(tmp_path.glob("*.draft"))
+    assert list(read(start_of(path, 2), {}))
+
+
+def test_n23_what_lies_where_the_master_was_started_is_not_run(
+    tmp_path: Path, history: list[Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal"
+    write(path, history, 2 * size(history), Never())
+    (tmp_path / "random.py").write_text("raise SystemExit('not Python's own')")
+    monkeypatch.chdir(tmp_path)
+    helper = Restater()
+    helper.start(path)
+    until("the last start", lambda: start_of(path, 4).exists() or not helper.is_busy() or None)
+    helper.stop()
+    assert start_of(path, 4).exists()
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_n23_a_segment_that_is_begun_while_somebody_reads_is_not_a_hole(
+    tmp_path: Path, history: list[Told], monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """The moment: before or after it was looked which segment the file is."""
+    path = tmp_path / "journal"
+    write(path, history, 2 * size(history))
+    looks = 0
+
+    def number_of(file: Path, otherwise: int) -> int:
+        nonlocal looks
+        looks += 1
+        if looks == moment:
+            writer = JournalWriter(file, 2 * size(history), AtOnce())
+            writer.write(history)
+            writer.close()
+        return before(file, otherwise)
+
+    before = reading.number_of
+    monkeypatch.setattr(reading, "number_of", number_of)
+    heard = list(read_segments(path, {}))
+    assert not [one for one in heard if isinstance(one, Remark)]
+    assert [one.told for one in heard if isinstance(one, Line)] == (history * 2 if moment == 1 else history)
