@@ -124,9 +124,10 @@ class LargeAnswers:
 
         Raises what that raises. It is given up when nobody waits for it any more.
         """
-        work = self._waiting.get((key, gzip))
+        place = key, gzip
+        work = self._waiting.get(place)
         if work is None:
-            work = self._waiting[key, gzip] = _Work(slices, gzip)
+            work = self._waiting[place] = _Work(slices, gzip)
             self._plan()
         work.wanted += 1
         try:
@@ -134,7 +135,7 @@ class LargeAnswers:
         finally:
             work.wanted -= 1
             if not work.wanted and not work.made.done():
-                self._give_up(work)
+                self._give_up(place, work)
 
     def _plan(self) -> None:
         while self._waiting and len(self._begun) < self.at_once_max:
@@ -155,11 +156,12 @@ class LargeAnswers:
                 work.made.set_exception(error)
         self._plan()
 
-    def _give_up(self, work: _Work) -> None:
+    def _give_up(self, place: Hashable, work: _Work) -> None:
         work.made.cancel()
         if work in self._begun:
             self._begun.remove(work)
-        self._waiting = {key: one for key, one in self._waiting.items() if one is not work}
+        elif self._waiting.get(place) is work:
+            del self._waiting[place]
         self._plan()
 
     async def made_for(
