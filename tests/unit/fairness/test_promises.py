@@ -25,6 +25,7 @@ from mesos_service.plugins.allocator import (
 )
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, Plan
+from tests.house.test_writing_modules import write_examples
 from tests.unit.fairness.test_certificate import Run
 
 Priority: type[Allocator] = load(ALLOCATORS, "strict_priority")
@@ -104,7 +105,22 @@ def test_n23_what_nobody_may_do_is_no_matter_of_promises() -> None:
 @pytest.mark.parametrize("name", ["hierarchical_drf", "strict_priority", "request_driven"])
 def test_n23_each_allocator_of_ours_keeps_what_it_promises(name: str) -> None:
     """In histories with refusals, operations, failovers and drains."""
-    kind = load(ALLOCATORS, name)
+    keeps_its_promises(load(ALLOCATORS, name))
+
+
+def test_n23_the_allocator_of_the_page_keeps_what_it_promises(tmp_path: Path) -> None:
+    """It extends one that promises more than somebody can keep who makes one grant a pass."""
+    write_examples(tmp_path)
+    kind = load(ALLOCATORS, "one_at_a_time", (tmp_path,))
+    keeps_its_promises(kind)
+    made = Run(kind, WEIGHED)
+    made.framework("f1", "a")
+    made.agents(3)
+    made.go()
+    assert certify(made.guard.written).not_promised["left_over"] == 1
+
+
+def keeps_its_promises(kind: type[Allocator]) -> None:
     for seed in (7, 8):
         told: dict[str, list[Told]] = {}
         Cluster(seed, kind, Plan(seconds=10.0, operations=0.3, drains=True), told).run()
