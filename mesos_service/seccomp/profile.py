@@ -18,7 +18,8 @@ from mesos_service.domain.containers import CAPABILITIES
 _ERRNO_MAX: Final = 4095
 _EPERM: Final = 1
 _ARGUMENTS_MAX: Final = 6
-_KERNEL: Final = re.compile(r"([0-9]+)\.([0-9]+)")
+_KERNEL: Final = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
+_CALL: Final = re.compile(r"[A-Za-z0-9_]+")
 
 ACTIONS: Final[Mapping[str, int]] = {
     "SCMP_ACT_KILL": 0x00000000,
@@ -171,6 +172,10 @@ def _faults(profile: Profile) -> Iterator[str]:
     for rule in profile.syscalls or ():
         if not rule.names or not all(rule.names):
             yield "a rule names no system call"
+        # The library would read such a name to its first zero byte, and take it for another.
+        for name in rule.names:
+            if name and not _CALL.fullmatch(name):
+                yield f"no system call has a name such as {name!r}"
         yield from _wrong_action(rule.action, rule.errno_ret)
         for argument in rule.args or ():
             if argument.op not in OPERATORS:

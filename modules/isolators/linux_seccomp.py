@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -111,12 +112,10 @@ class LinuxSeccomp(Isolator):
 
     def _read(self, name: str) -> bytes:
         assert self._directory is not None, "it was asked for"
-        path = self._directory / name
         try:
-            # Not a pipe or a device, which would keep the whole agent waiting.
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            with os.fdopen(handle, "rb") as file:
-                if not path.is_file():
+            # Closed by whoever opens, whatever it is: a task that names a directory would take a descriptor each time.
+            with open(self._directory / name, "rb", opener=_without_waiting) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise OperatingFault(f"profile '{name}' of system calls cannot be read: it is no file")
                 data = file.read(_PROFILE_BYTES_MAX + 1)
         except OSError as error:
@@ -150,6 +149,11 @@ class LinuxSeccomp(Isolator):
             return None
         made.program(None)  # What is wrong with it is said before anything is made.
         return LaunchInfo(system_calls=made)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # A pipe or a device would keep the whole agent waiting.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _require_filters() -> None:

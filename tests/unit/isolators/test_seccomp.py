@@ -18,7 +18,7 @@ from mesos_service.containers.containerizer import Members
 from mesos_service.containers.plan import LaunchFailed
 from mesos_service.containers.provisioner import Backend
 from mesos_service.domain.containers import CAPABILITIES, Image, Seccomp, Wishes
-from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.plugins.isolator import ContainerConfig, Isolator
 from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from mesos_service.seccomp.library import Library
@@ -91,10 +91,13 @@ def make(place: Path, default: str | None = None, name: str = "linux/seccomp", *
         (profile(rule("mkdir", errnoRet=5000)), "4095"),
         (profile(rule()), "names no system call"),
         (profile(rule("")), "names no system call"),
+        (profile(rule("mkdir\0at")), "no system call has a name such as"),
+        (profile(rule(" mkdir")), "no system call has a name such as ' mkdir'"),
         (profile(rule("mkdir", includes={"caps": ["SYS_ADMIN"]})), "there is no capability 'SYS_ADMIN'"),
         (profile(rule("mkdir", excludes={"caps": ["CAP_FLY"]})), "there is no capability 'CAP_FLY'"),
         (profile(rule("mkdir", includes={"arches": ["vax"]})), "there is no architecture 'vax'"),
         (profile(rule("mkdir", includes={"minKernel": "new"})), "no version of Linux"),
+        (profile(rule("mkdir", excludes={"minKernel": f"4.{'9' * 5000}"})), "no version of Linux"),
         (profile(rule("mkdir", includes={"moon": "full"})), "moon"),
         (profile(rule("mkdir", condition="none")), "condition"),
         (profile(archMap=[{"architecture": "SCMP_ARCH_VAX"}]), "there is no architecture 'SCMP_ARCH_VAX'"),
@@ -322,6 +325,21 @@ def test_m_ag_08_seccomp_a_profile_that_cannot_be_used_fails_the_launch_and_says
                     await here.outcome(here.plan("c", "/bin/true", wishes=Wishes(seccomp=Seccomp(name))))
 
     run_asyncio(body())
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("name", [".", "profiles", "pipe", "absent"])
+def test_m_ag_08_seccomp_who_asks_for_what_is_no_profile_takes_no_descriptor(place: Path, name: str) -> None:
+    """Whoever may launch tasks says the name, and as often as he likes."""
+    isolator = make(place)
+    (place / "profiles" / "profiles").mkdir()
+    os.mkfifo(place / "profiles" / "pipe")
+    config = ContainerConfig(sandbox="/nowhere", resources=RESOURCES, wishes=Wishes(seccomp=Seccomp(name)))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(OperatingFault, match=f"profile '{name}' of system calls cannot be read"):
+            run_asyncio(isolator.prepare(cid("c"), config))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @ROOT_ONLY
