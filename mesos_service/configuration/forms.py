@@ -111,17 +111,27 @@ def check_directory(path: Path, *, make: bool = True) -> None:
     try:
         if make:
             path.mkdir(parents=True, exist_ok=True)
-        elif not path.exists():
-            above = next(one for one in path.absolute().parents if one.exists())
-            if not above.is_dir():
-                raise ConfigurationError(f"--work_dir: cannot make {path}: {above} is no directory")
-            path = above
-        elif not path.is_dir():
-            raise ConfigurationError(f"--work_dir: {path} is no directory")
+        else:
+            path = _nearest(path.absolute())
+            if not path.is_dir():
+                raise ConfigurationError(f"--work_dir: {path} is no directory")
     except OSError as error:
         raise ConfigurationError(f"--work_dir: cannot make {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigurationError(f"--work_dir: there can be no path {str(path)!r}: {error}") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise ConfigurationError(f"--work_dir: {path} is not writable for this user")
+
+
+def _nearest(path: Path) -> Path:
+    """What is there of it, be it a link that leads to nothing: of that no directory can be made."""
+    while True:
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            path = path.parent
+        else:
+            return path
 
 
 IpFlag = Annotated[str, AfterValidator(check_ip)]

@@ -43,7 +43,15 @@ def test_check_config_checks_and_ends(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "the flags of the master are in order\n"
     assert not work_dir.exists(), "who only checks makes nothing"
     (tmp_path / "file").touch()
-    for place, says in ((tmp_path / "file", "is no directory"), (tmp_path / "file" / "below" / "it", "cannot make")):
+    (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
+    for place, says in (
+        (tmp_path / "file", "is no directory"),
+        (tmp_path / "file" / "below" / "it", "cannot make"),
+        (tmp_path / "lost", "is no directory"),
+        (tmp_path / "lost" / "below", "is no directory"),
+        (tmp_path / ("long" * 100), "File name too long"),
+        ("/nothing\0less", "there can be no path"),
+    ):
         for service, *more in (("master",), ("agent", "--master=127.0.0.1:5050"), ("traces", "serve")):
             assert ends(service, *more, "--check_config", f"--work_dir={place}") == 2
             assert says in capsys.readouterr().err, service
