@@ -264,8 +264,10 @@ class Containerizer:
 
         Raises :class:`LaunchFailed` when nothing of it is left, :class:`DestroyFailed` when something may be.
         """
-        if plan.container_id in self._containers:
-            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{plan.container_id}' exists already")
+        # Operators say what is nested or stands alone is called, and isolators tell groups by these names alone.
+        names = {plan.container_id} if plan.shared is None else {plan.container_id, plan.shared.container_id}
+        if plan.container_id in self.shared or not names.isdisjoint(self._containers):
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{', '.join(sorted(names))}' exists already")
         container = Container(plan, self._isolators_for(plan), resources=plan.resources, limits=plan.limits)
         self._containers[plan.container_id] = container
         try:

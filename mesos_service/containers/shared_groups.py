@@ -46,6 +46,9 @@ class SharedGroups:
         self._isolators = tuple(one for one in isolators if one.shareable)
         self._shared: dict[ContainerId, _Shared] = {}
 
+    def __contains__(self, container_id: ContainerId) -> bool:
+        return container_id in self._shared
+
     async def join(self, container: Container) -> None:
         """Room is made for one more, before its own ``prepare``. Raises :class:`LaunchFailed`."""
         plan = container.plan
@@ -114,7 +117,7 @@ class SharedGroups:
     async def usage(self, container_id: ContainerId) -> Usage:
         """What was measured of all who share this executor's groups; nothing where nobody does."""
         usage = Usage()
-        if container_id in self._shared:
+        if container_id in self:
             for isolator in self._isolators:
                 usage = usage.merged(await isolator.usage(container_id))
         return usage

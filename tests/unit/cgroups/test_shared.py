@@ -285,3 +285,34 @@ def test_m_ag_23_what_hides_from_its_container_goes_with_the_last_that_shares(
             assert not alive(pid)
 
     run(body())
+
+
+@as_root
+def test_m_ag_23_m_oa_03_nobody_else_is_called_as_the_group_that_is_shared(
+    run: Run, tmp_path: Path, live: Live
+) -> None:
+    """Operators name what they launch; nested in a member, the group would be found in itself for ever."""
+
+    async def body() -> None:
+        host = Members()
+        async with room(tmp_path, [live.isolator("cgroups/mem", host)], host) as here:
+            first = await start(here, "a", "/bin/sleep", "1000")
+            for plan in (
+                here.plan("pod", "/bin/true", parent="a"),
+                replace(here.plan("pod", "/bin/true", parent="a"), own_groups=True),
+                here.plan("pod", "/bin/true"),
+            ):
+                with pytest.raises(LaunchFailed, match=f"Container '{cid('pod')}' exists already"):
+                    await here.containerizer.launch(plan)
+            assert alive(first) and names(live) == {cid("pod")}
+            await here.destroy("a")
+            # Nor does anybody share with one that has the name first.
+            alone = await here.launch("pod", "/bin/sleep", "1000")
+            with pytest.raises(LaunchFailed, match="exists already"):
+                await start(here, "b", "/bin/true")
+            await here.destroy("b")
+            assert alive(alone)
+            await here.destroy("pod")
+            await start(here, "b", "/bin/sleep", "1000")
+
+    run(body())
