@@ -52,8 +52,8 @@ class BringUp:
     async def bring_up(self, container: Container) -> Child:
         """Do all of it; its first process executes the command then. Raises :class:`LaunchFailed`."""
         plan = container.plan
-        if plan.parent is not None and plan.parent not in self._containers:
-            raise LaunchFailed(REASON_LAUNCH_FAILED, f"There is no container '{plan.parent}' to nest in")
+        if plan.parent is not None:
+            self._look_at_parent(plan.parent)
         if not plan.sandbox.is_absolute() or not plan.sandbox.is_dir():
             raise LaunchFailed(REASON_LAUNCH_FAILED, f"There is no sandbox directory '{plan.sandbox}'")
         try:
@@ -73,6 +73,16 @@ class BringUp:
         finally:
             for log in logs:
                 os.close(log)
+
+    def _look_at_parent(self, parent: ContainerId) -> None:
+        """Whether it has a process to be beside, and is not about to go: who came now would outlive it."""
+        around = self._containers.get(parent)
+        if around is None:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"There is no container '{parent}' to nest in")
+        if around.destroying is not None:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{parent}' to nest in is being destroyed")
+        if around.child is None:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{parent}' to nest in has not begun: {around.phase}")
 
     async def _provision(self, container: Container) -> None:
         image = container.plan.wishes.image
@@ -186,9 +196,11 @@ class BringUp:
 
     async def _namespaces_of_parent(self, plan: LaunchPlan) -> Namespaces | None:
         """Where the parent is, if that is elsewhere."""
-        parent = self._containers.get(plan.parent) if plan.parent is not None else None
-        if parent is None or parent.child is None:
+        if plan.parent is None:
             return None
+        parent = self._containers.get(plan.parent)
+        if parent is None or parent.child is None:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{plan.parent}' to nest in is gone")
         return await namespaces_of(parent.child.pid, parent.command_prefix, parent.plan.directory is not None)
 
 

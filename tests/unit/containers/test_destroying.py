@@ -430,3 +430,27 @@ def test_descendants_are_found_when_process_numbers_may_have_wrapped(tmp_path: P
         os.waitpid(pid, 0)
         os.close(reading)
         os.close(writing)
+
+
+def test_m_oa_03_nothing_is_nested_in_what_has_not_begun_or_is_about_to_go(run: Run, tmp_path: Path) -> None:
+    """It would be in no namespace of the container's, or still there when that is gone."""
+
+    async def body() -> None:
+        slow, lasting = Recording("a", [], holds="prepare"), Recording("b", [], holds="cleanup")
+        async with room(tmp_path, [slow, lasting]) as here:
+            nested = here.plan("n", "/bin/sleep", "1000", parent="c")
+            launching = asyncio.ensure_future(here.launch("c", "/bin/sleep", "1000"))
+            await slow.held.wait()
+            with pytest.raises(LaunchFailed, match="to nest in has not begun"):
+                await here.containerizer.launch(nested)
+            slow.go_on.set()
+            await launching
+            destroying = asyncio.ensure_future(here.destroy("c"))
+            await lasting.held.wait()
+            with pytest.raises(LaunchFailed, match="to nest in is being destroyed"):
+                await here.containerizer.launch(nested)
+            lasting.go_on.set()
+            await destroying
+            assert not here.containerizer.containers()
+
+    run(body())
