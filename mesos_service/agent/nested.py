@@ -25,7 +25,7 @@ from mesos_service.containers.garbage import remove_tree
 from mesos_service.containers.log_files import open_log
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan
 from mesos_service.containers.sandbox import SandboxError, create_nested
-from mesos_service.containers.users import User, user_to_switch_to
+from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.wire.containers import CommandInfo
@@ -127,13 +127,19 @@ class NestedContainers:
                 REASON_LAUNCH_FAILED,
                 "The container asks for control groups of its own, and none of this agent's isolators makes any",
             )
-        user = user_to_switch_to(host.user)
+        user = _user(host.user)
         try:
             sandbox = create_nested(host.sandbox, container_id, host.user)
         except SandboxError as error:
             raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
         terminal = self._terminal(user, size, tty=True) if tty else None
-        stdout = open_log(sandbox, "stdout", user) if terminal is not None else None
+        stdout = None
+        if terminal is not None:
+            try:
+                stdout = open_log(sandbox, "stdout", user)
+            except LaunchFailed:
+                await terminal.close()
+                raise
         await self._start(host, container_id, command, terminal, sandbox, stdout, own)
         return True
 
@@ -149,7 +155,7 @@ class NestedContainers:
         host = self._host(container_id, parent)
         if host is None:
             raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{container_id}' exists already")
-        terminal = self._terminal(user_to_switch_to(host.user), size, tty=tty)
+        terminal = self._terminal(_user(host.user), size, tty=tty)
         reader = terminal.attach(owner=True)
         await self._start(host, container_id, command, terminal, None, None)
         return reader
@@ -210,7 +216,7 @@ class NestedContainers:
         Raises:
             LaunchFailed: there is none to be had.
         """
-        user = user_to_switch_to(plan_user)
+        user = _user(plan_user)
         terminal = self._terminal(user, size, tty=True)
         try:
             terminal.start(open_log(sandbox, "stdout", user))
@@ -303,3 +309,11 @@ class NestedContainers:
         terminal.given_away()
         await terminal.ended.wait()
         await terminal.close()
+
+
+def _user(name: str | None) -> User | None:
+    """Whom to become. Raises :class:`LaunchFailed`: a user may have been removed since the task began."""
+    try:
+        return user_to_switch_to(name)
+    except (NoSuchUser, CannotSwitchUser) as error:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
