@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
 import uvloop
 
 from mesos_service.domain.errors import ConfigurationError, MesosServiceError
+from mesos_service.memory import tame_garbage_collection
 from mesos_service.notify import Supervisor
 
 log = logging.getLogger(__name__)
@@ -86,30 +85,6 @@ def _renew(renew: Callable[[], int]) -> None:
             log.info("SIGHUP: there are no certificates to read again; other flags take a restart")
     except ConfigurationError as error:
         log.error("SIGHUP: what was in force stays, as the files cannot be used: %s", error)
-
-
-COLLECTIONS: Final = (50_000, 50, 100)
-"""Allocations between two looks at young objects, such looks between two at older ones, those between two at all."""
-
-
-def tame_garbage_collection() -> None:
-    """Make collections rarer: a master holds hundreds of thousands of records that form no cycles, and looking at all
-    of them again and again would stall every stream for as long. What does form cycles (tracebacks, closed
-    connections) is small and can wait for tens of thousands of allocations."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTIONS)
-
-
-def leave_memory(service: object) -> None:
-    """Let the process end without taking apart what ``service`` remembers, once it is stopped and has closed all.
-
-    Python would give back hundreds of thousands of records one by one, 0.2 s of a processor for 4,000 agents, while the
-    next one is already at work or waits to be started; the system takes the memory as a whole. All else that happens
-    at an exit still does.
-    """
-    gc.freeze()
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(service))
 
 
 def run_service(main: Callable[[], Awaitable[int]]) -> int:

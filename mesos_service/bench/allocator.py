@@ -27,9 +27,9 @@ from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
+from mesos_service.memory import COLLECTIONS
 from mesos_service.plugins.allocator import AgentView, Allocator, AllocatorOptions, FrameworkView, Grant, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
-from mesos_service.runner import COLLECTIONS
 
 KINDS = (
     "cpus:24;mem:4096;disk:4096;ports:[31000-32000]",

@@ -28,7 +28,7 @@ from mesos_service.bench.zookeeper import ZooKeeper, is_installed
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.http.client import Connection, ConnectionFault
 from mesos_service.local.processes import ServiceProcess
-from mesos_service.runner import tame_garbage_collection
+from mesos_service.memory import tame_garbage_collection
 
 SIZES: Final = (200, 1000, 4000)
 RUNS: Final = 10

@@ -24,9 +24,9 @@ from mesos_service.domain.frameworks import MULTI_ROLE, FrameworkInfo
 from mesos_service.domain.ids import AgentId, FrameworkId, MasterId, Role, StreamId, TaskId
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import Source, TaskInfo, TaskState, TaskStatus
+from mesos_service.memory import COLLECTIONS
 from mesos_service.plugins.allocator import AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
-from mesos_service.runner import COLLECTIONS
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.common import VersionInfo
 from mesos_service.wire.render import legacy_master, master_v1, operator_events

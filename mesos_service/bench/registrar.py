@@ -23,9 +23,9 @@ from mesos_service.domain.attributes import parse_attributes
 from mesos_service.domain.errors import MesosServiceError
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.resources import Resources
+from mesos_service.memory import tame_garbage_collection
 from mesos_service.registrar.sql import SqlRegistrar
 from mesos_service.registrar.url import file_url
-from mesos_service.runner import tame_garbage_collection
 
 AGENTS = 50_000
 

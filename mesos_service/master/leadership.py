@@ -20,6 +20,7 @@ from mesos_service.domain.errors import ConfigurationError, MesosServiceError
 from mesos_service.election.interface import Contender, Leader, Tenure
 from mesos_service.http.asgi import Answered
 from mesos_service.master.driver import MasterDriver
+from mesos_service.memory import put_off_collections
 from mesos_service.registrar.interface import Registrar
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ NO_LEADER: Final = "No leader elected"
 NOT_RECOVERED: Final = "Master has not finished recovery"
 IN_DOUBT: Final[Answered] = (503, "This master does not know for certain that it still leads; ask again")
 OVER: Final = "This master is ending"
+RETURN_SECONDS: Final = 5.0
+"""Nearly all agents are back within that, if they come back at all."""
 
 
 class Phase(Enum):
@@ -158,6 +161,8 @@ class Leadership:
             state.elected_at = now
             startup.start(state, registry, now)
             self.phase = Phase.LEADING
+            if state.recovered:
+                put_off_collections(RETURN_SECONDS)
             log.info("Master %s leads; its registry has %d agents", self._name, len(registry.admitted))
             self._driver.lead(tenure.permits)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.service import MasterService
-from mesos_service.runner import leave_memory, run_service, serve_until_signalled
+from mesos_service.memory import leave_memory
+from mesos_service.runner import run_service, serve_until_signalled
 from mesos_service.telemetry.logs import set_up_logging
 
 
