@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 DESCRIPTORS_SPARE = 16
 """How many are left for agents that connect, packets and books: what keeps all others must not end for want of one."""
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
+_DEFAULTS = tuple(number for number in range(1, 32) if number not in (signal.SIGKILL, signal.SIGSTOP))
+"""What a task finds, whatever the agent was started with: a shell's background jobs ignore SIGQUIT, too."""
 
 
 def spawn(
@@ -66,7 +68,7 @@ def spawn(
             setsid=True,
             setsigmask=(),
             # An ignored signal would stay ignored in the task.
-            setsigdef=IGNORED,
+            setsigdef=_DEFAULTS,
         )
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         for end in (gate, voice):

@@ -49,8 +49,8 @@ def test_documents_are_valid(documents: Documents) -> None:
 
 def test_every_read_is_described(service: str, documents: Documents) -> None:
     reads = master_legacy.READ_PATHS if service == "master" else agent_legacy.READ_PATHS
-    # The second spelling of a path, and a page for people.
-    assert {*reads} - {"/state.json", "/help"} <= documents.plain["paths"].keys()
+    # Second spellings of paths, and a page for people.
+    assert {*reads} - {"/state.json", "/monitor/statistics.json", "/help"} <= documents.plain["paths"].keys()
 
 
 def test_operations_have_names_of_their_own(documents: Documents) -> None:

@@ -79,6 +79,8 @@ def test_the_environment_is_the_plans_and_nobody_elses(
 def test_children_inherit_no_descriptor_and_no_ignored_signal(run: Run, tmp_path: Path) -> None:
     leaky = os.open(os.devnull, os.O_RDONLY)
     os.set_inheritable(leaky, True)
+    # As of an agent that a shell has put into the background.
+    before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
 
     async def body() -> None:
         async with room(tmp_path) as here:
@@ -97,6 +99,7 @@ def test_children_inherit_no_descriptor_and_no_ignored_signal(run: Run, tmp_path
         run(body())
     finally:
         os.close(leaky)
+        signal.signal(signal.SIGQUIT, before)
 
 
 def test_it_leads_a_session_of_its_own(run: Run, tmp_path: Path) -> None:
