@@ -21,7 +21,7 @@ from mesos_service.agent.guests import Guests
 from mesos_service.agent.launch_plans import Amounts, plan_guest
 from mesos_service.agent.terminals import Reader, Size, Terminal
 from mesos_service.containers.containerizer import Containerizer
-from mesos_service.containers.garbage import remove_tree
+from mesos_service.containers.garbage import NotRemoved, remove_tree
 from mesos_service.containers.log_files import open_log
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan
 from mesos_service.containers.sandbox import SandboxError, create_nested
@@ -132,15 +132,22 @@ class NestedContainers:
             sandbox = create_nested(host.sandbox, container_id, host.user)
         except SandboxError as error:
             raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
-        terminal = self._terminal(user, size, tty=True) if tty else None
-        stdout = None
-        if terminal is not None:
+        try:
+            terminal, stdout = self._terminal(user, size, tty=True) if tty else None, None
+            if terminal is not None:
+                try:
+                    stdout = open_log(sandbox, "stdout", user)
+                except LaunchFailed:
+                    await terminal.close()
+                    raise
+            await self._start(host, container_id, command, terminal, sandbox, stdout, own)
+        except LaunchFailed:
+            # Nobody could ask for its removal, and a next try would find the name taken.
             try:
-                stdout = open_log(sandbox, "stdout", user)
-            except LaunchFailed:
-                await terminal.close()
-                raise
-        await self._start(host, container_id, command, terminal, sandbox, stdout, own)
+                await asyncio.to_thread(remove_tree, sandbox, threading.Event())
+            except NotRemoved as error:
+                log.error("Sandbox %s of a container that was not launched is left: %s", sandbox, error)
+            raise
         return True
 
     async def launch_session(

@@ -48,6 +48,7 @@ def refused(work: Launch, tmp_path: Path, *, user: str | None = None) -> str:
             await background.finish()
             assert open_descriptors().keys() == before.keys()
             assert here.containerizer.containers() == (cid("c"),)
+            assert not list((tmp_path / "c").glob("containers/*")), "a next try is to find the name free"
             said.append(str(refusal.value))
 
     run_asyncio(body())
@@ -62,6 +63,13 @@ def test_m_oa_03_no_terminal_is_left_open_where_its_log_cannot_be_made(
 
     monkeypatch.setattr("mesos_service.agent.nested.open_log", full)
     assert "No space left on device" in refused(launch, tmp_path)
+
+
+def test_m_oa_03_what_cannot_be_launched_leaves_no_sandbox(tmp_path: Path) -> None:
+    def wrong(nested: NestedContainers) -> Awaitable[object]:
+        return nested.launch(cid("n"), cid("c"), CommandInfo(value=None))
+
+    assert "command" in refused(wrong, tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="who is not root switches to nobody")
