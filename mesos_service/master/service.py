@@ -81,7 +81,12 @@ def make_allocator(config: MasterConfig, watch: Watch | None = None) -> Guard:
     )
 
     def make(kind: type[Allocator], name: str) -> Allocator:
-        return kind(options, read_config(kind, parameters_of(name, config.modules_dirs())))
+        own = read_config(kind, parameters_of(name, config.modules_dirs()))
+        made = kind(options, own)
+        if not hasattr(made, "options"):
+            # It has not called its base. Another instance is made of them when it fails, and the journal says them.
+            Allocator.__init__(made, options, own)
+        return made
 
     module = make(load(ALLOCATORS, config.allocator, config.modules_dirs()), config.allocator)
     shadow = config.shadow_kind()

@@ -71,8 +71,9 @@ class Journaled(Guard):
         self._begin()
 
     def _begin(self) -> None:
-        promises = tuple(sorted(PROMISES & frozenset(self.module.promises)))
-        self.written.append(Told("begin", Began(self.module.name, self.module.options, promises)))
+        # As the class and the master say: what the module has made of its own attributes is not to be relied on.
+        promises = tuple(sorted(PROMISES & type(self.module).promises))
+        self.written.append(Told("begin", Began(self.name, self.options, promises)))
 
     def _write(self, method: str, *arguments: Any) -> None:  # Any: as the method has them
         if not self.broken:

@@ -10,9 +10,12 @@ import pytest
 
 from mesos_service.cli.main import run
 from mesos_service.core.effects import Told
+from mesos_service.core.master.journal import Journaled
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.fairness.certificate import PROMISED_BY, Certificate, Certifier
 from mesos_service.fairness.spelling import parse, spell
+from mesos_service.master.config import MasterConfig
+from mesos_service.master.service import make_allocator
 from mesos_service.plugins.allocator import (
     FAIR_SHARES,
     GUARANTEES,
@@ -158,6 +161,27 @@ def test_n09_promises_that_cannot_be_held_to_are_refused(tmp_path: Path, promise
     (tmp_path / "allocators" / "mine.py").write_text(text)
     with pytest.raises(ConfigurationError, match="'promises' is not a frozenset of some of fair_shares, guarantees"):
         load(ALLOCATORS, "mine", (tmp_path,))
+
+
+def test_n09_n23_a_module_that_never_called_its_base_has_a_journal_too(tmp_path: Path) -> None:
+    (tmp_path / "allocators").mkdir()
+    text = (
+        "from mesos_service.plugins.loader import ALLOCATORS, load\n\n"
+        "class Mine(load(ALLOCATORS, 'hierarchical')):\n    name = 'mine'\n    promises = frozenset({'limits'})\n"
+        "    def __init__(self, options, config=None):\n        self.promises = None\n"
+    )
+    (tmp_path / "allocators" / "mine.py").write_text(text)
+    journal = str(tmp_path / "journal")
+    flags = {"allocator": "mine", "modules_dir": str(tmp_path), "allocation_journal": journal, "weights": "a=2"}
+    guard = make_allocator(MasterConfig.load(flags))
+    assert isinstance(guard, Journaled)
+    guard.broken = True
+    assert guard.replace(), "with what the first one was made with"
+    assert guard.replace()
+    begun = [parse(spell(told), 1, {}).arguments for told in guard.written]
+    assert begun[0] == ("mine", guard.options, (LIMITS,))
+    assert begun == [begun[0]] * 3
+    assert guard.options.weights == {"a": 2.0}
 
 
 def test_n23_the_command_holds_to_what_it_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
