@@ -132,7 +132,11 @@ class OpenLink:
             log.log(level, "A message of executor %s is dropped: the master is far behind", message.executor_id)
             self._choked = True
             return
-        self._waiting_bytes += size
+        self.say_encoded(speaker, agent_id, encoded)
+
+    def say_encoded(self, speaker: Hashable, agent_id: AgentId | None, encoded: msgspec.Raw) -> None:
+        """Queue what :func:`~mesos_service.wire.agent_link.encode_uplink` has made, and nobody has to take."""
+        self._waiting_bytes += len(memoryview(encoded))
         self._batches.setdefault((speaker, agent_id), deque()).append(encoded)
         self._idle.clear()
         if not self._in_flight and not self._planned:

@@ -207,8 +207,6 @@ class _Cluster:
         self._tasks = [asyncio.create_task(one.run()) for one in (*self._tenants, self._prober)]
         for tenant in self._tenants:
             await _within("the tasks", tenant.settled.wait())
-        # What stands for thousands of agents is no reason to stop for all of them at once.
-        tame_garbage_collection()
 
     async def stop(self) -> None:
         for one in (*self._tenants, self._prober):
@@ -222,6 +220,8 @@ class _Cluster:
             tenant.back.clear()
         self._prober.probe()
         self._fleet.prepare()
+        # What stands for thousands of agents is no reason to stop for all of them at once.
+        tame_garbage_collection()
         old = await _within("the leader", masters.leader())
         begun = time.monotonic()
         ending = asyncio.create_task(masters.end(old, orderly=orderly))

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -38,6 +38,7 @@ from mesos_service.wire.convert.link import uplink_to_wire
 TOTAL = Resources.parse("cpus:2;mem:2048;disk:2048;ports:[31000-32000]")
 NEEDS = Resources.parse("cpus:1;mem:512")
 OPTIONS = AgentOptions()
+_NAME: Final = "the-name-of-a-registration"
 ItemT = TypeVar("ItemT")
 
 
@@ -159,8 +160,8 @@ class _Agent:
         self._frameworks: dict[FrameworkId, FrameworkInfo] = {}
         self._link: MasterLink | None = None
         self._uplink: AgentUplink | None = None
-        self._prepared: agent_link.Uplink | None = None
-        """What it will say when it comes back, all but which registration that is."""
+        self._prepared: tuple[bytes, bytes] | None = None
+        """What it will say when it comes back: what is before the name of the registration, and what is behind it."""
 
     def attach(self, master_link: MasterLink) -> None:
         """Use this link from now on."""
@@ -221,20 +222,20 @@ class _Agent:
         )
         self._register_within(longest / 2, longest, attempts=attempts)
 
-    def prepare(self) -> agent_link.Uplink:
+    def prepare(self) -> tuple[bytes, bytes]:
         """See :meth:`RecoveringFleet.prepare`."""
         if self._prepared is None:
             tasks, frameworks = tuple(self._tasks.values()), tuple(self._frameworks.values())
-            self._prepared = uplink_to_wire(
-                link.Reregister(agent=self._info, registration="", tasks=tasks, frameworks=frameworks)
-            )
+            said = link.Reregister(agent=self._info, registration=_NAME, tasks=tasks, frameworks=frameworks)
+            before, _, behind = bytes(agent_link.encode_uplink(uplink_to_wire(said))).partition(_NAME.encode())
+            self._prepared = before, behind
         return self._prepared
 
     def _say_again(self) -> None:
         opened = None if self._link is None else self._link.open
         if opened is not None and opened.link_id == self._link_id:
-            message = msgspec.structs.replace(self.prepare(), registration=self._registration)
-            opened.say(self._uplink, self._info.agent_id, message)
+            message = msgspec.Raw(self._registration.encode().join(self.prepare()))
+            opened.say_encoded(self._uplink, self._info.agent_id, message)
 
     def _on_registered(self, agent_id: AgentId) -> None:
         if self._timer is not None:

@@ -178,7 +178,8 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
     state = turn.state
     agent_id, message = stored.agent_id, stored.message
     if (known := state.recovered.pop(agent_id, None)) is not None:
-        addresses.strike(state, agent_id, known)
+        if addresses.place(known) != addresses.place(message.agent):
+            addresses.strike(state, agent_id, known)
         books.came_back(turn)
     was_unreachable = state.unreachable.pop(agent_id, None) is not None
     here = stored.link_id in state.links
