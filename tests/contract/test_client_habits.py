@@ -20,6 +20,7 @@ import uvloop
 
 from mesos_service.local import LocalCluster
 from tests.contract.live import AGENT, Framework
+from tests.contract.sockets import exchanged
 
 HEALTH: Final = b'{"type":"GET_HEALTH"}'
 HEALTHY: Final = b'{"type":"GET_HEALTH","get_health":{"healthy":true}}'
@@ -64,23 +65,6 @@ def cluster(runner: asyncio.Runner) -> Iterator[Cluster]:
     finally:
         runner.run(end())
         runner.run(local.__aexit__(None, None, None))
-
-
-async def exchanged(address: str, sent: bytes, until: bytes) -> bytes:
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        writer.write(sent)
-        found = b""
-        async with asyncio.timeout(20):
-            while until not in found:
-                piece = await reader.read(65536)
-                if not piece:
-                    break
-                found += piece
-        return found
-    finally:
-        writer.close()
 
 
 def post(path: str, body: bytes, headers: str = "", kind: str = "application/json") -> bytes:

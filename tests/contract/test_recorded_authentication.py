@@ -19,7 +19,7 @@ from mesos_service.master.config import MasterConfig
 from mesos_service.master.service import MasterService
 from tests.contract.derive_shapes import anonymous
 from tests.contract.shapes import recorded
-from tests.contract.test_recorded_requests import exchanged
+from tests.contract.sockets import exchanged
 
 JSON: Final = "Content-Type: application/json\r\nAccept: application/json\r\n"
 

@@ -23,6 +23,7 @@ from tests.contract.compare import DIFFERENT, METRICS_DIFFERENT
 from tests.contract.derive_shapes import anonymous
 from tests.contract.live import AGENT, passed_twice
 from tests.contract.shapes import differences, exchange_shape, recorded
+from tests.contract.sockets import exchanged
 
 Json = dict[str, Any]  # Any: JSON documents
 
@@ -104,24 +105,6 @@ def master(runner: asyncio.Runner) -> Iterator[str]:
 async def settled(address: str) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         await passed_twice(client, address)
-
-
-async def exchanged(address: str, sent: bytes, until: bytes) -> bytes:
-    """All that comes back until there is ``until`` in it, or the server closes."""
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        writer.write(sent)
-        found = b""
-        async with asyncio.timeout(20):
-            while until not in found:
-                piece = await reader.read(65536)
-                if not piece:
-                    break
-                found += piece
-            return found
-    finally:
-        writer.close()
 
 
 async def asked(address: str, method: str, path: str, request: Request) -> tuple[str, list[tuple[str, str]], bytes]:
