@@ -11,12 +11,11 @@ stand side by side, and nothing is ever taken from a neighbour. Hence the laws t
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator
-from functools import partial
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Final
 
 from mesos_service.domain.amounts import covers, difference, join, with_allocation
+from mesos_service.domain.contents import NONE_COUNTED, Contents
 from mesos_service.domain.resource import (
     DiskInfo,
     DiskSource,
@@ -67,57 +66,24 @@ __all__ = [
     "validate",
 ]
 
-_resource: Final = partial(tuple.__new__, Resource)
-"""``Resource(*pair)`` without a call of Python: registries and offers go through very many of them."""
-
-_NONE_COUNTED: Final[dict[Resource, int]] = {}
-"""Shared by nearly all Resources; like every dict in here it is never changed once a Resources holds it."""
-
 LEFT_MAX: Final = 1024
 """What :meth:`Resources.without` remembers; past this it begins anew."""
 _left: Final[dict[tuple[int, int], tuple[Resources, Resources, tuple[Resources, bool]]]] = {}
 
 
-class Resources:
-    """An immutable, hashable bundle of resources.
+class Resources(Contents):
+    """A bundle of resources: :class:`Contents` says how it is kept and read, this what can be made of it."""
 
-    It has two parts, and a resource is in exactly one of them:
-
-    - ``_amounts``: key to amount, for what adds up. Nearly always all there is.
-    - ``_counted``: resource to number of copies, for what never merges with its like: exclusive disks and
-      persistent volumes (X42), which come and go whole, and shared resources (X45).
-
-    Neither holds a zero or an empty amount. Order of insertion is kept for printing and means nothing else.
-    """
-
-    __slots__ = ("_amounts", "_counted", "_hash", "_unallocated")
+    __slots__ = ("_unallocated",)
 
     EMPTY: ClassVar[Resources]
 
-    _amounts: dict[ResourceKey, Value]
-    _counted: dict[Resource, int]
-    _hash: int | None
     _unallocated: Resources | None
     """The same without allocation roles, once somebody asked: the books of several ask for each offer and task."""
 
     def __init__(self, items: Iterable[Resource] = ()) -> None:
-        """Raises :class:`ResourcesError` for negative scalars, and when one key comes with amounts of two types."""
-        amounts: dict[ResourceKey, Value] = {}
-        counted: dict[Resource, int] = {}
-        for item in items:
-            key, value = item
-            if not value:
-                continue
-            if type(value) is int and value < 0:
-                raise ResourcesError(f"{item} is negative")
-            if key.is_counted:
-                counted[item] = counted.get(item, 0) + 1
-            else:
-                mine = amounts.get(key)
-                amounts[key] = value if mine is None else join(key, mine, value)
-        self._amounts = amounts
-        self._counted = counted or _NONE_COUNTED
-        self._hash = None
+        """The sum of ``items``; raises as :class:`Contents` does."""
+        super().__init__(items)
         self._unallocated = None
 
     @classmethod
@@ -191,28 +157,6 @@ class Resources:
                     del counted[item]
         return _make(amounts, counted)
 
-    def contains(self, other: Resources) -> bool:
-        """Whether ``other`` can be subtracted. Like is compared with like only (X42, X47)."""
-        amounts = self._amounts
-        if amounts == other._amounts and not other._counted:
-            return True
-        for key, value in other._amounts.items():
-            mine = amounts.get(key)
-            if mine is None:
-                return False
-            if type(mine) is int and type(value) is int:
-                if mine < value:
-                    return False
-            elif not covers(mine, value):
-                return False
-        if other._counted:
-            counted = self._counted
-            return all(counted.get(item, 0) >= copies for item, copies in other._counted.items())
-        return True
-
-    def __bool__(self) -> bool:
-        return bool(self._amounts or self._counted)
-
     def shortage(self, wanted: Resources) -> Resources:
         """The part of ``wanted`` that is not here; empty exactly when ``self.contains(wanted)``."""
         amounts: dict[ResourceKey, Value] = {}
@@ -230,7 +174,7 @@ class Resources:
             for item, copies in wanted._counted.items()
             if copies > self._counted.get(item, 0)
         }
-        return _make(amounts, counted or _NONE_COUNTED)
+        return _make(amounts, counted or NONE_COUNTED)
 
     def without(self, held: Resources) -> tuple[Resources, bool]:
         """What is left beside ``held``, and whether that is more than there is: of such a kind nothing is left.
@@ -256,17 +200,6 @@ class Resources:
 
     # Looking in.
 
-    def __iter__(self) -> Iterator[Resource]:
-        """Each resource, shared ones as many times as there are copies: ``Resources.of(r) == r``."""
-        amounts = map(_resource, self._amounts.items())
-        if not self._counted:
-            return amounts
-        return chain(amounts, *(repeat(item, copies) for item, copies in self._counted.items()))
-
-    def pairs(self) -> ItemsView[ResourceKey, Value] | None:
-        """Key and amount of each, without a ``Resource`` made of them; ``None`` where some are counted (X42, X45)."""
-        return None if self._counted else self._amounts.items()
-
     def spelt_as_in(self, other: Resources) -> Resources:
         """The same resources; what equals something in ``other`` without being the same, such as a volume that is
         mounted elsewhere, is as it is there."""
@@ -275,79 +208,13 @@ class Resources:
         known = {item: item for item in other._counted}
         return _make(self._amounts, {known.get(item, item): copies for item, copies in self._counted.items()})
 
-    def __len__(self) -> int:
-        """How many resources iteration gives."""
-        return len(self._amounts) + sum(self._counted.values())
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Resources):
-            return NotImplemented
-        return self._amounts == other._amounts and self._counted == other._counted
-
-    def __hash__(self) -> int:
-        if self._hash is None:
-            self._hash = hash((frozenset(self._amounts.items()), frozenset(self._counted.items())))
-        return self._hash
-
-    def __str__(self) -> str:
-        """``cpus:4; mem:4096; ports:[31000-32000]``, as in Mesos' messages."""
-        return "; ".join(str(item) for item in self)
-
-    def __repr__(self) -> str:
-        return f"<Resources {self}>"
-
-    def __reduce__(self) -> tuple[type[Resources], tuple[list[Resource]]]:
-        # The cached hash must not travel: strings hash differently in every process.
-        return Resources, (list(self),)
-
-    def scalar(self, name: str) -> Milli:
-        """Thousandths of ``name`` over all roles, reservations and disks; shared resources count once (X45)."""
-        total = 0
-        for key, value in self._amounts.items():
-            if key.name == name and type(value) is int:
-                total += value
-        for item, copies in self._counted.items():
-            if item.key.name == name and isinstance(item.value, int):
-                total += item.value if item.key.shared else item.value * copies
-        return total
-
-    def quantities(self) -> dict[str, Milli]:
-        """Thousandths of every scalar by name, all else dropped; shared resources count once (X45)."""
-        totals: dict[str, int] = {}
-        for key, value in self._amounts.items():
-            if type(value) is int:
-                totals[key.name] = totals.get(key.name, 0) + value
-        for item, copies in self._counted.items():
-            if isinstance(item.value, int):
-                amount = item.value if item.key.shared else item.value * copies
-                totals[item.key.name] = totals.get(item.key.name, 0) + amount
-        return totals
-
-    def ranges(self, name: str) -> Ranges:
-        """The union of the ranges called ``name``, over all roles and reservations."""
-        found = Ranges.EMPTY
-        for key, value in self._amounts.items():
-            if key.name == name and isinstance(value, Ranges):
-                found |= value
-        return found
-
-    def ports(self) -> Ranges:
-        return self.ranges("ports")
-
-    def names(self) -> frozenset[str]:
-        return frozenset(key.name for key in self._keys())
-
-    def copies(self, item: Resource) -> int:
-        """How many copies of a shared or exclusive resource are here (X45)."""
-        return self._counted.get(item, 0)
-
     # Parts.
 
     def filter(self, predicate: Callable[[Resource], bool]) -> Resources:
         """The resources for which ``predicate`` holds; it must not depend on how many copies there are."""
         return _make(
             {key: value for key, value in self._amounts.items() if predicate(Resource(key, value))},
-            {item: copies for item, copies in self._counted.items() if predicate(item)} or _NONE_COUNTED,
+            {item: copies for item, copies in self._counted.items() if predicate(item)} or NONE_COUNTED,
         )
 
     def unreserved(self) -> Resources:
@@ -374,11 +241,6 @@ class Resources:
     def non_revocable(self) -> Resources:
         return self._select(lambda key: not key.revocable)
 
-    @property
-    def has_shared(self) -> bool:
-        """Whether several may use some of this at once (X45). Mostly nothing is counted, and so nothing shared."""
-        return bool(self._counted) and any(item.key.shared for item in self._counted)
-
     def shared(self) -> Resources:
         return self._select(lambda key: key.shared) if self.has_shared else Resources.EMPTY
 
@@ -402,7 +264,7 @@ class Resources:
         if self._counted or self._is_allocated():
             return self._rekey(lambda key: with_allocation(key, role))
         # All keys stay apart: this is done for each offer and each task.
-        allocated = _make({with_allocation(key, role): value for key, value in self._amounts.items()}, _NONE_COUNTED)
+        allocated = _make({with_allocation(key, role): value for key, value in self._amounts.items()}, NONE_COUNTED)
         allocated._unallocated = self
         return allocated
 
@@ -413,26 +275,6 @@ class Resources:
                 return self  # Not kept: that would be a cycle, for the garbage collector alone to find.
             self._unallocated = self._rekey(lambda key: with_allocation(key, None))
         return self._unallocated
-
-    def is_allocated_whole(self) -> bool:
-        """Whether each of the resources has an allocation role."""
-        for key in self._amounts:
-            if key.allocation_role is None:
-                return False
-        for item in self._counted:  # noqa: SIM110
-            if item.key.allocation_role is None:
-                return False
-        return True
-
-    def _is_allocated(self) -> bool:
-        # Loops, as a generator costs several times as much for these few keys.
-        for key in self._amounts:
-            if key.allocation_role is not None:
-                return True
-        for item in self._counted:  # noqa: SIM110
-            if item.key.allocation_role is not None:
-                return True
-        return False
 
     def allocations(self) -> dict[str, Resources]:
         """Parts by allocation role; raises :class:`ResourcesError` when a resource has none."""
@@ -483,17 +325,12 @@ class Resources:
         """The same resources with empty reservation stacks, static reservations included; for counting only."""
         return self._rekey(lambda key: key._replace(reservations=()) if key.reservations else key)
 
-    def _keys(self) -> Iterator[ResourceKey]:
-        yield from self._amounts
-        for item in self._counted:
-            yield item.key
-
     def _select(self, wanted: Callable[[ResourceKey], bool]) -> Resources:
         amounts = {key: value for key, value in self._amounts.items() if wanted(key)}
         if not self._counted:
-            return self if len(amounts) == len(self._amounts) else _make(amounts, _NONE_COUNTED)
+            return self if len(amounts) == len(self._amounts) else _make(amounts, NONE_COUNTED)
         counted = {item: copies for item, copies in self._counted.items() if wanted(item.key)}
-        return _make(amounts, counted or _NONE_COUNTED)
+        return _make(amounts, counted or NONE_COUNTED)
 
     def _rekey(self, change: Callable[[ResourceKey], ResourceKey]) -> Resources:
         amounts: dict[ResourceKey, Value] = {}
@@ -506,7 +343,7 @@ class Resources:
         for item, copies in self._counted.items():
             changed_item = Resource(change(item.key), item.value)
             counted[changed_item] = counted.get(changed_item, 0) + copies
-        return _make(amounts, counted or _NONE_COUNTED)
+        return _make(amounts, counted or NONE_COUNTED)
 
 
 def _make(amounts: dict[ResourceKey, Value], counted: dict[Resource, int]) -> Resources:
