@@ -279,7 +279,8 @@ class Resources(Contents):
     def allocations(self) -> dict[str, Resources]:
         """Parts by allocation role; raises :class:`ResourcesError` when a resource has none."""
         roles = {key.allocation_role: None for key in self._amounts}
-        roles |= {item.key.allocation_role: None for item in self._counted}
+        if self._counted:
+            roles |= {item.key.allocation_role: None for item in self._counted}
         parts: dict[str, Resources] = {}
         for role in roles:
             # An offer, a task, an executor: nearly always all of it belongs to one role.

@@ -70,6 +70,7 @@ class HeldStream:
         "_flushing",
         "_frame",
         "_joined",
+        "_loop",
         "_pending",
         "_task",
         "_unsent_bytes",
@@ -101,6 +102,8 @@ class HeldStream:
         self._connection: UnderlyingConnection | None = None
         """Where records may be written to from the loop; only while ``serve`` has nothing to send itself."""
         self._flushing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """That of ``serve``: to ask for the running one is a system call in CPython 3.11, and records are many."""
         self._why = ""
         self.lag_bytes_max = lag_bytes_max
         self.protobuf = protobuf
@@ -124,9 +127,9 @@ class HeldStream:
         self._pending.append(record)
         if self._connection is None:
             self._wake.set()
-        elif not self._flushing:
+        elif not self._flushing and self._loop is not None:
             self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
         self._account(len(record))
 
     def close(self) -> None:
@@ -183,6 +186,7 @@ class HeldStream:
 
         A disconnect is noticed through ``receive``: uvicorn tells it there whether or not anything is being sent.
         """
+        self._loop = asyncio.get_running_loop()
         self._task = task = asyncio.current_task()
         watcher = asyncio.ensure_future(self._watch(receive))
         connection = UnderlyingConnection(send)

@@ -157,12 +157,12 @@ class Leadership:
     async def _recover(self, tenure: Tenure) -> None:
         registry: Registry = await self._registrar.take(tenure.election, self._name)
         if self.phase is Phase.RECOVERING:
+            if registry.admitted:
+                put_off_collections(RETURN_SECONDS)
             state, now = self._driver.state, self._driver.now()
             state.elected_at = now
             startup.start(state, registry, now)
             self.phase = Phase.LEADING
-            if state.recovered:
-                put_off_collections(RETURN_SECONDS)
             log.info("Master %s leads; its registry has %d agents", self._name, len(registry.admitted))
             self._driver.lead(tenure.permits)
 

@@ -49,7 +49,14 @@ class AgentBook:
         "whitelisted",
     )
 
-    def __init__(self, view: AgentView, serial: int, table: AgentTable[AgentBook], traits: Traits) -> None:
+    def __init__(
+        self,
+        view: AgentView,
+        serial: int,
+        table: AgentTable[AgentBook],
+        traits: Traits,
+        allocated: Holdings = NOTHING,
+    ) -> None:
         self._table = table
         self.index = table.add(view.agent_id, serial)
         table.books[self.index] = self
@@ -58,14 +65,16 @@ class AgentBook:
         self.serial = serial
         self.active = True
         self.whitelisted = True
-        self.allocated: Holdings = NOTHING
-        self.overbooked = False
-        """Whether more is held than there is, as after an agent came back smaller than what runs on it."""
+        self.allocated = allocated
         self.barred = 0
         """Bits of the clients whose standing filters keep this agent from them, whatever is free."""
         self.vetoed_free = Resources.EMPTY
         """See :attr:`vetoed`."""
-        self.set_total(view.total, traits)
+        self.total = view.total
+        self.traits = traits
+        free, self.overbooked = view.total.without(self.held())
+        """Whether more is held than there is, as after an agent came back smaller than what runs on it."""
+        table.free[self.index] = free
 
     @property
     def free(self) -> Resources:

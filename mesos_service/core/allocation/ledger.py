@@ -110,19 +110,18 @@ class Ledger(Accounts):
         if view.agent_id in self.agents:
             raise InvariantBroken(f"agent {view.agent_id} is in the allocator already")
         self._serials += 1
-        agent = AgentBook(view, self._serials, self.table, self.shapes.traits_of(view))
+        held = {framework_id: resources for framework_id, resources in used.items() if resources}
+        agent = AgentBook(view, self._serials, self.table, self.shapes.traits_of(view), held or NOTHING)
         self.recovery.count_one()
         self.agents[view.agent_id] = agent
         self._rescale(view.total, 1)
-        for framework_id, resources in used.items():
-            agent.allocated = holding(agent.allocated, framework_id, resources)
+        for framework_id, resources in held.items():
             if framework_id in self.frameworks:
                 self._charge(framework_id, resources)
             else:
                 self._sort_stray(framework_id, agent)
         agent.whitelisted = self._is_whitelisted(agent)
         self.standing.look_at(agent)
-        agent.count_free()
         self._keep_slice(agent)
         if self.quota:
             self.quota.move_free(Resources.EMPTY, agent.free)

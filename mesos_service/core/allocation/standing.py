@@ -48,6 +48,8 @@ class StandingFilters:
 
     def look_at(self, agent: AgentBook) -> None:
         """The agent is new, or has changed."""
+        if not (agent.barred or self._clients):
+            return
         agent.vetoed &= ~agent.barred
         agent.barred = 0
         for client in self._clients.values():

@@ -77,20 +77,22 @@ def adopt_all(turn: Turn, agent: Agent, message: Reregister) -> list[Task]:
 def tell_of_return(turn: Turn, adopted: Iterable[Task], was_unreachable: bool) -> None:
     """Tell frameworks that their tasks are there after all (as recorded of Mesos).
 
-    Of those that have ended meanwhile the agent itself tells, with an update that can be acknowledged.
+    Of those that have ended meanwhile the agent itself tells, with an update that can be acknowledged. Of an agent that
+    a new master waits for nothing is told: nobody has said of its tasks that they are not there.
     """
     for task in adopted:
         framework = turn.state.frameworks[task.framework_id]
         if task.state in TERMINAL_STATES or framework.stream_id is None:
-            continue  # Of a new master most agents hear before their frameworks do.
+            continue
         last = task.statuses[-1] if task.statuses else task.shown
         status = TaskStatus(
             task_id=task.info.task_id,
             state=task.state,
             source=Source.MASTER,
             reason="REASON_AGENT_REREGISTERED",
-            message="Unreachable agent re-reregistered" if was_unreachable else "Agent came back to a new master",
+            message="Unreachable agent re-reregistered" if was_unreachable else "Unknown agent reregistered",
             agent_id=task.agent_id,
+            executor_id=task.executor_id,
             timestamp=turn.now,
             healthy=None if last is None else last.healthy,
             check_status=None if last is None else last.check_status,

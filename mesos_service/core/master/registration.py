@@ -194,7 +194,8 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
     state.allocator.add_agent(books.view(agent), agent.used)
     turn.tell_agent(agent, Reregistered(registration=message.registration, agent_id=agent_id))
     recovery.bring_up_to_date(turn, agent, message)
-    recovery.tell_of_return(turn, adopted, was_unreachable)
+    if known is None:
+        recovery.tell_of_return(turn, adopted, was_unreachable)
     if was_unreachable:
         turn.note("agent.reachable", agent_id=agent_id, hostname=info.hostname)
     turn.note("agent.reregistered", agent_id=agent_id, hostname=info.hostname)

@@ -334,6 +334,7 @@ def test_x17_an_agent_nobody_has_heard_of_is_admitted() -> None:
     )
     assert AgentId("from-long-ago") in world.state.agents
     assert scheduler.told(effects) == [("t", TaskState.RUNNING, "REASON_AGENT_REREGISTERED")]
+    assert scheduler.statuses(effects)[0].message == "Unknown agent reregistered"
     assert node.record.used == {scheduler.framework_id: SMALL.allocated_to("role")}
 
 

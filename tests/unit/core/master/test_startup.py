@@ -58,6 +58,18 @@ def test_b52_x20_a_blank_master_gets_everything_back_from_agents_and_schedulers(
     assert offer.resources.unallocated() == TOTAL - SMALL
 
 
+def test_x17_nobody_is_told_that_tasks_are_there_of_which_nobody_said_that_they_were_not() -> None:
+    old = Reign()
+    node, scheduler = old.agent(), old.framework()
+    task = running(old, node, scheduler)
+    new = old.successor()
+    follow(new, node, scheduler)
+    scheduler.subscribe_again()
+    effects = node.come_back(node.report(scheduler, task), frameworks=[scheduler.record.info])
+    assert scheduler.told(effects) == []
+    assert scheduler.record.tasks[TaskId("t")].state is TaskState.RUNNING
+
+
 def test_b52_while_agents_come_back_what_they_bring_is_offered_together_and_soon() -> None:
     old = Reign()
     nodes = [old.agent() for _ in range(40)]
