@@ -5,10 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
+import socket
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,7 +28,9 @@ from vagrant.releases import VERSION
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root: what is unpacked is root's")
 
 
-def install(place: Path, base: Path, version: str, house: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def install(
+    place: Path, base: Path, version: str, house: Path | None, *more: str, index: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Have this machine be the host; ``more`` are steps of the role or options."""
     variables = {
         "ansible_connection": "local",
@@ -31,7 +39,8 @@ def install(place: Path, base: Path, version: str, house: Path, *more: str) -> s
         "mesos_common_base_dir": str(base),
         "mesos_common_python": sys.executable,
         "mesos_common_version": version,
-        "mesos_common_wheelhouse": str(house),
+        "mesos_common_wheelhouse": str(house or ""),
+        "mesos_common_index_url": index,
     }
     hosts = place / "hosts.yml"
     hosts.write_text(yaml.safe_dump({"all": {"hosts": {"host": variables}}}))
@@ -88,6 +97,55 @@ def test_n21_a_first_run_in_check_mode_changes_nothing(tmp_path: Path) -> None:
     done = install(tmp_path, base, "9.9", house, "--check")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not base.exists()
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """A web server for ``folder`` on loopback: its address, and the paths that it is asked for."""
+    asked: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, request: socket.socket, client: tuple[str, int], server: ThreadingHTTPServer) -> None:
+            super().__init__(request, client, server, directory=str(folder))
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            asked.append(self.path)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, name="index")
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_n21_a_host_installs_from_the_index_that_a_variable_names(wheelhouse: None, tmp_path: Path) -> None:
+    """N21: with all that it depends on, and from nowhere else; of an index that has not got it pip's words are told."""
+    del wheelhouse
+    base, index = tmp_path / "base", tmp_path / "simple"
+    base.mkdir()
+    version = mesos_service.__version__
+    with tarfile.open(ROOT / "dist" / f"mesos-service-{version}-wheelhouse.tar") as archive:
+        for member in archive.getmembers():
+            content = archive.extractfile(member)
+            if content is not None and member.name.endswith(".whl"):
+                name = Path(member.name).name
+                project = index / re.sub(r"[-_.]+", "-", name.partition("-")[0]).lower()
+                project.mkdir(parents=True, exist_ok=True)
+                (project / name).write_bytes(content.read())
+    with serving(tmp_path) as (address, asked):
+        nowhere = install(tmp_path, base, "9.9", None, index=f"{address}/simple")
+        assert nowhere.returncode != 0
+        assert "No matching distribution found for mesos-service==9.9" in nowhere.stdout
+        assert not (base / "9.9" / ".complete").exists()
+        done = install(tmp_path, base, version, None, "verify", index=f"{address}/simple")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (base / version / ".complete").read_text().startswith(f"{version} ")
+    taken = {path.rpartition("/")[2] for path in asked if path.endswith(".whl")}
+    assert any(name.startswith(f"mesos_service-{version}-") for name in taken)
+    assert len(taken) > 10
 
 
 def test_n21_a_host_unpacks_what_is_installed_already(wheelhouse: None, tmp_path: Path) -> None:
