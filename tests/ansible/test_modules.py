@@ -20,8 +20,8 @@ from tests.support.certificates import Authority
 
 Json = dict[str, Any]  # Any: JSON documents, and what modules take
 MODULES = sorted(path.stem for path in (ANSIBLE / "plugins" / "modules").glob("*.py"))
-ON_HOSTS = "mesos_files"
-"""The one that is not about what masters know."""
+OF_ROLES = ("mesos_checks", "mesos_files")
+"""Those that are not about what masters know."""
 LOCALLY = ("localhost", "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}")
 # As Ansible starts a module on a host, without the seconds that it takes to get there.
 ALONE = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
@@ -217,12 +217,13 @@ def test_an_installed_module_is_documented(installed: Path, name: str) -> None:
     page = json.loads(done.stdout)[f"mesos_service.cluster.{name}"]
     assert page["examples"]
     options = page["doc"]["options"]
-    if name != ON_HOSTS:
+    if name not in OF_ROLES:
         assert {"masters", "principal", "secret", "tls"} <= set(options)
     assert page["doc"]["attributes"]["check_mode"]["support"] == "full"
     # What it takes is what is written of it.
-    source = (ANSIBLE / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
-    assert all(f'"{option}":' in source or option in _COMMON for option in options)
+    kind = "action" if name == "mesos_checks" else "modules"
+    source = (ANSIBLE / "plugins" / kind / f"{name}.py").read_text(encoding="utf-8")
+    assert all(f'"{option}"' in source or option in _COMMON for option in options)
 
 
 def test_an_installed_collection_has_its_playbooks_and_finds_its_roles(installed: Path, tmp_path: Path) -> None:

@@ -158,6 +158,35 @@ def test_another_program_at_the_port_of_prometheus_is_named(tmp_path: Path) -> N
     assert "set prometheus_port to one that is free" in said
 
 
+@pytest.mark.parametrize(
+    ("checks", "says"),
+    [
+        ([{"that": ["1 == 1", "2 == 2"], "fail_msg": "{{ nobody_defined_this }}"}], ""),
+        (
+            [{"that": "1 == 2", "fail_msg": "{{ who }} is not 2"}, {"that": "2 == 3", "fail_msg": "nor 3"}],
+            "one is not 2",
+        ),
+        ([{"that": ["1 == 1", "who is undefined"], "fail_msg": "one of several"}], "one of several"),
+        ([{"when": "who == 'two'", "that": "1 == 2", "fail_msg": "two"}], ""),
+        ([{"when": ["who == 'one'", "1 == 1"], "that": "1 == 2", "fail_msg": "when all hold"}], "when all hold"),
+        ([{"that": "nobody_defined_this > 1", "fail_msg": "no"}], "'nobody_defined_this' is undefined"),
+        ([{"that": "1 == 1", "fail_mgs": "no"}], "each of the_checks has 'that' and 'fail_msg'"),
+        ([{"that": "1 == 1"}], "each of the_checks has 'that' and 'fail_msg'"),
+        (["1 == 1"], "each of the_checks has 'that' and 'fail_msg'"),
+        ([], "the_checks is not a list of checks"),
+        (None, "the_checks is not a list of checks"),
+    ],
+)
+def test_n21_checks_stop_at_the_first_that_does_not_hold(tmp_path: Path, checks: object, says: str) -> None:
+    """N21: what a role has to object is said as it is written, and a check that is none is no check that holds."""
+    task = {"mesos_checks": {"checks": "the_checks"}, "vars": {"the_checks": checks, "who": "one"}}
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+    done = run_ansible("ansible-playbook", "-i", "localhost,", "-c", "local", "--check", str(playbook))
+    assert (done.returncode == 0) == (not says), done.stdout
+    assert says in " ".join(done.stdout.replace("''", "'").split())
+
+
 def test_n21_a_server_of_the_ensemble_keeps_its_number(tmp_path: Path) -> None:
     (tmp_path / "myid").write_text("2\n")
     said = refusal(tmp_path, "zookeeper", inventory(1, 3), {"zookeeper_data_dir": str(tmp_path)})

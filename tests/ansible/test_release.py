@@ -121,9 +121,15 @@ def serving(folder: Path) -> Iterator[tuple[str, list[str]]]:
             thread.join()
 
 
-def test_n21_a_host_installs_from_the_index_that_a_variable_names(wheelhouse: None, tmp_path: Path) -> None:
+def test_n21_a_host_installs_from_the_index_that_a_variable_names(
+    wheelhouse: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """N21: with all that it depends on, and from nowhere else; of an index that has not got it pip's words are told."""
     del wheelhouse
+    # Whatever else this machine's pip would look at.
+    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     base, index = tmp_path / "base", tmp_path / "simple"
     base.mkdir()
     version = mesos_service.__version__
@@ -144,8 +150,7 @@ def test_n21_a_host_installs_from_the_index_that_a_variable_names(wheelhouse: No
         assert done.returncode == 0, done.stdout + done.stderr
     assert (base / version / ".complete").read_text().startswith(f"{version} ")
     taken = {path.rpartition("/")[2] for path in asked if path.endswith(".whl")}
-    assert any(name.startswith(f"mesos_service-{version}-") for name in taken)
-    assert len(taken) > 10
+    assert {"mesos_service", "numpy", "uvloop"} <= {name.partition("-")[0] for name in taken}
 
 
 def test_n21_a_host_unpacks_what_is_installed_already(wheelhouse: None, tmp_path: Path) -> None:
