@@ -109,6 +109,9 @@ class IsolationFlags(ImageFlags):
     disallow_sharing_agent_ipc_namespace: bool = Field(
         False, description="Let namespaces/ipc refuse a container that asks to share the machine's."
     )
+    disallow_sharing_agent_pid_namespace: bool = Field(
+        False, description="Let namespaces/pid refuse a container that asks to share the machine's."
+    )
     seccomp_config_dir: Path | None = Field(
         None, description="Directory with linux/seccomp's profiles of system calls, in Docker's form."
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mesos_service.agent.config import AgentConfig
-from mesos_service.agent.isolation_flags import ALL_CGROUPS, IN_ALL_CGROUPS
+from mesos_service.agent.isolation_flags import ALL_CGROUPS, IN_ALL_CGROUPS, IsolationFlags
 from mesos_service.configuration.units import Duration, Size
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.isolator import Host, Isolator
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def make_isolators(config: AgentConfig, host: Host) -> Sequence[Isolator]:
-    """The isolators that ``--isolation`` names, in order.
+    """The isolators that ``--isolation`` names, in order. Flags that none of them heeds are told in the log.
 
     Raises:
         ConfigurationError: one is not there, not what an isolator has to be, or cannot work on this machine.
@@ -28,6 +28,8 @@ def make_isolators(config: AgentConfig, host: Host) -> Sequence[Isolator]:
             made += _all_cgroups(config, host)
         else:
             made.append(_make(name, config, host))
+    for why in _without_effect(config, made):
+        log.warning("%s", why)
     return made
 
 
@@ -56,17 +58,30 @@ def out_of_reach(config: AgentConfig, host: Host) -> Iterator[str]:
 
     Others' are not tried: whoever did not name a module has not asked for its code to run.
     """
-    built_in = builtin_modules_dir()
-    known = {
-        found.name
-        for found in available(ISOLATORS)
-        if isinstance(found.origin, Path) and found.origin.is_relative_to(built_in)
-    }
-    for name in sorted(known - {*config.isolators()}):
+    for name in _built_in():
+        if name in config.isolators():
+            continue
         try:
             _make(name, config, host)
         except ConfigurationError as refusal:
             yield str(refusal)
+
+
+def _without_effect(config: AgentConfig, made: Sequence[Isolator]) -> Iterator[str]:
+    """Which flags are set that none of the isolators ``made`` heeds, a sentence for each with those that would.
+
+    A profile of system calls that nobody installs is a promise that nobody keeps.
+    """
+    heeded = {flag for isolator in made for flag in _parameters(type(isolator))}
+    fields = {name: AgentConfig.model_fields[name] for name in IsolationFlags.__annotations__}
+    idle = {name for name, field in fields.items() if name not in heeded and getattr(config, name) != field.default}
+    if not idle:
+        return
+    kinds = [load(ISOLATORS, name) for name in _built_in()]
+    for flag in sorted(idle):
+        heeders = [f"'{kind.name}'" for kind in kinds if flag in _parameters(kind)]
+        if heeders:
+            yield f"--{flag} has no effect: {' or '.join(heeders)} would heed it, and is not in --isolation"
 
 
 def runtime_dir(config: AgentConfig) -> Path:
@@ -74,10 +89,23 @@ def runtime_dir(config: AgentConfig) -> Path:
     return (config.runtime_dir or config.work_dir / "runtime").absolute()
 
 
+def _built_in() -> list[str]:
+    """Names of the isolators that come with the project."""
+    place = builtin_modules_dir()
+    return sorted(
+        found.name
+        for found in available(ISOLATORS)
+        if isinstance(found.origin, Path) and found.origin.is_relative_to(place)
+    )
+
+
+def _parameters(kind: type[Isolator]) -> frozenset[str]:
+    return frozenset(kind.Config.model_fields if kind.Config is not None else ())
+
+
 def _flags_for(kind: type[Isolator], config: AgentConfig) -> Mapping[str, object]:
     """The flags that an isolator's ``Config`` has by the same names; times in seconds, sizes in bytes."""
-    own = set(kind.Config.model_fields) if kind.Config is not None else set()
-    given = {name: getattr(config, name) for name in own & set(AgentConfig.model_fields)}
+    given = {name: getattr(config, name) for name in _parameters(kind) & set(AgentConfig.model_fields)}
     if "runtime_dir" in given:
         given["runtime_dir"] = runtime_dir(config)
     return {name: _plain(value) for name, value in given.items()}

@@ -6,7 +6,7 @@ Sources: Mesos docs, "Executor HTTP API" and "Sandbox"; M-EX-03. Whatever is ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
@@ -27,7 +27,7 @@ from mesos_service.containers.plan import (
 )
 from mesos_service.containers.rotation import Rotation
 from mesos_service.core.effects import LaunchContainer
-from mesos_service.domain.containers import IpcMode, Wish
+from mesos_service.domain.containers import IpcMode, Wish, Wishes
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import AgentId, ContainerId
 from mesos_service.domain.resources import Resources, to_milli
@@ -100,11 +100,8 @@ def plan_launch(
         wishes = wishes_of(container, settings.provided)
     except CannotBeHad as refusal:
         raise LaunchFailed(REASON_LAUNCH_FAILED, str(refusal)) from refusal
-    if wishes.ipc_mode is IpcMode.SHARE_PARENT and effect.executor.type is ExecutorType.DEFAULT:
-        raise LaunchFailed(
-            REASON_LAUNCH_FAILED,
-            "The container asks to share its executor's IPC, and the executor of a group is no process here",
-        )
+    if effect.executor.type is ExecutorType.DEFAULT:
+        _refuse_sharing_with_nobody(wishes, settings.provided)
     directory = None if wishes.image is None else settings.sandbox_directory
     seen = (sandbox, executor_sandbox) if directory is None else (Path(directory), Path(directory))
     variables = environment(effect, agent_id, settings, *seen)
@@ -132,6 +129,21 @@ def plan_launch(
         survives=effect.framework.checkpoint,
         wishes=wishes,
     )
+
+
+def _refuse_sharing_with_nobody(wishes: Wishes, provided: Collection[Wish]) -> None:
+    """Of tasks of a group: the executor around them is no process here. Raises :class:`LaunchFailed`."""
+    shared = {
+        "IPC": wishes.ipc_mode is IpcMode.SHARE_PARENT,
+        # Where nobody has a namespace of his own the executor would have the machine's.
+        "processes": wishes.shares_processes and Wish.PROCESSES in provided,
+    }
+    for what, wanted in shared.items():
+        if wanted:
+            raise LaunchFailed(
+                REASON_LAUNCH_FAILED,
+                f"The container asks to share its executor's {what}, and the executor of a group is no process here",
+            )
 
 
 def _shared_with(effect: LaunchContainer) -> SharedWith | None:

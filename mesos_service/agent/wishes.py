@@ -27,6 +27,7 @@ _GIVERS: Final = {
     Wish.IMAGE: "filesystem/linux",
     Wish.IPC: "namespaces/ipc",
     Wish.SECCOMP: "linux/seccomp",
+    Wish.PROCESSES: "namespaces/pid",
 }
 
 
@@ -41,6 +42,7 @@ class _Linux:
     ipc_mode: IpcMode | None = None
     shm_megabytes: int | None = None
     seccomp: Seccomp | None = None
+    shares_processes: bool = False
 
 
 def wishes_of(container: wire.ContainerInfo | None, provided: Collection[Wish]) -> Wishes:
@@ -68,6 +70,7 @@ def wishes_of(container: wire.ContainerInfo | None, provided: Collection[Wish]) 
         ipc_mode=linux.ipc_mode,
         shm_megabytes=linux.shm_megabytes,
         seccomp=linux.seccomp,
+        shares_processes=linux.shares_processes,
     )
     for kind in wishes.kinds():
         if kind is Wish.IMAGE and kind not in provided:
@@ -99,10 +102,6 @@ def _rlimits(info: wire.RLimitInfo | None) -> tuple[Rlimit, ...]:
 def _linux(info: wire.LinuxInfo | None) -> _Linux:
     if info is None:
         return _Linux()
-    if info.share_pid_namespace:
-        raise CannotBeHad(
-            "The container asks to share the agent's processes, which is what it gets without namespaces/pid"
-        )
     effective = info.effective_capabilities or info.capability_info
     seccomp = info.seccomp
     return _Linux(
@@ -111,6 +110,7 @@ def _linux(info: wire.LinuxInfo | None) -> _Linux:
         _ipc_mode(info.ipc_mode),
         info.shm_size,
         None if seccomp is None else Seccomp(seccomp.profile_name, bool(seccomp.unconfined)),
+        bool(info.share_pid_namespace),
     )
 
 

@@ -82,7 +82,6 @@ AGENT: Final = _table(
         _NO_CGROUPS,
         (
             "agent_subsystems",
-            "disallow_sharing_agent_pid_namespace",
             "nvidia_gpu_devices",
             "perf_duration",
             "perf_events",

@@ -58,14 +58,17 @@ async def namespaces_of(pid: int, prefix: Sequence[str], rooted: bool = False) -
     Raises:
         LaunchFailed: the process is gone, or it cannot be followed.
     """
-    made = any(part.rpartition("/")[2] == _MAKER for part in prefix)
-    wanted = {kind for kind, option in _KINDS.items() if option in prefix} if made else set()
+    makers = [place for place, part in enumerate(prefix) if part.rpartition("/")[2] == _MAKER]
+    wanted = {kind for kind, option in _KINDS.items() if option in prefix} if makers else set()
+    # Several may make the same kind, one within the other: who still has the last of them before him is not there yet.
+    ahead = _as_command_line(prefix[makers[-1] :]) if makers else None
     waited = 0.0
     while True:
         innermost = _innermost(pid)
         found = _other_than_ours(innermost)
         root = _root_of(innermost)
-        if wanted <= set(found) and not (rooted and root == _root_of(os.getpid())):
+        begun = ahead is None or ahead not in _command_line_of(innermost)
+        if begun and wanted <= set(found) and not (rooted and root == _root_of(os.getpid())):
             break
         if waited >= _WAIT_SECONDS_MAX:
             raise LaunchFailed(REASON_LAUNCH_FAILED, f"Process {pid} has not come to its namespaces")
@@ -73,6 +76,17 @@ async def namespaces_of(pid: int, prefix: Sequence[str], rooted: bool = False) -
         await asyncio.sleep(_POLL_SECONDS)
         waited += _POLL_SECONDS
     return Namespaces(innermost, found, root) if found else None
+
+
+def _as_command_line(parts: Sequence[str]) -> bytes:
+    return b"".join(os.fsencode(part) + b"\0" for part in parts)
+
+
+def _command_line_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise LaunchFailed(REASON_LAUNCH_FAILED, f"Process {pid} has ended") from error
 
 
 def _innermost(pid: int) -> int:

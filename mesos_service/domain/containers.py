@@ -30,6 +30,8 @@ class Wish(StrEnum):
     IMAGE = "mesos.image"
     IPC = "linux_info.ipc_mode"
     SECCOMP = "linux_info.seccomp"
+    PROCESSES = "linux_info.share_pid_namespace"
+    """Never missed: who shares where nobody has his own gets what he asks for."""
 
 
 class IpcMode(StrEnum):
@@ -182,6 +184,8 @@ class Wishes:
     shm_megabytes: int | None = None
     """How large its own ``/dev/shm`` may become."""
     seccomp: Seccomp | None = None
+    shares_processes: bool = False
+    """Whether it is to see, and be seen by, the processes that the container around it or the machine has."""
 
     def kinds(self) -> frozenset[Wish]:
         """What has to be given."""

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from typing import Final
 
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
-from mesos_service.seccomp.profile import OPERATORS, Profile, Rule, version_of
+from mesos_service.seccomp.profile import ACTIONS, OPERATORS, Profile, Rule, version_of
 
 _NAME: Final = "libseccomp.so.2"
 _PROGRAM_BYTES_MAX: Final = 4096 * 8
 """The kernel takes no more (BPF_MAXINSNS)."""
 _NO_SUCH_CALL: Final = -1
+_PERMISSIVE: Final = frozenset({ACTIONS["SCMP_ACT_ALLOW"], ACTIONS["SCMP_ACT_LOG"]})
 _EXISTS, _INVALID, _NO_MEMORY = -17, -22, -12
 _NATIVE: Final = {
     "x86_64": "SCMP_ARCH_X86_64",
@@ -74,10 +75,12 @@ class Library:
     def program(self, profile: Profile, capabilities: Collection[str]) -> bytes:
         """What the kernel is given for who has these ``capabilities``: 8 bytes for each instruction.
 
-        Calls that no kernel of these architectures has ever had are left out: nobody can make them.
+        Names that the library does not know are left out, as in Docker, whose profiles are newer than many a library:
+        what is not allowed is refused. Where calls are allowed by default, leaving one out would allow it.
 
         Raises:
-            OperatingFault: the library refuses something, or the program is too long for the kernel.
+            OperatingFault: the library refuses something, or does not know a call that is to be refused, or the program
+                is too long for the kernel.
         """
         with self._filter(profile) as made:
             for rule in profile.rules(self.native, capabilities, self.kernel):
@@ -106,6 +109,8 @@ class Library:
             return
         number = self._library.seccomp_syscall_resolve_name(name.encode())
         if number == _NO_SUCH_CALL:
+            if default in _PERMISSIVE:
+                raise OperatingFault(f"libseccomp does not know the system call '{name}', and so cannot refuse it")
             return
         # The library compares each argument once in a rule. Rules of one call are alternatives; so an argument that is
         # compared twice makes several rules, as in Docker.

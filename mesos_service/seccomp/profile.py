@@ -135,19 +135,20 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def rules(self, native: str, capabilities: Collection[str], kernel: tuple[int, int]) -> Iterator[Rule]:
         """Those that hold on a machine that is ``native``, for who has these ``capabilities``."""
 
-        def holds(condition: _Condition) -> Iterator[bool]:
-            # As in Mesos: one of the architectures, and all of the capabilities.
+        def found(condition: _Condition) -> Iterator[tuple[bool, ...]]:
+            """For each thing that is looked at, what is there of it."""
             if condition.arches:
-                yield ARCHITECTURES[native] in condition.arches
+                yield (ARCHITECTURES[native] in condition.arches,)
             if condition.caps:
-                yield all(name.removeprefix("CAP_") in capabilities for name in condition.caps)
+                yield tuple(name.removeprefix("CAP_") in capabilities for name in condition.caps)
             if condition.min_kernel is not None:
-                yield kernel >= version_of(condition.min_kernel)
+                yield (kernel >= version_of(condition.min_kernel),)
 
         for rule in self.syscalls or ():
-            if rule.includes is not None and not all(holds(rule.includes)):
+            # As in Mesos and Docker: what includes takes all of the capabilities, and one of them is enough to exclude.
+            if rule.includes is not None and not all(map(all, found(rule.includes))):
                 continue
-            if rule.excludes is not None and any(holds(rule.excludes)):
+            if rule.excludes is not None and any(map(any, found(rule.excludes))):
                 continue
             yield rule
 

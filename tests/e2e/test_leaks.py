@@ -17,13 +17,14 @@ from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
 from tests.e2e.test_agent_restarts import Patient, Restartable, restartable
 from tests.e2e.test_agent_service import play, subscribed_as
+from tests.support.docker_profile import docker_profile
 from tests.support.waiting import PATIENCE
 from tests.unit.cgroups.live import Live, live_groups, written_down
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups and namespaces takes root")
 live = live_groups
 GROUPS = "cgroups/cpu,cgroups/mem,cgroups/pids"
-ALL = f"{GROUPS},disk/du,network/ports,namespaces/ipc,namespaces/pid,posix/rlimits,linux/capabilities"
+ALL = f"{GROUPS},disk/du,network/ports,namespaces/ipc,namespaces/pid,posix/rlimits,linux/capabilities,linux/seccomp"
 EAT = f"{sys.executable} -c 'hoard = [bytearray(1 << 20) for _ in range(500)]'"
 KINDS = {
     "finished": ("true", "FINISHED"),
@@ -104,6 +105,10 @@ def is_in(process: psutil.Process, work_dir: Path) -> bool:
 
 
 def leaves_nothing(tmp_path: Path, live: Live, isolation: str, rounds: int) -> None:
+    confined = "linux/seccomp" in isolation
+    (tmp_path / "docker.json").write_text(docker_profile())
+    flags = {"seccomp_config_dir": tmp_path, "seccomp_profile_name": "docker.json"} if confined else {}
+
     async def scenario() -> None:
         async with (
             LocalCluster(0, work_dir=tmp_path / "master") as cluster,
@@ -113,6 +118,7 @@ def leaves_nothing(tmp_path: Path, live: Live, isolation: str, rounds: int) -> N
                 isolation=isolation,
                 cgroups_root=live.root,
                 resources="cpus:4;mem:4096;disk:64",
+                **flags,
             ) as agent,
             subscribed_as(Patient, cluster) as framework,
         ):

@@ -204,6 +204,15 @@ def _has_own_groups(container: ContainerInfo | None) -> bool:
     return container is not None and container.linux_info is not None and not container.linux_info.share_cgroups
 
 
+def _is_what_it_has(info: LinuxInfo, shares: bool) -> bool:
+    """Whether what is nested has that in any case: it is in the namespaces of what is around it."""
+    return info in (
+        LinuxInfo(share_pid_namespace=processes, share_cgroups=groups)
+        for processes in (None, True)
+        for groups in (None, shares)
+    )
+
+
 def _command(command: CommandInfo | None, container: ContainerInfo | None, *, shares: bool = True) -> CommandInfo:
     """What to run; who ``shares`` cannot have control groups of his own."""
     if command is None:
@@ -216,7 +225,7 @@ def _command(command: CommandInfo | None, container: ContainerInfo | None, *, sh
             container.volumes,
             container.rlimit_info,
             any(info.name for info in container.network_infos),
-            container.linux_info not in (None, LinuxInfo(), LinuxInfo(share_cgroups=shares)),
+            container.linux_info is not None and not _is_what_it_has(container.linux_info, shares),
         )
         if container.type != "MESOS" or any(asked):
             raise Refused(400, "The provided ContainerInfo is not supported")

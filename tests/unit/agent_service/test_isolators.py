@@ -104,3 +104,16 @@ def test_n29_modules_that_nobody_named_do_not_run(tmp_path: Path) -> None:
     for why in out_of_reach(given, Members()):
         assert "takes_root" not in why
     assert not (tmp_path / "ran").exists()
+
+
+def test_flags_that_no_isolator_heeds_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A profile of system calls that nobody installs would look like a promise."""
+    flags = {"seccomp_profile_name": "default.json", "cgroups_pids_max": 10, "container_disk_watch_interval": "1secs"}
+    make_isolators(config(tmp_path, isolation="posix/cpu,disk/du", **flags), Members())
+    assert [record.getMessage() for record in caplog.records] == [
+        "--cgroups_pids_max has no effect: 'cgroups/pids' would heed it, and is not in --isolation",
+        "--seccomp_profile_name has no effect: 'linux/seccomp' would heed it, and is not in --isolation",
+    ]
+    caplog.clear()
+    make_isolators(config(tmp_path, isolation="posix/cpu", cgroups_pids_max=4096), Members())
+    assert not caplog.records, "what says no more than the default promises nothing"

@@ -316,6 +316,18 @@ def test_m_ag_08_what_isolators_can_give_is_handed_on() -> None:
     )
 
 
+def test_m_ag_08_m_ag_23_a_task_of_a_group_has_nobodys_processes_to_share() -> None:
+    """Its executor is no process; where all are among the machine's, it has what it asks for."""
+    info = containers.ContainerInfo(type="MESOS", linux_info=containers.LinuxInfo(share_pid_namespace=True))
+    own = command_task(command(), info)
+    grouped = replace(own, executor=replace(own.executor, type=ExecutorType.DEFAULT))
+    settings = replace(SETTINGS, provided=frozenset({Wish.PROCESSES}))
+    assert plan_launch(own, AGENT, settings, SANDBOX, SANDBOX).wishes.shares_processes
+    with pytest.raises(LaunchFailed, match="share its executor's processes, and the executor of a group is no process"):
+        plan_launch(grouped, AGENT, settings, SANDBOX, SANDBOX)
+    plan_launch(grouped, AGENT, SETTINGS, SANDBOX, SANDBOX)
+
+
 @pytest.mark.parametrize(
     ("limit", "text"),
     [

@@ -40,7 +40,9 @@ class Live:
     def isolator(self, name: str, host: Host, **flags: Any) -> Isolator:  # Any: whatever its Config takes
         """An isolator by its name. Without its controllers the test is left out."""
         kind = load(ISOLATORS, name)
-        ours = {"cgroups_root": self.root, "runtime_dir": self._directory / "runtime"} if kind.Config else {}
+        known = kind.Config.model_fields if kind.Config is not None else {}
+        given = {"cgroups_root": self.root, "runtime_dir": self._directory / "runtime"}
+        ours = {flag: value for flag, value in given.items() if flag in known}
         try:
             return kind(host, read_config(kind, {**ours, **flags}))
         except ConfigurationError as refusal:

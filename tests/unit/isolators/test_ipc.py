@@ -168,6 +168,7 @@ def test_m_ag_08_what_makes_no_sense_is_refused(asked: wire.LinuxInfo, says: str
     [
         (wire.LinuxInfo(ipc_mode="PRIVATE"), "namespaces/ipc"),
         (wire.LinuxInfo(seccomp=wire.SeccompInfo(profile_name="a")), "linux/seccomp"),
+        (wire.LinuxInfo(share_pid_namespace=True, ipc_mode="PRIVATE"), "namespaces/ipc"),
     ],
 )
 def test_m_ag_08_who_asks_where_nobody_gives_it_is_told_who_would(asked: wire.LinuxInfo, giver: str) -> None:
@@ -176,3 +177,5 @@ def test_m_ag_08_who_asks_where_nobody_gives_it_is_told_who_would(asked: wire.Li
         wishes_of(container, frozenset())
     free = wire.LinuxInfo(seccomp=wire.SeccompInfo(unconfined=True))
     assert wishes_of(wire.ContainerInfo(type="MESOS", linux_info=free), frozenset()).seccomp is not None
+    among_all = wire.ContainerInfo(type="MESOS", linux_info=wire.LinuxInfo(share_pid_namespace=True))
+    assert wishes_of(among_all, frozenset()).shares_processes, "which everybody is where nobody gives namespaces"

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
 from mesos_service.containers.containerizer import Members
+from mesos_service.containers.namespaces import namespaces_of
+from mesos_service.containers.plan import LaunchFailed
+from mesos_service.domain.containers import Wishes
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.isolator import ContainerConfig, Isolator
-from mesos_service.plugins.loader import ISOLATORS, load
+from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from tests.unit.containers.room import RESOURCES, alive, cid, room, run_asyncio, until
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="making namespaces takes root")
 CONFIG = ContainerConfig(sandbox="/nowhere", resources=RESOURCES)
 
 
-def make(name: str) -> Isolator:
-    return load(ISOLATORS, name)(Members(), None)
+def make(name: str, **flags: object) -> Isolator:
+    kind = load(ISOLATORS, name)
+    return kind(Members(), read_config(kind, flags) if flags else None)
 
 
 def test_m_ag_08_nnp_holds_for_the_command(tmp_path: Path) -> None:
@@ -82,6 +88,55 @@ def test_m_ag_08_pid_nobody_outlives_the_first(tmp_path: Path) -> None:
             pids = host.processes(cid("c"))
             await here.destroy("c")
             assert not any(map(alive, pids))
+
+    run_asyncio(body())
+
+
+@ROOT_ONLY
+def test_m_ag_08_pid_who_asks_to_share_is_among_the_machines_processes(tmp_path: Path) -> None:
+    shares = Wishes(shares_processes=True)
+    look = ("/usr/bin/readlink", "/proc/self/ns/pid")
+
+    async def body() -> None:
+        async with room(tmp_path, [make("namespaces/pid")]) as here:
+            assert await here.outcome(here.plan("c", *look, wishes=shares)) == 0
+            assert here.text("c").strip() == os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+            assert await here.outcome(here.plan("d", *look)) == 0
+            assert here.text("d").strip() != here.text("c").strip()
+        async with room(tmp_path, [make("namespaces/pid", disallow_sharing_agent_pid_namespace=True)]) as here:
+            told = "'namespaces/pid' failed to prepare: the container asks to share the machine's processes, and --"
+            with pytest.raises(LaunchFailed, match=told):
+                await here.outcome(here.plan("e", *look, wishes=shares))
+            assert await here.outcome(here.plan("f", *look)) == 0
+
+    run_asyncio(body())
+    asking = ContainerConfig(sandbox="/nowhere", resources=RESOURCES, wishes=shares)
+    assert make("namespaces/pid").explain(cid("c"), asking) == []
+
+
+@ROOT_ONLY
+def test_m_ag_08_who_comes_beside_a_container_waits_for_the_innermost_of_its_namespaces(tmp_path: Path) -> None:
+    """Two isolators may each make one of mounts; who entered the outer one would see other files than the task."""
+    unshare = [str(shutil.which("unshare")), "--mount", "--"]
+    held = ["/bin/sh", "-c", f'echo > {tmp_path}/outer; read -r _ < {tmp_path}/gate; exec "$@"', "sh"]
+    prefix = [*unshare, *held, *unshare]
+    os.mkfifo(tmp_path / "gate")
+
+    async def body() -> None:
+        process = await asyncio.create_subprocess_exec(*prefix, "/bin/sleep", "1000")
+        try:
+            await until((tmp_path / "outer").exists)
+            outer = os.readlink(f"/proc/{process.pid}/ns/mnt")  # noqa: PTH115
+            finding = asyncio.ensure_future(namespaces_of(process.pid, prefix))
+            await asyncio.sleep(0.05)
+            assert not finding.done()
+            (tmp_path / "gate").write_text("\n")
+            found = await finding
+            assert found is not None and found.kinds == ["mnt"]
+            assert os.readlink(f"/proc/{process.pid}/ns/mnt") != outer  # noqa: PTH115
+        finally:
+            process.kill()
+            await process.wait()
 
     run_asyncio(body())
 

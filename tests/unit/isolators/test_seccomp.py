@@ -7,7 +7,9 @@ import json
 import os
 import platform
 import signal
+import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from mesos_service.seccomp.library import Library
 from mesos_service.seccomp.profile import ACTIONS, NotAProfile, Profile, Rule, read_profile
 from tests.support.busybox import root_tar
+from tests.support.docker_profile import docker_profile
 from tests.unit.containers.room import RESOURCES, Room, cid, room, run_asyncio, until
 from tests.unit.isolators.test_images import INSIDE, Place
 
@@ -35,7 +38,7 @@ NO_DIRECTORIES: Json = {
     "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86", "SCMP_ARCH_X32"]}],
     "syscalls": [
         {
-            "names": ["mkdir", "mkdirat", "no_such_call"],
+            "names": ["mkdir", "mkdirat"],
             "action": "SCMP_ACT_ERRNO",
             "args": [],
             "comment": "",
@@ -128,11 +131,14 @@ def test_m_ag_08_seccomp_rules_hold_for_capabilities_architectures_and_kernels()
         rule("e", includes={"minKernel": "4.8"}),
         rule("f", includes={"minKernel": "5.11"}),
         rule("g", includes={"arches": ["arm64"]}, excludes={}),
+        rule("h", excludes={"caps": ["CAP_KILL", "CAP_CHOWN"]}),
+        rule("i", includes={"caps": ["CAP_KILL"], "arches": ["arm64"]}),
+        rule("j", excludes={"caps": ["CAP_KILL"], "minKernel": "5.11"}),
     )
     assert [one.names[0] for one in holding(given)] == ["a", "c", "e"]
     assert [one.names[0] for one in holding(given, frozenset({"KILL"}))] == ["c", "e"]
-    assert [one.names[0] for one in holding(given, frozenset())] == ["b", "c", "e"]
-    assert [one.names[0] for one in holding(given, native="SCMP_ARCH_AARCH64")] == ["a", "d", "e", "g"]
+    assert [one.names[0] for one in holding(given, frozenset())] == ["b", "c", "e", "h", "j"]
+    assert [one.names[0] for one in holding(given, native="SCMP_ARCH_AARCH64")] == ["a", "d", "e", "g", "i"]
 
 
 def test_m_ag_08_seccomp_numbers_are_the_kernels() -> None:
@@ -140,6 +146,17 @@ def test_m_ag_08_seccomp_numbers_are_the_kernels() -> None:
     assert given.default_number() == 0x00050002
     assert [one.number() for one in given.syscalls or ()] == [0x00050001, 0x00050026]
     assert read(profile()).default_number() == ACTIONS["SCMP_ACT_ALLOW"] == 0x7FFF0000
+
+
+def test_m_ag_08_seccomp_a_call_that_the_library_does_not_know_is_not_allowed_by_that() -> None:
+    """Whoever misspells a call that is to be refused is told; one that was to be allowed is refused anyway."""
+    library = Library()
+    for default in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG"):
+        with pytest.raises(OperatingFault, match="does not know the system call 'mkdirr', and so cannot refuse it"):
+            library.program(read(profile(rule("mkdir", "mkdirr"), default=default)), ALL)
+    allowing = profile(rule("mkdir", "call_of_tomorrow", action="SCMP_ACT_ALLOW"), default="SCMP_ACT_ERRNO")
+    without = profile(rule("mkdir", action="SCMP_ACT_ALLOW"), default="SCMP_ACT_ERRNO")
+    assert library.program(read(allowing), ALL) == library.program(read(without), ALL)
 
 
 NUMBERS: dict[str, tuple[int, int, dict[str, int], int]] = {
@@ -288,6 +305,49 @@ def test_m_ag_08_seccomp_a_call_is_refused_and_nobody_gains_by_the_filter(
     free = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
     assert free.pop("Seccomp") == "0"
     assert confined == free
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize(
+    ("capabilities", "may"), [(frozenset({"KILL", "SYS_ADMIN"}), True), (frozenset({"KILL"}), False)]
+)
+def test_m_ag_08_seccomp_a_profile_of_dockers_own_size_and_form_holds(
+    place: Path, capabilities: frozenset[str], may: bool
+) -> None:
+    """All fields at once, in the kernel: by capability, by an argument, and with an error of its own."""
+    (place / "profiles" / "docker.json").write_text(docker_profile())
+    capable = make(place, name="linux/capabilities")
+    tries = """
+        import ctypes, errno, os, socket
+        libc = ctypes.CDLL(None, use_errno=True)
+        def told(result):
+            return "done" if result >= 0 else errno.errorcode[ctypes.get_errno()]
+        print("unshare", told(libc.unshare(0x04000000)))
+        print("add_key", told(libc.syscall(SYS_ADD_KEY, b"user", b"a", b"b", 1, -1)))
+        print("clone3", told(libc.syscall(435, None, 0)))
+        print("personality", [told(libc.personality(ctypes.c_ulong(value))) for value in (0xFFFFFFFF, 8, 0x0400000)])
+        def made(family):
+            try:
+                return socket.socket(family, socket.SOCK_STREAM) and "done"
+            except OSError as error:
+                return errno.errorcode[error.errno]
+        print("socket", made(socket.AF_UNIX), made(40))
+    """.replace("SYS_ADD_KEY", str({"x86_64": 248, "aarch64": 217}[platform.machine()]))
+    (place / "tries.py").write_text(textwrap.dedent(tries))
+    (place / "tries.py").chmod(0o644)
+    wishes = Wishes(effective_capabilities=capabilities, bounding_capabilities=capabilities)
+    line = f"exec {sys.executable} -I -S {place}/tries.py"
+    status, said = outcome_of(place, [make(place, "docker.json"), capable], line, wishes)
+    assert (status, said.splitlines()) == (
+        0,
+        [
+            f"unshare {'done' if may else 'EPERM'}",
+            "add_key EPERM",
+            f"clone3 {'EINVAL' if may else 'ENOSYS'}",
+            "personality ['done', 'done', 'EPERM']",
+            "socket done EPERM",
+        ],
+    )
 
 
 @ROOT_ONLY
