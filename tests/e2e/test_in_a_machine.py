@@ -48,7 +48,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def asked_for(session: pytest.Session, kind: str) -> tuple[str, ...]:
     """The files that are to run in a machine of this kind."""
     chosen = [item.callspec.params for item in session.items if isinstance(item, pytest.Function) and is_here(item)]
-    return tuple(params["file"] for params in chosen if params["kind"] == kind)
+    return tuple(str(params["file"]) for params in chosen if params["kind"] == kind)
 
 
 def is_here(item: pytest.Function) -> bool:

@@ -209,7 +209,7 @@ def _is_what_it_has(info: LinuxInfo, shares: bool) -> bool:
     return info in (
         LinuxInfo(share_pid_namespace=processes, share_cgroups=groups)
         for processes in (None, True)
-        for groups in (None, shares)
+        for groups in (True, shares)
     )
 
 
