@@ -10,14 +10,15 @@ A refusal of 0 seconds is kept as a filter without an end on the clock, a *hold*
 Clients are named by integers that are never given twice, agents by their row in tables, from 0 upwards.
 
 **Memory.** Everybody may have refused everything: ten million filters for 50,000 agents and 200 frameworks. What was
-refused at one time for equally long, most often one call's worth, is one :class:`Refusal`, which lists its agents;
-the way back, from client and agent to it, is a small number in a table. That is 8 bytes for each filter.
+refused at one time for equally long, most often one call's worth, is one :class:`Refusal`; from client and agent to it
+leads a small number in a table, 4 bytes for each filter. A refusal of few agents lists them; for one of many the table
+is searched when it ends.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -32,6 +33,9 @@ SEVERAL: Final = -1
 ROW_AFTER: Final = 512
 """From so many filters on a client gets a table of all agents, instead of a dict."""
 
+LISTED: Final = 512
+"""A refusal lists so many agents at the most: to search 50,000 of them for it takes as long as to go through these."""
+
 
 class Refusal:
     """What ``client`` does not want to be offered on ``agents``; ``expires`` is unix seconds, or none for a hold."""
@@ -43,8 +47,8 @@ class Refusal:
         self.refused = refused
         self.expires = expires
         self.number = number
-        self.agents = array("i")
-        """Those it was installed on; it may have been lifted on some since."""
+        self.agents: array[int] | None = array("i")
+        """Those it was installed on; it may have been lifted on some since. None: they are in its client's table."""
         self.standing = 0
         """On how many agents it stands."""
 
@@ -76,6 +80,14 @@ class _Row:
             several = np.frombuffer(self.many, np.int32)[:agents] != 0
             column[: len(several)] = several
         return column.__getitem__
+
+    def agents_of(self, refusal: Refusal) -> Iterable[int]:
+        """Those on which it stands, and perhaps others."""
+        if refusal.agents is not None:
+            return refusal.agents
+        assert self.many is not None, "only what is in a table is not listed"
+        found: list[int] = np.flatnonzero(np.frombuffer(self.many, np.int32) == refusal.number).tolist()
+        return [*found, *self.several]
 
     def put(self, agent: int, number: int) -> None:
         many = self.many
@@ -150,7 +162,10 @@ class RefusalFilters:
                 if one not in kept:
                     self._lift(one)
             self._set(row, agent, [*kept, new])
-        new.agents.append(agent)
+        if new.agents is not None:
+            new.agents.append(agent)
+            if len(new.agents) > LISTED and row.many is not None:
+                new.agents = None
         self._standing += 1
 
     def blocking(self, client: int, agent: int, offer: Resources) -> Refusal | None:
@@ -198,6 +213,7 @@ class RefusalFilters:
             return
         self._latest.pop(client, None)
         for refusal in row.refusals:
+            refusal.agents = array("i")
             if refusal.standing:
                 self._standing -= refusal.standing
                 refusal.standing = 0
@@ -257,7 +273,7 @@ class RefusalFilters:
         if row is None:
             return []
         ended: list[tuple[int, int]] = []
-        for agent in refusal.agents:
+        for agent in row.agents_of(refusal):
             number = row.get(agent)
             if number == refusal.number:
                 row.put(agent, 0)

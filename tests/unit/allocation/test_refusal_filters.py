@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
+from mesos_service.core.allocation import filters as module
 from mesos_service.core.allocation.filters import RefusalFilters
 from mesos_service.domain.attributes import Attribute
 from mesos_service.domain.resources import Resources
@@ -265,3 +267,49 @@ def test_x18g_no_filter_is_installed_for_a_framework_that_is_away() -> None:
     assert len(cluster.ledger.filters) == 0
     cluster.set_active("f", True)
     assert list(cluster.cycle()) == [("f", "a")]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_x29_filters_of_many_agents_end_where_they_stand_and_nowhere_else(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal of many agents does not list them: held to a model that does, with tables from a few agents on."""
+    monkeypatch.setattr(module, "LISTED", 3)
+    monkeypatch.setattr(module, "ROW_AFTER", 4)
+    random = Random(seed)
+    filters = RefusalFilters()
+    sizes = [Resources.parse("cpus:1"), Resources.parse("cpus:2"), Resources.parse("mem:2")]
+    model: dict[tuple[int, int], list[tuple[Resources, float | None]]] = {}
+    now, unlisted = 0.0, 0
+    for _ in range(600):
+        kind, client, agent = random.random(), random.randrange(3), random.randrange(24)
+        if kind < 0.8:
+            refused, expires = random.choice(sizes), random.choice([None, now // 4 * 4 + 5, now // 4 * 4 + 9])
+            filters.install(client, agent, refused, expires)
+            model.setdefault((client, agent), []).append((refused, expires))
+            unlisted += any(one.agents is None for one in filters.rows[client].refusals)
+        elif kind < 0.82:
+            filters.drop_agent(agent)
+            model = {pair: stands for pair, stands in model.items() if pair[1] != agent}
+        elif kind < 0.84:
+            filters.drop_client(client)
+            model = {pair: stands for pair, stands in model.items() if pair[0] != client}
+        elif kind < 0.9:
+            filters.release_holds()
+            model = {pair: [one for one in stands if one[1] is not None] for pair, stands in model.items()}
+        else:
+            now += random.choice([0.0, 0.0, 0.5, 3.0])
+            filters.lapse(now)
+            model = {pair: [one for one in stands if one[1] is None or one[1] >= now] for pair, stands in model.items()}
+        for each in range(3):
+            for number in range(24):
+                standing = [one for one, _ in model.get((each, number), ())]
+                for offer in sizes:
+                    blocks = filters.blocking(each, number, offer) is not None
+                    assert blocks == any(one.contains(offer) for one in standing)
+    assert unlisted, "no refusal grew beyond its list"
+    now += 100.0
+    filters.release_holds()
+    filters.lapse(now)
+    assert len(filters) == 0
+    assert all(row.get(number) == 0 for row in filters.rows.values() for number in range(24))
