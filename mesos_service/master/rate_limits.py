@@ -48,7 +48,9 @@ def parse_rate_limits(text: str) -> RateLimits:
         ValueError: it is something else; the text says what.
     """
     try:
-        sent = json.loads(text)
+        sent = json.loads(text, object_pairs_hook=_once)
+    except _RepeatedError:
+        raise
     except (ValueError, RecursionError) as error:
         raise ValueError(f"rate limits are written in JSON: {error}") from error
     if not isinstance(sent, dict) or not isinstance(sent.get("limits", []), list):
@@ -64,6 +66,20 @@ def parse_rate_limits(text: str) -> RateLimits:
             raise ValueError(f"principal '{principal}' has two rate limits")
         limits[principal] = _limit(one, "qps", "capacity", f"of principal '{principal}'")
     return RateLimits(limits, _limit(sent, "aggregate_default_qps", "aggregate_default_capacity", "for all others"))
+
+
+class _RepeatedError(ValueError):
+    """A name stands twice in one object."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Of two limits in one place the first would silently not hold."""
+    sent: dict[str, object] = {}
+    for name, value in pairs:
+        if name in sent:
+            raise _RepeatedError(f"rate limits name '{name[:80]}' twice in one place")
+        sent[name] = value
+    return sent
 
 
 def _refuse_others(sent: Iterable[str], known: Collection[str], whose: str) -> None:

@@ -129,6 +129,8 @@ def test_m_al_28_limits_are_read_as_mesos_writes_them() -> None:
         ('{"limits": [{"principal": "a", "qps": 1, "capacity": -1}]}', "'capacity' of principal 'a'"),
         ('{"limit": []}', "have no 'limit'; there are limits, aggregate"),
         ('{"limits": [{"principal": "a", "qsp": 1}]}', "the limit of principal 'a' has no 'qsp'"),
+        ('{"limits": [], "limits": [{"principal": "a", "qps": 1}]}', "name 'limits' twice"),
+        ('{"limits": [{"principal": "a", "qps": 5, "qps": 50}]}', "name 'qps' twice"),
         ('{"aggregate_default_qps": -5}', "'aggregate_default_qps' for all others"),
     ],
 )
