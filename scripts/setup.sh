@@ -90,8 +90,8 @@ install_locked() {
 
 lock=requirements/$want.txt
 stamp=$venv/stamp-$want
-# The version and the entry points of the package are the only things an editable install copies; it compiles one file.
-kernel="hatch_build.py mesos_service/core/allocation/_kernel.c"
+# The version and the entry points of the package are the only things an editable install copies; it compiles the kernel.
+kernel="hatch_build.py $(echo mesos_service/core/allocation/_kernel*.[ch])"
 sum=$(cat scripts/setup.sh "$lock" pyproject.toml mesos_service/__init__.py $kernel | cksum)
 # A dev environment holds all of the runtime one, in the same versions.
 if [ -x "$venv/bin/mesos-service" ]; then
