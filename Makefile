@@ -84,6 +84,7 @@ lock: setup-dev ## Choose locked versions anew (needs uv: .venv/bin/pip install 
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(UV_COMPILE) requirements/clients.in --no-emit-package http-parser -o requirements/clients.txt
+	$(UV_COMPILE) requirements/generators.in -o requirements/generators.txt
 
 clean: ## Remove what the other targets made
 	rm -rf .venv .venv-clients .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -33,6 +33,11 @@ def answers_map(values: Mapping[str, Any], description: str) -> Responses:
     return {200: {"description": description, "content": {"application/json": {"schema": schema}}}}
 
 
+def answers_text(description: str) -> Responses:
+    """For a route's ``responses``: 200 with plain text."""
+    return refusal(200, description)
+
+
 def takes_json(schema_name: str, *, listed: bool = False) -> dict[str, Any]:  # Any: as in Responses
     """For a route's ``openapi_extra``: a body that is a component, or with ``listed`` an array of them."""
     schema: dict[str, Any] = {"$ref": _REF + schema_name}  # Any: as in Responses

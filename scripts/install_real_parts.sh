@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests run against but the project does not contain: ZooKeeper, PostgreSQL, Prometheus, LXC hosts,
-# and Mesos clients that are not ours. With the argument "all" also what only the long suites run against: Vagrant.
+# Mesos clients that are not ours, and generators of clients. With the argument "all" also what only the long suites run against: Vagrant.
 #
 # Never fails because a part cannot be had: it then says so in .cache/not_run, which `make test` shows at the end
 # (and counts as a failure under CI=true).
@@ -173,3 +173,31 @@ install_mesos_framework() {
     say ".cache/node is ready"
 }
 install_mesos_framework || true
+
+# Generators of clients, in Python and in JavaScript, each with a lock of its own; what they make is made by the tests.
+generators="openapi-python-client and openapi-ts (clients made of our documents)"
+generator_files=tests/e2e/clients/generated
+generator_cache=.cache/generators
+generators_sum() { cat requirements/generators.txt "$generator_files/package-lock.json" | cksum; }
+has_generators() { [ "$(cat "$generator_cache/stamp" 2>/dev/null)" = "$(generators_sum)" ]; }
+generator_pip() { "$generator_cache/venv/bin/python" -m pip install -q --no-deps "$@" >>"$log" 2>&1; }
+install_generators() {
+    has_generators && return 0
+    debian_part "$generators" has_npm nodejs npm || return 1
+    rm -rf "$generator_cache" && mkdir -p "$generator_cache"
+    .venv/bin/python -m venv "$generator_cache/venv" >>"$log" 2>&1 ||
+        without "$generators" "making $generator_cache/venv failed; see $log" || return 1
+    if ! generator_pip --require-hashes -r requirements/generators.txt; then
+        grep -qi 'do not match the hashes' "$log" || without "$generators" "pip failed; see $log" || return 1
+        [ "${REQUIRE_HASHES:-}" != 1 ] || without "$generators" "a package does not match its hash; see $log" || return 1
+        say "WARNING: a package does not match its hash in requirements/generators.txt; taking the locked versions unchecked"
+        sed -E 's/ *\\$//; /^ *--hash=/d' requirements/generators.txt >.cache/generators-versions.txt
+        generator_pip -r .cache/generators-versions.txt || without "$generators" "pip failed; see $log" || return 1
+    fi
+    cp "$generator_files/package.json" "$generator_files/package-lock.json" "$generator_cache/"
+    (cd "$generator_cache" && npm ci --no-audit --no-fund --ignore-scripts) >>"$log" 2>&1 ||
+        without "$generators" "npm ci failed; see $log" || return 1
+    generators_sum >"$generator_cache/stamp"
+    say "$generator_cache is ready"
+}
+install_generators || true

@@ -15,7 +15,7 @@ from mesos_service.configuration.units import Duration
 from mesos_service.http.answers import Answer, coded, empty_answer, legacy_answer, text_answer
 from mesos_service.http.asgi import CONTENT_LENGTH, HeaderName
 from mesos_service.http.build import version_answer
-from mesos_service.openapi import answers_map, refusal
+from mesos_service.openapi import answers_map, answers_text, refusal
 
 COMMON_PATHS: Final = ("/health", "/version", "/flags", "/metrics", "/metrics/snapshot")
 
@@ -74,7 +74,7 @@ def add_common_reads(
         "/metrics",
         operation_id="get_metrics",
         response_class=Response,
-        responses={200: {"description": "Text for Prometheus.", "content": {"text/plain": {}}}},
+        responses=answers_text("Text for Prometheus."),
     )
     async def metrics(request: Request) -> Response:
         """All metrics in the form that Prometheus reads."""

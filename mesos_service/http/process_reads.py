@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from mesos_service.configuration.units import Duration
 from mesos_service.http.answers import empty_answer, legacy_answer, text_answer
-from mesos_service.openapi import answers_map, refusal
+from mesos_service.openapi import answers_map, answers_text, refusal
 
 PROCESS_PATHS: Final = ("/help", "/logging/toggle", "/system/stats.json")
 
@@ -39,7 +39,7 @@ def add_process_reads(router: APIRouter, verbosity: LogVerbosity, system: Callab
         operation_id="toggle_logging",
         response_class=Response,
         responses=refusal(400, "A parameter is missing or makes no sense.")
-        | {200: {"description": "Without parameters the level in force.", "content": {"text/plain": {}}}},
+        | answers_text("Without parameters the level in force."),
     )
     async def toggle_logging(
         level: Annotated[str | None, Query(description="0 is the usual one; a higher one tells everything.")] = None,

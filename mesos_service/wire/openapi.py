@@ -91,9 +91,22 @@ def add_wire_schemas(document: Document, endpoints: Iterable[Described] | None =
             if components.setdefault(name, schema) != schema:
                 raise ValueError(f"Two different schemas are called '{name}'.")
         paths.setdefault(endpoint.path, {})["post"] = endpoint.operation()
+    _name_maps(components)
     streaming = {**deepcopy(merged), "openapi": "3.2.0"}
     plain = {**_without_item_schema(merged), "openapi": "3.1.0"}
     return Documents(plain, streaming)
+
+
+def _name_maps(schemas: Document) -> None:
+    """Give maps a title where they need one.
+
+    Generators make a model of every map, called after where it stands. `OfferConstraints.role_constraints` would have
+    the name of what is in it, and either be left out with all that holds one, or take the other's place.
+    """
+    for name, schema in schemas.items():
+        for key, one in schema.get("properties", {}).items():
+            if "additionalProperties" in one and name + "".join(map(str.capitalize, key.split("_"))) in schemas:
+                one["title"] = f"{name}Map"
 
 
 # -- schemas -------------------------------------------------------------------------------------------------
@@ -106,7 +119,7 @@ def _scheduler_schemas() -> Document:
         if one != "SUBSCRIBE":
             required.setdefault(one, []).insert(0, "framework_id")
     split_by_type(schemas, scheduler.Call, scheduler.CallType, required)
-    split_by_type(schemas, scheduler.Event, scheduler.EventType, _event_parts(scheduler.Event, scheduler.EventType))
+    split_by_type(schemas, scheduler.Event, scheduler.EventType, event_parts(scheduler.Event, scheduler.EventType))
     return schemas
 
 
@@ -117,7 +130,7 @@ def _executor_schemas() -> Document:
         for one in get_args(executor.CallType)
     }
     split_by_type(schemas, executor.Call, executor.CallType, required, "Executor")
-    parts = _event_parts(executor.Event, executor.EventType)
+    parts = event_parts(executor.Event, executor.EventType)
     split_by_type(schemas, executor.Event, executor.EventType, parts, "Executor")
     return schemas
 
@@ -128,11 +141,12 @@ def _link_schemas() -> Document:
         one.__struct_config__.tag: _REF + _name(one, {agent_link.__name__: "Link"})
         for one in get_args(agent_link.LinkCall)
     }
-    schemas["LinkCall"] = _union("LinkCall", "What an agent, or a relay for several, sends to the master.", calls)
+    schemas["LinkCall"] = union("LinkCall", "What an agent, or a relay for several, sends to the master.", calls)
     return schemas
 
 
-def _event_parts(cls: type[msgspec.Struct], types: object) -> dict[str, list[str]]:
+def event_parts(cls: type[msgspec.Struct], types: object) -> dict[str, list[str]]:
+    """The sub-message that each type of event has."""
     return {one: [sub] for one, sub in sub_messages(cls, get_args(types), optional=()).items()}
 
 
@@ -143,8 +157,9 @@ def components(types: list[Any], prefixes: Mapping[str, str] | None = None) -> D
     names = {cls.__name__: _name(cls, prefixes or {}) for cls in classes}
     if len(set(names.values())) != len(classes):
         raise ValueError("Two classes of one endpoint would have the same component name.")
+    # The title is the name: generators call a model by its title, and two of one title would be one too many.
     return {
-        names[cls.__name__]: tidied(_with_defaults(cls, found[cls.__name__]), names)
+        names[cls.__name__]: {**tidied(_with_defaults(cls, found[cls.__name__]), names), "title": names[cls.__name__]}
         for cls in sorted(classes, key=lambda one: names[one.__name__])
     }
 
@@ -245,10 +260,11 @@ def split_by_type(
             "required": ["type", *required.get(one, [])],
         }
         mapping[one] = _REF + single
-    schemas[name] = _union(name, whole["description"], mapping)
+    schemas[name] = union(name, whole["description"], mapping)
 
 
-def _union(name: str, description: str, mapping: Mapping[str, str]) -> Document:
+def union(name: str, description: str, mapping: Mapping[str, str]) -> Document:
+    """A component that is one of several, told apart by ``type``; ``mapping`` has a reference for each type."""
     return {
         "title": name,
         "description": description,
@@ -262,7 +278,10 @@ def _union(name: str, description: str, mapping: Mapping[str, str]) -> Document:
 
 def _operation(endpoint: Endpoint) -> Document:
     parameters = [_header("traceparent", "W3C trace context of the caller; the call's spans become its children.")]
-    stream: Document = {"description": "SUBSCRIBE: the stream of events, held open.", "content": _stream(endpoint)}
+    stream: Document = {
+        "description": "SUBSCRIBE: the stream of events, held open.",
+        "content": stream_of(endpoint.event),
+    }
     if endpoint.stream_id:
         wanted = "The stream this call belongs to; on every call but SUBSCRIBE, which must not carry it."
         parameters.insert(0, _header("Mesos-Stream-Id", wanted))
@@ -298,8 +317,9 @@ def refusal(description: str) -> Document:
     return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
 
 
-def _stream(endpoint: Endpoint) -> Document:
-    item = {"$ref": _REF + endpoint.event}
+def stream_of(event: str) -> Document:
+    """``content`` of an answer that is a stream of the component ``event``, in each encoding, by content type."""
+    item = {"$ref": _REF + event}
     sent_event = {
         "type": "object",
         "properties": {

@@ -1,14 +1,29 @@
-"""``POST /api/v1`` in OpenAPI: the operator calls that a service has, and their answers."""
+"""``POST /api/v1`` in OpenAPI: the operator calls that a service has, and their answers.
+
+Calls that change something are answered without a body, and clients that were generated read one wherever the document
+has one. As the endpoint answers on every path below its own, these calls are described a second time, at
+``/api/v1/operator``, with answers that have none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Final
+from typing import Final, get_args
 
 from mesos_service.wire import agent_operator, operator, operator_common
-from mesos_service.wire.openapi import Document, Json, components, refusal, split_by_type
+from mesos_service.wire.openapi import (
+    Described,
+    Document,
+    Json,
+    components,
+    event_parts,
+    refusal,
+    split_by_type,
+    stream_of,
+    union,
+)
 from mesos_service.wire.validate import AGENT_SUB_MESSAGES, OPERATOR_SUB_MESSAGES
 
 _REF: Final = "#/components/schemas/"
@@ -32,15 +47,31 @@ class OperatorEndpoint:
         """Calls and answers by type, and what they are made of."""
         module = self.module
         schemas = components(
-            [module.Call, module.Response], {module.__name__: _PREFIX, operator_common.__name__: _PREFIX}
+            [module.Call, module.Response, *([module.Event] if self.subscribable else [])],
+            {module.__name__: _PREFIX, operator_common.__name__: _PREFIX},
         )
         demanded = {call: [part] for call, part in self.required.items()}
         split_by_type(schemas, module.Call, module.CallType, demanded, _PREFIX, self.calls)
         split_by_type(schemas, module.Response, module.ResponseType, {}, _PREFIX, self.calls)
-        return _reachable(schemas, (f"{_PREFIX}Call", f"{_PREFIX}Response"))
+        roots = [f"{_PREFIX}Call", f"{_PREFIX}Response"]
+        if self.subscribable:
+            events = event_parts(module.Event, module.EventType)
+            split_by_type(schemas, module.Event, module.EventType, events, _PREFIX)
+            roots.append(f"{_PREFIX}Event")
+        return _reachable(schemas, roots)
+
+    @property
+    def subscribable(self) -> bool:
+        """Whether there is a stream of events; only a master has one."""
+        return "SUBSCRIBE" in self.calls
 
     def operation(self) -> Document:
         """What is taken and given."""
+        answers = {"application/json": {"schema": {"$ref": f"{_REF}{_PREFIX}Response"}}}
+        if self.subscribable:
+            # As RecordIO a stream has the content type of an answer, and one content type has one schema.
+            streams = stream_of(f"{_PREFIX}Event")
+            answers |= {kind: described for kind, described in streams.items() if kind not in answers}
         return {
             "operationId": "operator_call",
             "summary": "Calls of operators",
@@ -55,25 +86,74 @@ class OperatorEndpoint:
             "responses": {
                 "200": {
                     "description": "The answer, of the type of the call.",
-                    "content": {"application/json": {"schema": {"$ref": f"{_REF}{_PREFIX}Response"}}},
+                    "content": answers,
                 },
-                "400": refusal("The call cannot be understood, or cannot be done."),
-                "404": refusal("There is no such file."),
                 "406": refusal("The answer is JSON or protobuf, and neither is acceptable."),
-                "415": refusal("The body is of another content type."),
-                "501": refusal("A call of Mesos' that this version does not have."),
+                **_REFUSALS,
             },
         }
 
 
-def master_operator(calls: Collection[str]) -> OperatorEndpoint:
-    """The master's endpoint, with these calls."""
-    return OperatorEndpoint(operator, calls, OPERATOR_SUB_MESSAGES, "master")
+@dataclass(frozen=True, slots=True)
+class OperatorCommands:
+    """The same endpoint by another of its paths, with those calls alone that are answered without a body."""
+
+    of: OperatorEndpoint
+    path: str = "/api/v1/operator"
+
+    def components(self) -> Document:
+        """Their union; what they are made of is the endpoint's."""
+        answered = {*get_args(self.of.module.ResponseType), *_STREAMED}
+        mapping = {
+            call: f"{_REF}{_PREFIX}{''.join(word.capitalize() for word in call.split('_'))}Call"
+            for call in get_args(self.of.module.CallType)
+            if call in self.of.calls and call not in answered
+        }
+        name = f"{_PREFIX}Command"
+        return {name: union(name, "What an operator has done, and gets no answer to but a status.", mapping)}
+
+    def operation(self) -> Document:
+        """What is taken."""
+        return {
+            "operationId": "operator_command",
+            "summary": "Calls of operators that are answered without a body",
+            "description": f"The same as `{self.of.path}`, for clients that read a body wherever there may be one.",
+            "tags": [self.of.tag],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": f"{_REF}{_PREFIX}Command"}}},
+            },
+            "responses": {
+                "200": {"description": "Done."},
+                "202": {"description": "Taken: the agent is told."},
+                **_REFUSALS,
+            },
+        }
 
 
-def agent_operator_endpoint(calls: Collection[str]) -> OperatorEndpoint:
-    """The agent's endpoint, with these calls."""
-    return OperatorEndpoint(agent_operator, calls, AGENT_SUB_MESSAGES, "agent")
+_STREAMED: Final = frozenset(
+    {"SUBSCRIBE", "LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_OUTPUT", "ATTACH_CONTAINER_INPUT"}
+)
+"""Calls whose answer, or whose own body, stays open."""
+_REFUSALS: Final[Mapping[str, Json]] = {
+    "400": refusal("The call cannot be understood, or cannot be done."),
+    "404": refusal("There is no such file or container."),
+    "409": refusal("It is not possible now."),
+    "415": refusal("The body is of another content type."),
+    "501": refusal("A call of Mesos' that this version does not have."),
+}
+
+
+def master_operator(calls: Collection[str]) -> tuple[Described, ...]:
+    """The master's endpoint, with these calls, as it stands in the document."""
+    endpoint = OperatorEndpoint(operator, calls, OPERATOR_SUB_MESSAGES, "master")
+    return endpoint, OperatorCommands(endpoint)
+
+
+def agent_operator_endpoint(calls: Collection[str]) -> tuple[Described, ...]:
+    """The agent's endpoint, with these calls, as it stands in the document."""
+    endpoint = OperatorEndpoint(agent_operator, calls, AGENT_SUB_MESSAGES, "agent")
+    return endpoint, OperatorCommands(endpoint)
 
 
 def _reachable(schemas: Document, roots: Collection[str]) -> Document:

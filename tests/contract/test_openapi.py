@@ -16,7 +16,7 @@ from mesos_service.agent.routes import legacy as agent_legacy
 from mesos_service.cli.main import run
 from mesos_service.master import app as master_app
 from mesos_service.master.routes import legacy as master_legacy
-from mesos_service.wire import executor, scheduler
+from mesos_service.wire import executor, operator, scheduler
 from mesos_service.wire.openapi import Documents
 from tests.contract.live import Live
 from tests.contract.shapes import recorded
@@ -51,6 +51,44 @@ def test_every_read_is_described(service: str, documents: Documents) -> None:
     reads = master_legacy.READ_PATHS if service == "master" else agent_legacy.READ_PATHS
     # Second spellings of paths, and a page for people.
     assert {*reads} - {"/state.json", "/monitor/statistics.json", "/help"} <= documents.plain["paths"].keys()
+
+
+def test_n04_every_model_has_a_name_of_its_own(documents: Documents) -> None:
+    """Generators call a component by its title, and what stands inline after its place; of two alike one is lost."""
+    schemas = documents.plain["components"]["schemas"]
+    made_here = {name for name, schema in schemas.items() if "title" in schema}
+    assert {name: schemas[name]["title"] for name in made_here} == {name: name for name in made_here}
+    assert len(made_here) > 200
+    inline = [
+        schema.get("title") or name + "".join(part.capitalize() for part in key.split("_"))
+        for name, model in schemas.items()
+        for key, schema in model.get("properties", {}).items()
+        if "additionalProperties" in schema or "properties" in schema or "enum" in schema
+    ]
+    assert "OfferConstraintsMap" in inline or "OfferConstraints" not in schemas
+    assert [name for name in inline if name in schemas] == []
+
+
+def test_n04_calls_without_a_body_in_the_answer_have_a_path_that_says_so(documents: Documents) -> None:
+    """A generated client reads a body wherever the document has one, and stumbles over nothing."""
+    schemas = documents.plain["components"]["schemas"]
+    commands = schemas["OperatorCommand"]["discriminator"]["mapping"].keys()
+    answers = schemas["OperatorResponse"]["discriminator"]["mapping"].keys()
+    calls = schemas["OperatorCall"]["discriminator"]["mapping"].keys()
+    streamed = {"SUBSCRIBE", "LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_OUTPUT", "ATTACH_CONTAINER_INPUT"}
+    assert not commands & answers
+    assert calls - commands - answers == streamed & calls
+    for status in ("200", "202"):
+        assert "content" not in documents.plain["paths"]["/api/v1/operator"]["post"]["responses"][status]
+
+
+def test_n04_the_events_that_operators_subscribe_to_are_described() -> None:
+    document = master_app.openapi_documents().plain
+    content = document["paths"]["/api/v1"]["post"]["responses"]["200"]["content"]
+    events = {name for name, one in content.items() if one["schema"] == {"$ref": REF + "OperatorEvent"}}
+    assert events == {"application/jsonl", "text/event-stream"}
+    mapping = document["components"]["schemas"]["OperatorEvent"]["discriminator"]["mapping"]
+    assert mapping.keys() == {*get_args(operator.EventType)} - {"UNKNOWN"}
 
 
 def test_operations_have_names_of_their_own(documents: Documents) -> None:

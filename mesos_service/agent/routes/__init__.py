@@ -28,7 +28,7 @@ def openapi_documents() -> Documents:
     application = FastAPI(title=TITLE, version=__version__)
     application.include_router(legacy.router)
     add_file_routes(application, SandboxFiles(Files()))
-    return make_documents(application, (EXECUTOR, agent_operator_endpoint(CALLS)), legacy.STRUCTS)
+    return make_documents(application, (EXECUTOR, *agent_operator_endpoint(CALLS)), legacy.STRUCTS)
 
 
 def add_routes(application: FastAPI, service: AgentReads) -> None:

@@ -37,7 +37,7 @@ def openapi_documents() -> Documents:
     application = FastAPI(title=TITLE, version=__version__)
     by_path = (legacy, policy, maintenance, explain, shadow, revocation, fragmentation, constraints, files)
     structs = tuple(struct for module in by_path for struct in module.STRUCTS)
-    return make_documents(_with_routers(application), (SCHEDULER, AGENT_LINK, master_operator(CALLS)), structs)
+    return make_documents(_with_routers(application), (SCHEDULER, AGENT_LINK, *master_operator(CALLS)), structs)
 
 
 def add_routes(application: FastAPI, service: MasterReads) -> None:
