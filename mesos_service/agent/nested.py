@@ -24,7 +24,7 @@ from mesos_service.containers.containerizer import Containerizer
 from mesos_service.containers.garbage import NotRemoved, remove_tree
 from mesos_service.containers.log_files import open_log
 from mesos_service.containers.plan import REASON_LAUNCH_FAILED, LaunchFailed, LaunchPlan
-from mesos_service.containers.sandbox import SandboxError, create_nested
+from mesos_service.containers.sandbox import SandboxError, create_nested, nested_path
 from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
@@ -74,6 +74,8 @@ class NestedContainers:
         """Who waits for the end of a container that the core had launched."""
         self._statuses: dict[ContainerId, int | None] = {}
         """How those have ended of which something is still left."""
+        self._removals: dict[ContainerId, asyncio.Task[None]] = {}
+        """What is being removed, and has its name until then."""
 
     # -- asking ----------------------------------------------------------------------------------------------
     def is_here(self, container_id: ContainerId, parent: ContainerId | None) -> bool:
@@ -182,8 +184,11 @@ class NestedContainers:
         self._containerizer.signal(container_id, SIGKILL if signum is None else signum)
         return True
 
-    async def remove(self, container_id: ContainerId) -> None:
-        """Forget how it ended, and remove its sandbox. Nothing happens when there is none.
+    async def remove(self, container_id: ContainerId, parent: ContainerId | None) -> None:
+        """Forget how it ended, and remove its sandbox, also one that an agent before this one has left.
+
+        Nothing happens when there is none. Who asks for it meanwhile waits for the same: a second removal could meet a
+        new container of this name.
 
         Raises:
             Unfinished: it still runs.
@@ -193,12 +198,24 @@ class NestedContainers:
         if nested is None:
             if self._containerizer.phase(container_id) is not None:
                 raise Unfinished("The container belongs to a task, and is the agent's to remove")
-            return
-        if not nested.ended.done():
+            host = None if parent is None else self._containerizer.plan(parent)
+            sandbox = None if host is None else nested_path(host.sandbox, container_id)
+        elif not nested.ended.done():
             raise Unfinished("Nested container has not terminated yet")
-        if nested.sandbox is not None:
-            await asyncio.to_thread(remove_tree, nested.sandbox, threading.Event())
-        self._nested.pop(container_id, None)
+        else:
+            sandbox = nested.sandbox
+        removal = self._removals.get(container_id)
+        if removal is None:
+            removal = self._removals[container_id] = asyncio.create_task(self._remove(container_id, sandbox))
+        await asyncio.shield(removal)
+
+    async def _remove(self, container_id: ContainerId, sandbox: Path | None) -> None:
+        try:
+            if sandbox is not None:
+                await asyncio.to_thread(remove_tree, sandbox, threading.Event())
+            self._nested.pop(container_id, None)
+        finally:
+            del self._removals[container_id]
 
     # -- attaching -------------------------------------------------------------------------------------------
     def terminal_of(self, container_id: ContainerId) -> Terminal:
@@ -258,7 +275,8 @@ class NestedContainers:
         host = self._containerizer.plan(parent)
         if host is None:
             raise NotNested(f"Container {parent} cannot be found")
-        if container_id in self._nested or self._containerizer.phase(container_id) is not None:
+        there = container_id in self._nested or container_id in self._removals
+        if there or self._containerizer.phase(container_id) is not None:
             return None
         depth, above = 1, host.parent
         while above is not None:

@@ -115,6 +115,13 @@ def test_m_ag_23_m_oa_03_what_is_nested_may_have_groups_of_its_own(tmp_path: Pat
             await left_are(live, {task})
             assert await launch("LAUNCH_CONTAINER", "again", "exec sleep 1000", container=OWN, **much) == (200, "")
             await left_are(live, {task, "again"})
+            # What an earlier one has left holds its name until it is removed.
+            status, why = await launch("LAUNCH_CONTAINER", "own", "exec sleep 1000", container=OWN, **much)
+            assert (status, "File exists" in why) == (500, True)
+            removals = [call(address, "REMOVE_CONTAINER", container_id=nested_id(task, "own")) for _ in range(3)]
+            assert {answer.status_code for answer in await asyncio.gather(*removals)} == {200}
+            assert await launch("LAUNCH_CONTAINER", "own", "exec sleep 1000", container=OWN, **much) == (200, "")
+            await left_are(live, {task, "again", "own"})
             await framework.kill("t")
             await framework.reaches("t", "STARTING", "RUNNING", "KILLED")
             await left_are(live, set())

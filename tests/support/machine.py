@@ -109,7 +109,8 @@ def run_in_machine(directory: Path, tests: Sequence[str], seconds_max: float, gr
     subprocess.run([made, "-q", "-F", "-m", "0", str(disk)], check=True)
     first = directory / "first_files"
     first.write_bytes(_first_files(tests, seconds_max, groups))
-    command = [qemu, *_processor(), "-smp", "2", "-m", str(MEGABYTES)]
+    # Should the tests be killed, no machine of theirs works on.
+    command = ["setpriv", "--pdeathsig", "KILL", "--", qemu, *_processor(), "-smp", "2", "-m", str(MEGABYTES)]
     command += ["-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio"]
     command += ["-kernel", str(PARTS / "vmlinuz"), "-initrd", str(first)]
     command += ["-append", f"console=ttyS0 quiet panic=-1 mitigations=off {_CLOCK}"]

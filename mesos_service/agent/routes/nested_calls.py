@@ -17,7 +17,6 @@ from mesos_service.agent.following import follow
 from mesos_service.agent.launch_plans import Amounts, amounts_of, size_of
 from mesos_service.agent.nested import NestedContainers, NothingToAttach, NotNested, Unfinished
 from mesos_service.agent.routes.reads import AgentReads
-from mesos_service.agent.standalone import StandaloneContainers
 from mesos_service.agent.terminals import Reader, Stream, Terminal
 from mesos_service.containers.garbage import NotRemoved
 from mesos_service.containers.plan import DestroyFailed, LaunchFailed
@@ -88,11 +87,9 @@ async def answer(service: AgentReads, call: operator.Call) -> Response | None:
     elif call.kill_container is not None and call.type == "KILL_CONTAINER":
         _kill(nested, call.kill_container.container_id, None, call.kill_container.signal)
     elif call.remove_nested_container is not None and call.type == "REMOVE_NESTED_CONTAINER":
-        await _remove(nested, call.remove_nested_container.container_id, "remove_nested_container")
+        await _remove(service, call.remove_nested_container.container_id, "remove_nested_container")
     elif call.remove_container is not None and call.type == "REMOVE_CONTAINER":
-        container_id, _ = _identify(call.remove_container.container_id, None)
-        holder = service.standalone if container_id in service.standalone else nested
-        await _remove(holder, call.remove_container.container_id, None)
+        await _remove(service, call.remove_container.container_id, None)
     else:
         raise Refused(400, "Expecting 'Content-Type' of application/recordio")
     return None
@@ -163,12 +160,13 @@ def _kill(nested: NestedContainers, container: common.ContainerID, word: str | N
         raise Refused(404, f"Container '{container_id}' cannot be found (or is already killed)")
 
 
-async def _remove(
-    nested: NestedContainers | StandaloneContainers, container: common.ContainerID, word: str | None
-) -> None:
-    container_id, _ = _identify(container, word)
+async def _remove(service: AgentReads, container: common.ContainerID, word: str | None) -> None:
+    container_id, parent = _identify(container, word)
     try:
-        await nested.remove(container_id)
+        if word is None and container_id in service.standalone:
+            await service.standalone.remove(container_id)
+        else:
+            await service.nested.remove(container_id, parent)
     except (Unfinished, NotRemoved) as error:
         raise Refused(500, f"Failed to remove container: {error}") from error
 
