@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.source import ROOT
+from tests.support.real_parts import missing_part
 from vagrant.cluster import Cluster
 from vagrant.hosts import Testbed
 from vagrant.testbed import play, write_inventory
@@ -67,7 +68,7 @@ def wheelhouse() -> None:
 def converged(wheelhouse: None) -> Iterator[Converged]:
     """The first run of site.yml on bare hosts."""
     if (why := why_no_hosts()) is not None:
-        pytest.skip(f"real part not installed: LXC hosts ({why})")
+        missing_part(f"LXC hosts ({why})")
     # Not under pytest's own directory, of which it keeps the last three: a host is large.
     directory = Path(tempfile.mkdtemp(prefix="mesos-hosts-"))
     testbed = Testbed(free_topology(), directory)
