@@ -18,6 +18,8 @@ from typing import Final
 from vagrant.topology import USER, Machine, Topology
 
 BOOT_SECONDS_MAX: Final = 60.0
+SHUTDOWN_SECONDS_MAX: Final = 60
+"""Less than the 90 s after which systemd ends by force whoever did not end when he was told to."""
 _POLL_SECONDS: Final = 0.1
 _BUILD: Final = Path(__file__).with_name("box") / "build"
 _CGROUPS: Final = Path("/sys/fs/cgroup")
@@ -89,7 +91,9 @@ class Host:
 
     def reboot(self) -> None:
         """Shut it down in order, boot it, and wait until it can be reached."""
-        self._lxc("stop", "-t", "20")
+        self._lxc("stop", "--nokill", "-t", str(SHUTDOWN_SECONDS_MAX), check=False)
+        if self.is_running():
+            raise TestbedFault(f"{self.name} has not shut down within {SHUTDOWN_SECONDS_MAX} s")
         self.start()
         self.wait_until_reachable()
 

@@ -292,12 +292,22 @@ def complain(text: str) -> None:
         pass
 
 
+def end_with_the_machine(*_: object) -> None:
+    """Answer SIGTERM, which counts only from a machine that goes down: systemd waits 90 s there for who does not end.
+
+    Its first process is then another program, which ends the tasks, too. Nobody will ask how they ended.
+    """
+    if read("/proc/1/comm").startswith("systemd-shutdow"):
+        os._exit(0)
+
+
 def main() -> None:
     """Keep, until there is nothing left to keep."""
     os.chdir("/")
     for number in IGNORED:
         # Whoever stops a service this way means the agent; what it leaves running needs its keeper.
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end_with_the_machine)
     os.set_inheritable(LISTENER, False)
     Keeper(socket.socket(fileno=LISTENER), sys.argv[1]).run()
 

@@ -210,6 +210,41 @@ def test_x53_who_had_not_said_that_it_began_when_its_agent_went_never_ran(tmp_pa
         os.close(nothing)
 
 
+FIRST_PROCESS = """#!{python}
+import os, signal, socket, subprocess, time
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listener.bind("{folder}/socket")
+listener.listen()
+keeper = subprocess.Popen(
+    ["{python}", "-I", "-S", "{keeper}", "{folder}/books"], close_fds=False,
+    preexec_fn=lambda: (os.dup2(listener.fileno(), 3), os.set_inheritable(3, True)),
+)
+def heeds(name):
+    lines = open(f"/proc/{{keeper.pid}}/status").read().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1], 16) >> (signal.SIGTERM - 1) & 1
+while keeper.poll() is None and not heeds("SigIgn") and not heeds("SigCgt"):
+    time.sleep(0.01)
+keeper.send_signal(signal.SIGTERM)
+try:
+    print(keeper.wait(1.0))
+except subprocess.TimeoutExpired:
+    print("still there")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root: a first process of its own")
+@pytest.mark.parametrize(("first_process", "says"), [("systemd", "still there"), ("systemd-shutdown", "0")])
+def test_m_ag_33_it_ends_with_the_machine_and_with_no_service(tmp_path: Path, first_process: str, says: str) -> None:
+    """M-AG-33: systemd sends SIGTERM both to stop a unit and to all that is left when the machine goes down."""
+    keeper = Path(containers.__file__).with_name("keeper.py")
+    program = tmp_path / first_process
+    program.write_text(FIRST_PROCESS.format(python=sys.executable, folder=tmp_path, keeper=keeper))
+    program.chmod(0o755)
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, says), done.stderr
+
+
 @pytest.mark.parametrize("script", ["keeper", "enter_root"])
 def test_what_is_installed_beside_it_takes_no_name_of_the_standard_library(tmp_path: Path, script: str) -> None:
     """A file `json.py` among installed packages would be executed as root, before everything."""
