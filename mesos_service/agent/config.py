@@ -134,6 +134,12 @@ class AgentConfig(IsolationFlags):
     runtime_dir: Path | None = Field(
         None, description="Directory for what only matters while the machine runs. Default: 'runtime' in --work_dir."
     )
+    http_executor_domain_sockets: bool = Field(
+        False, description="Listen at a Unix socket as well, of which custom executors are told (MESOS_DOMAIN_SOCKET)."
+    )
+    domain_socket_location: Path | None = Field(
+        None, description="Path of that socket. Default: 'agent.sock' in --runtime_dir."
+    )
     port: PortFlag = Field(PORT, description="Port to listen on; 0 takes any free one.")
 
     resources: Annotated[FileTextFlag, AfterValidator(check_resources)] = Field(

@@ -64,6 +64,8 @@ class LaunchSettings:
     provided: frozenset[Wish] = frozenset()
     """What containers may ask for beside resources."""
     serves_tls: bool = False
+    executor_socket: Path | None = None
+    """Where custom executors may connect instead of :attr:`endpoint`."""
     ca_file: Path | None = None
     """Whom executors are to believe when this agent ``serves_tls``; those of the system where it is not said."""
 
@@ -105,6 +107,9 @@ def plan_launch(
     directory = None if wishes.image is None else settings.sandbox_directory
     seen = (sandbox, executor_sandbox) if directory is None else (Path(directory), Path(directory))
     variables = environment(effect, agent_id, settings, *seen)
+    # A root of its own has no such file in it.
+    if settings.executor_socket is not None and effect.executor.type is ExecutorType.CUSTOM and directory is None:
+        variables.setdefault("MESOS_DOMAIN_SOCKET", str(settings.executor_socket))
     try:
         rotation_for(variables, settings.rotation or {})
     except ValueError as refusal:

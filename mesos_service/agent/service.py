@@ -14,13 +14,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from mesos_service.agent.app import build_application, guard
+from mesos_service.agent.app import EXECUTOR_PATHS, build_application, guard
 from mesos_service.agent.background import Background
 from mesos_service.agent.config import PAUSE_SECONDS_MIN, AgentConfig
 from mesos_service.agent.containers import AgentContainers
 from mesos_service.agent.detection import complete, measure
 from mesos_service.agent.driver import AgentDriver
 from mesos_service.agent.executor_api import ExecutorApi
+from mesos_service.agent.executor_socket import NAME as EXECUTOR_SOCKET
+from mesos_service.agent.executor_socket import ExecutorSocket
 from mesos_service.agent.files_api import SandboxFiles
 from mesos_service.agent.garbage import SandboxGarbage
 from mesos_service.agent.images import ImageGarbage, make_provisioner
@@ -178,7 +180,10 @@ class AgentService:
             config.oversubscribed_resources_interval.seconds,
             max(PAUSE_SECONDS_MIN, config.qos_correction_interval_min.seconds),
         )
-        doors = build_application(self, ExecutorApi(self.driver, self.outlets))
+        executors = ExecutorApi(self.driver, self.outlets)
+        doors = build_application(self, executors)
+        socket_path = _executor_socket(config)
+        self._executor_socket = None if socket_path is None else ExecutorSocket(socket_path, executors, EXECUTOR_PATHS)
         if config.http_credentials is not None:
             doors = guard(doors, config, config.http_credentials)
         self._server = HttpServer(doors, self._listener, server_context(TlsFiles.of(config)))
@@ -231,6 +236,7 @@ class AgentService:
                 executor_reregistration_timeout_seconds=config.executor_reregistration_timeout.seconds,
                 serves_tls=config.ssl_cert_file is not None,
                 ca_file=config.ssl_ca_file,
+                executor_socket=_executor_socket(config),
                 hostname=config.shown_hostname(),
             ),
             self._background,
@@ -287,6 +293,8 @@ class AgentService:
         await self._recover()
         self._recovery_seconds = time.monotonic() - began
         await self._server.start()
+        if self._executor_socket is not None:
+            await self._executor_socket.start()
         self.garbage.start(self.sandboxes.in_use(), self.fail, self._kept.meta.former())
         for caretaker in self._caretakers:
             caretaker.start(self.fail)
@@ -337,7 +345,7 @@ class AgentService:
         finally:
             await self._hang_up()
             await self.containers.destroy_all()
-            await self._server.stop()
+            await self._close_doors()
             self._kept.meta.forget()
             await self._close()
 
@@ -347,9 +355,14 @@ class AgentService:
             await self.stop()
         elif not self._left:
             await self._hang_up()
-            await self._server.stop()
+            await self._close_doors()
             await self.containers.leave()
             await self._close()
+
+    async def _close_doors(self) -> None:
+        if self._executor_socket is not None:
+            await self._executor_socket.stop()
+        await self._server.stop()
 
     async def _hang_up(self) -> None:
         self._left = True
@@ -378,6 +391,12 @@ def _cache_directory(config: AgentConfig, work_dir: Path) -> Path:
     if config.fetcher_cache_dir is None:
         return work_dir / "fetch"
     return config.fetcher_cache_dir.absolute() / f"agent-{hashlib.sha256(str(work_dir).encode()).hexdigest()[:16]}"
+
+
+def _executor_socket(config: AgentConfig) -> Path | None:
+    if not config.http_executor_domain_sockets:
+        return None
+    return (config.domain_socket_location or runtime_dir(config) / EXECUTOR_SOCKET).absolute()
 
 
 def _own_address(ip: str, master_host: str, master_port: int) -> str:

@@ -129,7 +129,6 @@ AGENT: Final = _table(
         ("gc_non_executor_container_sandboxes",),
     ),
     ("Built-in executors always live in the agent.", ("http_command_executor",)),
-    ("Executors speak HTTP over TCP.", ("domain_socket_location", "http_executor_domain_sockets")),
     (
         "",
         (

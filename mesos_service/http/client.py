@@ -81,20 +81,24 @@ class Connection(asyncio.Protocol):
             ConnectionFault: naming the address and what went wrong.
         """
         loop = asyncio.get_running_loop()
+        where = dialing.unix_socket or f"{host}:{port}"
         try:
             async with asyncio.timeout(timeout_seconds):
-                _, connection = await loop.create_connection(cls, host, port, ssl=dialing.tls)
+                if dialing.unix_socket is None:
+                    _, connection = await loop.create_connection(cls, host, port, ssl=dialing.tls)
+                else:
+                    _, connection = await loop.create_unix_connection(cls, dialing.unix_socket)
         except TimeoutError as error:
-            raise ConnectionFault(f"{host}:{port} did not answer within {timeout_seconds:g} s") from error
+            raise ConnectionFault(f"{where} did not answer within {timeout_seconds:g} s") from error
         except ssl.SSLCertVerificationError as error:
-            raise ConnectionFault(f"{host}:{port} is not to be believed: {error.verify_message}") from error
+            raise ConnectionFault(f"{where} is not to be believed: {error.verify_message}") from error
         except ssl.SSLError as error:
             reason = error.reason or error
-            raise ConnectionFault(f"{host}:{port} cannot be spoken with over TLS: {reason}") from error
+            raise ConnectionFault(f"{where} cannot be spoken with over TLS: {reason}") from error
         except OSError as error:
             hung_up = dialing.tls is not None and isinstance(error, ConnectionResetError)
             what = "hung up; does it speak TLS?" if hung_up else "cannot be reached"
-            raise ConnectionFault(f"{host}:{port} {what}: {error.strerror or error}") from error
+            raise ConnectionFault(f"{where} {what}: {error.strerror or error}") from error
         connection._host = f"{host}:{port}"
         connection._always = "".join(f"{name}: {value}\r\n" for name, value in dialing.headers.items())
         return connection
@@ -237,6 +241,8 @@ class Connection(asyncio.Protocol):
 
 
 def _keep_alive(connection: socket.socket) -> None:
+    if connection.family == socket.AF_UNIX:
+        return  # Who is on this machine does not go without a word.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         (socket.TCP_KEEPIDLE, KEEP_ALIVE_IDLE_SECONDS),

@@ -37,6 +37,8 @@ class Dialing:
     principal: str | None = None
     authorization: str | None = field(default=None, repr=False)
     """The value of the header that proves ``principal``; never to be printed."""
+    unix_socket: str | None = None
+    """Where to connect instead of any address."""
 
     @property
     def scheme(self) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -63,14 +64,20 @@ class _Quiet(uvicorn.Server):
 
 
 class HttpServer:
-    """One application on one listening socket; over HTTPS where ``tls`` is given, and then over nothing else."""
+    """One application on one listening socket; over HTTPS where ``tls`` is given, and then over nothing else.
 
-    def __init__(self, application: Application, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+    Instead of a socket it may be the path of a Unix socket, which is made when it starts, for everybody to write to.
+    """
+
+    def __init__(
+        self, application: Application, listener: socket.socket | Path, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._listener = listener
         self.tls = tls
         self._server = _Quiet(
             uvicorn.Config(
                 application,
+                uds=str(listener) if isinstance(listener, Path) else None,
                 loop="none",
                 http=DirectProtocol,
                 ws="none",
@@ -90,12 +97,14 @@ class HttpServer:
 
     @property
     def port(self) -> int:
+        assert isinstance(self._listener, socket.socket), "a Unix socket has none"
         port: int = self._listener.getsockname()[1]
         return port
 
     async def start(self) -> None:
         """Returns when connections are accepted."""
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+        sockets = None if isinstance(self._listener, Path) else [self._listener]
+        self._task = asyncio.create_task(self._server.serve(sockets=sockets))
         while not self._server.started:
             if self._task.done():
                 self._task.result()

@@ -15,7 +15,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -67,6 +67,7 @@ class ExecutorEnvironment:
         for name in ("MESOS_AGENT_ENDPOINT", "MESOS_FRAMEWORK_ID", "MESOS_EXECUTOR_ID"):
             if not env.get(name):
                 raise ValueError(f"{name} is not set: executors are started by an agent")
+        socket = env.get("MESOS_DOMAIN_SOCKET")
         return cls(
             agent=Address.parse(env["MESOS_AGENT_ENDPOINT"], DEFAULT_PORT),
             framework_id=env["MESOS_FRAMEWORK_ID"],
@@ -75,7 +76,7 @@ class ExecutorEnvironment:
             recovery_timeout_seconds=_seconds(env, "MESOS_RECOVERY_TIMEOUT", "15mins"),
             subscription_backoff_seconds_max=_seconds(env, "MESOS_SUBSCRIPTION_BACKOFF_MAX", "2secs"),
             shutdown_grace_seconds=_seconds(env, "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "5secs"),
-            dialing=tls_from_environment(env),
+            dialing=replace(PLAIN, unix_socket=socket) if socket else tls_from_environment(env),
         )
 
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx
+import pytest
+
+from mesos_service.agent.executor_socket import ExecutorSocket
+from mesos_service.domain.errors import ConfigurationError
+from mesos_service.http.asgi import Receive, Scope, Send
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import Scheduler, custom_executor, task
 from mesos_service.wire.offers import Offer
@@ -38,9 +48,9 @@ asyncio.run(Echo().run())
 class Conversation(Scheduler):
     """Two tasks on one executor: says a word to it, kills both, and ends."""
 
-    def __init__(self, master: str, program: Path) -> None:
+    def __init__(self, master: str, program: Path, beginning: str = "") -> None:
         super().__init__("conversation", master, failover_timeout_seconds=0)
-        command = f"PYTHONPATH={ROOT} exec {sys.executable} {program}"
+        command = f"PYTHONPATH={ROOT} exec {beginning} {sys.executable} {program}"
         self.executor = custom_executor("echo", command, "cpus:0.1;mem:64")
         self.told: list[tuple[str, str, str]] = []
         self.messages: list[bytes] = []
@@ -84,7 +94,60 @@ def test_m_ex_01_m_ex_02_m_sc_11_an_executor_and_its_scheduler_talk(tmp_path: Pa
             await scheduler.run()
             return scheduler
 
-    scheduler = asyncio.run(run())
+    has_talked(asyncio.run(run()), tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="making namespaces takes root")
+def test_m_ex_07_an_executor_without_any_network_talks_by_a_unix_socket(tmp_path: Path) -> None:
+    """Before and after another agent of the same place had been killed, which leaves the file behind."""
+    program = tmp_path / "echo.py"
+    program.write_text(PROGRAM)
+    with tempfile.TemporaryDirectory() as short:
+        place = Path(short, "agent.sock")
+        with socket.socket(socket.AF_UNIX) as left_behind:
+            left_behind.bind(str(place))
+
+        async def run() -> Conversation:
+            flags = {"http_executor_domain_sockets": True, "domain_socket_location": place}
+            async with (
+                asyncio.timeout(40),
+                LocalCluster(agents=1, work_dir=tmp_path / "cluster", agent_flags=flags) as cluster,
+            ):
+                transport = httpx.AsyncHTTPTransport(uds=str(place))
+                async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
+                    assert [(await client.get(path)).status_code for path in ("/state", "/", "/api/v1")] == [404] * 3
+                    assert (await client.post("/api/v1/executor", json={})).status_code == 400
+                scheduler = Conversation(cluster.master, program, f"{shutil.which('unshare')} --net --")
+                await scheduler.run()
+                return scheduler
+
+        has_talked(asyncio.run(run()), tmp_path)
+        assert not place.exists()
+
+
+def test_m_ex_07_a_socket_that_cannot_be_is_told(tmp_path: Path) -> None:
+    async def nobody(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("nobody asks")
+
+    async def body(place: Path) -> None:
+        await ExecutorSocket(place, nobody, ("/api/v1/executor",)).start()
+
+    with pytest.raises(ConfigurationError, match=r"too long for a socket.*--domain_socket_location"):
+        asyncio.run(body(tmp_path / ("long" * 30)))
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as other:
+        place = Path(short, "agent.sock")
+        other.bind(str(place))
+        other.listen()
+        with pytest.raises(ConfigurationError, match=r"somebody listens at .* already"):
+            asyncio.run(body(place))
+        assert place.is_socket(), "it is left alone"
+        Path(short, "file").write_text("of somebody")
+        with pytest.raises(ConfigurationError, match=r"cannot listen at .*file"):
+            asyncio.run(body(Path(short, "file")))
+        assert Path(short, "file").read_text() == "of somebody"
+
+
+def has_talked(scheduler: Conversation, tmp_path: Path) -> None:
     assert sorted(scheduler.told) == [
         ("a", "TASK_KILLED", "as the scheduler wished"),
         ("a", "TASK_RUNNING", ""),

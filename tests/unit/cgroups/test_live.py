@@ -370,7 +370,8 @@ def test_m_ag_05_a_prefix_that_forks_does_not_get_away(run: Run, tmp_path: Path,
             assert here.text("c").splitlines()[0] == "1"
             assert live.names() == [cid("c")]
             home = live.containers()[-1]
-            assert len((home / PROCESSES_FILE).read_text().split()) == 2
+            # Who wrote may still be on his way out.
+            await until(lambda: len((home / PROCESSES_FILE).read_text().split()) == 2)
             await here.destroy("c")
 
     run(body())

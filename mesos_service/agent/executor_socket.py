@@ -1,0 +1,70 @@
+"""A Unix socket at which custom executors find their agent, and nobody anything else (M-EX-07; Mesos docs,
+"--http_executor_domain_sockets").
+
+An executor whose container has no network still reaches it. It takes who may reach the file: executors are not asked
+who they are, here as on the agent's port.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Final
+
+from mesos_service.domain.errors import ConfigurationError
+from mesos_service.http.asgi import Application, HotPath, Receive, Scope, Send, respond_text
+from mesos_service.http.server import HttpServer
+
+NAME: Final = "agent.sock"
+_BYTES_MAX: Final = 107
+"""Of a path: the kernel's ``sun_path`` has 108 with the zero byte at its end."""
+
+
+class ExecutorSocket:
+    """Open between :meth:`start` and :meth:`stop`.
+
+    Raises:
+        ConfigurationError: it cannot be at this path.
+    """
+
+    def __init__(self, path: Path, executors: Application, paths: tuple[str, ...]) -> None:
+        if len(bytes(path)) > _BYTES_MAX:
+            raise ConfigurationError(
+                f"'{path}' is too long for a socket, whose path may have {_BYTES_MAX} bytes: name another one by"
+                " --domain_socket_location"
+            )
+        self.path = path
+        self._server = HttpServer(HotPath(_nothing_else, dict.fromkeys(paths, executors)), path)
+
+    async def start(self) -> None:
+        """Take the place of one that an agent before this one has left.
+
+        Raises:
+            ConfigurationError: somebody else is there, or it cannot be made.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.is_socket():
+                _refuse_if_in_use(self.path)
+                self.path.unlink()
+            await self._server.start()
+        except OSError as error:
+            raise ConfigurationError(f"cannot listen at {self.path}: {error.strerror or error}") from error
+
+    async def stop(self) -> None:
+        """Close it, and take it away."""
+        await self._server.stop()
+        self.path.unlink(missing_ok=True)
+
+
+def _refuse_if_in_use(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(str(path))
+        except ConnectionRefusedError:
+            return
+    raise ConfigurationError(f"somebody listens at {path} already: name another place by --domain_socket_location")
+
+
+async def _nothing_else(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond_text(send, 404, "")
