@@ -160,6 +160,7 @@ BEHAVIOURS: Final = {
     "M-EX-04": "An executor that does not register in time is destroyed.",
     "M-EX-05": "An executor that loses its agent ends, or waits where it may.",
     "M-EX-06": "The command executor and the default executor are built in.",
+    "M-EX-07": "Executors may reach their agent by a Unix socket, without any network.",
     "M-HA-01": "Masters contend in ZooKeeper under the names and with the contents that Mesos gives its nodes.",
     "M-HA-02": "What the registry holds is there for the next leader.",
     "M-HA-04": "A registry that does not answer ends the master, in time.",
