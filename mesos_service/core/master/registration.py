@@ -187,6 +187,7 @@ def _readmit(turn: Turn, stored: Readmission) -> None:
     lent = oversubscription.lawful(turn, agent_id, message.oversubscribed)
     link_id = stored.link_id if here else None
     agent = _add(turn, agent_id, info, link_id, message.registration, _total(message), lent)
+    agent.reregistered_at = turn.now
     recovery.recover_frameworks(turn, message)
     adopted = recovery.adopt_all(turn, agent, message)
     operations.compare(turn, agent, message.operations)

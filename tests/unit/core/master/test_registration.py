@@ -286,6 +286,7 @@ def test_x17_an_unreachable_agent_comes_back_with_its_tasks() -> None:
     assert (status.uuid, status.source) == (None, Source.MASTER)
     assert status.container == CONTAINER
     assert "agent.reachable" in facts(effects)
+    assert node.record.reregistered_at == world.now, "Mesos shows both times of an agent that was away"
     assert node.record.used == {
         scheduler.framework_id: SMALL.allocated_to("role"),
         old.framework_id: SMALL.allocated_to("*"),
