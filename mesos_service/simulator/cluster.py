@@ -30,6 +30,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.simulator.clock import VirtualClock
 from mesos_service.simulator.frameworks import RESOLVED, SimFramework
+from mesos_service.simulator.governing import Governor
 from mesos_service.simulator.maintaining import Maintainer
 from mesos_service.simulator.masters import Masters
 from mesos_service.simulator.network import Network
@@ -75,6 +76,8 @@ class Plan:
     """Whether an operator takes machines out of service; what a master sends away is then started again."""
     lends: bool = False
     """Whether agents lend, now more and now less, and end borrowers; every other framework borrows."""
+    governs: bool = False
+    """Whether an operator gives roles quota, and changes it."""
     heal_seconds: float = 180.0
     run_seconds: tuple[float, float] = (0.1, 8.0)
     """Bounds of how long a task runs."""
@@ -151,6 +154,8 @@ class Cluster:
         hostnames = [agent.name for agent in self.agents]
         chance = random.Random(seed + 13)
         self.maintainer = Maintainer(self.masters, self.promises, hostnames, chance, self._note_fault)
+        roles = sorted({role for number in range(self.plan.frameworks) for role in _framework(number).roles})
+        self.governor = Governor(self.masters, roles, random.Random(seed + 17), self._note_fault)
         self.frameworks: list[SimFramework] = [
             self._make_framework(network, number) for number in range(self.plan.frameworks - (self.plan.schedulers > 1))
         ]
@@ -202,9 +207,12 @@ class Cluster:
             self._plan_fault()
         if self.plan.operations:
             self._plan_operator()
+        if self.plan.governs:
+            self._plan_quota()
         for agent in self.agents if self.plan.lends else ():
             self._plan_lending(agent)
         self.clock.run(self.plan.seconds)
+        self.governor.lift()
         for framework in self.frameworks:
             framework.heal()
         # Reconciliation answers may be lost with a connection that breaks at the last moment: ask again, as one does.
@@ -252,6 +260,14 @@ class Cluster:
             self._plan_operator()
 
         self.clock.after(self._source.expovariate(0.5), act)
+
+    def _plan_quota(self) -> None:
+        def act() -> None:
+            if not self._healing():
+                self.governor.begin()
+                self._plan_quota()
+
+        self.clock.after(self._source.expovariate(1.0), act)
 
     def _plan_lending(self, agent: AgentNode) -> None:
         def act() -> None:
@@ -374,6 +390,7 @@ class Cluster:
         if master is None:
             raise HistoryFailed("nobody leads")
         state = master.state
+        self.governor.reckon(master)
         self.promises.reckon(master, [agent.state.agent_id for agent in healthy if agent.state.agent_id])
         for framework in self.frameworks:
             left = {task: told for task, (told, _) in framework.tasks.items() if told not in RESOLVED}

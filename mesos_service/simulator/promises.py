@@ -11,12 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mesos_service.core import effects, messages, scheduler_messages
+from mesos_service.core.allocation.quota import top_of
+from mesos_service.core.allocation.shapes import is_countable
 from mesos_service.core.events import Offers, Promoted, Subscribed
 from mesos_service.core.link import Registered, Reregister, Reregistered, RunTask, RunTaskGroup
 from mesos_service.core.master import invariants
+from mesos_service.core.master.role_use import roles_in_use
+from mesos_service.core.registry.operations import UpdateQuotas
 from mesos_service.domain.errors import InvariantBroken
-from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, StreamId, TaskId
+from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, Role, StreamId, TaskId
 from mesos_service.domain.machines import MachineId, MachineMode, machines_of
+from mesos_service.domain.offers import Offer
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TERMINAL_STATES, TaskState, TaskStatus
 from mesos_service.simulator.masters import MasterNode
@@ -54,6 +59,7 @@ class Promises:
     ) -> None:
         """One step was decided and not yet performed."""
         invariants.check(master.state)
+        self._knows_quota(master)
         if isinstance(message, messages.FromAgent) and isinstance(message.message, Reregister):
             assert message.agent_id is not None, "an agent that comes back has an id"
             self._reports[message.agent_id, message.message.registration] = message.message
@@ -63,6 +69,8 @@ class Promises:
                     for offer in offers:
                         self._new_offer(master, offer.offer_id)
                         self._in_use(master, offer.agent_id)
+                    if master.state.quotas:
+                        self._within_limits(master, offers)
                 case effects.SendAgent(_, agent_id, Registered() | Reregistered() as answer):
                     self._durable(master, agent_id)
                     self._up(master, agent_id)
@@ -93,6 +101,40 @@ class Promises:
         if master.leads and stored is not None:
             raise InvariantBroken(f"{master.name} offers agent {agent_id}, which is out of use: {stored}")
         self._up(master, agent_id)
+
+    def _knows_quota(self, master: MasterNode) -> None:
+        """Whoever leads goes by the quota that is stored, but for what he is storing now (X16)."""
+        state = master.state
+        if not master.leads or state.quotas == master.registry.quotas:
+            return
+        if not any(isinstance(operation, UpdateQuotas) for operation, _ in state.persisting.values()):
+            raise InvariantBroken(f"{master.name} goes by {state.quotas}, and stored is {master.registry.quotas}")
+
+    def _within_limits(self, master: MasterNode, offers: Sequence[Offer]) -> None:
+        """With what was just offered to it no role has more than its limit of anything that was in it (X37)."""
+        uses = None
+        for offer in offers:
+            top = top_of(offer.role)
+            quota = master.state.quotas.get(top)
+            if quota is None or not quota.limits:
+                continue
+            uses = uses or roles_in_use(master.state)
+            counted = offer.resources.unallocated().filter(is_countable).quantities()
+            has, offered = uses[top].consumed(), self._countable_offers(master, top)
+            for name, limit in quota.limits.items():
+                if counted.get(name, 0) and has.get(name, 0) + offered.get(name, 0) > limit:
+                    raise InvariantBroken(
+                        f"{master.name} offers {offer.resources} to {offer.role}, whose limit of {name} is {limit};"
+                        f" it has {has}, and {offered} is offered to it"
+                    )
+
+    def _countable_offers(self, master: MasterNode, top: Role) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for offer in master.state.offers.values():
+            if top_of(offer.role) == top:
+                for name, amount in offer.resources.unallocated().filter(is_countable).quantities().items():
+                    found[name] = found.get(name, 0) + amount
+        return found
 
     def _up(self, master: MasterNode, agent_id: AgentId) -> None:
         """Whoever was told that a machine is down finds no agent on it until he asks for it again (M-OM-11)."""

@@ -16,15 +16,18 @@ import pytest
 from mesos_service.core import messages, scheduler_messages
 from mesos_service.core.link import OperationReport
 from mesos_service.core.master import operations as master_operations
+from mesos_service.core.master import policy
 from mesos_service.core.master.state import Agent
 from mesos_service.core.master.turn import Turn
+from mesos_service.core.operator_messages import OperatorUpdateQuota
 from mesos_service.core.resource_messages import ResourceOperation
-from mesos_service.domain.ids import OperationId
+from mesos_service.domain.ids import OperationId, Role
 from mesos_service.domain.offers import Filters, Offer
 from mesos_service.domain.operations import Create, Destroy, Operation, Reserve, Unreserve
 from mesos_service.domain.resource import DiskInfo, Persistence, Reservation, Resource, Volume
 from mesos_service.domain.resources import Resources, plain_key
 from mesos_service.domain.tasks import TaskState
+from mesos_service.plugins.allocator import Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Plan
 from mesos_service.simulator.frameworks import TASK, SimFramework
@@ -200,3 +203,58 @@ def test_x14c_m_op_03_an_operators_plan_cut_off_after_each_step(steps: int, harm
     volumes = total.persistent_volumes()
     assert all(item.role == "ops" for item in total if item.key.reservations)
     assert sum(1 for _ in volumes) <= 1
+
+
+QUOTAS: Final = (
+    (Role("role-0"), Quota(guarantees={"cpus": 1000}, limits={"cpus": 2000, "disk": 32_000})),
+    (Role("shared"), Quota(limits={"cpus": 1000, "mem": 512_000})),
+    (Role("role-0"), Quota(guarantees={"cpus": 3000})),
+    (Role("shared"), Quota()),
+)
+QUOTA_STEPS_MAX: Final = 38
+
+
+class Governed(Interrupted):
+    """An operator gives and takes quota, one after the other, while a framework's plan is under way."""
+
+    def _plan_operator(self) -> None:
+        waiting = list(QUOTAS)
+
+        def act() -> None:
+            if waiting and not self.governor.waits:
+                self._began = True
+                self.governor.ask(*waiting.pop(0), force=True)
+            self.clock.after(0.05, act)
+
+        self.clock.after(0.9, act)  # with the framework's first answer
+
+
+def govern(steps: int, harm: Harm | None) -> Governed:
+    cluster = Governed(1, steps, harm, by_operator=False)
+    cluster.run()
+    return cluster
+
+
+def test_x38_undisturbed_all_quota_is_given_within_the_steps_that_are_cut_off_below() -> None:
+    cluster = govern(0, None)
+    assert cluster.taken[:QUOTA_STEPS_MAX].count("OperatorUpdateQuota") == len(QUOTAS)
+    assert cluster.governor.answers == {200: len(QUOTAS) + 1}, "the guarantee that is left is lifted in the end"
+
+
+def test_x16_quota_that_is_answered_and_not_stored_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test below can fail."""
+
+    def hasty(turn: Turn, call: OperatorUpdateQuota) -> None:
+        turn.reply(call.request, 200)
+
+    monkeypatch.setattr(policy, "on_update_quota", hasty)
+    with pytest.raises(HistoryFailed, match="was told that role role-0 has"):
+        govern(0, None)
+
+
+@pytest.mark.parametrize("harm", [harm for harm in HARMS if "scheduler" not in harm])
+@pytest.mark.parametrize("steps", range(1, QUOTA_STEPS_MAX + 1))
+def test_x38_m_om_08_quota_cut_off_after_each_step(steps: int, harm: str) -> None:
+    """What was told is stored, under whichever master; no offer goes beyond a limit; in the end all of it was given."""
+    cluster = govern(steps, HARMS[harm])
+    assert cluster.governor.answers.get(200, 0) >= len(QUOTAS)
