@@ -156,7 +156,11 @@ class AgentConfig(IsolationFlags):
     )
 
     containerizers: Literal["mesos"] = Field("mesos", description="This version has only mesos.")
-    launcher: Literal["posix"] = Field("posix", description="This version has only posix.")
+    launcher: Literal["posix", "linux"] = Field(
+        "posix",
+        description="How a container's processes are found: by sessions and descent, or by a control group, too, which"
+        " takes root ('linux'). Any isolator by control groups does the latter.",
+    )
     switch_user: bool = Field(True, description="Run tasks as the user they name; takes root.")
     executor_environment_variables: Annotated[FileTextFlag, AfterValidator(_check_environment)] | None = Field(
         None, description="Environment of executors, as a JSON object, in place of the agent's own."

@@ -16,6 +16,8 @@ from mesos_service.domain.resources_text import parse_resources
 
 ALL_CGROUPS: Final = "cgroups/all"
 """In ``--isolation``: every isolator by control groups that the machine can have."""
+LINUX_LAUNCHER: Final = "linux/launcher"
+"""The isolator that stands for ``--launcher=linux``."""
 IN_ALL_CGROUPS: Final = frozenset({"cgroups/cpu", "cgroups/mem"})
 """Those of them without which that would be a promise broken."""
 
@@ -143,5 +145,5 @@ class IsolationFlags(ImageFlags):
     )
 
     def isolators(self) -> tuple[str, ...]:
-        """Names of the isolators, in order."""
+        """Names of the isolators that ``--isolation`` has, in order."""
         return split_list(self.isolation)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mesos_service.agent.config import AgentConfig
-from mesos_service.agent.isolation_flags import ALL_CGROUPS, IN_ALL_CGROUPS, IsolationFlags
+from mesos_service.agent.isolation_flags import ALL_CGROUPS, IN_ALL_CGROUPS, LINUX_LAUNCHER, IsolationFlags
 from mesos_service.configuration.units import Duration, Size
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins.isolator import Host, Isolator
@@ -17,13 +17,18 @@ log = logging.getLogger(__name__)
 
 
 def make_isolators(config: AgentConfig, host: Host) -> Sequence[Isolator]:
-    """The isolators that ``--isolation`` names, in order. Flags that none of them heeds are told in the log.
+    """The isolators that ``--isolation`` names, in order, behind that of ``--launcher=linux``.
+
+    Flags that none of them heeds are told in the log.
 
     Raises:
         ConfigurationError: one is not there, not what an isolator has to be, or cannot work on this machine.
     """
     made: list[Isolator] = []
-    for name in config.isolators():
+    names = config.isolators()
+    if config.launcher == "linux" and LINUX_LAUNCHER not in names:
+        names = (LINUX_LAUNCHER, *names)
+    for name in names:
         if name == ALL_CGROUPS:
             made += _all_cgroups(config, host)
         else:

@@ -96,7 +96,7 @@ BEHAVIOURS: Final = {
     "E60b": "Shares show in the order and the size of offers.",
     "E72": "A framework sees what it is offered, and can ask to see the rest.",
     "M-AG-01": "The mesos containerizer.",
-    "M-AG-02": "The posix launcher: what a task started dies with it.",
+    "M-AG-02": "The launchers, posix and linux: what a task started dies with it.",
     "M-AG-03": "Isolators run in the order of the flag.",
     "M-AG-04": "posix/cpu and posix/mem measure usage.",
     "M-AG-05": "Isolators by control groups bound processor, memory and processes.",

@@ -217,7 +217,7 @@ def test_a_wrong_flag_is_named_with_what_is_wrong(flags: dict[str, object], said
         ({"resources": "cpus"}, "--resources: 'cpus' is not of the form"),
         ({"attributes": "rack"}, "--attributes: attribute 'rack' is not of the form"),
         ({"default_role": "../up"}, "--default_role: Role '../up'"),
-        ({"launcher": "linux"}, "--launcher: .*posix"),
+        ({"launcher": "windows"}, "--launcher: .*posix"),
         ({"containerizers": "docker"}, "--containerizers: .*mesos"),
         ({"executor_environment_variables": '{"A": 1}'}, "--executor_environment_variables: is a JSON object of texts"),
         ({"master": "zk://a:2181"}, "--master: the path is missing"),

@@ -117,3 +117,17 @@ def test_flags_that_no_isolator_heeds_are_told(tmp_path: Path, caplog: pytest.Lo
     caplog.clear()
     make_isolators(config(tmp_path, isolation="posix/cpu", cgroups_pids_max=4096), Members())
     assert not caplog.records, "what says no more than the default promises nothing"
+
+
+def test_m_ag_02_the_linux_launcher_is_in_front_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = FakeKernel(tmp_path / "machine", {}, ("pids",), monkeypatch)
+    table = tmp_path / "mounts"
+    table.write_text(f"cgroup2 {kernel.place} cgroup2 rw 0 0\n")
+    monkeypatch.setattr("mesos_service.cgroups.hierarchy.MOUNTS", str(table))
+    given = {"launcher": "linux", "cgroups_hierarchy": str(kernel.place)}
+    for isolation in ("posix/cpu,cgroups/pids", "linux/launcher,posix/cpu,cgroups/pids"):
+        made = make_isolators(config(tmp_path, isolation=isolation, **given), Members())
+        assert [isolator.name for isolator in made] == ["linux/launcher", "posix/cpu", "cgroups/pids"]
+    table.write_text("")
+    with pytest.raises(ConfigurationError, match="'linux/launcher' needs control groups, and none are mounted"):
+        make_isolators(config(tmp_path, isolation="posix/cpu", **given), Members())

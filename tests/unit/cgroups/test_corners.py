@@ -132,11 +132,12 @@ def test_m_ag_05_hugetlb_tells_what_is_used_by_the_size_of_pages(boot: Boot, ver
     asyncio.run(body())
 
 
-@pytest.mark.parametrize("machine", [({"perf_event": "perf_event"}, None), ({}, V2)], ids=["v1", "v2"])
-def test_m_ag_05_perf_event_is_a_group_and_nothing_else(
-    boot: Boot, machine: tuple[dict[str, str], tuple[str, ...] | None]
+@pytest.mark.parametrize(("name", "controller"), [("cgroups/perf_event", "perf_event"), ("linux/launcher", "freezer")])
+@pytest.mark.parametrize("version", [1, 2])
+def test_m_ag_02_m_ag_05_perf_event_and_the_linux_launcher_are_a_group_and_nothing_else(
+    boot: Boot, name: str, controller: str, version: int
 ) -> None:
-    isolator = make(boot(*machine), "cgroups/perf_event")
+    isolator = make(boot({controller: controller}, None) if version == 1 else boot({}, V2), name)
     lines = isolator.explain(C, CONFIG)
     assert [line.split()[0] for line in lines[:-1]] == ["mkdir"] * (len(lines) - 1)
     assert lines[-1].startswith("write 0 to ")

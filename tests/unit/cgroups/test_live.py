@@ -194,12 +194,13 @@ time.sleep(1000)
     run(body())
 
 
-def test_m_ag_02_who_hides_from_everybody_dies_with_its_group(run: Run, tmp_path: Path, live: Live) -> None:
+@pytest.mark.parametrize("by", ["cgroups/pids", "linux/launcher"])
+def test_m_ag_02_who_hides_from_everybody_dies_with_its_group(run: Run, tmp_path: Path, live: Live, by: str) -> None:
     """A process with another session, other parents and an empty environment: only the group knows whose it is."""
 
     async def body() -> None:
         host = Members()
-        async with room(tmp_path, [live.isolator("cgroups/pids", host)], host) as here:
+        async with room(tmp_path, [live.isolator(by, host)], host) as here:
             hidden = (
                 f"env -i setsid {sys.executable} -c 'import os, time; print(os.getpid(), flush=True); time.sleep(1e3)'"
             )
