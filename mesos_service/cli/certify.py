@@ -6,22 +6,33 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from mesos_service.configuration.forms import split_list
+from mesos_service.configuration.forms import read_text_or_file, split_list
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.fairness.certificate import Certificate, Certifier, Finding
 from mesos_service.fairness.segments import Remark, filters_in, read_segments
 from mesos_service.plugins.allocator import PROMISES
+from mesos_service.plugins.loader import Place
+from mesos_service.plugins.manifest import read_manifest
 
 SHOWN_MAX: Final = 10
 """Decisions that are shown; ``-o json`` has more of them."""
 
 
-def certify_file(file: Path, patience_seconds: float, modules_dir: str, hold_to: str = "") -> Certificate:
-    """``hold_to``: promises with commas, or ``all``; by default those of the allocator.
+def certify_file(
+    file: Path, patience_seconds: float, modules_dir: str, hold_to: str = "", manifest: str = ""
+) -> Certificate:
+    """``hold_to``: promises with commas, or ``all``; by default those of the allocator. ``manifest``: what the master's
+    ``--modules`` says.
 
     Raises :class:`ConfigurationError` where there is no such file, and ``JournalFault`` where it is no journal.
     """
-    kinds = filters_in(tuple(map(Path, split_list(modules_dir))))
+    places: list[Place] = [*map(Path, split_list(modules_dir))]
+    if manifest:
+        try:
+            places.append(read_manifest(read_text_or_file(manifest), "--modules"))
+        except ValueError as error:
+            raise ConfigurationError(f"--modules: {error}") from error
+    kinds = filters_in(places)
     certifier = Certifier(patience_seconds, _promises(hold_to))
     try:
         for one in read_segments(file, kinds):

@@ -17,6 +17,9 @@ def _certify(
         str, typer.Option(metavar="DURATION", help="How long a role may be below its part before that is told.")
     ] = "10mins",
     modules_dir: Annotated[str, typer.Option("--modules_dir", help="Folders of your own offer filters.")] = "",
+    manifest: Annotated[
+        str, typer.Option("--modules", help="A manifest of them, or file:///path of one, as of the master.")
+    ] = "",
     hold_to: Annotated[
         str,
         typer.Option(
@@ -30,7 +33,7 @@ def _certify(
     """Prove from the journal of a master's allocations that they were fair, or say which was not (1)."""
     from mesos_service.cli.certify import as_json, certify_file, lines
 
-    found = certify_file(file, seconds("--patience", patience), modules_dir, hold_to)
+    found = certify_file(file, seconds("--patience", patience), modules_dir, hold_to, manifest)
     if output is OutputFormat.JSON:
         print_json(as_json(found))
     else:

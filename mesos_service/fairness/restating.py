@@ -1,6 +1,6 @@
 """What stands in the books at the start of a segment, told as a journal tells it: then the segments before may go.
 
-Done by a process of its own beside the master (``python -m mesos_service.fairness.restating JOURNAL FOLDERS``), as it
+Done by a process of its own beside the master (``python -m mesos_service.fairness.restating JOURNAL PLACES``), as it
 reads a whole segment: the master would have to stop for it.
 """
 
@@ -10,7 +10,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,8 @@ from mesos_service.fairness.replay import Replay
 from mesos_service.fairness.segments import drafts, filters_in, segments, start_of
 from mesos_service.fairness.spelling import Kinds, read, spell
 from mesos_service.plugins.allocator import Quota
+from mesos_service.plugins.loader import Place
+from mesos_service.plugins.manifest import Manifest, read_manifest, written
 
 log = logging.getLogger(__name__)
 
@@ -118,10 +120,10 @@ def _clear(path: Path) -> None:
 
 
 class Restater:
-    """Runs :func:`catch_up` in a process of its own, one at a time. ``folders`` are those of offer filters."""
+    """Runs :func:`catch_up` in a process of its own, one at a time. ``places`` are where offer filters are."""
 
-    def __init__(self, folders: tuple[Path, ...] = ()) -> None:
-        self._folders = folders
+    def __init__(self, places: Sequence[Place] = ()) -> None:
+        self._places = [written(one) if isinstance(one, Manifest) else str(one) for one in places]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, path: Path) -> None:
@@ -129,7 +131,7 @@ class Restater:
         if self.is_busy():
             return
         # -P: what lies where the master was started comes before nothing.
-        command = [sys.executable, "-P", "-m", __name__, str(path), *map(str, self._folders)]
+        command = [sys.executable, "-P", "-m", __name__, str(path), *self._places]
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         except OSError as error:
@@ -146,11 +148,12 @@ class Restater:
 
 
 def main() -> None:
-    """The process: its arguments are the journal and the folders of offer filters."""
+    """The process: its arguments are the journal, and folders and manifests of offer filters."""
     os.nice(_NICENESS)
-    path, *folders = map(Path, sys.argv[1:])
+    path = Path(sys.argv[1])
     try:
-        catch_up(path, filters_in(tuple(folders)))
+        places = [read_manifest(one, "--modules") if one.startswith("{") else one for one in sys.argv[2:]]
+        catch_up(path, filters_in(places))
     except (MesosServiceError, OSError) as error:
         sys.exit(f"What stood before a segment of {path} is not worked out: {error}")
 

@@ -7,13 +7,13 @@ begins there. A segment's first line says which it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mesos_service.core.effects import Told
 from mesos_service.fairness.spelling import Kinds, read
-from mesos_service.plugins.loader import OFFER_FILTERS, available, load
+from mesos_service.plugins.loader import OFFER_FILTERS, Place, available, listed, load
 
 _NUMBER = re.compile(r"\.(\d{6,})")
 _DRAFT = re.compile(r"\.\d{6,}\.start\.\d+\.draft")
@@ -60,9 +60,10 @@ def drafts(path: Path) -> list[Path]:
     return [file for file in found if _DRAFT.fullmatch(file.name[len(path.name) :])]
 
 
-def filters_in(folders: tuple[Path, ...]) -> Kinds:
-    """The offer filters that a journal may name."""
-    return {one.name: load(OFFER_FILTERS, one.name, folders) for one in available(OFFER_FILTERS, folders)}
+def filters_in(places: Sequence[Place]) -> Kinds:
+    """The offer filters that a journal may name, of folders and manifests."""
+    names = [*(one.name for one in available(OFFER_FILTERS, places)), *listed(OFFER_FILTERS, places)]
+    return {name: load(OFFER_FILTERS, name, places) for name in names}
 
 
 def read_segments(path: Path, kinds: Kinds) -> Iterator[Line | Remark]:

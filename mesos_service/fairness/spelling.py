@@ -160,7 +160,9 @@ def parse(line: bytes, number: int, kinds: Kinds) -> Told:
         missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise JournalFault(f"Line {number} is not of a journal of allocations: {missing}.") from error
     except ConfigurationError as error:
-        raise JournalFault(f"Line {number}: {error} Folders with filters of your own: --modules_dir.") from error
+        raise JournalFault(
+            f"Line {number}: {error} Where filters of your own are: --modules_dir, --modules."
+        ) from error
     match method:
         case "begin":
             return Told(method, Began(*made))

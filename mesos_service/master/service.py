@@ -8,7 +8,6 @@ import os
 import random
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from mesos_service.core.effects import Exit
@@ -122,7 +121,7 @@ class MasterService:
             else JournalWriter(
                 config.allocation_journal,
                 config.allocation_journal_max_size.octets,
-                Restater(tuple(Path(one) for one in config.modules_dirs() if isinstance(one, str | Path))),
+                Restater(config.modules_dirs()),
             )
         )
         self._listener = bind(config.ip, config.port)

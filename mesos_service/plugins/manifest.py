@@ -58,6 +58,12 @@ def read_manifest(text: str, origin: str, folder: Path | None = None) -> Manifes
     return Manifest(origin, tuple(modules))
 
 
+def written(manifest: Manifest) -> str:
+    """What :func:`read_manifest` reads wherever it stands; without parameters."""
+    libraries = [{"file": str(one.file.absolute()), "modules": [{"name": one.name}]} for one in manifest.modules]
+    return json.dumps({"libraries": libraries})
+
+
 def read_manifests(folder: Path) -> list[Manifest]:
     """All ``*.json`` files of a folder, in alphabetical order."""
     manifests: list[Manifest] = []

@@ -120,7 +120,9 @@ def test_n23_a_filter_that_is_not_here_is_named() -> None:
         "filters": {"a": [{"name": "of_somebodys_own", "parameters": {}}]},
     }
     line = json.dumps({"do": "update_framework", "with": [view]}).encode()
-    with pytest.raises(JournalFault, match=r"Line 3: There is no offer filter 'of_somebodys_own'.* --modules_dir\.$"):
+    with pytest.raises(
+        JournalFault, match=r"Line 3: There is no offer filter 'of_somebodys_own'.* --modules_dir, --modules\.$"
+    ):
         parse(line, 3, {})
 
 
