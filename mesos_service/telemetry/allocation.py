@@ -48,6 +48,8 @@ def allocator_gauges(
     for role, use in uses.items():
         if use.frameworks:
             found[f"{PREFIX}/roles/{role}/shares/dominant"] = _dominant_share(use, total, excluded)
+            # Told of a role without any filter, too (recorded).
+            found[f"{PREFIX}/offer_filters/roles/{role}/active"] = 0.0
     for filtered, count in state.allocator.active_filters().items():
         found[f"{PREFIX}/offer_filters/roles/{filtered}/active"] = float(count)
     return found | _quota_gauges(state, uses)

@@ -60,7 +60,11 @@ class RawFramework:
         """POST a SUBSCRIBE, ``more`` beside its FrameworkInfo, and wait for the head of its answer."""
         host, _, port = master.rpartition(":")
         stream = await Connection.open(host, int(port))
-        body = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": info, **more}}).encode()
+        call = {"type": "SUBSCRIBE", "subscribe": {"framework_info": info, **more}}
+        if "id" in info:
+            # Who comes back says so twice.
+            call["framework_id"] = info["id"]
+        body = json.dumps(call).encode()
         head, chunks = await stream.stream("POST", PATH, body, {"Content-Type": "application/json", "Accept": accept})
         assert head.status == 200, head.body
         return cls(stream, await Connection.open(host, int(port)), head, chunks)

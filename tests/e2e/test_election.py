@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -19,9 +20,12 @@ from mesos_service.sdk import Scheduler, command_info, task
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskStatus
-from tests.contract.compare import check_head
-from tests.contract.live import Live
-from tests.contract.shapes import recorded
+from tests.contract.compare import DIFFERENT, METRICS_DIFFERENT, check_body, check_head
+from tests.contract.derive_shapes import anonymous
+from tests.contract.live import AGENT, Live, passed_twice
+from tests.contract.shapes import differences, exchange_shape, recorded
+from tests.e2e.raw import Json, RawFramework, command_task
+from tests.e2e.test_agent_restarts import Restartable
 from tests.e2e.test_pymesos import CLIENTS, client_python
 from tests.support.ports import fixed_port
 from tests.support.supervisor import Supervised
@@ -247,6 +251,83 @@ def test_redirects_are_those_that_were_recorded(zookeeper: ZooKeeper, tmp_path: 
     live = asyncio.run(scenario())
     for name in names:
         check_head(live, name)
+
+
+class Holding:
+    """A framework that has one task and keeps its offer, and whose next scheduler follows it to another master."""
+
+    def __init__(self) -> None:
+        self.info: Json = {"user": "root", "name": "ha", "roles": ["ha"], "failover_timeout": 600.0, "checkpoint": True}
+        self.info["capabilities"] = [{"type": "MULTI_ROLE"}, {"type": "PARTITION_AWARE"}]
+
+    async def run_task(self, master: str) -> None:
+        framework = await RawFramework.subscribe(master, self.info)
+        offer = (await framework.event("OFFERS"))["offers"]["offers"][0]
+        launch = {"type": "LAUNCH", "launch": {"task_infos": [command_task("s", offer, "exec sleep 1000")]}}
+        await framework.call("ACCEPT", offer_ids=[offer["id"]], operations=[launch])
+        for _ in ("TASK_STARTING", "TASK_RUNNING"):
+            await framework.acknowledge(await framework.event("UPDATE"))
+        self.info["id"] = {"value": framework.framework_id}
+        framework.close()
+
+    async def follow(self, master: str) -> RawFramework:
+        framework = await RawFramework.subscribe(master, self.info)
+        framework.framework_id = self.info["id"]["value"]
+        await framework.event("OFFERS")
+        return framework
+
+
+def test_m_ha_01_m_le_01_what_a_new_leader_answers_is_as_recorded(zookeeper: ZooKeeper, tmp_path: Path) -> None:
+    """After a failover: an agent and a framework that came back, with a task that runs on and an offer that is out."""
+    names = [name for name in recorded()["exchanges"] if name.startswith("ha/leader-")]
+    assert len(names) == 4
+
+    async def scenario() -> Live:
+        live = Live()
+        holding = Holding()
+        async with masters(zookeeper, tmp_path, 2) as (url, several):
+            first = await leader(several)
+            agent = Restartable(url, tmp_path / "agent", resources=AGENT.resources)
+            try:
+                await agent.start()
+                await holding.run_task(f"127.0.0.1:{first.port}")
+                await first.stop()
+                leading = await leader(several, besides=first)
+                framework = await holding.follow(f"127.0.0.1:{leading.port}")
+                async with httpx.AsyncClient(trust_env=False) as client:
+                    await passed_twice(client, f"127.0.0.1:{leading.port}")
+                for name in names:
+                    exchange = recorded()["exchanges"][name]
+                    call = name.removeprefix("ha/leader-")
+                    body = json.dumps({"type": call}).encode() if exchange["method"] == "POST" else None
+                    live.answers[name] = await _answer(leading, exchange["path"], exchange["method"], body)
+                assert live.answers["ha/leader-redirect"].headers["location"] == f"//localhost:{leading.port}"
+                framework.close()
+            finally:
+                await agent.process.stop()
+        return live
+
+    live = asyncio.run(scenario())
+    metrics = "ha/leader-metrics-snapshot"
+    for name in names:
+        check_head(live, name)
+    check_body(live, "ha/leader-GET_MASTER")
+    state = "ha/leader-state"
+    found = {str(one) for one in differences(live.json(state), exchange_shape(state), rename=anonymous)}
+    # The registry has frameworks here: to a new leader each is one that comes back.
+    assert {one for one in found if not any(re.fullmatch(pattern, one) for pattern in DIFFERENT)} == {
+        "extra frameworks[].reregistered_time"
+    }
+    found = {str(one) for one in differences(live.json(metrics), exchange_shape(metrics), rename=anonymous)}
+    assert {one for one in found if not any(re.fullmatch(pattern, one) for pattern in METRICS_DIFFERENT)} == {
+        # There is no replicated log, and no role without a name.
+        "missing registrar/log/ensemble_size",
+        "missing registrar/log/recovered",
+        "missing allocator/mesos/quota/roles//resources/cpus/consumed",
+        "missing allocator/mesos/quota/roles//resources/mem/consumed",
+        # An agent that comes back to a new leader as it was costs no write.
+        "missing registrar/state_store_ms",
+    }
 
 
 async def _answer(master: Master, path: str, method: str = "GET", body: bytes | None = None) -> httpx.Response:
