@@ -1,7 +1,7 @@
 """``solaris/projects`` against a userland that checks what it is told and remembers it (M-AG-07, N27).
 
 ``FakeUserland`` knows the syntax of ``projadd``, ``projmod``, ``projdel``, ``prctl``, ``pkill`` and ``getent`` as far
-as their manual pages have it, and fails as they do. On a real Solaris or illumos nobody has tried it yet.
+as their manual pages have it, and fails as they do. For a real Solaris or illumos there is ``test_solaris_live.py``.
 """
 
 from __future__ import annotations
