@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests run against but the project does not contain: ZooKeeper, PostgreSQL, Prometheus, LXC hosts,
-# Mesos clients that are not ours, and generators of clients. With the argument "all" also what only the long suites run against: Vagrant.
+# Mesos clients that are not ours, and generators of clients. With the argument "all" also what only the long suites run
+# against: Vagrant.
 #
 # Never fails because a part cannot be had: it then says so in .cache/not_run, which `make test` shows at the end
 # (and counts as a failure under CI=true).

@@ -254,5 +254,24 @@ def test_m_le_01_what_command_lines_ask(runner: asyncio.Runner, cluster: Cluster
     assert read(runner, cluster.agent, _files("read", executor, "/stdout", "&offset=0&length=5"))["offset"] == 0
 
 
+def test_m_le_01_what_checks_and_exporters_ask(runner: asyncio.Runner, cluster: Cluster) -> None:
+    """Nagios' checks send HEAD to learn who leads; an exporter of tasks' own metrics closes after each call, and names
+    a path below ``/api/v1`` that no Mesos ever had, which is that one."""
+
+    async def asked() -> tuple[httpx.Response, httpx.Response]:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            leader = await client.head(f"http://{cluster.master}/master/redirect")
+            call = {"type": "GET_TASKS"}
+            closing = {"Connection": "close"}
+            return leader, await client.post(f"http://{cluster.agent}/api/v1/state", json=call, headers=closing)
+
+    leader, tasks = runner.run(asked())
+    assert leader.status_code == 307
+    assert leader.headers["location"].startswith("//")
+    assert leader.headers["location"].endswith(f":{cluster.master.rpartition(':')[2]}")
+    assert (tasks.status_code, tasks.headers["content-type"]) == (200, "application/json")
+    assert [one["task_id"]["value"] for one in tasks.json()["get_tasks"]["launched_tasks"]] == ["t1"]
+
+
 def _files(verb: str, executor: dict[str, Any], name: str = "", more: str = "") -> str:
     return f"/files/{verb}?path={executor['directory']}{name}{more}"
