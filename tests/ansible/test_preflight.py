@@ -131,6 +131,25 @@ def test_n21_a_host_that_cannot_be_reached_stops_the_run_before_anything_is_done
     assert "Install the software everywhere" not in said
 
 
+def test_n21_one_host_that_is_not_fit_stops_the_run_for_all_before_anything_is_done(tmp_path: Path) -> None:
+    """N21: also where it is the role that comes last that cannot work there."""
+    fine: Inventory = {
+        **FINE,
+        "mesos_agent_flags": {"resources": "cpus:1;mem:64"},
+        "mesos_agent_master": "127.0.0.1:5050",
+    }
+    two = {"host0": fine, "host1": {**fine, "mesos_agent_master": ""}}
+    groups: Inventory = {"mesos_agents": {"hosts": {name: {} for name in two}}}
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(yaml.safe_dump({"all": {"hosts": two, "children": groups}}))
+    done = run_ansible("ansible-playbook", "-i", str(hosts), "--check", "playbooks/site.yml")
+    assert done.returncode != 0
+    said = " ".join(done.stdout.split())
+    assert "host1 has no master to look for" in said, said
+    assert "fatal: [host0]" not in said
+    assert "Install the software everywhere" not in said
+
+
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
