@@ -43,8 +43,9 @@ class Live:
         known = kind.Config.model_fields if kind.Config is not None else {}
         given = {"cgroups_root": self.root, "runtime_dir": self._directory / "runtime"}
         ours = {flag: value for flag, value in given.items() if flag in known}
+        config = read_config(kind, {**ours, **flags})  # A flag that is wrong is no controller that is missing.
         try:
-            return kind(host, read_config(kind, {**ours, **flags}))
+            return kind(host, config)
         except ConfigurationError as refusal:
             pytest.skip(f"real part not installed: {refusal}")
 
