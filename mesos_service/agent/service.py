@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import logging
 import os
 import random
-import socket
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +16,8 @@ from mesos_service.agent.app import EXECUTOR_PATHS, build_application, guard
 from mesos_service.agent.background import Background
 from mesos_service.agent.config import PAUSE_SECONDS_MIN, AgentConfig
 from mesos_service.agent.containers import AgentContainers
-from mesos_service.agent.detection import complete, measure
+from mesos_service.agent.description import describe
+from mesos_service.agent.detection import measure
 from mesos_service.agent.driver import AgentDriver
 from mesos_service.agent.executor_api import ExecutorApi
 from mesos_service.agent.executor_socket import NAME as EXECUTOR_SOCKET
@@ -49,27 +48,14 @@ from mesos_service.core.agent.recording import snapshot
 from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.agent_messages import AgentMessage, Recover, ShutDown
-from mesos_service.domain.agents import AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME, TASK_RESOURCE_LIMITS, AgentInfo
-from mesos_service.domain.errors import ConfigurationError, OperatingFault
+from mesos_service.domain.errors import OperatingFault
 from mesos_service.driver import Clock
 from mesos_service.http.server import HttpServer, bind
 from mesos_service.http.tls import TlsFiles, renew, server_context
 from mesos_service.telemetry.metrics import AgentMetrics
 from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
-from mesos_service.version import MESOS_VERSION
 
-CAPABILITIES: Final = frozenset(
-    {
-        "MULTI_ROLE",
-        "HIERARCHICAL_ROLE",
-        "RESERVATION_REFINEMENT",
-        RESIZE_VOLUME,
-        AGENT_OPERATION_FEEDBACK,
-        TASK_RESOURCE_LIMITS,
-    }
-)
-"""What of Mesos' agent capabilities this agent has."""
 FAREWELL_SECONDS: Final = 2.0
 """How long the master is given to take note that this agent leaves."""
 DEFECT_STATUS: Final = 1
@@ -96,7 +82,6 @@ class AgentService:
         # Without links: on the way into a sandbox none is followed.
         self.work_dir = Path(config.work_dir).resolve()
         self.clock = Clock()
-        resources = complete(config.resources, config.default_role, measure(self.work_dir))
         members = Members()
         fetcher = Fetcher(
             FetchLimits(stall_seconds_max=config.fetcher_stall_timeout.seconds),
@@ -114,18 +99,7 @@ class AgentService:
         self.images = ImageGarbage.of(config, provisioner, self.work_dir)
         self._listener = bind(config.ip, config.port)
         self.port: int = self._listener.getsockname()[1]
-        domain = config.fault_domain()
-        info = AgentInfo(
-            hostname=config.shown_hostname(),
-            ip=config.advertise_ip or _own_address(config.ip, *config.master_address()),
-            port=config.advertise_port or self.port,
-            resources=resources,
-            attributes=config.parsed_attributes(),
-            region=None if domain is None else domain.region,
-            zone=None if domain is None else domain.zone,
-            capabilities=CAPABILITIES,
-            version=MESOS_VERSION,
-        )
+        info = describe(config, self.port, measure(self.work_dir))
         self.state = AgentState(
             info=info, options=config.options(), random=random.SystemRandom(), started_at=self.clock()
         )
@@ -397,21 +371,3 @@ def _executor_socket(config: AgentConfig) -> Path | None:
     if not config.http_executor_domain_sockets:
         return None
     return (config.domain_socket_location or runtime_dir(config) / EXECUTOR_SOCKET).absolute()
-
-
-def _own_address(ip: str, master_host: str, master_port: int) -> str:
-    """The address that others reach this machine at: ``ip``, or where that is every address, the one that the way to
-    the master begins with."""
-    if not ipaddress.ip_address(ip).is_unspecified:
-        return ip
-    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            # Nothing is sent: connecting a datagram socket only chooses the way.
-            probe.connect((master_host, master_port))
-        except OSError as error:
-            raise ConfigurationError(
-                f"--ip={ip} is every address, and none leads to the master {master_host} ({error}); set --advertise_ip"
-            ) from error
-        address: str = probe.getsockname()[0]
-        return address
