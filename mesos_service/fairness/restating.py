@@ -123,7 +123,7 @@ class Restater:
     """Runs :func:`catch_up` in a process of its own, one at a time. ``places`` are where offer filters are."""
 
     def __init__(self, places: Sequence[Place] = ()) -> None:
-        self._places = [written(one) if isinstance(one, Manifest) else str(one) for one in places]
+        self._places = [written(one) if isinstance(one, Manifest) else str(Path(one).absolute()) for one in places]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, path: Path) -> None:

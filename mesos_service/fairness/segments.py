@@ -7,13 +7,14 @@ begins there. A segment's first line says which it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mesos_service.core.effects import Told
 from mesos_service.fairness.spelling import Kinds, read
 from mesos_service.plugins.loader import OFFER_FILTERS, Place, available, listed, load
+from mesos_service.plugins.offer_filter import OfferFilter
 
 _NUMBER = re.compile(r"\.(\d{6,})")
 _DRAFT = re.compile(r"\.\d{6,}\.start\.\d+\.draft")
@@ -60,10 +61,32 @@ def drafts(path: Path) -> list[Path]:
     return [file for file in found if _DRAFT.fullmatch(file.name[len(path.name) :])]
 
 
+class _Filters(Mapping[str, type[OfferFilter]]):
+    """Each is imported when a journal names it: what lies beside may be of another kind, or need what is not here."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = places
+        self._names = dict.fromkeys([*(one.name for one in available(OFFER_FILTERS, places)), *listed(places)])
+        self._loaded: dict[str, type[OfferFilter]] = {}
+
+    def __getitem__(self, name: str) -> type[OfferFilter]:
+        """Raises :class:`ConfigurationError` where there is such a module and it is not one of a filter."""
+        if name not in self._loaded:
+            if name not in self._names:
+                raise KeyError(name)
+            self._loaded[name] = load(OFFER_FILTERS, name, self._places)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 def filters_in(places: Sequence[Place]) -> Kinds:
-    """The offer filters that a journal may name, of folders and manifests."""
-    names = [*(one.name for one in available(OFFER_FILTERS, places)), *listed(OFFER_FILTERS, places)]
-    return {name: load(OFFER_FILTERS, name, places) for name in names}
+    """The offer filters that a journal may name, of folders and manifests; it may name modules of other kinds, too."""
+    return _Filters(places)
 
 
 def read_segments(path: Path, kinds: Kinds) -> Iterator[Line | Remark]:

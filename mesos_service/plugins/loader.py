@@ -125,13 +125,9 @@ def load(kind: Kind[T], name: str, modules_dirs: Sequence[Place] = ()) -> type[T
     return module_class
 
 
-def listed(kind: Kind[Any], modules_dirs: Sequence[Place]) -> list[str]:
-    """The modules of this kind that manifests name; their files are imported for it."""
-    return [
-        name
-        for name, one in _listed(modules_dirs).items()
-        if any(getattr(found, "name", None) == name for found in _classes_in(kind, _import_file(kind, one.file)))
-    ]
+def listed(modules_dirs: Sequence[Place]) -> list[str]:
+    """The modules that manifests name, of whatever kind: which it is only their code says."""
+    return list(_listed(modules_dirs))
 
 
 def parameters_of(name: str, modules_dirs: Sequence[Place] = ()) -> Mapping[str, str]:

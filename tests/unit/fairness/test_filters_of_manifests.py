@@ -10,6 +10,7 @@ import pytest
 from mesos_service.cli.main import run
 from mesos_service.core.effects import Told
 from mesos_service.core.master import filtering
+from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.frameworks import FilterSpec
 from mesos_service.domain.ids import Role
 from mesos_service.fairness.restating import Restater
@@ -43,12 +44,14 @@ class Own(load(ALLOCATORS, "hierarchical")):
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
-    """It names a module of another kind, too."""
+    """It names modules of other kinds, too, of which one needs what is not here."""
     (tmp_path / "policies.py").write_text(PICKY)
     (tmp_path / "others.py").write_text(OWN)
+    (tmp_path / "device.py").write_text("import a_driver_that_only_agents_have\n")
     libraries = [
         {"name": "policies", "modules": [{"name": "picky"}]},
         {"file": str(tmp_path / "others.py"), "modules": [{"name": "own"}]},
+        {"name": "device", "modules": [{"name": "device"}]},
     ]
     return read_manifest(json.dumps({"libraries": libraries}), "--modules", tmp_path)
 
@@ -67,7 +70,10 @@ def journal(manifest: Manifest) -> list[Told]:
 
 def test_m_mo_01_n23_filters_are_found_and_other_kinds_left(manifest: Manifest) -> None:
     assert "picky" in filters_in((manifest,))
-    assert "own" not in filters_in((manifest,))
+    with pytest.raises(ConfigurationError, match="has no offer filter 'own'"):
+        filters_in((manifest,))["own"]
+    with pytest.raises(ConfigurationError, match="a_driver_that_only_agents_have"):
+        filters_in((manifest,))["device"]
     assert "picky" not in filters_in(())
     again = read_manifest(written(manifest), "again")
     assert [(one.name, one.file) for one in again.modules] == [(one.name, one.file) for one in manifest.modules]
@@ -94,6 +100,8 @@ def test_m_mo_01_n23_certify_takes_the_manifest_of_the_master(
     tmp_path: Path, manifest: Manifest, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path, there = tmp_path / "journal", tmp_path / "modules.json"
+    (tmp_path / "offer_filters").mkdir()
+    (tmp_path / "offer_filters" / "another.py").write_text("import what_nobody_installed\n")
     path.write_bytes(b"".join(map(spell, journal(manifest))))
     there.write_text(written(manifest))
     assert run(["certify", str(path), "--modules", f"file://{there}"]) == 0
