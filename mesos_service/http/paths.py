@@ -23,14 +23,15 @@ class MesosPaths:
     def __init__(self, application: Application, prefix: str, own: Collection[str]) -> None:
         self._application = application
         self._prefix = prefix
-        self._own = tuple(own)
+        self._own = frozenset(own)
+        self._below_own = tuple(f"{path}/" for path in own)
 
     def normalise(self, path: str) -> str:
         if path.startswith(self._prefix + "/"):
             path = path[len(self._prefix) :]
         if len(path) > 1:
             path = path.rstrip("/") or "/"
-        if path.startswith("/api/v1/") and not path.startswith(self._own):
+        if path.startswith("/api/v1/") and path not in self._own and not path.startswith(self._below_own):
             return "/api/v1"
         return path
 

@@ -148,6 +148,8 @@ def test_schedulers_and_executors_may_send_less_than_the_agent_link_carries(endp
         ("/api/v1/operator", "/api/v1"),
         ("/master/api/v1/anything/deeper", "/api/v1"),
         ("/api/v1/explain/framework/x", "/api/v1/explain/framework/x"),
+        ("/api/v1/explain", "/api/v1/explain"),
+        ("/api/v1/explained", "/api/v1"),
     ],
 )
 def test_paths_have_one_spelling(asked: str, spelled: str) -> None:
