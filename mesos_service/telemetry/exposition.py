@@ -20,6 +20,10 @@ _TOTAL: Final = "_total"
 _FRAMEWORK: Final = re.compile(r"master/frameworks/([^/]*)/([^/]+)/(.+)", re.DOTALL)
 _PRINCIPAL: Final = re.compile(r"frameworks/([^/]+)/(messages_[a-z]+)")
 _ROLE: Final = re.compile(r"(?:^|(?<=/))roles/([^/]+)/")
+_ALLOCATORS_ROLE: Final = re.compile(
+    r"(allocator/mesos/(?:offer_filters/|quota/)?)roles/(.+)/(active|shares/dominant|resources/[^/]+/[a-z]+)", re.DOTALL
+)
+"""Here, as in Mesos, a role stands as it is: with slashes where it lies below another one, and nothing quoted."""
 _ODD: Final = re.compile(r"[^a-zA-Z0-9_]+")
 _COUNTED: Final = re.compile(
     r"""
@@ -74,8 +78,11 @@ def _named(mesos_name: str) -> tuple[str, dict[str, str]]:
         # Two whom only odd characters tell apart would be one in a name.
         labels["principal"] = unquote(of_principal[1])
         name = f"principal/{of_principal[2]}"
-    of_role = _ROLE.search(name)
+    of_role = _ALLOCATORS_ROLE.fullmatch(name)
     if of_role is not None:
+        labels["role"] = of_role[2]
+        name = f"{of_role[1]}role/{of_role[3]}"
+    elif (of_role := _ROLE.search(name)) is not None:
         labels["role"] = unquote(of_role[1])
         name = f"{name[: of_role.start()]}role/{name[of_role.end() :]}"
     return "mesos_" + _ODD.sub("_", name).strip("_").removesuffix(_TOTAL), labels
@@ -84,4 +91,6 @@ def _named(mesos_name: str) -> tuple[str, dict[str, str]]:
 def _general(mesos_name: str) -> str:
     if _PRINCIPAL.fullmatch(mesos_name):
         return _PRINCIPAL.sub(r"frameworks/PRINCIPAL/\2", mesos_name)
+    if _ALLOCATORS_ROLE.fullmatch(mesos_name):
+        return _ALLOCATORS_ROLE.sub(r"\1roles/ROLE/\3", mesos_name)
     return _ROLE.sub("roles/ROLE/", _FRAMEWORK.sub(r"master/frameworks/NAME/ID/\3", mesos_name))

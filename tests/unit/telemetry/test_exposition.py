@@ -58,6 +58,26 @@ def test_m_om_03_names_become_names_and_labels_of_prometheus() -> None:
     }
 
 
+def test_m_om_03_m_al_06_each_role_is_one_label_wherever_it_is_in_the_tree() -> None:
+    """Mesos' names have the allocator's roles as they are, with slashes and all: they made metrics of their own, and
+    two roles could become one."""
+    roles = ["a", "a/b", "a/b-c", "a/b_c", "a/roles/b", "roles", "active/active", "r%41", "rA", "a/resources/x/limit"]
+    kinds = {
+        "roles/{}/shares/dominant": "role_shares_dominant",
+        "offer_filters/roles/{}/active": "offer_filters_role_active",
+        "quota/roles/{}/resources/cpus/consumed": "quota_role_resources_cpus_consumed",
+    }
+    names = [f"allocator/mesos/{kind.format(role)}" for kind in kinds for role in roles]
+    text = exposition({name: float(number) for number, name in enumerate(names)})
+    assert read(text) == {
+        (f"mesos_allocator_mesos_{kind}", (("role", role),)): float(number * len(roles) + place)
+        for number, kind in enumerate(kinds.values())
+        for place, role in enumerate(roles)
+    }
+    assert text.count(b"# HELP") == len(kinds)
+    assert b"offer_filters/roles/ROLE/active\n" in text
+
+
 @given(
     st.dictionaries(
         st.one_of(st.text(), st.text().map(lambda name: f"master/frameworks/{name}/id/roles/{name}/calls")),
