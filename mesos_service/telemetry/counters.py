@@ -47,6 +47,17 @@ class FactCounters:
                 counted[TaskState(state)] += count
         return {f"{prefix}_{short_name(state)}": float(count) for state, count in counted.items()}
 
+    def ends_by_framework(self, states: Iterable[TaskState]) -> dict[Told, dict[TaskState, int]]:
+        """How many tasks of each framework reached each of ``states``, by framework id and state; no zeros."""
+        wanted = frozenset(states)
+        found: dict[Told, dict[TaskState, int]] = {}
+        for (owner, state, _, _), count in self.updates.items():
+            if state in wanted:
+                ends = found.setdefault(owner, {})
+                ended = TaskState(state)
+                ends[ended] = ends.get(ended, 0) + count
+        return found
+
 
 def short_name(state: TaskState) -> str:
     """``finished`` of ``TASK_FINISHED``."""

@@ -101,7 +101,8 @@ class MasterMetrics:
         self._uplink[type(message)] += 1
 
     def snapshot(self, state: MasterState, now: float) -> Snapshot:
-        """All metrics by name, sorted as Mesos sorts them. ``now`` is unix seconds. Linear in agents and tasks."""
+        """All metrics by name, sorted as Mesos sorts them. ``now`` is unix seconds. Linear in agents, tasks and
+        frameworks."""
         found = {
             **_master_gauges(state, now),
             **self._counters.named(MASTER_FACTS),
@@ -122,8 +123,9 @@ class MasterMetrics:
             # What came and was not refused.
             found[f"master/valid_{name}"] = found[f"master/messages_{messages}"] - invalid
         found |= dict.fromkeys(NEVER, 0.0)
+        ends = self._counters.ends_by_framework(MASTER_TERMINAL)
         for framework in (*state.frameworks.values(), *state.completed_frameworks.values()):
-            found.update(self._framework(framework))
+            found.update(self._framework(framework, ends.get(framework.framework_id, {})))
             self._principal(framework, found)
         for source in self._sources:
             found.update(source())
@@ -150,7 +152,7 @@ class MasterMetrics:
                 reasons[f"master/{state}/{source}/{reason}".lower()] += count
         return reasons
 
-    def _framework(self, framework: Framework) -> Snapshot:
+    def _framework(self, framework: Framework, ends: Mapping[TaskState, int]) -> Snapshot:
         framework_id = framework.framework_id
         prefix = f"master/frameworks/{quote(framework.info.name, safe='')}/{framework_id}"
         calls = {name: self._calls.get((framework_id, name), 0) for name in CALLS}
@@ -173,11 +175,8 @@ class MasterMetrics:
             found[f"{prefix}/roles/{quote(role, safe='')}/suppressed"] = float(role in framework.suppressed)
         for state, count in _by_state([framework], (*MASTER_ACTIVE, TaskState.UNKNOWN)).items():
             found[f"{prefix}/tasks/active/task_{short_name(state)}"] = float(count)
-        ended = dict.fromkeys(MASTER_TERMINAL, 0)
-        for (owner, told, _, _), count in self._counters.updates.items():
-            if owner == framework_id and told in ended:
-                ended[TaskState(told)] += count
-        found |= {f"{prefix}/tasks/terminal/task_{short_name(state)}": float(n) for state, n in ended.items()}
+        for state in MASTER_TERMINAL:
+            found[f"{prefix}/tasks/terminal/task_{short_name(state)}"] = float(ends.get(state, 0))
         return found
 
     def _principal(self, framework: Framework, found: Snapshot) -> None:

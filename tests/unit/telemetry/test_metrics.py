@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from _collections_abc import dict_items
+from collections import defaultdict
 
 import pytest
 
@@ -36,6 +38,7 @@ from mesos_service.domain.offers import Offer
 from mesos_service.domain.operations import Create, Reserve
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
+from mesos_service.telemetry.counters import TaskKey
 from mesos_service.telemetry.metrics import AgentMetrics, MasterMetrics
 from tests.unit.core.master.resource_world import applied, ask, capable_agent, finish, reserved, volumes
 from tests.unit.core.master.world import World, default_allocator, only
@@ -315,3 +318,33 @@ def test_m_om_03_operations_are_counted_by_kind_and_by_what_became_of_them() -> 
     count(node.come_back())
     found = metrics.snapshot(world.state, world.now)
     assert (found["master/operations/create/dropped"], found["master/operations/pending"]) == (1.0, 0.0)
+
+
+class Walked(defaultdict[TaskKey, int]):
+    """Counts how often somebody goes through all of it."""
+
+    walks = 0
+
+    def items(self) -> dict_items[TaskKey, int]:
+        self.walks += 1
+        return super().items()
+
+
+def test_m_om_03_counts_are_gone_through_once_for_all_frameworks() -> None:
+    """For each of a thousand frameworks it took most of a second, in which the master does nothing else."""
+    walks: list[int] = []
+    for frameworks in (1, 20):
+        state, metrics = a_master(), MasterMetrics()
+        info = FrameworkInfo(name="another", user="u", roles=(Role("a"),))
+        for number in range(1, frameworks):
+            framework_id = FrameworkId(f"m-{number:04}")
+            state.frameworks[framework_id] = Framework(framework_id, info, StreamId("s"), registered_at=102.0)
+        counted = metrics._counters.updates = Walked(int)
+        for framework_id in state.frameworks:
+            attributes = {"framework_id": framework_id, "state": "TASK_FAILED", "source": "", "reason": ""}
+            metrics.note(Note("task.updated", attributes))
+        found = metrics.snapshot(state, now=160.0)
+        ends = [value for name, value in found.items() if name.endswith("/tasks/terminal/task_failed")]
+        assert ends == [1.0] * frameworks
+        walks.append(counted.walks)
+    assert walks[0] == walks[1] > 0
