@@ -138,7 +138,7 @@ class AgentConfig(IsolationFlags):
         False, description="Listen at a Unix socket as well, of which custom executors are told (MESOS_DOMAIN_SOCKET)."
     )
     domain_socket_location: Path | None = Field(
-        None, description="Path of that socket. Default: 'agent.sock' in --runtime_dir."
+        None, description="Path of that socket. Default: 'agent.sock' in --work_dir."
     )
     port: PortFlag = Field(PORT, description="Port to listen on; 0 takes any free one.")
 

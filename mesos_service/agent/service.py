@@ -370,4 +370,5 @@ def _cache_directory(config: AgentConfig, work_dir: Path) -> Path:
 def _executor_socket(config: AgentConfig) -> Path | None:
     if not config.http_executor_domain_sockets:
         return None
-    return (config.domain_socket_location or runtime_dir(config) / EXECUTOR_SOCKET).absolute()
+    # Others may not look into --runtime_dir, and executors run as whom their frameworks name.
+    return (config.domain_socket_location or config.work_dir / EXECUTOR_SOCKET).absolute()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DESCRIPTORS_SPARE = 16
 """How many are left for agents that connect, packets and books: what keeps all others must not end for want of one."""
-IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
+IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
 _DEFAULTS = tuple(number for number in range(1, 32) if number not in (signal.SIGKILL, signal.SIGSTOP))
 """What a task finds, whatever the agent was started with: a shell's background jobs ignore SIGQUIT, too."""
 

@@ -109,7 +109,7 @@ class Library:
             return
         number = self._library.seccomp_syscall_resolve_name(name.encode())
         if number == _NO_SUCH_CALL:
-            if default in _PERMISSIVE:
+            if default in _PERMISSIVE and rule.number() not in _PERMISSIVE:
                 raise OperatingFault(f"libseccomp does not know the system call '{name}', and so cannot refuse it")
             return
         # The library compares each argument once in a rule. Rules of one call are alternatives; so an argument that is

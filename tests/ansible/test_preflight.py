@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+import runpy
 import socket
 import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.ansible.test_contract import run_ansible
+from tests.ansible.test_contract import ANSIBLE, run_ansible
 from tests.support.certificates import Authority, Certificate
 
 # Any: as YAML has it.
@@ -204,6 +206,32 @@ def test_n21_checks_stop_at_the_first_that_does_not_hold(tmp_path: Path, checks:
     done = run_ansible("ansible-playbook", "-i", "localhost,", "-c", "local", "--check", str(playbook))
     assert (done.returncode == 0) == (not says), done.stdout
     assert says in " ".join(done.stdout.replace("''", "'").split())
+
+
+def test_n21_checks_are_made_by_the_oldest_ansible_that_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """N21: `meta/runtime.yml` promises 2.17, whose templates cannot be asked for conditions (2.19's can)."""
+
+    class Conditional:
+        def __init__(self, loader: object) -> None:
+            assert loader == "the loader"
+            self.when: list[str] = []
+
+        def evaluate_conditional(self, templar: object, variables: dict[str, object]) -> bool:
+            return all(bool(eval(one, {}, dict(variables))) for one in self.when)
+
+    monkeypatch.setattr("ansible.playbook.conditional.Conditional", Conditional)
+    plugin = runpy.run_path(str(ANSIBLE / "plugins" / "action" / "mesos_checks.py"))["ActionModule"]
+    checks = [
+        {"when": ["who == 'two'", "nobody"], "that": "0", "fail_msg": "passed over"},
+        {"that": ["1", "who == 'one'"], "fail_msg": "holds"},
+        {"that": ["1", "who == 'two'"], "fail_msg": "not two"},
+    ]
+    task = SimpleNamespace(args={"checks": "those"}, async_val=0, check_mode=False, diff=False, no_log=False)
+    older = SimpleNamespace(template=lambda text: text)
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere"))
+    made = plugin(task, connection, SimpleNamespace(check_mode=False), "the loader", older, None)
+    assert made.run(task_vars={"those": checks, "who": "one"})["msg"] == "not two"
+    assert "failed" not in made.run(task_vars={"those": checks[:2], "who": "one"})
 
 
 def test_n21_a_server_of_the_ensemble_keeps_its_number(tmp_path: Path) -> None:

@@ -147,6 +147,69 @@ def test_m_ex_07_a_socket_that_cannot_be_is_told(tmp_path: Path) -> None:
         assert Path(short, "file").read_text() == "of somebody"
 
 
+def test_m_ex_07_what_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    """By an agent that could not start, by one whose place another has taken, and where the other is busy."""
+
+    async def nobody(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("nobody asks")
+
+    async def body(place: Path) -> None:
+        paths = ("/api/v1/executor",)
+        refused = ExecutorSocket(place, nobody, paths)
+        with socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as asking:
+            other.bind(str(place))
+            other.listen(0)
+            asking.connect(str(place))  # It takes no more: a further one would wait.
+            with pytest.raises(ConfigurationError, match=r"somebody listens at .* already"):
+                await asyncio.wait_for(refused.start(), 5)
+            await refused.stop()
+            assert is_there(place)
+        first, second = ExecutorSocket(place, nobody, paths), ExecutorSocket(place, nobody, paths)
+        await first.start()
+        os.rename(place, place.with_name("aside"))  # noqa: PTH104 - pathlib's is not for coroutines, either
+        await second.start()
+        await first.stop()
+        assert is_there(place), "it is the second one's"
+        await second.stop()
+        assert not is_there(place)
+
+    with tempfile.TemporaryDirectory() as short:
+        asyncio.run(body(Path(short, "agent.sock")))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="being somebody else takes root")
+def test_m_ex_07_executors_of_other_users_reach_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where nobody says where it is to be, too; whoever puts it where they cannot come is told."""
+
+    async def body(directory: Path, **flags: object) -> str:
+        asked = {"http_executor_domain_sockets": True, **flags}
+        async with LocalCluster(agents=1, work_dir=directory / "c", agent_flags=asked):
+            return reached_by_nobody(directory)
+
+    def reached_by_nobody(directory: Path) -> str:
+        (place,) = directory.rglob("agent.sock")
+        with socket.socket(socket.AF_UNIX) as asking:
+            os.seteuid(65534)
+            try:
+                return os.strerror(asking.connect_ex(str(place)))
+            finally:
+                os.seteuid(0)
+
+    with tempfile.TemporaryDirectory() as short:
+        directory = Path(short)
+        directory.chmod(0o755)
+        assert asyncio.run(body(directory)) == os.strerror(0)
+        assert "do not reach" not in caplog.text
+        (directory / "closed").mkdir(mode=0o700)
+        away = directory / "closed" / "agent.sock"
+        assert asyncio.run(body(directory, domain_socket_location=away)) == "Permission denied"
+        assert f"they may not pass through {directory / 'closed'}" in caplog.text
+
+
+def is_there(place: Path) -> bool:
+    return place.is_socket()
+
+
 def has_talked(scheduler: Conversation, tmp_path: Path) -> None:
     assert sorted(scheduler.told) == [
         ("a", "TASK_KILLED", "as the scheduler wished"),

@@ -20,16 +20,24 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        for check in _checked(self._task.args, task_vars or {}):
-            if self._hold(check.get("when", [])) and not self._hold(check["that"]):
+        variables = task_vars or {}
+        for check in _checked(self._task.args, variables):
+            if self._hold(check.get("when", []), variables) and not self._hold(check["that"], variables):
                 # Only now: what is said of a mistake often cannot be said where there is none.
                 return {**result, "failed": True, "changed": False, "msg": self._templar.template(check["fail_msg"])}
         return {**result, "changed": False}
 
-    def _hold(self, conditions):
+    def _hold(self, conditions, variables):
         """Whether all of them do; the rest are not looked at after the first that does not."""
         wanted = conditions if isinstance(conditions, list) else [conditions]
-        return all(self._templar.evaluate_conditional(conditional=one) for one in wanted)
+        if hasattr(self._templar, "evaluate_conditional"):
+            return all(self._templar.evaluate_conditional(conditional=one) for one in wanted)
+        # Until ansible-core 2.19 templates had no word for it, and this class has none from then on.
+        from ansible.playbook.conditional import Conditional
+
+        asked = Conditional(loader=self._loader)
+        asked.when = wanted
+        return asked.evaluate_conditional(self._templar, variables)
 
 
 def _checked(arguments, variables):

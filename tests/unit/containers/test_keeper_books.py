@@ -224,6 +224,8 @@ def heeds(name):
     return int(next(line for line in lines if line.startswith(name)).split()[1], 16) >> (signal.SIGTERM - 1) & 1
 while keeper.poll() is None and not heeds("SigIgn") and not heeds("SigCgt"):
     time.sleep(0.01)
+if {hidden}:
+    subprocess.run(["mount", "-t", "tmpfs", "none", "/proc"], check=True)
 keeper.send_signal(signal.SIGTERM)
 try:
     print(keeper.wait(1.0))
@@ -233,12 +235,22 @@ except subprocess.TimeoutExpired:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes root: a first process of its own")
-@pytest.mark.parametrize(("first_process", "says"), [("systemd", "still there"), ("systemd-shutdown", "0")])
-def test_m_ag_33_it_ends_with_the_machine_and_with_no_service(tmp_path: Path, first_process: str, says: str) -> None:
+@pytest.mark.parametrize(
+    ("first_process", "hidden", "says"),
+    [
+        ("systemd", False, "still there"),
+        ("systemd-shutdown", False, "0"),
+        # As to an agent that is not root where proc(5) is mounted with hidepid.
+        ("systemd", True, "still there"),
+    ],
+)
+def test_m_ag_33_it_ends_with_the_machine_and_with_no_service(
+    tmp_path: Path, first_process: str, hidden: bool, says: str
+) -> None:
     """M-AG-33: systemd sends SIGTERM both to stop a unit and to all that is left when the machine goes down."""
     keeper = Path(containers.__file__).with_name("keeper.py")
     program = tmp_path / first_process
-    program.write_text(FIRST_PROCESS.format(python=sys.executable, folder=tmp_path, keeper=keeper))
+    program.write_text(FIRST_PROCESS.format(python=sys.executable, folder=tmp_path, keeper=keeper, hidden=hidden))
     program.chmod(0o755)
     command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
