@@ -133,6 +133,20 @@ def test_n21_a_host_that_cannot_be_reached_stops_the_run_before_anything_is_done
     assert "Install the software everywhere" not in said
 
 
+def test_n21_a_host_where_nothing_can_be_done_stops_the_run_for_all_before_anything_is_done(tmp_path: Path) -> None:
+    """N21: who may not become root there, or finds no Python; the others would be half a cluster."""
+    groups = inventory(1, 3)
+    groups["all"]["hosts"]["host1"]["ansible_python_interpreter"] = "/nowhere/python3"
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(yaml.safe_dump(groups))
+    done = run_ansible("ansible-playbook", "-i", str(hosts), "--check", "playbooks/site.yml")
+    assert done.returncode != 0
+    said = " ".join(done.stdout.split())
+    assert "host1 (host1) can be reached, and nothing can be done there (The module interpreter" in said, said
+    assert "fatal: [host0]" not in said
+    assert "Install the software everywhere" not in said
+
+
 def test_n21_one_host_that_is_not_fit_stops_the_run_for_all_before_anything_is_done(tmp_path: Path) -> None:
     """N21: also where it is the role that comes last that cannot work there."""
     fine: Inventory = {
