@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 
 from mesos_service.configuration.units import Duration
+from mesos_service.domain.errors import ConfigurationError
 from mesos_service.http.client import ConnectionFault
 from mesos_service.http.dialing import PLAIN, Dialing, tls_from_environment
 from mesos_service.sdk.errors import CallRefused, NotConnected, SubscriptionEnded, Unreachable
@@ -55,6 +56,8 @@ class ExecutorEnvironment:
     subscription_backoff_seconds_max: float = 2.0
     shutdown_grace_seconds: float = 5.0
     dialing: Dialing = PLAIN
+    by_address: Dialing | None = None
+    """Where :attr:`dialing` leads to a Unix socket: how to reach the agent without it."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> ExecutorEnvironment:
@@ -77,7 +80,15 @@ class ExecutorEnvironment:
             subscription_backoff_seconds_max=_seconds(env, "MESOS_SUBSCRIPTION_BACKOFF_MAX", "2secs"),
             shutdown_grace_seconds=_seconds(env, "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "5secs"),
             dialing=replace(PLAIN, unix_socket=socket) if socket else tls_from_environment(env),
+            by_address=_by_address(env) if socket else None,
         )
+
+
+def _by_address(env: Mapping[str, str]) -> Dialing | None:
+    try:
+        return tls_from_environment(env)
+    except ConfigurationError:
+        return None  # The files are not seen from here, and may never be needed.
 
 
 class Executor:
@@ -181,9 +192,14 @@ class Executor:
             ),
         )
         call = self._call("SUBSCRIBE", subscribe=subscribe)
-        subscription = await Subscription.open(
-            self.environment.agent, PATH, encode_message(call), self.environment.dialing
-        )
+        env = self.environment
+        try:
+            subscription = await Subscription.open(env.agent, PATH, encode_message(call), env.dialing)
+        except ConnectionFault:
+            if env.by_address is None:
+                raise
+            # The agent may be another by now, which has its socket somewhere else, or none.
+            subscription = await Subscription.open(env.agent, PATH, encode_message(call), env.by_address)
         subscription.silence_seconds_max = NEVER_SILENT_SECONDS
         self._subscription = subscription
         if self._stopped.is_set():

@@ -166,11 +166,18 @@ def custom(tmp_path: Path) -> ExecutorInfo:
     return tasks.custom_executor("patient", f"PYTHONPATH={ROOT} exec {sys.executable} {program}", "cpus:0.1;mem:64")
 
 
-def test_x53_x10_an_executor_comes_back_to_the_next_agent(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("by_socket", "later"),
+    [(False, False), (True, True), (True, False)],
+    ids=["by address", "by a Unix socket", "which is gone"],
+)
+def test_x53_x10_an_executor_comes_back_to_the_next_agent(tmp_path: Path, by_socket: bool, later: bool) -> None:
+    flags = {"executor_reregistration_timeout": "15secs", "http_executor_domain_sockets": by_socket}
+
     async def scenario() -> None:
         async with (
             LocalCluster(0, work_dir=tmp_path / "master") as cluster,
-            restartable(cluster, tmp_path / "agent", executor_reregistration_timeout="15secs") as agent,
+            restartable(cluster, tmp_path / "agent", **flags) as agent,
             subscribed_as(Patient, cluster) as framework,
         ):
             executor = custom(tmp_path)
@@ -178,6 +185,7 @@ def test_x53_x10_an_executor_comes_back_to_the_next_agent(tmp_path: Path) -> Non
             running = await framework.reaches("t", "RUNNING")
             pid = pid_of(framework, "t")
             await agent.kill()
+            agent.flags["http_executor_domain_sockets"] = later
             await agent.start()
             assert running.agent_id is not None
             # A message may be lost while the agent registers, as messages may.
