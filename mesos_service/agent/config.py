@@ -31,6 +31,7 @@ from mesos_service.configuration.forms import (
     PortFlag,
     check_directory,
     check_positive,
+    check_socket_path,
     parse_environment,
 )
 from mesos_service.configuration.units import Duration, Size
@@ -309,6 +310,15 @@ class AgentConfig(IsolationFlags):
         text = self.executor_environment_variables
         return None if text is None else parse_environment(text)
 
+    def executor_socket(self) -> Path | None:
+        """Where executors may connect beside ``port``, if anywhere; raises ``ConfigurationError``."""
+        if not self.http_executor_domain_sockets:
+            return None
+        # Others may not look into --runtime_dir, and executors run as whom their frameworks name.
+        path = (self.domain_socket_location or self.work_dir / "agent.sock").absolute()
+        check_socket_path("--domain_socket_location", path)
+        return path
+
     def rotation(self) -> Rotation | None:
         """Bounds on what containers write to files; ``None`` where there are none."""
         if self.container_logger == "sandbox":
@@ -357,5 +367,6 @@ class AgentConfig(IsolationFlags):
         check_directory(self.work_dir, make=make)
         server_context(TlsFiles.of(self))
         self.dialing()
+        self.executor_socket()
         for name in set(self.isolators()) - {ALL_CGROUPS}:
             load(ISOLATORS, name, self.modules_dirs())

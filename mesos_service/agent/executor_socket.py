@@ -12,7 +12,6 @@ import os
 import socket
 import stat
 from pathlib import Path
-from typing import Final
 
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.http.asgi import Application, HotPath, Receive, Scope, Send, respond_text
@@ -20,24 +19,11 @@ from mesos_service.http.server import HttpServer
 
 log = logging.getLogger(__name__)
 
-NAME: Final = "agent.sock"
-_BYTES_MAX: Final = 107
-"""Of a path: the kernel's ``sun_path`` has 108 with the zero byte at its end."""
-
 
 class ExecutorSocket:
-    """Open between :meth:`start` and :meth:`stop`.
-
-    Raises:
-        ConfigurationError: it cannot be at this path.
-    """
+    """Open between :meth:`start` and :meth:`stop`."""
 
     def __init__(self, path: Path, executors: Application, paths: tuple[str, ...]) -> None:
-        if len(bytes(path)) > _BYTES_MAX:
-            raise ConfigurationError(
-                f"'{path}' is too long for a socket, whose path may have {_BYTES_MAX} bytes: name another one by"
-                " --domain_socket_location"
-            )
         self.path = path
         self._server = HttpServer(HotPath(_nothing_else, dict.fromkeys(paths, executors)), path)
         self._made: tuple[int, int] | None = None

@@ -20,7 +20,6 @@ from mesos_service.agent.description import describe
 from mesos_service.agent.detection import measure
 from mesos_service.agent.driver import AgentDriver
 from mesos_service.agent.executor_api import ExecutorApi
-from mesos_service.agent.executor_socket import NAME as EXECUTOR_SOCKET
 from mesos_service.agent.executor_socket import ExecutorSocket
 from mesos_service.agent.files_api import SandboxFiles
 from mesos_service.agent.garbage import SandboxGarbage
@@ -156,7 +155,7 @@ class AgentService:
         )
         executors = ExecutorApi(self.driver, self.outlets)
         doors = build_application(self, executors)
-        socket_path = _executor_socket(config)
+        socket_path = config.executor_socket()
         self._executor_socket = None if socket_path is None else ExecutorSocket(socket_path, executors, EXECUTOR_PATHS)
         if config.http_credentials is not None:
             doors = guard(doors, config, config.http_credentials)
@@ -210,7 +209,7 @@ class AgentService:
                 executor_reregistration_timeout_seconds=config.executor_reregistration_timeout.seconds,
                 serves_tls=config.ssl_cert_file is not None,
                 ca_file=config.ssl_ca_file,
-                executor_socket=_executor_socket(config),
+                executor_socket=config.executor_socket(),
                 hostname=config.shown_hostname(),
             ),
             self._background,
@@ -365,10 +364,3 @@ def _cache_directory(config: AgentConfig, work_dir: Path) -> Path:
     if config.fetcher_cache_dir is None:
         return work_dir / "fetch"
     return config.fetcher_cache_dir.absolute() / f"agent-{hashlib.sha256(str(work_dir).encode()).hexdigest()[:16]}"
-
-
-def _executor_socket(config: AgentConfig) -> Path | None:
-    if not config.http_executor_domain_sockets:
-        return None
-    # Others may not look into --runtime_dir, and executors run as whom their frameworks name.
-    return (config.domain_socket_location or config.work_dir / EXECUTOR_SOCKET).absolute()

@@ -9,6 +9,7 @@ import ipaddress
 import json
 import os
 import socket
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, cast
@@ -19,6 +20,8 @@ from mesos_service.configuration.units import Duration
 from mesos_service.domain.errors import ConfigurationError
 
 LOGGING_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_SOCKET_BYTES_MAX: Final = 107
+"""Of a path: the kernel's ``sun_path`` has 108 with the zero byte at its end."""
 
 
 def check_ip(text: str) -> str:
@@ -121,6 +124,27 @@ def check_directory(path: Path, *, make: bool = True) -> None:
         raise ConfigurationError(f"--work_dir: there can be no path {str(path)!r}: {error}") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise ConfigurationError(f"--work_dir: {path} is not writable for this user")
+
+
+def check_socket_path(flag: str, path: Path) -> None:
+    """See that a Unix socket may have this absolute path; ``flag`` is the one that names another.
+
+    Raises :class:`~mesos_service.domain.errors.ConfigurationError`.
+    """
+    encoded = os.fsencode(path)
+    if len(encoded) > _SOCKET_BYTES_MAX:
+        raise ConfigurationError(
+            f"'{path}' is too long for a socket, whose path may have {_SOCKET_BYTES_MAX} bytes: name another one by"
+            f" {flag}"
+        )
+    try:
+        is_free = stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:
+        is_free = True  # Nothing is there yet, or nothing that can be said of it before it is made.
+    except ValueError:
+        is_free = False
+    if not is_free:
+        raise ConfigurationError(f"there can be no socket at {str(path)!r}: name another place by {flag}")
 
 
 def _nearest(path: Path) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mesos_service.agent.config import AgentConfig
 from mesos_service.agent.executor_socket import ExecutorSocket
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.http.asgi import Receive, Scope, Send
@@ -132,8 +133,12 @@ def test_m_ex_07_a_socket_that_cannot_be_is_told(tmp_path: Path) -> None:
     async def body(place: Path) -> None:
         await ExecutorSocket(place, nobody, ("/api/v1/executor",)).start()
 
-    with pytest.raises(ConfigurationError, match=r"too long for a socket.*--domain_socket_location"):
-        asyncio.run(body(tmp_path / ("long" * 30)))
+    # Before an agent is started, and its place taken from the one that runs.
+    for place, why in (("long" * 30, "too long for a socket"), ("", "there can be no socket"), ("\0", "no socket")):
+        asked = {"master": "127.0.0.1:5050", "work_dir": tmp_path, "http_executor_domain_sockets": True}
+        config = AgentConfig.load({**asked, "domain_socket_location": f"{tmp_path}/{place}"})
+        with pytest.raises(ConfigurationError, match=rf"{why}.*--domain_socket_location"):
+            config.prepare(make=False)
     with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as other:
         place = Path(short, "agent.sock")
         other.bind(str(place))
