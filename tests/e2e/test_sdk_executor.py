@@ -134,9 +134,9 @@ def test_m_ex_07_a_socket_that_cannot_be_is_told(tmp_path: Path) -> None:
         await ExecutorSocket(place, nobody, ("/api/v1/executor",)).start()
 
     # Before an agent is started, and its place taken from the one that runs.
-    for place, why in (("long" * 30, "too long for a socket"), ("", "there can be no socket"), ("\0", "no socket")):
+    for name, why in (("long" * 30, "too long for a socket"), ("", "there can be no socket"), ("\0", "no socket")):
         asked = {"master": "127.0.0.1:5050", "work_dir": tmp_path, "http_executor_domain_sockets": True}
-        config = AgentConfig.load({**asked, "domain_socket_location": f"{tmp_path}/{place}"})
+        config = AgentConfig.load({**asked, "domain_socket_location": f"{tmp_path}/{name}"})
         with pytest.raises(ConfigurationError, match=rf"{why}.*--domain_socket_location"):
             config.prepare(make=False)
     with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as other:
