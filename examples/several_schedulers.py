@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TERMINAL_STATES
-from mesos_service.sdk import Scheduler, available, take, task
+from mesos_service.sdk import Scheduler, SubscriptionEnded, available, take, task
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskStatus
@@ -54,4 +54,7 @@ class Keeper(Scheduler):
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        asyncio.run(Keeper(*sys.argv[1:3]).run())
+        try:
+            asyncio.run(Keeper(*sys.argv[1:3]).run())
+        except SubscriptionEnded as end:
+            sys.exit(f"the master has ended it: {end}")

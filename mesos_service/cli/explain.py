@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
@@ -69,20 +70,31 @@ def lines(answer: ExplainFrameworkAnswer) -> Iterator[str]:
     yield answer.summary
     last = "not by this master" if answer.last_offered_at is None else f"at {_time(answer.last_offered_at)}"
     yield f"Last offered something: {last}. Offers that wait for its answer: {answer.offers}. Agents: {answer.agents}."
+    machines = _machines(answer)
     for role in answer.roles:
         yield ""
-        yield f"Role {role.role}: offered something of {role.offered} agents."
+        yield f"Role {role.role}: offered something of {_agents(role.offered)}."
         for obstacle in role.obstacles:
-            yield from _obstacle(obstacle)
+            yield from _obstacle(obstacle, machines)
 
 
-def _obstacle(obstacle: ExplainObstacle) -> Iterator[str]:
-    where = "everywhere" if not obstacle.agents else f"{obstacle.agents} agents"
+def _machines(answer: ExplainFrameworkAnswer) -> Counter[str | None]:
+    """How many of the agents that are named have each hostname."""
+    examples = (one for role in answer.roles for obstacle in role.obstacles for one in obstacle.examples)
+    return Counter(hostname for _, hostname in {(one.agent_id, one.hostname) for one in examples})
+
+
+def _agents(count: int) -> str:
+    return f"{count} agent{'' if count == 1 else 's'}"
+
+
+def _obstacle(obstacle: ExplainObstacle, machines: Counter[str | None]) -> Iterator[str]:
+    where = "everywhere" if not obstacle.agents else _agents(obstacle.agents)
     yield f"  {obstacle.reason} ({where}{', waiting alone will not help' if obstacle.lasting else ''})"
     shown = obstacle.examples[:SHOWN_MAX]
     for example in shown:
-        # Of agents on one machine the hostname tells none from another.
-        alone = sum(other.hostname == example.hostname for other in shown) == 1
+        # Of agents on one machine the hostname tells none from another, whatever keeps each of them away.
+        alone = machines[example.hostname] == 1
         place = example.hostname if alone and example.hostname else example.agent_id
         yield f"    {f'{place}: ' if place else ''}{example.detail}"
     if obstacle.agents > SHOWN_MAX:

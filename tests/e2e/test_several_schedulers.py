@@ -46,6 +46,7 @@ async def scheduler(master: str) -> AsyncIterator[Process]:
         master,
         "keeper",
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     try:
@@ -105,3 +106,16 @@ def test_a44_and_b57_one_is_killed_and_the_other_goes_on(tmp_path: Path) -> None
 
 def test_a44_and_n11_one_is_frozen_deposed_and_stands_by_when_it_wakes(tmp_path: Path) -> None:
     play(signal.SIGSTOP, tmp_path / "cluster")
+
+
+def test_a44_one_whose_framework_an_operator_ends_says_so_in_a_line(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(50), LocalCluster(agents=1, work_dir=tmp_path / "cluster") as cluster:
+            async with scheduler(cluster.master) as only:
+                await only.said("kept is TASK_RUNNING")
+                async with httpx.AsyncClient() as client:
+                    await client.post(f"http://{cluster.master}/teardown", data={"frameworkId": "keeper"})
+                await only.said("the master has ended it: Framework has been removed")
+            assert not [line for line in only.lines if "Traceback" in line]
+
+    asyncio.run(scenario())
