@@ -108,7 +108,11 @@ def operator_page() -> str:
         lines += _table(("here", "only in Mesos"), [(_list(sorted(calls)), _list(absent))])
         lines += ["", f"## Old paths of the {service}", "", _list(paths)]
     lines += ["", "## Only here", "", "Reads of the master that Mesos does not have.", ""]
-    lines += [_list(_paths(explain, fragmentation, revocation, shadow))]
+    lines += [_list(_paths(explain, fragmentation, revocation, shadow)), ""]
+    lines += [
+        "On masters and agents, `/metrics`, `/docs` and `/openapi.json`; and `/api/v1/operator`, which is `/api/v1` by "
+        "another name ([for generated clients](../writing_frameworks.md#generated-clients)).",
+    ]
     return "\n".join(lines) + "\n"
 
 
