@@ -110,8 +110,8 @@ def operator_page() -> str:
     lines += ["", "## Only here", "", "Reads of the master that Mesos does not have.", ""]
     lines += [_list(_paths(explain, fragmentation, revocation, shadow)), ""]
     lines += [
-        "On masters and agents, `/metrics`, `/docs` and `/openapi.json`; and `/api/v1/operator`, which is `/api/v1` by "
-        "another name ([for generated clients](../writing_frameworks.md#generated-clients)).",
+        "On masters and agents, `/metrics`, `/docs` and `/openapi.json`. `/api/v1/operator` is `/api/v1` by another "
+        "path ([for generated clients](../writing_frameworks.md#generated-clients)).",
     ]
     return "\n".join(lines) + "\n"
 
