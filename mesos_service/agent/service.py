@@ -36,6 +36,7 @@ from mesos_service.agent.oversubscription import Oversubscription
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.agent.standalone import StandaloneContainers
 from mesos_service.checkpoints.writer import CheckpointWriter
+from mesos_service.configuration.forms import join_host_port
 from mesos_service.containers.containerizer import Containerizer, Members
 from mesos_service.containers.fetch_cache import FetchCache
 from mesos_service.containers.fetcher import Fetcher, FetchLimits
@@ -274,7 +275,8 @@ class AgentService:
         self._lending.start(self.fail)
         if self._owns_link:
             self._link.start(self.fail)
-        log.info("Agent listens at %s:%d and offers %s", self.config.ip, self.port, self.state.total)
+        where = join_host_port(self.config.ip, self.port)
+        log.info("Agent listens at %s and offers %s", where, self.state.total)
         if os.geteuid() != 0:
             self._aside(self._tell_what_takes_root)
 

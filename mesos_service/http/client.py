@@ -17,6 +17,7 @@ from typing import cast
 
 import httptools
 
+from mesos_service.configuration.forms import join_host_port
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.http.dialing import PLAIN, Dialing
 
@@ -81,7 +82,8 @@ class Connection(asyncio.Protocol):
             ConnectionFault: naming the address and what went wrong.
         """
         loop = asyncio.get_running_loop()
-        where = dialing.unix_socket or f"{host}:{port}"
+        address = join_host_port(host, port)
+        where = dialing.unix_socket or address
         try:
             async with asyncio.timeout(timeout_seconds):
                 if dialing.unix_socket is None:
@@ -99,7 +101,7 @@ class Connection(asyncio.Protocol):
             hung_up = dialing.tls is not None and isinstance(error, ConnectionResetError)
             what = "hung up; does it speak TLS?" if hung_up else "cannot be reached"
             raise ConnectionFault(f"{where} {what}: {error.strerror or error}") from error
-        connection._host = f"{host}:{port}"
+        connection._host = address
         connection._always = "".join(f"{name}: {value}\r\n" for name, value in dialing.headers.items())
         return connection
 

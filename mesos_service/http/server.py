@@ -12,6 +12,7 @@ from typing import Final
 
 import uvicorn
 
+from mesos_service.configuration.forms import join_host_port
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.http.asgi import Application, HeaderName
 from mesos_service.http.direct import DirectProtocol
@@ -39,7 +40,7 @@ def bind(ip: str, port: int) -> socket.socket:
         listener.bind((ip, port))
     except OSError as error:
         listener.close()
-        raise AddressInUse(f"cannot listen on {ip}:{port}: {error.strerror}") from error
+        raise AddressInUse(f"cannot listen on {join_host_port(ip, port)}: {error.strerror}") from error
     listener.listen(4096)
     listener.setblocking(False)
     return listener

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Final
 
+from mesos_service.configuration.forms import join_host_port
 from mesos_service.core.effects import Exit
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.journal import Journaled, JournaledFollowed
@@ -238,7 +239,7 @@ class MasterService:
             MesosServiceError: it contends with nobody and cannot lead.
         """
         await self._server.start()
-        log.info("Master %s listens at %s:%d", self.state.master_id, self.config.ip, self.port)
+        log.info("Master %s listens at %s", self.state.master_id, join_host_port(self.config.ip, self.port))
         if self._whitelist is not None:
             self._whitelist.start()
         await self.lead()

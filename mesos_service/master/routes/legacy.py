@@ -11,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from mesos_service.configuration.forms import join_host_port
 from mesos_service.domain.ids import AgentId, FrameworkId, TaskId
 from mesos_service.http.answers import Answer
 from mesos_service.http.asgi import CONTENT_LENGTH, HeaderName
@@ -202,7 +203,7 @@ async def tasks(
 async def redirect(reads: Reads) -> Response:
     """Where the leading master is."""
     master = reads.description
-    location = f"//{master.hostname}:{master.port}".encode("latin-1", "replace")
+    location = f"//{join_host_port(master.hostname, master.port)}".encode("latin-1", "replace")
     return Answer(307, b"", [(HeaderName(b"Location"), location), (CONTENT_LENGTH, b"0")])
 
 

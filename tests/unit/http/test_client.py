@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from mesos_service.http.asgi import Receive, Scope, Send, read_body, respond
 from mesos_service.http.client import Connection, ConnectionFault
+from mesos_service.http.dialing import Dialing
 from mesos_service.http.server import HttpServer, bind
 
 
@@ -25,6 +27,11 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     body = await read_body(receive)
     status = 404 if scope["path"] == "/missing" else 200
     await respond(send, status, scope["path"].encode() + b" " + body, ((b"x-seen", b"yes"),))
+
+
+async def tell_host(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the header ``Host``."""
+    await respond(send, 200, dict(scope["headers"])[b"host"])
 
 
 async def misbehave(answer: bytes) -> tuple[asyncio.Server, int]:
@@ -142,6 +149,21 @@ def test_a_request_that_is_given_up_costs_those_behind_it_nothing() -> None:
         go.set()
         assert (await behind).body == b"/2 "
         assert connection.is_open
+        connection.close()
+        await server.stop()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("host", "named"), [("::1", "[::1]:5050"), ("127.0.0.1", "127.0.0.1:5050"), ("m", "m:5050")])
+def test_whom_a_request_is_for_is_written_as_urls_write_it(tmp_path: Path, host: str, named: str) -> None:
+    dialing = Dialing(unix_socket=str(tmp_path / "socket"))
+
+    async def scenario() -> None:
+        server = HttpServer(tell_host, tmp_path / "socket")
+        await server.start()
+        connection = await Connection.open(host, 5050, dialing=dialing)
+        assert (await connection.request("GET", "/")).body == named.encode()
         connection.close()
         await server.stop()
 
