@@ -27,6 +27,7 @@ from mesos_service.containers.plan import (
 )
 from mesos_service.containers.rotation import Rotation
 from mesos_service.core.effects import LaunchContainer
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.containers import IpcMode, Wish, Wishes
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import AgentId, ContainerId
@@ -75,7 +76,7 @@ class LaunchSettings:
     @property
     def endpoint(self) -> str:
         """``ip:port``."""
-        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
+        return join_host_port(self.ip, self.port)
 
 
 def command_to_run(effect: LaunchContainer) -> CommandInfo | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mesos_service.configuration.forms import join_host_port, split_host_port
+from mesos_service.configuration.forms import split_host_port
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.election.detector import ZooKeeperDetector
 from mesos_service.election.interface import Detector
 from mesos_service.election.standalone import StandaloneDetector

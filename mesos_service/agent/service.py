@@ -36,7 +36,6 @@ from mesos_service.agent.oversubscription import Oversubscription
 from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.agent.standalone import StandaloneContainers
 from mesos_service.checkpoints.writer import CheckpointWriter
-from mesos_service.configuration.forms import join_host_port
 from mesos_service.containers.containerizer import Containerizer, Members
 from mesos_service.containers.fetch_cache import FetchCache
 from mesos_service.containers.fetcher import Fetcher, FetchLimits
@@ -48,6 +47,7 @@ from mesos_service.core.agent.recording import snapshot
 from mesos_service.core.agent.replay import replay
 from mesos_service.core.agent.state import AgentState
 from mesos_service.core.agent_messages import AgentMessage, Recover, ShutDown
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.driver import Clock
 from mesos_service.http.server import HttpServer, bind

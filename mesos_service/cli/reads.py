@@ -15,8 +15,9 @@ import httpx
 import msgspec
 
 from mesos_service.cli.output import OutputFormat, print_json, print_table
-from mesos_service.configuration.forms import join_host_port, split_host_port
+from mesos_service.configuration.forms import split_host_port
 from mesos_service.configuration.masking import mask_secrets
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.domain.values import Ranges
 from mesos_service.election.detector import ZooKeeperDetector, find_leader

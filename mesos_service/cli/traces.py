@@ -12,7 +12,8 @@ import msgspec
 
 from mesos_service.cli.output import OutputFormat, print_json, print_table
 from mesos_service.cli.reads import TIMEOUT_SECONDS, request
-from mesos_service.configuration.forms import join_host_port, split_host_port
+from mesos_service.configuration.forms import split_host_port
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.http.dialing import HTTPS
 from mesos_service.telemetry.traces import parse_traceparent

@@ -54,7 +54,7 @@ def split_list(text: str) -> tuple[str, ...]:
 
 
 def split_host_port(text: str, default_port: int) -> tuple[str, int]:
-    """Host and port of ``host:port``, ``[v6]:port`` or ``host``."""
+    """Host and port of ``host:port``, ``[v6]:port`` or ``host``; the inverse of ``join_host_port``."""
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = text, str(default_port)
@@ -67,11 +67,6 @@ def split_host_port(text: str, default_port: int) -> tuple[str, int]:
     if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= 65535):
         raise ValueError(f"'{text}': the port is a number from 1 to 65535")
     return host, int(port)
-
-
-def join_host_port(host: str, port: int) -> str:
-    """The inverse of :func:`split_host_port`."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def shown_hostname(hostname: str | None, ip: str) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 import msgspec
 
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.errors import MesosServiceError, OperatingFault
 from mesos_service.wire.agents import MasterInfo
 
@@ -61,10 +62,10 @@ class Leader:
     @property
     def location(self) -> str:
         """``hostname:port`` for a redirect."""
-        return _join(self.hostname, self.port)
+        return join_host_port(self.hostname, self.port)
 
     def __str__(self) -> str:
-        return _join(self.host, self.port)
+        return join_host_port(self.host, self.port)
 
 
 class Detector(Protocol):
@@ -121,7 +122,3 @@ class Contender(Protocol):
 
     async def stop(self) -> None:
         """Contend no longer; if this one leads, another one can at once. Nothing is told after it."""
-
-
-def _join(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from mesos_service.domain.addresses import join_host_port
+
 SCHEME: Final = "zk://"
 PORT: Final = 2181
 _FILE: Final = "file://"
@@ -56,7 +58,7 @@ class ZooKeeperUrl:
     @property
     def servers(self) -> str:
         """``host:port,host:port``"""
-        return ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
+        return ",".join(join_host_port(host, port) for host, port in self.hosts)
 
     def __str__(self) -> str:
         credentials = "" if self.user is None else f"{self.user}:***@"

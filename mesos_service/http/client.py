@@ -17,7 +17,7 @@ from typing import cast
 
 import httptools
 
-from mesos_service.configuration.forms import join_host_port
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.http.dialing import PLAIN, Dialing
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import uvicorn
 
-from mesos_service.configuration.forms import join_host_port
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.http.asgi import Application, HeaderName
 from mesos_service.http.direct import DirectProtocol

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.fault_domains import FaultDomain
 from mesos_service.domain.ids import MasterId
 from mesos_service.version import MESOS_VERSION
@@ -18,12 +19,11 @@ def describe_master(
     """``ip`` is repeated as a little-endian integer for old clients; an IPv6 address has no such form and gives 0."""
     address = ipaddress.ip_address(ip)
     number = int.from_bytes(address.packed, "little") if address.version == 4 else 0
-    host = f"[{ip}]" if address.version == 6 else ip
     return MasterInfo(
         id=master_id,
         ip=number,
         port=port,
-        pid=f"master@{host}:{port}",
+        pid=f"master@{join_host_port(ip, port)}",
         hostname=hostname,
         version=MESOS_VERSION,
         address=Address(hostname=hostname, ip=ip, port=port),

@@ -10,13 +10,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Final
 
-from mesos_service.configuration.forms import join_host_port
 from mesos_service.core.effects import Exit
 from mesos_service.core.master.guard import Guard
 from mesos_service.core.master.journal import Journaled, JournaledFollowed
 from mesos_service.core.master.shadow import Followed, Shadow, shadow_of
 from mesos_service.core.master.state import MasterState
 from mesos_service.core.watch import Watch
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.errors import MesosServiceError, OperatingFault
 from mesos_service.domain.ids import FrameworkId, MasterId
 from mesos_service.driver import Clock

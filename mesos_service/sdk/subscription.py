@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.http.client import Connection, ConnectionFault, Response
 from mesos_service.http.dialing import PLAIN, Dialing
 from mesos_service.sdk.errors import CallRefused, NotConnected
@@ -58,7 +59,7 @@ class Address:
         return cls(host, default_port if port is None else port)
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return join_host_port(self.host, self.port)
 
 
 class Backoff:

@@ -23,8 +23,10 @@ def loopback_addresses() -> set[str]:
     return {str(ipaddress.IPv6Address(int(line.split()[0], 16))) for line in lines if line.endswith(" lo")}
 
 
-@pytest.mark.skipif("::1" not in loopback_addresses(), reason="this machine has no loopback of version 6")
 def test_a_task_runs_where_all_listen_on_ipv6(tmp_path: Path) -> None:
+    if "::1" not in loopback_addresses():
+        pytest.skip("real part not installed: a loopback address of version 6")
+
     async def test() -> None:
         async with LocalCluster(agents=1, work_dir=tmp_path, master_flags=V6, agent_flags=V6) as cluster:
             assert cluster.master.startswith("[::1]:")

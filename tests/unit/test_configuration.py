@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from mesos_service.agent.config import AgentConfig
 from mesos_service.configuration.flags import Flags
-from mesos_service.configuration.forms import join_host_port, split_host_port
+from mesos_service.configuration.forms import split_host_port
 from mesos_service.configuration.masking import mask_secrets
 from mesos_service.configuration.units import Duration, Size
 from mesos_service.core.oversubscription.controllers import LoadController, UsageController
 from mesos_service.core.oversubscription.estimators import FixedEstimator, UsageEstimator
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.resources import Resources
 from mesos_service.master.config import MasterConfig, parse_quantities

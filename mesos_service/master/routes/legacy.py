@@ -11,7 +11,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from mesos_service.configuration.forms import join_host_port
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.ids import AgentId, FrameworkId, TaskId
 from mesos_service.http.answers import Answer
 from mesos_service.http.asgi import CONTENT_LENGTH, HeaderName

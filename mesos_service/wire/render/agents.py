@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
+from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.wire.agents import AgentInfoCapabilityType
 
@@ -12,8 +13,7 @@ _KNOWN: Final[tuple[AgentInfoCapabilityType, ...]] = get_args(AgentInfoCapabilit
 
 def agent_pid(info: AgentInfo) -> str:
     """What libprocess called an agent; clients take its address from it."""
-    host = f"[{info.ip}]" if ":" in info.ip else info.ip
-    return f"slave(1)@{host}:{info.port}"
+    return f"slave(1)@{join_host_port(info.ip, info.port)}"
 
 
 def capability_names(info: AgentInfo) -> tuple[AgentInfoCapabilityType, ...]:
