@@ -203,6 +203,7 @@ async def tasks(
 async def redirect(reads: Reads) -> Response:
     """Where the leading master is."""
     master = reads.description
+    assert master.hostname is not None, "a master that describes itself says it"
     location = f"//{join_host_port(master.hostname, master.port)}".encode("latin-1", "replace")
     return Answer(307, b"", [(HeaderName(b"Location"), location), (CONTENT_LENGTH, b"0")])
 
