@@ -19,6 +19,7 @@ CAPABILITIES: Final = frozenset(
         "RESERVATION_REFINEMENT",
         RESIZE_VOLUME,
         AGENT_OPERATION_FEEDBACK,
+        "AGENT_DRAINING",
         TASK_RESOURCE_LIMITS,
     }
 )

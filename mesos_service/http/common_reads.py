@@ -21,6 +21,7 @@ COMMON_PATHS: Final = ("/health", "/version", "/flags", "/metrics", "/metrics/sn
 
 _PROMETHEUS: Final = (HeaderName(b"Content-Type"), b"text/plain; version=0.0.4; charset=utf-8")
 _ENCODER: Final = msgspec.json.Encoder()
+_SORTING_ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
 
 def jsonp_parameter(
@@ -29,9 +30,10 @@ def jsonp_parameter(
     """Declares ``jsonp``, which every read takes (``http.answers``)."""
 
 
-def json_answer(request: Request, value: object) -> Answer:
-    """The answer of a read: ``value`` as msgspec writes it."""
-    return legacy_answer(request, _ENCODER.encode(value))
+def json_answer(request: Request, value: object, *, sort: bool = False) -> Answer:
+    """The answer of a read: ``value`` as msgspec writes it. With ``sort`` keys are in the order of the alphabet, as
+    they are where Mesos makes a JSON object of a protobuf message before it is printed."""
+    return legacy_answer(request, (_SORTING_ENCODER if sort else _ENCODER).encode(value))
 
 
 def add_common_reads(

@@ -16,9 +16,8 @@ import pytest
 
 from mesos_service.local import LocalCluster
 from tests.contract.compare import check_body
-from tests.contract.derive_shapes import anonymous
 from tests.contract.live import AGENT, Live
-from tests.contract.shapes import differences, exchange_shape, recorded
+from tests.contract.shapes import recorded
 from tests.e2e.raw import Json, RawFramework, get, scalar, until
 from tests.e2e.test_agent_restarts import restartable
 
@@ -234,12 +233,7 @@ def test_m_le_01_an_answer_of_the_story_is_as_recorded(story: Story, name: str) 
     assert sorted(key.decode() for key, _ in answer.headers.raw) == sorted(wanted["headers"])
     assert answer.headers.get("content-type") == wanted.get("content_type")
     assert answer.text == wanted.get("text", answer.text)
-    if name.endswith("/maintenance-status-accepted"):
-        # The older read sorts the keys of what it took from protobuf; ours has the order of the newer one.
-        assert [str(one) for one in differences(answer.json(), exchange_shape(name), rename=anonymous)] == [
-            "order draining_machines[].statuses[]: status before framework_id"
-        ]
-    elif "shape" in wanted:
+    if "shape" in wanted:
         check_body(story.live, name)
 
 

@@ -35,7 +35,7 @@ router = APIRouter(tags=["maintenance"])
 )
 async def schedule(request: Request, reads: Reads) -> Response:
     """The maintenance schedule."""
-    return json_answer(request, render.schedule(reads.state))
+    return json_answer(request, render.schedule(reads.state), sort=True)
 
 
 @router.post(
@@ -59,7 +59,7 @@ async def set_schedule(request: Request, reads: Reads) -> Response:
 )
 async def status(request: Request, reads: Reads) -> Response:
     """How far the maintenance is."""
-    return json_answer(request, render.status(reads.state))
+    return json_answer(request, render.status(reads.state), sort=True)
 
 
 @router.post(

@@ -350,7 +350,8 @@ def event_to_wire(event: Event, master: MasterInfo | None) -> wire.Event:
                     status=wire_offers.OperationStatus(
                         operation_id=common.OperationID(value=event.operation_id),
                         state=event.state,
-                        message=event.message,
+                        # An end that went well says nothing, not even in no words (as recorded of Mesos).
+                        message=event.message or None,
                         converted_resources=resources_to_wire(event.converted),
                         uuid=None if event.uuid is None else common.UUID(value=event.uuid),
                         agent_id=None if event.agent_id is None else common.AgentID(value=event.agent_id),

@@ -189,7 +189,8 @@ def framework_head(framework: FrameworkThen, holdings: Holdings) -> shapes.Frame
         name=info.name,
         used_resources=amounts(holdings.used(framework_id)),
         offered_resources=amounts(holdings.offered(framework_id)),
-        capabilities=tuple(one.type for one in info.capabilities if one.type is not None),
+        # One whose name nobody here knows (as recorded).
+        capabilities=tuple(one.type or "UNKNOWN" for one in info.capabilities),
         hostname=info.hostname or "",
         webui_url=info.webui_url or "",
         # Frameworks are active as long as they are connected: nobody can deactivate one that is.

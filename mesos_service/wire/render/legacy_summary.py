@@ -40,10 +40,11 @@ class _Counts:
         self.frameworks: defaultdict[AgentId, dict[FrameworkId, None]] = defaultdict(dict)
 
     def counted(self) -> Iterator[None]:
-        """A step for each task; none where that has been done."""
+        """A step for each task; none where that has been done. Those of frameworks that are over do not count
+        (recorded): an agent on which nothing of them is left has nothing to do with them."""
         if self._done:
             return
-        for framework in (*self._state.frameworks, *self._state.completed_frameworks):
+        for framework in self._state.frameworks:
             for one in framework.all_tasks():
                 for counts in (self.by_agent[one.agent_id], self.by_framework[one.framework_id]):
                     if one.state in counts:

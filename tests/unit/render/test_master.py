@@ -98,6 +98,22 @@ def test_the_summary_counts_tasks_in_each_state() -> None:
         assert counts == {"TASK_STAGING": 1, "TASK_RUNNING": 1, "TASK_FAILED": 1}
 
 
+def test_m_le_01_the_summary_of_an_agent_forgets_frameworks_that_are_over() -> None:
+    """As recorded after a framework's teardown: it is in none of the counts, and no agent names it."""
+    state = make_state()
+    framework = add_framework(state, "one", "a")
+    framework.completed_tasks.append(add_task(state, framework, "t", "cpus:1", "a", task_state=TaskState.KILLED))
+    framework.tasks.clear()
+
+    def told() -> tuple[int, int]:
+        (agent,) = printed(legacy_summary.state_summary_answer(snapshot(state), MASTER, {}).slaves)
+        return agent["TASK_KILLED"], len(agent["framework_ids"])
+
+    assert told() == (1, 1)
+    state.completed_frameworks[framework.framework_id] = state.frameworks.pop(framework.framework_id)
+    assert told() == (0, 0)
+
+
 def test_the_last_update_is_the_one_that_was_shown() -> None:
     state = make_state()
     framework = add_framework(state, "one", "a")
