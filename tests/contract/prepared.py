@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections import deque
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +46,9 @@ INFO: Final[Json] = {
     "labels": {"labels": [{"key": "k", "value": "v"}]},
     "capabilities": [{"type": one} for one in CAPABILITIES],
 }
+FLAGS: Final = {"cluster": "recorded", "offer_timeout": "none"}
+WHOLE: Final = 4.0
+"""The agent's cpus."""
 MACHINE: Final = {"hostname": "localhost", "ip": "127.0.0.1"}
 
 
@@ -59,7 +61,7 @@ class Walk:
         """Type of each event that is no offer or heartbeat, with the names of enums and messages in it."""
         self.statuses: list[Json] = []
         """Of operations."""
-        self._offers: dict[RawFramework, deque[Json]] = {}
+        self._offers: dict[RawFramework, list[Json]] = {}
         self.unlike: list[str] = []
         self.master = cluster.master
         self.agent = cluster.agents[0]
@@ -115,26 +117,32 @@ class Walk:
         self.told.append(told)
         return event
 
-    async def offer(self, framework: RawFramework) -> Json:
-        """The first offer that is not answered yet."""
-        kept = self._offers.setdefault(framework, deque())
-        while not kept:
+    async def offer(self, framework: RawFramework, cpus: float = 1.0) -> Json:
+        """An offer of so many cpus at least; what comes in parts is declined, to come in one."""
+        kept = self._offers.setdefault(framework, [])
+        while not any(round(cpus_of(one), 3) >= cpus for one in kept):
+            if round(sum(map(cpus_of, kept)), 3) >= cpus:
+                ids = [one["id"] for one in kept]
+                assert await framework.call("DECLINE", offer_ids=ids, filters=NOW) == (202, "")
+                kept.clear()
             event = await framework.event()
             assert event["type"] in ("HEARTBEAT", "OFFERS"), event
             self._keep(framework, event)
-        return kept.popleft()
+        found = max(kept, key=cpus_of)
+        kept.remove(found)
+        return found
 
     def _keep(self, framework: RawFramework, event: Json) -> None:
         if event["type"] == "OFFERS":
             found = differences(event, recorded()["events"]["scheduler"]["OFFERS"])
             self.unlike += [f"OFFERS: {one}" for one in found if one.kind != "missing"]
-            self._offers.setdefault(framework, deque()).extend(event["offers"]["offers"])
+            self._offers.setdefault(framework, []).extend(event["offers"]["offers"])
 
     async def accept(
         self, framework: RawFramework, *operations: tuple[str, Json], name: str = "", filters: Json = NOW
     ) -> Json:
-        """Take the next offer for operations; ``name`` asks to be told of the (only) one."""
-        offer = await self.offer(framework)
+        """Take an offer of the whole agent for operations; ``name`` asks to be told of the (only) one."""
+        offer = await self.offer(framework, WHOLE)
         named = {"id": {"value": name}} if name else {}
         made = [{"type": kind, **named, kind.lower(): fields} for kind, fields in operations]
         assert await framework.call("ACCEPT", offer_ids=[offer["id"]], operations=made, filters=filters) == (202, "")
@@ -154,6 +162,10 @@ class Walk:
         return status
 
 
+def cpus_of(offer: Json) -> float:
+    return sum(one["scalar"]["value"] for one in offer["resources"] if one["name"] == "cpus")
+
+
 def reserved(name: str, value: float, role: str, principal: str) -> Json:
     return {**scalar(name, value), "reservations": [{"type": "DYNAMIC", "role": role, "principal": principal}]}
 
@@ -166,7 +178,7 @@ def volume(value: float, role: str, principal: str) -> Json:
 
 async def as_operators() -> Live:
     async with (
-        LocalCluster(agents=[AGENT], master_flags={"cluster": "recorded"}) as cluster,
+        LocalCluster(agents=[AGENT], master_flags=FLAGS) as cluster,
         httpx.AsyncClient(trust_env=False) as client,
     ):
         walk = Walk(cluster, client)
@@ -254,7 +266,7 @@ AFTER: Final = (
 async def as_a_scheduler() -> tuple[Walk, list[Json]]:
     """The walk, and what the operators' stream told of it."""
     async with (
-        LocalCluster(agents=[AGENT], master_flags={"cluster": "recorded"}) as cluster,
+        LocalCluster(agents=[AGENT], master_flags=FLAGS) as cluster,
         httpx.AsyncClient(trust_env=False) as client,
     ):
         walk = Walk(cluster, client)
@@ -267,12 +279,11 @@ async def as_a_scheduler() -> tuple[Walk, list[Json]]:
         await walk.accept(one, ("RESERVE", {"resources": parts}), name="op-reserve")
         await walk.event(one, "UPDATE_OPERATION_STATUS")
 
-        # What is left of an offer is back before the next one is made.
         async def nothing_offered() -> bool:
             return not (await walk.read("/slaves"))["slaves"][0]["offered_resources_full"]
 
         async def held(names: tuple[str, ...]) -> None:
-            offer = await walk.offer(one)
+            offer = await walk.offer(one, WHOLE)
             assert await one.call("DECLINE", offer_ids=[offer["id"]], filters=LONG) == (202, "")
             await until(nothing_offered)
             await walk.ask(*names)
@@ -287,18 +298,7 @@ async def as_a_scheduler() -> tuple[Walk, list[Json]]:
         task["resources"] = [reserved("cpus", 0.1, *mine), reserved("mem", 32, *mine), created]
         await walk.run(one, task, "STARTING", "RUNNING", "FINISHED")
 
-        async def whole() -> Json:
-            """The next offer that has nothing in use and all reservations back."""
-            while True:
-                offer = await walk.offer(one)
-                if any(part.get("disk") for part in offer["resources"]):
-                    return offer
-                assert await one.call("DECLINE", offer_ids=[offer["id"]], filters=NOW) == (202, "")
-
-        offer = await whole()
-        destroy = {"type": "DESTROY", "id": {"value": "op-destroy"}, "destroy": {"volumes": [created]}}
-        done = await one.call("ACCEPT", offer_ids=[offer["id"]], operations=[destroy], filters=NOW)
-        assert done == (202, "")
+        offer = await walk.accept(one, ("DESTROY", {"volumes": [created]}), name="op-destroy")
         await walk.event(one, "UPDATE_OPERATION_STATUS")
         for name in ("op-unreserve", "op-bad"):
             await walk.accept(one, ("UNRESERVE", {"resources": parts}), name=name)
@@ -308,7 +308,7 @@ async def as_a_scheduler() -> tuple[Walk, list[Json]]:
         for _ in range(2):
             await walk.event(one, "UPDATE_OPERATION_STATUS")
 
-        offer = await walk.offer(one)
+        offer = await walk.offer(one, WHOLE)
         assert await one.call("SUPPRESS") == (202, "")
         assert await one.call("DECLINE", offer_ids=[offer["id"]], filters=NOW) == (202, "")
         await walk.ask("master/suppressed-frameworks")
@@ -372,7 +372,7 @@ def own_executor(executor_id: str, command: str) -> Json:
 async def of_tasks(folder: Path) -> Walk:
     """Kinds of tasks; ``folder`` takes a program."""
     async with (
-        LocalCluster(agents=[AGENT], master_flags={"cluster": "recorded"}) as cluster,
+        LocalCluster(agents=[AGENT], master_flags=FLAGS) as cluster,
         httpx.AsyncClient(trust_env=False) as client,
     ):
         walk = Walk(cluster, client)

@@ -149,6 +149,23 @@ def test_m_le_01_a_failover_is_told_with_its_time_and_forgotten_by_no_read(sched
     assert (agent["framework_ids"], agent["TASK_FINISHED"], agent["TASK_KILLED"]) == ([], 0, 0)
 
 
+def test_m_le_01_an_agent_says_what_it_can(operators: Live) -> None:
+    """All that Mesos' agents can, but for resource providers, in the recorded order."""
+    wanted = [
+        "MULTI_ROLE",
+        "HIERARCHICAL_ROLE",
+        "RESERVATION_REFINEMENT",
+        "RESIZE_VOLUME",
+        "AGENT_OPERATION_FEEDBACK",
+        "AGENT_DRAINING",
+        "TASK_RESOURCE_LIMITS",
+    ]
+    assert operators.json("agent/drained-state")["capabilities"] == wanted
+    assert operators.json("master/drained-slaves")["slaves"][0]["capabilities"] == wanted
+    (agent,) = operators.json("master-api-v1/drained-GET_AGENTS")["get_agents"]["agents"]
+    assert [one["type"] for one in agent["capabilities"]] == wanted
+
+
 def test_m_le_01_frameworks_are_told_with_what_they_said(operators: Live) -> None:
     told = [
         (one["capabilities"], one["failover_timeout"], one["user"], one.get("role"))
