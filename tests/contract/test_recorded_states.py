@@ -19,10 +19,11 @@ from tests.contract import live, prepared
 from tests.contract.compare import check
 from tests.contract.derive_shapes import Anonymous
 from tests.contract.live import Live
-from tests.contract.prepared import AFTER, Walk
+from tests.contract.prepared import AFTER
 from tests.contract.shapes import Json, Shape, exchange_shape, recorded
 from tests.contract.test_policy_calls import STEPS
 from tests.contract.test_recorded_requests import REQUESTS
+from tests.contract.walk import MACHINE, ROLE, Walk
 
 OPERATORS: Final = (
     "agent/drained-state",
@@ -71,7 +72,7 @@ TASKS: Final = (
     "task-kinds/after-teardown-agent-state",
     "task-kinds/after-teardown-state",
 )
-renamed: Final = Anonymous((prepared.ROLE,))
+renamed: Final = Anonymous((ROLE,))
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def test_m_le_01_reservations_are_told_with_their_amounts(operators: Live, sched
     assert operators.json("agent/operator-reserved-state")["reserved_resources"] == agent["reserved_resources"]
     assert agent["unreserved_resources"]["cpus"] == 3.75
     (agent,) = scheduler[0].live.json("master/volume-slaves")["slaves"]
-    parts = agent["reserved_resources_full"][prepared.ROLE]
+    parts = agent["reserved_resources_full"][ROLE]
     assert [one["scalar"]["value"] for one in parts] == [0.5, 64.0, 50.0, 50.0]
     (role,) = scheduler[0].live.json("master/reserved-roles")["roles"]
     assert role["reserved"] == role["quota"]["consumed"] == {"cpus": 0.5, "disk": 100.0, "mem": 64.0}
@@ -251,13 +252,13 @@ async def scheduled() -> list[tuple[int, Json]]:
     """Status of each body, and the schedule after it; a window is set anew before each."""
     async with LocalCluster(0) as cluster, httpx.AsyncClient(trust_env=False) as client:
         url = f"http://{cluster.master}/maintenance/schedule"
-        window = {"machine_ids": [prepared.MACHINE], "unavailability": {"start": {"nanoseconds": 4 * 10**18}}}
+        window = {"machine_ids": [MACHINE], "unavailability": {"start": {"nanoseconds": 4 * 10**18}}}
         found = []
         for body, _, _ in BODIES:
             assert (await client.post(url, json={"windows": [window]})).status_code == 200
             answer = await client.post(url, content=body)
             found.append((answer.status_code, (await client.get(url)).json()))
-        down = await client.post(f"http://{cluster.master}/machine/down", json=[prepared.MACHINE])
+        down = await client.post(f"http://{cluster.master}/machine/down", json=[MACHINE])
         assert down.status_code == 200, down.text
         answer = await client.post(url, content='{"nope": 1}')
         assert answer.text.endswith("is deactivated and cannot be removed from the schedule")
