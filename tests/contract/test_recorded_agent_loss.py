@@ -20,6 +20,7 @@ from tests.contract.live import AGENT, Live
 from tests.contract.shapes import recorded
 from tests.e2e.raw import Json, RawFramework, get, scalar, until
 from tests.e2e.test_agent_restarts import restartable
+from tests.e2e.test_operator_events import Watcher, begin
 
 SECONDS_MAX = 100
 SOON: Final = {"refuse_seconds": 0.1}
@@ -67,6 +68,8 @@ class Story:
     def __init__(self, master: str, client: httpx.AsyncClient) -> None:
         self.live = Live()
         self.order: list[tuple[str, str]] = []
+        self.seen: list[tuple[str, str]] = []
+        """By operators: whose (a task's id, or nothing), and what: a task's state, or the event's type."""
         self._master = master
         self._client = client
 
@@ -88,6 +91,22 @@ class Story:
             else:
                 url = f"http://{self._master}{exchange['path']}"
                 self.live.answers[f"agent-loss/{name}"] = await self._client.get(url)
+
+    async def heard(self, watcher: Watcher) -> None:
+        """All events of the operators' stream up to a framework's end."""
+        while not self.seen or self.seen[-1][1] != "FRAMEWORK_REMOVED":
+            event = await watcher.event()
+            kind = event["type"]
+            match event.get(kind.lower()):
+                case {"task": {"task_id": {"value": task_id}}}:
+                    self.seen.append((task_id, kind))
+                case {"status": {"task_id": {"value": task_id}, "state": state}}:
+                    self.seen.append((task_id, state))
+                case None:
+                    assert kind == "HEARTBEAT"
+                case _:
+                    self.seen.append(("", kind))
+        assert watcher.unlike == []
 
     async def told(self, framework: RawFramework, kind: str) -> Json:
         """The next event of a type."""
@@ -132,6 +151,7 @@ async def tell(tmp_path: Path) -> Story:
     ):
         client.headers.clear()
         story = Story(cluster.master, client)
+        watcher = await begin(cluster.master)
         aware = ("MULTI_ROLE", "RESERVATION_REFINEMENT", "PARTITION_AWARE", "TASK_KILLING_STATE", "SHARED_RESOURCES")
         common: Json = {"user": "root", "checkpoint": True, "failover_timeout": 600.0, "principal": "p"}
         common |= {"hostname": "localhost", "webui_url": "http://127.0.0.1/"}
@@ -213,8 +233,9 @@ async def tell(tmp_path: Path) -> Story:
         await story.told(second, "FAILURE")
         await story.read("gone")
         await story.call("operator-teardown", "TEARDOWN", framework_id={"value": second.framework_id})
-        first.close()
-        second.close()
+        await story.heard(watcher)
+        for connection in (first, second, watcher):
+            connection.close()
         return story
 
 
@@ -254,6 +275,23 @@ def test_x15_events_of_the_story_come_as_recorded(story: Story) -> None:
         ("FAILURE", ""),
         ("FAILURE", ""),
     ]
+
+
+def test_m_om_06_operators_are_told_of_the_story_as_recorded(story: Story) -> None:
+    """No event tells that an agent is lost, or given up; tasks that are back are added before it is, and then told."""
+
+    def of(whose: str) -> list[str]:
+        return [what for one, what in story.seen if one == whose]
+
+    begins = ["TASK_ADDED", "TASK_STARTING", "TASK_RUNNING"]
+    assert of("a1") == [*begins, "TASK_UNREACHABLE", "TASK_ADDED", "TASK_KILLING", "TASK_KILLED"]
+    assert of("b1") == [*begins, "TASK_LOST", "TASK_ADDED", "TASK_KILLED"]
+    assert of("a2") == [*begins, "TASK_GONE_BY_OPERATOR"]
+    assert of("") == ["FRAMEWORK_ADDED", "FRAMEWORK_ADDED", "AGENT_ADDED", "FRAMEWORK_REMOVED"]
+    # Later than the second TASK_ADDED of each, which is before the first word of their ends.
+    before = story.seen[: story.seen.index(("", "AGENT_ADDED"))]
+    assert before.count(("a1", "TASK_ADDED")) == before.count(("b1", "TASK_ADDED")) == 2
+    assert ("a1", "TASK_KILLING") not in before
 
 
 def test_m_le_01_no_recorded_answer_of_the_story_is_left_out() -> None:
