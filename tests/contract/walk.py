@@ -53,7 +53,7 @@ class Walk:
         """Of operations."""
         self._offers: dict[RawFramework, list[Json]] = {}
         self.unlike: list[str] = []
-        """How events differed from the recorded ones, save for what they lack."""
+        """How events differed from the recorded ones."""
         self.master = cluster.master
         self.agent = cluster.agents[0]
         self._client = client
@@ -86,7 +86,7 @@ class Walk:
             self._keep(framework, event)
         assert event["type"] == kind, event
         found = differences(event, recorded()["events"]["scheduler"][kind])
-        self.unlike += [f"{kind}: {one}" for one in found if one.kind != "missing"]
+        self.unlike += [f"{kind}: {one}" for one in found]
         told = [kind]
         if kind == "UPDATE":
             status = event["update"]["status"]
@@ -126,7 +126,7 @@ class Walk:
     def _keep(self, framework: RawFramework, event: Json) -> None:
         if event["type"] == "OFFERS":
             found = differences(event, recorded()["events"]["scheduler"]["OFFERS"])
-            self.unlike += [f"OFFERS: {one}" for one in found if one.kind != "missing"]
+            self.unlike += [f"OFFERS: {one}" for one in found]
             self._offers.setdefault(framework, []).extend(event["offers"]["offers"])
 
     async def accept(
