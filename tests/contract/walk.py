@@ -154,7 +154,7 @@ class Walk:
 
 
 def cpus_of(offer: Json) -> float:
-    return sum(one["scalar"]["value"] for one in offer["resources"] if one["name"] == "cpus")
+    return sum(float(one["scalar"]["value"]) for one in offer["resources"] if one["name"] == "cpus")
 
 
 def reserved(name: str, value: float, role: str, principal: str) -> Json:
