@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 import socket
 from pathlib import Path
@@ -37,3 +38,9 @@ def fixed_port() -> int:
             continue
         _held.append(holder)
         return port
+
+
+@atexit.register
+def _let_go() -> None:
+    for holder in _held:
+        holder.close()
