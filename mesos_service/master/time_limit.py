@@ -16,6 +16,8 @@ from mesos_service.core.watch import OutOfTime
 
 REPEAT_SECONDS: Final = 0.1
 """A module may catch what is raised in it; then it is raised again."""
+ARRIVES_WITHIN: Final = 1000
+"""Turns of a loop: what is raised in a thread arrives in the first of them."""
 SLOW_PART: Final = 0.1
 """What takes this part of the limit is told as slow."""
 
@@ -71,10 +73,12 @@ class TimeLimit:
                     break
                 # Should it not have arrived yet, it must not arrive in what follows. There is room for one, so raising
                 # it again makes certain that one arrives here. (Taking it back, with NULL, leaves CPython 3.11 looking
-                # for it at every call for ever after, and in an endless loop where a trace function is set.)
-                _raise_in(self._watched)
+                # for it at every call for ever after, and in an endless loop where a trace function is set.) A callback
+                # of the garbage collector that it meets swallows it: what does not arrive is raised once more.
                 while True:
-                    pass
+                    _raise_in(self._watched)
+                    for _ in range(ARRIVES_WITHIN):
+                        pass
             except OutOfTime:
                 continue
         return time.monotonic() - begun

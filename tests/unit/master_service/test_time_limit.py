@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from mesos_service.core.watch import OutOfTime
+from mesos_service.master import time_limit
 from mesos_service.master.time_limit import TimeLimit
 
 AFTER_AN_INTERRUPTION = """
@@ -51,5 +53,31 @@ def test_n09_what_was_interrupted_once_may_take_its_time_again() -> None:
             assert limit.end() >= 0.05
             limit.begin()
             limit.end()
+    finally:
+        limit.close()
+
+
+def test_n09_an_interruption_that_somebody_else_swallowed_does_not_keep_the_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is raised in a callback of the garbage collector is printed, and goes no further."""
+    raise_in = time_limit._raise_in
+    swallowed = [1, 1]
+
+    def raise_or_swallow(thread: int) -> None:
+        if threading.current_thread() is threading.main_thread() and swallowed:
+            swallowed.pop()
+        else:
+            raise_in(thread)
+
+    monkeypatch.setattr(time_limit, "_raise_in", raise_or_swallow)
+    limit = TimeLimit(0.05)
+    try:
+        limit.begin()
+        with pytest.raises(OutOfTime):
+            while True:
+                pass
+        limit.end()
+        assert not swallowed
     finally:
         limit.close()
