@@ -62,6 +62,8 @@ class AllocatorOptions:
     framework_sorter: SorterKind = "drf"
     filter_gpu_resources: bool = True
     """Whether agents with gpus are kept for frameworks with GPU_RESOURCES (M-AL-20)."""
+    lift_unanimous_refusals: bool = False
+    """Whether an agent that all who may have it refuse is refused by nobody any more (X29)."""
     region: str | None = None
     """The master's; agents of another one are for frameworks with REGION_AWARE (M-AL-21)."""
     short_slice: float = 0.0
@@ -105,6 +107,8 @@ class Observer(Protocol):
 
     frameworks: Collection[FrameworkId] | None = None
     """For whom it listens; ``None``: for all."""
+    agents: Collection[AgentId] = ()
+    """Of these it is told whom it is, also for those whom it does not listen for otherwise."""
 
     def refused(self, framework_id: FrameworkId, role: Role, agent_id: AgentId | None, veto: Veto) -> None: ...
 
@@ -256,7 +260,7 @@ class Allocator(ABC):
     def expect_agents(self, count: int, now: float) -> None:
         """This master leads from ``now`` on, and its registry names so many agents (X39).
 
-        With quota in force, nothing is offered until ``recovery_agents_share`` of them were added, or until
+        With quota in force, nothing is offered until ``recovery_agents_share`` of as many are there, or until
         ``recovery_seconds`` have passed: guarantees could not be kept on the first few. Does nothing by default.
         """
         return

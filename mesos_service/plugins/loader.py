@@ -22,6 +22,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ValidationError
 
@@ -136,6 +137,34 @@ def parameters_of(name: str, modules_dirs: Sequence[Place] = ()) -> Mapping[str,
     return {} if listed is None else listed.parameters
 
 
+def found(kind: Kind[Any], name: str, modules_dirs: Sequence[Place] = ()) -> Listed | None:
+    """The file that the module called ``name`` would be loaded from, and its parameters; ``None`` where there is none,
+    as of one that an installed package brings."""
+    listed = _listed(modules_dirs).get(name)
+    if listed is not None:
+        return listed
+    wanted = _file_name(kind.aliases.get(name, name))
+    for one in available(kind, modules_dirs):
+        if _file_name(one.name) == wanted and isinstance(one.origin, Path):
+            return Listed(one.name, one.origin)
+    return None
+
+
+def load_listed(kind: Kind[T], listed: Listed) -> type[T]:
+    """As :func:`load`, of this file."""
+    return _load_listed(kind, listed, [])
+
+
+def content_of(module_class: type[Any]) -> str | None:
+    """The digest of what the class was imported from; ``None`` of one that was not imported here."""
+    return _contents.get(module_class)
+
+
+def content(file: Path) -> str:
+    """The digest of what is in ``file`` now; raises ``OSError``."""
+    return sha256(file.read_bytes()).hexdigest()
+
+
 def load_file(kind: Kind[T], file: Path) -> type[T] | None:
     """The module in ``file``, checked as :func:`load` does; ``None`` where nothing in it is of this kind."""
     module = _import_file(kind, file)
@@ -174,6 +203,25 @@ def check(kind: Kind[T], module_class: type[T], name: str) -> None:
         if not isinstance(promises, frozenset) or not promises <= PROMISES:
             known = ", ".join(sorted(PROMISES))
             raise ConfigurationError(f"The {module}: 'promises' is not a frozenset of some of {known}.")
+    _ask_whether_compatible(module, module_class)
+
+
+def _ask_whether_compatible(module: str, module_class: type[Any]) -> None:
+    """A module may know better than its ``api_version`` with which versions of the service it goes (M-MO-03)."""
+    ask = getattr(module_class, "compatible", None)
+    if ask is None:
+        return
+    version = mesos_service.__version__
+    try:
+        answer: object = ask(version)
+    except (Exception, SystemExit, GeneratorExit) as failure:
+        said = f"{type(failure).__name__}: {failure}"
+        raise ConfigurationError(f"The {module}: compatible({version!r}) raised {said}.") from failure
+    if answer is not True and answer is not False and not isinstance(answer, str):
+        raise ConfigurationError(f"The {module}: compatible() gave neither a bool nor a text.")
+    if answer is not True:
+        why = f": {answer}" if answer else "."
+        raise ConfigurationError(f"The {module} says that it does not go with version {version}{why}")
 
 
 def read_config(module_class: type[Any], values: Mapping[str, object]) -> BaseModel | None:
@@ -253,7 +301,8 @@ def _load_listed(kind: Kind[T], listed: Listed, others: Sequence[Found]) -> type
 def _in_folder(folder: Path) -> Iterator[Found]:
     if folder.is_dir():
         for file in sorted(folder.glob("*.py")):
-            if not file.name.startswith("_"):
+            # What is no file, such as a pipe, is not looked into: nobody knows when that ends.
+            if not file.name.startswith("_") and file.is_file():
                 yield Found(_declared_name(file), file)
 
 
@@ -261,7 +310,7 @@ def _declared_name(file: Path) -> str:
     """The ``name`` that a class in ``file`` gives itself, read but not run; the file's own if it does not fit."""
     try:
         tree = ast.parse(file.read_bytes(), file.name)
-    except (SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return file.stem  # what is wrong with it is said when somebody wants it
     for statement in tree.body:
         if not isinstance(statement, ast.ClassDef):
@@ -284,12 +333,18 @@ def _declared_name(file: Path) -> str:
 _imported: dict[Path, tuple[str, ModuleType]] = {}
 """By file: the digest of what was imported, and what came of it."""
 
+_contents: WeakKeyDictionary[type[Any], str] = WeakKeyDictionary()  # Any: modules of all kinds
+"""By class: the digest of what it was imported from."""
+
 
 def _import_file(kind: Kind[Any], file: Path) -> ModuleType:
     file = file.resolve()
-    content = sha256(file.read_bytes()).hexdigest()
+    try:
+        digest = content(file)
+    except OSError as failure:
+        raise ConfigurationError(f"The {kind.singular} '{file.stem}' in {file} cannot be read: {failure}.") from failure
     known = _imported.get(file)
-    if known is not None and known[0] == content:
+    if known is not None and known[0] == digest:
         return known[1]
     # Two directories may hold files of one name; the digest of the path tells their modules apart.
     module_name = f"mesos_service_modules.{kind.folder}.{file.stem}_{sha256(str(file).encode()).hexdigest()[:8]}"
@@ -300,20 +355,23 @@ def _import_file(kind: Kind[Any], file: Path) -> ModuleType:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as failure:
+    except (Exception, SystemExit, GeneratorExit) as failure:
         # A module's own code may raise anything; whatever it is becomes the operator's to read.
-        del sys.modules[module_name]
+        sys.modules.pop(module_name, None)
         raise ConfigurationError(
             f"The {kind.singular} '{file.stem}' in {file} cannot be imported: {type(failure).__name__}: {failure}."
         ) from failure
-    _imported[file] = content, module
+    _imported[file] = digest, module
+    for value in vars(module).values():
+        if isinstance(value, type) and value.__module__ == module_name:
+            _contents[value] = digest
     return module
 
 
 def _load_entry_point(kind: Kind[T], entry_point: EntryPoint) -> type[T]:
     try:
         loaded = entry_point.load()
-    except Exception as failure:
+    except (Exception, SystemExit, GeneratorExit) as failure:
         raise ConfigurationError(
             f"The {kind.singular} '{entry_point.name}' ({entry_point.value}) cannot be imported: "
             f"{type(failure).__name__}: {failure}."

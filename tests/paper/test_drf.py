@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
+from random import Random
 
 import pytest
 
@@ -112,3 +114,62 @@ def test_a30a_section_3_strategy_proofness(lie: str) -> None:
     honest = OneAgent("cpus:90;mem:180", {"A": "cpus:1;mem:4", "B": "cpus:3;mem:1"}).run()
     lying = OneAgent("cpus:90;mem:180", {"A": lie, "B": "cpus:3;mem:1"}).run()
     assert lying["A"] <= honest["A"]
+
+
+# -- the four properties, of many drawn clusters -----------------------------------------------------------------------
+
+
+def drawn(seed: int) -> tuple[str, dict[str, str]]:
+    """A cluster of one agent, and what one task of each of up to five users takes."""
+    random = Random(seed)
+    names = "ABCDE"[: random.randint(2, 5)]
+    total = f"cpus:{random.randint(20, 60)};mem:{random.randint(20, 60)}"
+    return total, {name: f"cpus:{random.randint(1, 4)};mem:{random.randint(1, 4)}" for name in names}
+
+
+def quantities(text: str) -> Mapping[str, int]:
+    return Resources.parse(text).quantities()
+
+
+def fits(has: Mapping[str, int], need: Mapping[str, int]) -> int:
+    return min(has.get(resource, 0) // amount for resource, amount in need.items())
+
+
+DRAWN = pytest.mark.parametrize("seed", range(25))
+
+
+@DRAWN
+def test_a30a_section_3_the_four_properties_of_drawn_clusters(seed: int) -> None:
+    """As above; where tasks are whole, each holds to within one task, of whoever has the larger ones."""
+    total, tasks = drawn(seed)
+    example = OneAgent(total, tasks, seed=seed)
+    counts = example.run()
+    (agent,) = example.cluster.ledger.agents.values()
+    has = {name: agent.allocated[FrameworkId(name)].quantities() for name in tasks}
+    for name, task in tasks.items():
+        need = quantities(task)
+        part = {
+            resource: max(0, amount // len(tasks) - max(quantities(one)[resource] for one in tasks.values()))
+            for resource, amount in quantities(total).items()
+        }
+        assert counts[name] >= fits(part, need), "sharing incentive"
+        assert fits(agent.free.quantities(), need) == 0, "Pareto efficiency"
+        for other in tasks:
+            but_one = {resource: held - quantities(tasks[other])[resource] for resource, held in has[other].items()}
+            assert fits(but_one, need) <= counts[name], "envy-freeness"
+
+
+@DRAWN
+def test_a30a_section_3_strategy_proofness_of_drawn_clusters(seed: int) -> None:
+    """Whoever says that his tasks need more than they do gets no more of them; one more at most, as tasks are whole."""
+    total, tasks = drawn(seed)
+    honest = OneAgent(total, tasks, seed=seed).run()
+    random = Random(seed + 1000)
+    liar = random.choice(sorted(tasks))
+    need = quantities(tasks[liar])
+    said = ";".join(f"{resource}:{amount // 1000 + random.randint(0, 3)}" for resource, amount in need.items())
+    lying = OneAgent(total, tasks | {liar: said}, seed=seed)
+    lying.run()
+    (agent,) = lying.cluster.ledger.agents.values()
+    useful = fits(agent.allocated[FrameworkId(liar)].quantities(), need)
+    assert useful <= honest[liar] + 1 or said == tasks[liar]

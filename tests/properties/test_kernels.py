@@ -23,6 +23,7 @@ from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, Allocator, AllocatorOptions, FrameworkView, Grant, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
+from tests.unit.allocation.cluster import make_filter
 
 ROLES = ("a", "b", "c", "a/x", "a/y", "a/x/p", "b/z", "q", "*")
 MACHINES = (
@@ -53,7 +54,11 @@ class Twin:
         draw = self.random
         self.allocator: Allocator = load(ALLOCATORS, name)(
             # Some of them keep a slice for short tasks (A54).
-            AllocatorOptions(min_allocatable=({"cpus": 10}, {"mem": 32_000}), short_slice=0.0 if seed % 3 else 0.3)
+            AllocatorOptions(
+                min_allocatable=({"cpus": 10}, {"mem": 32_000}),
+                short_slice=0.0 if seed % 3 else 0.3,
+                lift_unanimous_refusals=seed % 4 == 1,
+            )
         )
         ledger = getattr(self.allocator, "ledger", None)
         assert isinstance(ledger, Ledger)
@@ -147,7 +152,21 @@ class Twin:
         draw = self.random
         known = sorted(set(self.ledger.frameworks) - {"f0", "f2"})
         chosen = draw.choice(known)
-        match draw.randrange(6):
+        match draw.randrange(8):
+            case 6:
+                view = self.ledger.frameworks[chosen].view
+                minimum = {
+                    role: ({"cpus": draw.choice((1, 3000, 5000))},) for role in view.roles if draw.random() < 0.6
+                }
+                capabilities = frozenset(draw.sample(("GPU_RESOURCES", "SHARED_RESOURCES"), draw.randrange(3)))
+                self.allocator.update_framework(
+                    replace(view, min_allocatable=minimum, capabilities=capabilities, short_tasks=view.roles)
+                )
+            case 7:
+                view = self.ledger.frameworks[chosen].view
+                wanted = make_filter("at_least", resources={"mem": draw.choice((1, 700, 4000))})
+                filters = {role: (wanted,) for role in view.roles if draw.random() < 0.6}
+                self.allocator.update_framework(replace(view, filters=filters))
             case 0:
                 self.add_framework(1000 + len(self.ledger.frameworks) + 100 * len(self.passes))
             case 1 if len(known) > 1:
@@ -363,6 +382,41 @@ def test_x31_amounts_of_any_size_are_decided_alike(exponent: int, monkeypatch: p
     monkeypatch.setattr(by_levels, "enabled", False)
     assert by_compiled == decide()
     assert len(by_compiled) == 600
+
+
+@pytest.mark.parametrize("limits", [{"cpus": 40_000}, {"mem": 40_000_000}, {"cpus": 41_500, "gpus": 5000}])
+@pytest.mark.parametrize("machine", ["cpus:4;mem:4000;disk:1000;gpus:1", "cpus:4;mem:4000;disk:1000;gpus:1;fpgas:3"])
+@pytest.mark.usefixtures("compiled_kernel")
+def test_x31_x36_what_a_limit_leaves_of_machines_that_are_all_alike_counts(
+    machine: str, limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whole ones any resource makes the same shares as all others; of what a used-up limit leaves it does not."""
+
+    def decide() -> Sequence[Grant]:
+        allocator = load(ALLOCATORS, "hierarchical")(AllocatorOptions())
+        for number, role in enumerate("qqbc"):
+            view = FrameworkView(
+                framework_id=FrameworkId(f"f{number}"),
+                roles=frozenset({Role(role)}),
+                capabilities=frozenset({"GPU_RESOURCES"}),
+            )
+            allocator.add_framework(view, {}, True)
+        for number in range(AGENTS):
+            view_of_agent = AgentView(agent_id=AgentId(str(number)), hostname="h", total=Resources.parse(machine))
+            allocator.add_agent(view_of_agent, {})
+        allocator.update_quota(Role("q"), Quota(guarantees={}, limits=limits))
+        return [
+            *allocator.allocate(0.0, Random(1), agents=None, limit=AGENTS - 100),
+            *allocator.allocate(0.0, Random(2), agents=None),
+        ]
+
+    by_compiled = decide()
+    assert len(by_compiled) > AGENTS
+    monkeypatch.setattr(kernel, "enabled", False)
+    by_stretches = decide()
+    monkeypatch.setattr(by_levels, "enabled", False)
+    assert decide() == by_compiled
+    assert decide() == by_stretches
 
 
 @pytest.mark.usefixtures("compiled_kernel")

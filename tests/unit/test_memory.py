@@ -65,3 +65,20 @@ def test_b52_what_lives_on_is_not_looked_at() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_b52_a_pass_is_not_interrupted_by_the_collector() -> None:
+    """Nothing is collected within, however it ends, up to a bound; and afterwards as often as before."""
+    before = gc.get_threshold()
+    gc.set_threshold(*memory.COLLECTIONS)
+    try:
+        looks = [one["collections"] for one in gc.get_stats()]
+        with pytest.raises(KeyError), memory.collections_put_off():
+            assert gc.get_threshold()[0] == memory.PUT_OFF_ALLOCATIONS, "it is bounded all the same"
+            made = [[number] for number in range(3 * memory.COLLECTIONS[0])]
+            assert [one["collections"] for one in gc.get_stats()] == looks
+            raise KeyError
+        assert made[-1]
+        assert gc.get_threshold() == memory.COLLECTIONS
+    finally:
+        gc.set_threshold(*before)

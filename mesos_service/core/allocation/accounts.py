@@ -13,6 +13,8 @@ from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import AgentBook, FrameworkBook, by_role
 from mesos_service.core.allocation.filters import RefusalFilters
 from mesos_service.core.allocation.flat_tree import FlatTree
+from mesos_service.core.allocation.pairs import Pairs
+from mesos_service.core.allocation.parts import Parts
 from mesos_service.core.allocation.quota import QuotaBook
 from mesos_service.core.allocation.recovery import Recovery
 from mesos_service.core.allocation.shape_book import ShapeBook
@@ -29,7 +31,8 @@ from mesos_service.plugins.allocator import AllocatorOptions
 class Accounts:
     """The books, and how one of them is changed; what calls for it is the ledger's to know."""
 
-    def __init__(self, options: AllocatorOptions) -> None:
+    def __init__(self, options: AllocatorOptions, parts: Parts | None = None) -> None:
+        self._parts = parts or Parts()
         self.scale = Scale(options.fair_sharing_excluded)
         self.sorter: Sorter[Client] = Sorter(self.scale, options.weights)
         self.filters = RefusalFilters()
@@ -37,11 +40,14 @@ class Accounts:
         self.frameworks: dict[FrameworkId, FrameworkBook] = {}
         self.table: AgentTable[AgentBook] = AgentTable()
         self.default_minimum: Minimum = minimum_of(options.min_allocatable)
-        self.shapes = ShapeBook(options, self.scale, self.table)
+        self.shapes = ShapeBook(options, self.scale, self.table, self._parts.offer_size)
         self.flat = FlatTree()
+        self.pairs = Pairs()
         self.quota = QuotaBook()
+        self._quota_is_stale = False
         self.recovery = Recovery(options.recovery_agents_share, options.recovery_seconds)
         self.short_slice = ShortSlice(options.short_slice)
+        self.lifts_unanimous = options.lift_unanimous_refusals
         self._options = options
         self._with_own_minimum: dict[int, Client] = {}
         self._aged: dict[int, Client] = {}
@@ -135,6 +141,7 @@ class Accounts:
 
     def _recount_quota(self) -> None:
         """Rare: quota changed, or a framework went that still held something."""
+        self._quota_is_stale = False
         count(self.quota, self.agents.values(), self.frameworks, offers=True)
 
     def _charge(self, framework_id: FrameworkId, resources: Resources) -> None:

@@ -26,6 +26,10 @@ def _agents(ledger: Ledger) -> Iterator[str]:
             yield f"agent {agent_id}: wrongly among the candidates, or wrongly not"
         if ledger.table.books[agent.index] is not agent or ledger.table.serials[agent.index] != agent.serial:
             yield f"agent {agent_id}: its row in the table is another's"
+        if agent.barred & ~agent.vetoed:
+            yield f"agent {agent_id}: whom a standing filter bars would be asked"
+        if agent.vetoed and not ledger.table.vetoing[agent.index]:
+            yield f"agent {agent_id}: there are vetoes that nobody would look for"
     for index in ledger.table.all_open().tolist():
         if ledger.table.ids[index] not in ledger.agents:
             yield f"row {index} has no agent but is a candidate"

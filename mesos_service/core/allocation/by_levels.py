@@ -14,18 +14,19 @@ both to it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
 from math import inf
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.long_queue import NOTHING_FREE, PassAtWork
-from mesos_service.core.allocation.one_by_one import OTHER, UNKNOWN, WHOLE, OneByOne
-from mesos_service.core.allocation.orders import NOBODY, Indices
+from mesos_service.core.allocation.one_by_one import OneByOne
+from mesos_service.core.allocation.orders import NOBODY, Indices, words
+from mesos_service.core.allocation.pairs import OTHER, UNKNOWN, WHOLE
 from mesos_service.core.allocation.shuffle import Queue
+from mesos_service.core.allocation.table import at
 
 LEAST: Final = 256
 """Fewer agents are served by themselves; and so are fewer than half of the clients."""
@@ -37,7 +38,7 @@ problem, the work is lost."""
 STRETCH: Final = 8192
 """The most that are."""
 
-WORTH: Final = 2048
+WORTH: Final = 512
 """Fewer are all served one after the other: of so few, too much would be lost."""
 
 SHORT: Final = 256
@@ -72,34 +73,29 @@ class Stretches(OneByOne):
         """How many agents were done before the limit was reached."""
         there = np.flatnonzero(self._local != NOTHING_FREE)
         done = self._serve(there)
-        pairs = self._decided.make_grants(self._parts, self._take)
-        if len(pairs):
-            shape = (len(self._shapes), len(self._clients))
-            self.account(np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape))
+        self._write_down()
         return len(self._queue) if done == len(there) else int(there[done])
 
     def _serve(self, there: Indices) -> int:
         """Serve the agents at these positions; how many were done."""
         grants, limit = self._pass.grants, self._limit
         at, length = 0, min(FIRST, STRETCH)
-        if len(there) < WORTH:
-            length = len(there)
-            while at < length and len(grants) != limit:
-                at += self._one_by_one(there[at:])[1]
-            return at
+        # Whose limit was reached before is first again with what came back since, and stopped after a few agents.
+        smooth = len(there) >= WORTH and self._is_clear()
         while at < len(there) and len(grants) != limit:
+            if not smooth:
+                some = there[at:] if len(there) < WORTH else there[at : at + ALONE]
+                smooth, done = self._one_by_one(some)
+                smooth = smooth and len(there) >= WORTH
+                at += done
+                if self._orders.is_upset:
+                    self._reckon_with_all()
+                continue
             some = there[at : at + length]
             done = self._stretch(some)
             at += done
-            if done == len(some):
-                length = min(length * 2, STRETCH)
-                continue
-            length = SHORT
-            smooth = False
-            while not smooth and at < len(there) and len(grants) != limit:
-                some = there[at : at + ALONE]
-                smooth, done = self._one_by_one(some)
-                at += done
+            smooth = done == len(some)
+            length = min(length * 2, STRETCH) if smooth else max(SHORT, done)
         return at
 
     def _prepare(self, pairs: Sequence[int]) -> None:
@@ -107,16 +103,15 @@ class Stretches(OneByOne):
         shapes, clients, stride, prepare = self._shapes, self._clients, len(self._clients), self._ledger.shapes.prepared
         stamps = [client.stamp for client in clients]
         known = [shape.prepared for shape in shapes]
-        whole: list[int] = []
+        codes: list[int] = []
         for pair in pairs:
             shape, client = divmod(pair, stride)
             prepared = known[shape].get(stamps[client]) or prepare(shapes[shape], clients[client])
-            parts = prepared.parts
-            if parts is not None:
-                self._parts[pair] = parts
-                whole.append(pair)
-        self._codes[pairs] = OTHER
-        self._codes[whole] = WHOLE
+            row = self._rows[shape]
+            parts = row.parts[client] = prepared.parts
+            code = row.codes[client] = OTHER if parts is None else WHOLE
+            codes.append(code)
+        self._codes[pairs] = codes
 
     # -- a stretch -------------------------------------------------------------------------------------------
     def _stretch(self, positions: Indices) -> int:
@@ -141,11 +136,11 @@ class Stretches(OneByOne):
         """By agent, the bits of those who may have something of it; none where no client vetoed anything."""
         if not self._is_vetoed:
             return None
-        vetoed = list(map(self._table.vetoed.__getitem__, self._queue[positions].tolist()))
-        if not any(vetoed):
+        rows = self._queue[positions]
+        if not self._table.vetoing[rows].any():
             return None
-        vetoes = _words(vetoed, self._words)
-        wanted: NDArray[np.uint64] = _words(self._asked, self._words)[self._kinds[self._local[positions]]] & ~vetoes
+        vetoes = words(at(self._table.vetoed, rows), self._words)
+        wanted: NDArray[np.uint64] = words(self._asked, self._words)[self._kinds[self._local[positions]]] & ~vetoes
         return wanted
 
     # -- what may be in the way ------------------------------------------------------------------------------
@@ -175,7 +170,7 @@ class Stretches(OneByOne):
     def _first_too_large(self, given: NDArray[np.int32], clients: NDArray[np.int32]) -> float:
         """The first that head-room, or the limit of its role, does not leave whole."""
         sizing = self._pass.sizing
-        if sizing is None:
+        if sizing is None or self._is_clear():
             return inf
         surplus, limits = sizing.left()
         found = [self._first_above(given, surplus)]
@@ -233,11 +228,6 @@ class Stretches(OneByOne):
         self._take_of_quota(pairs)
         self._decided.add(rows, pairs)
 
-    def _take(self, index: int, pair: int) -> None:
-        """All that is free on an agent of which more is offered already."""
-        shape, client = divmod(pair, len(self._clients))
-        self._pass.book(index).take(self._ledger.shapes.prepared(self._shapes[shape], self._clients[client]))
-
     def _note_dull(self, positions: Indices, shapes: NDArray[np.int32], who: NDArray[np.int32]) -> None:
         if self._crumbs.any():
             self._dull += positions[self._crumbs[shapes] != 0].tolist()
@@ -248,8 +238,8 @@ class Stretches(OneByOne):
 
     def _take_of_quota(self, pairs: Indices) -> None:
         sizing = self._pass.sizing
-        if sizing is None:
-            return
+        if sizing is None or self._is_clear():
+            return  # nobody whom it concerns was given anything
         surplus, limits = sizing.left()
         if not surplus and not limits:
             return
@@ -267,9 +257,3 @@ def _first(flags: NDArray[np.bool_]) -> float:
         return inf
     place = int(flags.argmax())
     return place if flags[place] else inf
-
-
-def _words(bits: Sequence[int], words: int) -> NDArray[np.uint64]:
-    orders: repeat[Literal["little"]] = repeat("little")
-    text = b"".join(map(int.to_bytes, bits, repeat(words * 8), orders))
-    return np.frombuffer(text, np.uint64).reshape(len(bits), words)

@@ -19,7 +19,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
-from mesos_service.core.allocation import kernel, reasons
+from mesos_service.core.allocation import kernel, reasons, stand_offs
 from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.one_pass import Pass
@@ -68,6 +68,7 @@ class Cycle:
         ledger = self._ledger
         seed = random.getrandbits(64)
         ledger.lapse_filters(now)
+        ledger.settle_quota()
         self.summary = PassSummary(number=self.summary.number + 1, at=now, is_full=agents is None)
         teller = None if observer is None else Teller(ledger, observer)
         waiting = ledger.recovery.lasts(now) if ledger.quota else None
@@ -77,6 +78,8 @@ class Cycle:
             return []
         if agents is None:
             ledger.release_holds()
+            if ledger.lifts_unanimous:
+                stand_offs.lift(ledger)
             first: Queue = []
             new: Queue = self._worth_asking()
         else:
@@ -113,7 +116,7 @@ class Cycle:
         vetoed = table.vetoed
         if not active:
             return []
-        if not any(vetoed):
+        if not table.vetoing.any():
             return rows
         return [index for index in rows.tolist() if not vetoed[index] or active & ~vetoed[index]]
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise, repeat
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from itertools import chain, pairwise, repeat
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.long_queue import PassAtWork
-from mesos_service.core.allocation.table import NOTHING, AgentTable, Holdings
+from mesos_service.core.allocation.shapes import GrantParts
+from mesos_service.core.allocation.table import NOTHING, AgentTable, Holdings, at
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant
@@ -21,6 +22,9 @@ Indices = NDArray[np.int64]
 
 PENDING: Final = Grant(FrameworkId(""), Role(""), AgentId(""), Resources.EMPTY)
 """Stands where a grant will be that is decided."""
+
+FEW: Final = 4096
+"""Grants of which it does not pay to sort them by how their agents lie: of so few, hardly two share anything."""
 
 LONG: Final = 8
 """Where so many rows follow on each other, as a rule, they are written at once."""
@@ -48,9 +52,9 @@ class Decisions:
         self._single += zip(rows, pairs, range(first, first + len(rows)), strict=True)
         self._pass.grants += repeat(PENDING, len(rows))
 
-    def make_grants(self, parts: Mapping[int, tuple[Any, ...]], take: Callable[[int, int], None]) -> Indices:
-        """Book all of it; the pairs. Parts are framework, role, granted and holdings; ``take`` books what is free of an
-        agent of which more is offered already.
+    def make_grants(self, parts: Sequence[Sequence[GrantParts | None]], take: Callable[[int, int], None]) -> Indices:
+        """Book all of it; the pairs. ``parts`` are by shape and client; ``take`` books what is free of an agent of
+        which more is offered already.
 
         It is done in the order in which agents lie in memory, which is not that of the pass: to fetch records from
         anywhere takes longer than all that is done with them.
@@ -58,7 +62,8 @@ class Decisions:
         single = np.array(self._single, np.int64).reshape(-1, 3).T
         columns: list[Indices] = [np.concatenate(each) for each in zip(*self._many, single, strict=True)]
         rows, pairs, places = columns
-        if not len(rows):
+        if len(rows) < FEW:
+            self._make_few(rows, pairs, places, _of_pairs(pairs, parts), take)
             return pairs
         # Numbers are sorted many times as fast as places of numbers.
         as_they_lie: Indices = np.sort(rows << 32 | np.arange(len(rows))) & 0xFFFF_FFFF
@@ -66,13 +71,13 @@ class Decisions:
         times = np.bincount(pairs)
         kinds = np.flatnonzero(times)
         kind_of = (np.cumsum(times != 0) - 1)[pairs]
-        each_part = zip(*(parts[pair] for pair in kinds.tolist()), strict=True)
+        each_part = zip(*_of_pairs(kinds, parts), strict=True)
         frameworks, roles, granted, holdings = (_column(part)[kind_of].tolist() for part in each_part)
         ids: list[AgentId] = list(map(self._table.ids.__getitem__, rows.tolist()))
         again = self._mark_as_offered(rows, holdings)
-        for at in again:
-            insort(self._pass.again, int(places[at]))
-            take(int(rows[at]), int(pairs[at]))
+        for number in again:
+            insort(self._pass.again, int(places[number]))
+            take(int(rows[number]), int(pairs[number]))
         grants = self._pass.grants
         # As ``Grant(*row)``, without a call of Python: half the time, and it is done 50,000 times a pass.
         # All are made before any is put into its place: should garbage be collected meanwhile, it finds them one behind
@@ -83,6 +88,38 @@ class Decisions:
         self._table.open[rows] = False
         return pairs
 
+    def _make_few(
+        self,
+        rows: Indices,
+        pairs: Indices,
+        places: Indices,
+        parts: Sequence[GrantParts],
+        take: Callable[[int, int], None],
+    ) -> None:
+        """As :meth:`make_grants`, one after the other."""
+        grants, free, offered, new = self._pass.grants, self._table.free, self._table.offered, tuple.__new__
+        nothing_free, numbers = Resources.EMPTY, rows.tolist()
+        ids, standing = at(self._table.ids, rows), at(offered, rows)
+        for number, before in enumerate(standing) if standing.count(NOTHING) < len(rows) else ():
+            if before is not NOTHING:
+                insort(self._pass.again, int(places[number]))
+                take(numbers[number], int(pairs[number]))
+        made: list[Grant] = []
+        add = made.append
+        for row, agent_id, before, (framework_id, role, granted, holdings) in zip(
+            numbers, ids, standing, parts, strict=True
+        ):
+            add(new(Grant, (framework_id, role, agent_id, granted)))
+            if before is NOTHING:
+                offered[row] = holdings
+                free[row] = nothing_free
+        # Their places follow on each other, but where an agent was served in between by itself.
+        begins = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+        for begin, end in pairwise((*begins.tolist(), len(made))):
+            first = int(places[begin])
+            grants[first : first + end - begin] = made[begin:end]
+        self._table.open[rows] = False
+
     def _mark_as_offered(self, rows: Indices, holdings: list[Holdings]) -> list[int]:
         """What is free on these agents is offered. The places of those of which more is offered already, which are left
         to the caller."""
@@ -90,12 +127,12 @@ class Decisions:
         again: list[int] = []
         begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
         if len(begins) * LONG > len(rows):
-            for at, row in enumerate(rows.tolist()):
+            for number, row in enumerate(rows.tolist()):
                 if offered[row] is NOTHING:
-                    offered[row] = holdings[at]
+                    offered[row] = holdings[number]
                     free[row] = Resources.EMPTY
                 else:
-                    again.append(at)
+                    again.append(number)
             return again
         # Rows that follow on each other are written at once.
         for first, behind in pairwise((*begins.tolist(), len(rows))):
@@ -104,14 +141,19 @@ class Decisions:
                 free[begin:end] = repeat(Resources.EMPTY, end - begin)
                 offered[begin:end] = holdings[first:behind]
                 continue
-            for at in range(first, behind):
-                row = begin + at - first
+            for number in range(first, behind):
+                row = begin + number - first
                 if offered[row] is NOTHING:
-                    offered[row] = holdings[at]
+                    offered[row] = holdings[number]
                     free[row] = Resources.EMPTY
                 else:
-                    again.append(at)
+                    again.append(number)
         return again
+
+
+def _of_pairs(pairs: Indices, parts: Sequence[Sequence[GrantParts | None]]) -> Sequence[GrantParts]:
+    """The parts of each pair, all of which are known: it was decided."""
+    return cast("Sequence[GrantParts]", at(list(chain.from_iterable(parts)), pairs))
 
 
 def _column(values: Sequence[object]) -> NDArray[np.object_]:

@@ -98,6 +98,7 @@ class AgentBook:
     @vetoed.setter
     def vetoed(self, bits: int) -> None:
         self._table.vetoed[self.index] = bits
+        self._table.vetoing[self.index] = bits != 0
 
     def set_total(self, total: Resources, traits: Traits) -> None:
         self.total = total
@@ -126,7 +127,7 @@ class AgentBook:
         table, index = self._table, self.index
         table.free[index] = free
         if table.vetoed[index] and free is not self.vetoed_free and not self.vetoed_free.contains(free):
-            table.vetoed[index] = self.barred
+            self.vetoed = self.barred
 
     def take(self, prepared: Prepared) -> None:
         """Offer ``prepared``, which was made of what is free here. What was vetoed stays so: less is free."""
@@ -145,7 +146,7 @@ class AgentBook:
 
     def remember_veto_of(self, bits: int, free: Resources) -> None:
         """The clients of ``bits`` were refused ``free``, which was free here just now."""
-        self._table.vetoed[self.index] |= bits
+        self.vetoed |= bits
         self.vetoed_free = free
 
     def bar(self, bit: int) -> None:

@@ -66,14 +66,39 @@ class Explanation:
     roles: tuple[RoleExplanation, ...]
 
 
-class Listener(Observer):
-    """Hears a pass for some frameworks, and keeps what it hears in little room."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnAgent:
+    """One framework in one role, and what kept it from an agent; ``None`` where it was granted something of it."""
 
-    def __init__(self, frameworks: Collection[FrameworkId]) -> None:
-        self.frameworks = frozenset(frameworks)
+    framework_id: FrameworkId
+    role: Role
+    veto: Veto | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentExplanation:
+    """What the full pass at ``at``, unix seconds, made of one agent, for everybody."""
+
+    agent_id: AgentId
+    allocator: str
+    at: float
+    roles: tuple[OnAgent, ...]
+
+
+class Listener(Observer):
+    """Hears a pass for some frameworks, or about some agents, and keeps what it hears in little room."""
+
+    def __init__(self, frameworks: Collection[FrameworkId], agents: Collection[AgentId] = ()) -> None:
+        self._asked = self.frameworks = frozenset(frameworks)
+        self.agents = frozenset(agents)
         self._heard: dict[tuple[FrameworkId, Role], dict[str, Obstacle]] = {}
+        self._of_agents: dict[tuple[FrameworkId, Role, AgentId | None], Veto] = {}
 
     def refused(self, framework_id: FrameworkId, role: Role, agent_id: AgentId | None, veto: Veto) -> None:
+        if self.agents and (agent_id is None or agent_id in self.agents):
+            self._of_agents.setdefault((framework_id, role, agent_id), veto)
+        if framework_id not in self._asked:
+            return
         obstacles = self._heard.setdefault((framework_id, role), {})
         obstacle = obstacles.get(veto.reason)
         if obstacle is None:
@@ -91,6 +116,11 @@ class Listener(Observer):
         # What concerns the whole cluster comes first: nothing else matters before that is changed.
         obstacles.sort(key=lambda one: (one.agents > 0, -one.agents, one.reason))
         return RoleExplanation(role=role, offered=offered, obstacles=tuple(obstacles))
+
+    def on_agent(self, framework_id: FrameworkId, role: Role, agent_id: AgentId) -> Veto | None:
+        """What was heard of one of :attr:`agents`; what concerns the whole cluster first."""
+        heard = self._of_agents
+        return heard.get((framework_id, role, None)) or heard.get((framework_id, role, agent_id))
 
 
 def fallback(allocator: str, agents: int) -> Veto:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ from mesos_service.domain.ids import Role
 class Group:
     """Siblings. ``below`` is by their place by name: the number of a client, or the complement of that of a group."""
 
-    __slots__ = ("_names", "_parent", "below", "is_inner", "nodes", "owner", "standing")
+    __slots__ = ("_names", "_parent", "below", "is_inner", "nodes", "owner")
 
     def __init__(self, parent: Node, owner: tuple[int, int] | None) -> None:
         self.owner = owner
@@ -26,19 +28,16 @@ class Group:
         self._parent = parent
         self._names = {entry[2]: place for place, entry in enumerate(by_name)}
         self.nodes = [entry[3] for entry in by_name]
-        self.standing = [(entry[0], entry[1], self._names[entry[2]]) for entry in entries]
-        """Share, times served, and place by name, in the order of these."""
         self.below = np.zeros(len(entries), np.int32)
         self.is_inner = False
         """Whether any of them has a group below."""
 
-    def stand_anew(self) -> None:
-        """The same siblings stand in another order."""
+    def standing(self) -> list[tuple[float, int, int, Node]]:
+        """Share, times served, place by name, and the node, in the order of these."""
         names = self._names
         if self._parent.children:
-            self.standing = [(share, served, names[name]) for share, served, name, _ in self._parent.order]
-        else:
-            self.standing = [(0.0, self._parent.served, 0)]
+            return [(share, served, names[name], node) for share, served, name, node in self._parent.order]
+        return [(0.0, self._parent.served, 0, self._parent)]
 
 
 class FlatTree:
@@ -47,20 +46,76 @@ class FlatTree:
     def __init__(self) -> None:
         self.groups: list[Group] = []
         self.clients: list[Client] = []
+        self.nodes: list[Node] = []
+        """Those of all groups, one behind the other."""
         self._standings = -1
+        self._paths: tuple[list[Node], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]] | None = None
         self._below: dict[Role, list[int]] = {}
         self._columns: dict[str, NDArray[np.int32]] = {}
+        self._places: dict[int, tuple[int, int]] = {}
 
     def follow(self, sorter: Sorter[Client]) -> None:
-        """Be as the sorter is, whose order must be settled, and in which somebody must stand."""
+        """Be as the sorter is, in which somebody must stand."""
         if self._standings == sorter.standings:
-            for group in self.groups:
-                group.stand_anew()
             return
+        sorter.settle()
         self._standings = sorter.standings
         self.groups, self.clients = flattened(sorter.root)
+        self.nodes = [node for group in self.groups for node in group.nodes]
+        self._paths = None
         self._below.clear()
         self._columns.clear()
+        self._places.clear()
+
+    def amounts(self) -> NDArray[np.int64] | None:
+        """What each of the nodes holds of each resource; none when it is too much for such numbers."""
+        count, width = len(self.nodes), len(self.nodes[0].amounts)
+        try:
+            every = np.fromiter(chain.from_iterable([node.amounts for node in self.nodes]), np.int64, count * width)
+        except OverflowError:
+            return None
+        return every.reshape(count, width)
+
+    def sums(self, of_clients: NDArray[np.int64]) -> tuple[list[Node], NDArray[np.int64]]:
+        """All nodes below the top that clients stand at or below; and of the rows, one for a client, the sum for each.
+
+        The clients below a node follow on each other when the tree is gone through branch by branch: the sum of some
+        that do is a difference.
+        """
+        if self._paths is None:
+            self._paths = self._spans()
+        nodes, by_branch, begins, ends = self._paths
+        sums = np.zeros((len(by_branch) + 1, of_clients.shape[1]), np.int64)
+        np.cumsum(of_clients[by_branch], axis=0, out=sums[1:])
+        return nodes, sums[ends] - sums[begins]
+
+    def _spans(self) -> tuple[list[Node], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The nodes; the clients, branch by branch; and where those of each node begin and end among them."""
+        by_branch: list[int] = []
+        waiting = [~0]
+        while waiting:
+            at = waiting.pop()
+            if at < 0:
+                waiting += self.groups[~at].below.tolist()
+            else:
+                by_branch.append(at)
+        spans: dict[Node, list[int]] = {}
+        for position, number in enumerate(by_branch):
+            node: Node = self.clients[number]
+            while node.parent is not None:
+                spans.setdefault(node, [position, position])[1] = position + 1
+                node = node.parent
+        begins, ends = np.array(list(spans.values()), np.int64).T
+        return list(spans), np.array(by_branch, np.int64), begins, ends
+
+    def places(self) -> dict[int, tuple[int, int]]:
+        """By the serial of a client the number of its group, and its place there."""
+        if not self._places:
+            for number, group in enumerate(self.groups):
+                for place, client in enumerate(group.below.tolist()):
+                    if client >= 0:
+                        self._places[self.clients[client].serial] = number, place
+        return self._places
 
     def below(self, top: Role) -> list[int]:
         """The numbers of the clients in a role at the top, and in those below it."""

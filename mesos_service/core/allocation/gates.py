@@ -13,12 +13,14 @@ less is free. Quota's depends on what is used elsewhere, and is not remembered.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.clients import Client, Minimum
 from mesos_service.core.allocation.cutting import shrink
 from mesos_service.core.allocation.drf import Scale
+from mesos_service.core.allocation.parts import OfferSize
 from mesos_service.core.allocation.shapes import Attempt, Gate, Prepared, Shape, countable, is_countable
 from mesos_service.domain.frameworks import (
     GPU_RESOURCES,
@@ -28,7 +30,7 @@ from mesos_service.domain.frameworks import (
     SHARED_RESOURCES,
     Quantities,
 )
-from mesos_service.domain.resources import Resource
+from mesos_service.domain.resources import Resource, Resources
 from mesos_service.plugins.verdict import Veto
 
 
@@ -169,6 +171,26 @@ class Sliced:
         return reasons.short_slice(attempt.client.role, dict(attempt.shape.traits.kept))
 
 
+class Portion:
+    """A module offers no more of an agent at once than its :data:`~mesos_service.core.allocation.parts.OfferSize`."""
+
+    reason = reasons.OFFER_SIZE
+
+    def __init__(self, size: OfferSize) -> None:
+        self._size = size
+
+    def refuses(self, attempt: Attempt) -> bool:
+        portion = self._size(attempt.client.framework_id, attempt.client.role, attempt.offer)
+        if not isinstance(portion, Resources) or not attempt.offer.contains(portion):
+            raise ValueError(f"an offer's size is {portion!r}, which is no part of {attempt.offer}")
+        if portion != attempt.offer:
+            attempt.shrink(portion)
+        return not portion
+
+    def veto(self, attempt: Attempt) -> Veto:
+        return reasons.offer_size(attempt.shape.quantities)
+
+
 _MINIMUM: Final = MinimumSize()
 WANTED: Final = Wanted()
 
@@ -186,10 +208,15 @@ GATES: Final[tuple[Gate, ...]] = (
 """X29b up to sizing, which is :mod:`~mesos_service.core.allocation.quota`'s."""
 
 
-def prepare(shape: Shape, client: Client, scale: Scale) -> Prepared:
+def gates_with(size: OfferSize | None) -> Sequence[Gate]:
+    """All of them, and one that makes offers smaller before these are measured for the last time."""
+    return GATES if size is None else (*GATES[:-2], Portion(size), *GATES[-2:])
+
+
+def prepare(shape: Shape, client: Client, scale: Scale, gates: Sequence[Gate] = GATES) -> Prepared:
     """Send ``client`` through the gates."""
     attempt = Attempt(shape, client)
-    for gate in GATES:
+    for gate in gates:
         if gate.refuses(attempt):
             return Prepared.refused(gate, attempt)
     return Prepared(client, shape.free, attempt.offer, attempt.quantities, scale)

@@ -47,6 +47,7 @@ else:
 if TYPE_CHECKING:
     from mesos_service.core.allocation.clients import Client
     from mesos_service.core.allocation.ledger import Ledger
+    from mesos_service.core.allocation.tree import Node
 
 LEAST: Final = 64
 """Fewer agents are served before their columns are laid out; and so are fewer than a quarter of the clients."""
@@ -62,13 +63,18 @@ def name() -> str:
 def rows_of(agents: Collection[AgentId], row_of: dict[AgentId, int]) -> Rows:
     """The rows of ``agents``, and ``NO_ROW`` for those that are not there.
 
-    They lie anywhere in memory, and with an array of them, the compiled code fetches ahead.
+    They lie anywhere in memory, and with an array of them, the compiled code fetches ahead. In Python, see
+    :func:`~mesos_service.core.allocation.table.at`.
     """
     rows: Rows = np.empty(len(agents), np.int32)
     if name() == "compiled":
         compiled.rows_of(list(agents), row_of, rows)
-    else:
-        rows[:] = list(map(row_of.get, agents, repeat(NO_ROW)))
+        return rows
+    if len(agents):
+        try:
+            rows[:] = itemgetter(*agents)(row_of)
+        except KeyError:
+            rows[:] = list(map(row_of.get, agents, repeat(NO_ROW)))
     return rows
 
 
@@ -162,7 +168,7 @@ class Run(LongQueue):
     def _tree(self) -> dict[str, Any]:  # Any: the columns differ in type
         """The groups in columns: their nodes are numbered through, as they stand by name."""
         order: list[int] = []
-        standing: list[tuple[float, int, int]] = []
+        standing: list[tuple[float, int, int, Node]] = []
         held: list[int] = []
         weights: list[tuple[int, int] | None] = []
         for one in self._groups:
@@ -170,9 +176,10 @@ class Run(LongQueue):
             for node in one.nodes:
                 held += node.amounts
                 weights.append(None if node.weight == 1.0 else node.weight.as_integer_ratio())
-            order += [first + entry[2] for entry in one.standing]
-            standing += sorted(one.standing, key=itemgetter(2))
-        shares, served, _ = zip(*standing, strict=True)
+            in_order = one.standing()
+            order += [first + entry[2] for entry in in_order]
+            standing += sorted(in_order, key=itemgetter(2))
+        shares, served, _, _ = zip(*standing, strict=True)
         return {
             "nodes": len(standing),
             "groups": len(self._groups),
@@ -276,7 +283,8 @@ class Run(LongQueue):
         vector = np.zeros(len(self._names), np.int64)
         for place, amount in prepared.vector:
             vector[place] = amount
-        self._kernel.charge(self._numbers[client.serial], vector)
+        group, at = self._flat.places()[client.serial]
+        self._kernel.charge(int(self._groups[group].below[at]), vector)
 
     # -- quota -----------------------------------------------------------------------------------------------
     def _begin_sizing(self) -> None:

@@ -23,6 +23,7 @@ from mesos_service.core.allocation.accounts import Accounts
 from mesos_service.core.allocation.clients import Client
 from mesos_service.core.allocation.entries import AgentBook, FrameworkBook, by_role, holding
 from mesos_service.core.allocation.lots import Lots
+from mesos_service.core.allocation.parts import Ranked
 from mesos_service.core.allocation.shapes import Prepared
 from mesos_service.core.allocation.table import NOTHING
 from mesos_service.domain.errors import InvariantBroken
@@ -140,6 +141,7 @@ class Ledger(Accounts):
     def remove_agent(self, agent_id: AgentId) -> None:
         """All that was held there is gone with it; recovering it later does nothing."""
         agent = self._agent(agent_id)
+        self.recovery.miss_one()
         for framework_id in {**agent.offered, **agent.allocated}:
             if framework_id in self.frameworks:
                 self._discharge(framework_id, agent.held_by(framework_id))
@@ -302,7 +304,12 @@ class Ledger(Accounts):
     def update_quota(self, role: Role, quota: Quota) -> None:
         """Raises :class:`ConfigurationError` for a quota that is not lawful; then nothing changes."""
         self.quota.set(role, quota)
-        self._recount_quota()
+        self._quota_is_stale = True
+
+    def settle_quota(self) -> None:
+        """Count what is consumed of quota that was set since the last pass: once, however many roles it was set for."""
+        if self._quota_is_stale:
+            self._recount_quota()
 
     # -- filters ---------------------------------------------------------------------------------------------
     def lapse_filters(self, now: float) -> None:
@@ -311,6 +318,14 @@ class Ledger(Accounts):
 
     def release_holds(self) -> None:
         self._forget_vetoes(self.filters.release_holds())
+
+    def drop_refusals(self, rows: Sequence[int]) -> None:
+        """Nobody refuses these agents any more."""
+        self.filters.drop_agents(rows)
+        for index in rows:
+            agent = self.table.books[index]
+            assert agent is not None, "who is refused is there"
+            agent.vetoed = agent.barred
 
     def books_of(self, agent_ids: Iterable[AgentId]) -> list[AgentBook]:
         """In the order agents were added, whatever order they are named in; those that have gone are left out."""
@@ -321,6 +336,8 @@ class Ledger(Accounts):
     def lots(self, seed: int) -> Lots | None:
         """Lots for a pass, where roles or frameworks are not asked in the order of their shares."""
         roles, frameworks = self._options.role_sorter == "random", self._options.framework_sorter == "random"
+        if self._parts.have_order:
+            return Ranked(seed, roles, frameworks, self._parts, self.scale)
         return Lots(seed, roles, frameworks) if roles or frameworks else None
 
     # -- within ----------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from mesos_service.core.allocation.quota import Sizing
 from mesos_service.core.allocation.shapes import Prepared, Shape, countable
 from mesos_service.core.allocation.shuffle import Queue
 from mesos_service.core.allocation.summary import PassSummary
+from mesos_service.core.allocation.table import at
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant
 
@@ -50,6 +51,8 @@ class PassAtWork(Protocol):
     sizing: Sizing | None
     summary: PassSummary
 
+    @property
+    def is_full(self) -> bool: ...
     def book(self, index: int) -> AgentBook: ...
     def is_filtered(self, agent: AgentBook, client: Client, prepared: Prepared, whole: bool) -> bool: ...
     def offer_pieces(self, agent: AgentBook, wanted: int, order: Order | None = None) -> None: ...
@@ -103,9 +106,7 @@ class LongQueue:
             guessed = map(frees.__getitem__, self._table.shapes[: len(free_on)].tolist())
             same = np.fromiter(map(is_, guessed, free_on), np.bool_, len(free_on))[self._queue]
         else:
-            guessed = map(frees.__getitem__, self._local.tolist())
-            free = map(free_on.__getitem__, self._queue.tolist())
-            same = np.fromiter(map(is_, guessed, free), np.bool_, len(self._queue))
+            same = np.fromiter(map(is_, at(frees, self._local), at(free_on, self._queue)), np.bool_, len(self._queue))
         if same.all():
             return ()
         wrong: list[int] = []
@@ -152,19 +153,22 @@ class LongQueue:
         self._flat = flat = self._ledger.flat
         flat.follow(self._ledger.sorter)
         self._groups, self._clients = flat.groups, flat.clients
-        held = (max(node.amounts, default=0) for group in self._groups for node in group.nodes)
-        if max(held, default=0) >= ANY or max(self._ledger.scale.totals, default=0) >= ANY:
+        totals = self._ledger.scale.totals
+        amounts = flat.amounts()
+        if amounts is None:
             return False
-        self._numbers = {one.serial: number for number, one in enumerate(self._clients)}
-        return True
+        self._amounts = amounts
+        """What each node of the flat tree holds, by resource."""
+        self._held = int(amounts.max(initial=0))
+        """The most that anybody holds of anything."""
+        return self._held < ANY and max(totals, default=0) < ANY
 
     # -- afterwards ------------------------------------------------------------------------------------------
     def account(self, given: NDArray[np.int64]) -> None:
         """Bring the accounts up to date with how often each shape went to each client, all of it."""
         ledger = self._ledger
-        amounts, times = (given.T @ self._vectors).tolist(), given.sum(axis=0).tolist()
-        charged = ((self._clients[number], amounts[number], count) for number, count in enumerate(times) if count)
-        ledger.sorter.charge_many(charged)
+        nodes, gained = self._flat.sums(np.column_stack((given.T @ self._vectors, given.sum(axis=0))))
+        ledger.sorter.charge_many(zip(nodes, gained[:, :-1].tolist(), gained[:, -1].tolist(), strict=True))
         if ledger.quota:
             taken = given.T @ self._counted
             for role in ledger.quota.consumed:

@@ -7,21 +7,17 @@ long ones in which quota or filters are in somebody's way every few agents.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from typing import Any, Final
 
 import numpy as np
 
 from mesos_service.core.allocation.decisions import Decisions
+from mesos_service.core.allocation.drf import Contest
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.long_queue import LongQueue, PassAtWork
 from mesos_service.core.allocation.orders import NOBODY, Indices, Orders
+from mesos_service.core.allocation.pairs import OTHER, UNKNOWN, WHOLE
 from mesos_service.core.allocation.rounds import WIDTH, moved_general
 from mesos_service.core.allocation.shuffle import Queue
-
-UNKNOWN: Final = 0
-WHOLE: Final = 1
-OTHER: Final = 2
-"""Of a shape and a client: whether all of the shape would be offered to the client."""
 
 
 class OneByOne(LongQueue):
@@ -31,15 +27,16 @@ class OneByOne(LongQueue):
         super().__init__(one_pass, ledger, queue)
         self._limit = limit
         self._decided = Decisions(one_pass, ledger.table)
-        self._parts: dict[int, tuple[Any, ...]] = {}
-        """Framework, role, granted and holdings of a grant, by pair: ``shape * clients + client``."""
 
     def lay_out(self) -> None:
         """What the loops are handed of clients and shapes."""
         scale, sorter, sizing = self._ledger.scale, self._ledger.sorter, self._pass.sizing
-        contest = sorter.contest() if sum(map(bool, scale.totals)) > WIDTH else None
-        self._orders = Orders(self._groups, self._clients, scale.totals, self._vectors, len(self._queue), contest)
-        self._codes = np.full(len(self._shapes) * len(self._clients), UNKNOWN, np.uint8)
+        self._stand(sorter.contest() if sum(map(bool, scale.totals)) > WIDTH else None)
+        self._rows = self._ledger.pairs.rows(self._shapes, self._clients)
+        self._parts = [row.parts for row in self._rows]
+        """By shape and client, where the client would be offered all of the shape, and that is known."""
+        self._codes = np.frombuffer(bytearray().join([row.codes for row in self._rows]), np.uint8)
+        """What is known, by pair: ``shape * clients + client``."""
         limited = sorted(set() if sizing is None else sizing.limited)
         self._limited = {role: np.array([one.role == role for one in self._clients], np.bool_) for role in limited}
         """Which clients a limit is for, by role."""
@@ -52,12 +49,35 @@ class OneByOne(LongQueue):
         """Clients with refusal filters, each with a function that says on which agents."""
         self._is_sized = [sizing is not None and sizing.is_of_concern(one.role) for one in self._clients]
         """Whether quota has anything to say of what a client is offered."""
-        self._is_vetoed = any(self._table.vetoed)
+        self._sized = 0
+        """Bits of those."""
+        for client, is_sized in zip(self._clients, self._is_sized, strict=True):
+            if is_sized:
+                self._sized |= client.bit
+        self._is_vetoed = bool(self._table.vetoing[self._queue].any())
         """Whether anybody vetoed anything before this pass: what is vetoed in it concerns agents that were served."""
+
+    def _stand(self, contest: Contest | None) -> None:
+        """Lay out the order of the clients, which is that of the sorter."""
+        totals = self._ledger.scale.totals
+        self._orders = Orders(self._flat, totals, self._vectors, len(self._queue), contest, self._amounts)
+
+    def _write_down(self) -> None:
+        """Make grants of what was decided, and bring the accounts up to date with them."""
+        pairs = self._decided.make_grants(self._parts, self._take)
+        self._decided = Decisions(self._pass, self._table)
+        if len(pairs):
+            shape = (len(self._shapes), len(self._clients))
+            self.account(np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape))
+
+    def _take(self, index: int, pair: int) -> None:
+        """All that is free on an agent of which more is offered already."""
+        shape, client = divmod(pair, len(self._clients))
+        self._pass.book(index).take(self._ledger.shapes.prepared(self._shapes[shape], self._clients[client]))
 
     def _one_by_one(self, positions: Indices) -> tuple[bool, int]:
         """Serve agents each by itself; whether nothing was in the way of anybody who was first, and how many were done
-        before the limit was reached, or a limit has to be looked at again."""
+        before the limit was reached, or a limit has to be looked at again, or who stands where."""
         limit, stride, parts = self._limit, len(self._clients), self._parts
         if limit >= 0:
             positions = positions[: limit - len(self._pass.grants)]
@@ -69,8 +89,8 @@ class OneByOne(LongQueue):
         rows, locals_ = self._queue[positions].tolist(), self._local[positions].tolist()
         pairs: list[int] = []
         begin = 0
-        smooth = True
-        for at, (index, number) in enumerate(zip(rows, locals_, strict=True)):
+        smooth, is_clear = True, self._is_clear()
+        for done, (index, number) in enumerate(zip(rows, locals_, strict=True)):
             wanted = asked[number]
             if is_vetoed:
                 wanted &= ~vetoed[index]
@@ -93,7 +113,7 @@ class OneByOne(LongQueue):
                     break
                 group = ~client
             pair = number * stride + client
-            if client != NOBODY and (pair in parts or self._is_whole(number, client)):
+            if client != NOBODY and (parts[number][client] is not None or self._is_whole(number, client)):
                 row = filters[client]
                 if (row is None or not row.get(index)) and (not is_sized[client] or self._is_left(number, client)):
                     pairs.append(pair)
@@ -121,16 +141,22 @@ class OneByOne(LongQueue):
                         else:
                             insort(order, moved_general(entry, *self._orders.exact(number), 1))
                     continue
-            decided.add_these(rows[begin:at], pairs)
+            decided.add_these(rows[begin:done], pairs)
             pairs = []
-            smooth = self._closely(index, number, int(positions[at])) and smooth
-            if limit >= 0:
+            smooth = self._closely(index, number, int(positions[done])) and smooth
+            if limit >= 0 or self._orders.is_upset:
                 is_done = len(self._pass.grants) != limit or not self._table.free[index]
-                return smooth, at + is_done
-            begin = at + 1
+                return smooth, done + is_done
+            begin = done + 1
+            if not is_clear and self._is_clear():
+                return True, begin
             asked[number] = self._asked_for(number)
         decided.add_these(rows[begin:], pairs)
         return smooth, len(rows)
+
+    def _is_clear(self) -> bool:
+        """Whether quota stops nobody any more: whom it concerns has been refused all that is free anywhere."""
+        return not any(shape.asked & self._sized for shape in self._shapes)
 
     def _asked_for(self, number: int) -> int:
         """Bits of those who may have something of a shape; of crumbs nobody, which are looked at closely."""
@@ -139,13 +165,12 @@ class OneByOne(LongQueue):
 
     def _is_whole(self, number: int, client: int) -> bool:
         """Whether the client would be offered all of the shape; what the grant is made of is then known."""
-        pair = number * len(self._clients) + client
-        if self._codes[pair] == UNKNOWN:
-            parts = self._ledger.shapes.prepared(self._shapes[number], self._clients[client]).parts
-            self._codes[pair] = OTHER if parts is None else WHOLE
-            if parts is not None:
-                self._parts[pair] = parts
-        return pair in self._parts
+        row = self._rows[number]
+        if row.codes[client] == UNKNOWN:
+            parts = row.parts[client] = self._ledger.shapes.prepared(self._shapes[number], self._clients[client]).parts
+            code = row.codes[client] = OTHER if parts is None else WHOLE
+            self._codes[number * len(self._clients) + client] = code
+        return row.codes[client] == WHOLE
 
     def _is_left(self, number: int, client: int) -> bool:
         """Whether quota leaves all of the shape to the client; it then knows of it."""
@@ -167,3 +192,10 @@ class OneByOne(LongQueue):
             self.remember()
         self._pass.serve_alone(self._pass.book(index), shape, wanted, self._orders)
         return smooth
+
+    def _reckon_with_all(self) -> None:
+        """What was left out of the reckoning matters from here on."""
+        self._write_down()
+        self._ledger.sorter.settle()
+        self.flatten()
+        self._stand(None)

@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Final
 
-from mesos_service.core.allocation import by_levels, kernel, reasons
+from mesos_service.core.allocation import by_levels, guarantees, kernel, reasons
 from mesos_service.core.allocation.clients import Client
 from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.ledger import Ledger
 from mesos_service.core.allocation.long_queue import Order
+from mesos_service.core.allocation.merging import merged
 from mesos_service.core.allocation.quota import UNBOUNDED, Sizing
 from mesos_service.core.allocation.shapes import Prepared, Shape
 from mesos_service.core.allocation.shuffle import Queue, as_list
 from mesos_service.core.allocation.summary import PassSummary
 from mesos_service.core.allocation.telling import Stage
-from mesos_service.domain.ids import AgentId, FrameworkId, Role
+from mesos_service.domain.ids import Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Grant
 
@@ -77,7 +79,9 @@ class Pass:
 
     def begin_stage(self, name: str) -> None:
         """What is granted from here on is decided otherwise than before."""
-        self.stages.append((len(self.grants), "lots" if name == "shares" and self._lots is not None else name))
+        if name == "shares" and self._lots is not None:
+            name = self._lots.stage
+        self.stages.append((len(self.grants), name))
 
     def grant(self, agent: AgentBook, client: Client, offer: Resources) -> bool:
         """Grant a part of what is prepared for ``client`` on ``agent``, unless quota or a filter is in the way.
@@ -116,51 +120,11 @@ class Pass:
 
     # -- stage one -------------------------------------------------------------------------------------------
     def serve_guarantees(self, queue: Iterable[int]) -> None:
-        """The first stage (X38). What it says no to is not told: the second stage asks everybody again."""
-        ledger, sizing = self._ledger, self.sizing
-        assert sizing is not None
+        """The first stage (X38)."""
+        assert self.sizing is not None, "without quota nothing is guaranteed"
         self.begin_stage("guarantees")
-        sorter = ledger.sorter
-        vetoed_on = ledger.table.vetoed
-        unsatisfied = frozenset[Role]()
-        wanted_by_all = 0
-        for index in queue:
-            if not sizing.unsatisfied or self.is_full:
-                break
-            if unsatisfied != sizing.unsatisfied.keys():
-                unsatisfied = frozenset(sizing.unsatisfied)
-                wanted_by_all = self._bits_in(unsatisfied)
-            wanted = wanted_by_all & ~vetoed_on[index]
-            if not wanted:
-                continue
-            agent = self.book(index)
-            sorter.settle()
-            for client in sorter.walk(wanted):
-                if not agent.free or self.is_full:
-                    break
-                self._guarantee(agent, client, sizing)
+        guarantees.serve(self, self._ledger, self.sizing, queue)
         self._may_repeat = len(self.grants)
-
-    def _guarantee(self, agent: AgentBook, client: Client, sizing: Sizing) -> None:
-        ledger = self._ledger
-        shape = ledger.shapes.of(agent)
-        prepared = ledger.shapes.prepared(shape, client)
-        if prepared.blocked is not None:
-            return
-        found = sizing.guaranteed(shape, client, prepared)
-        if found is None:
-            return
-        piece, progress = found
-        if piece.blocked is None and ledger.filters.blocking(client.serial, agent.index, piece.offer) is None:
-            sizing.take_guaranteed(client, piece.offer, progress)
-            self.grants.append(ledger.give(agent, ledger.fitted(agent, piece)))
-
-    def _bits_in(self, roles: Collection[Role]) -> int:
-        bits = 0
-        for client in self._ledger.clients():
-            if client.standing and client.role in roles:
-                bits |= client.bit
-        return bits
 
     # -- stage two -------------------------------------------------------------------------------------------
     def serve(self, queue: Queue, active: int) -> int:
@@ -174,8 +138,8 @@ class Pass:
         filtered = ledger.filters.rows
         free_on, offered_on, vetoed_on, ids = table.free, table.offered, table.vetoed, table.ids
         self._settle_owed()
-        sorter.settle()
         if self._lots is None and kernel.pays(len(queue), sorter.active):
+            sorter.settle()
             done = kernel.serve(self, self._ledger, queue, active, limit)
             if done is not None:
                 self._find_room()
@@ -185,6 +149,7 @@ class Pass:
             if done is not None:
                 self._find_room()
                 return done
+        sorter.settle()
         guessed, shapes, nothing = table.shapes[queue].tolist(), ledger.shapes.by_number, Resources.EMPTY
         turn = object()
         if len(queue) > MANY:
@@ -290,14 +255,21 @@ class Pass:
 
     def offer_pieces(self, agent: AgentBook, wanted: int, order: Order | None = None) -> None:
         """One agent in full: whoever is left asked in order, until nothing is free there."""
-        ledger, sizing = self._ledger, self.sizing
-        sorter = ledger.sorter
-        if sizing is not None and order is None:
+        if order is not None:
+            self._offer_in_turn(agent, order.walk(wanted), order)
+            return
+        if self.sizing is not None:
             self._settle_owed()
+        self._offer_in_turn(agent, self._walk(agent, wanted), None)
+        self._ledger.sorter.settle()
+        self._find_room()
+
+    def _offer_in_turn(self, agent: AgentBook, clients: Iterable[Client], order: Order | None) -> None:
+        ledger, sizing = self._ledger, self.sizing
         upset = False
         number = -1 if sizing is None else sizing.number
         shape = ledger.shapes.of(agent)
-        for client in order.walk(wanted) if order is not None else self._walk(agent, wanted):
+        for client in clients:
             prepared = whole = shape.prepared.get(client.stamp) or ledger.shapes.prepared(shape, client)
             if prepared.blocked is None and sizing is not None:
                 if prepared.sized_at == number:
@@ -325,15 +297,13 @@ class Pass:
         if upset:
             # A piece of another kind than the whole was: what was left out of the reckoning may matter now.
             self._settle_owed()
-            self._contest = sorter.full_contest()
-        if order is None:
-            sorter.settle()
-            self._find_room()
+            self._contest = ledger.sorter.full_contest()
 
     def serve_alone(self, agent: AgentBook, shape: Shape, wanted: int, order: Order) -> None:
         """One agent, in the middle of a long queue, with all that may be in the way of who is asked in ``order``."""
         ledger, sizing = self._ledger, self.sizing
-        for client in order.walk(wanted):
+        walk = iter(order.walk(wanted))
+        for client in walk:
             prepared = whole = ledger.shapes.prepared(shape, client)
             if prepared.blocked is not None:
                 shape.blocked |= client.bit
@@ -343,9 +313,8 @@ class Pass:
                 shape.asked &= ~client.bit
                 self.summary.count(client, prepared.blocked.reason)
             elif not self.is_filtered(agent, client, prepared, prepared is whole):
-                self.offer_pieces(agent, wanted, order)
+                self._offer_in_turn(agent, chain((client,), walk), order)
                 return
-            wanted ^= client.bit
         if shape.blocked:
             agent.remember_veto(shape.blocked)
 
@@ -361,29 +330,3 @@ class Pass:
             agent.remember_veto(client.bit)
         self.summary.count(client, reasons.REFUSAL_FILTER)
         return True
-
-
-def merged(grants: list[Grant], may_repeat: int, again: Sequence[int]) -> list[Grant]:
-    """What one framework was granted in one role on one agent, in several pieces, is one offer.
-
-    Only the first ``may_repeat`` grants may be followed by a piece of the same, and among the later ones only those
-    in ``again`` may be one.
-    """
-    if not may_repeat:
-        return grants
-    places: dict[tuple[FrameworkId, Role, AgentId], int] = {}
-    sums: dict[int, Resources] = {}
-    pieces: set[int] = set()
-    for number in (*range(may_repeat), *again):
-        framework_id, role, agent_id, resources = grants[number]
-        place = places.setdefault((framework_id, role, agent_id), number)
-        if place != number:
-            sums[place] = sums.get(place, grants[place].resources) + resources
-            pieces.add(number)
-    if not pieces:
-        return grants
-    return [
-        grant._replace(resources=sums[number]) if number in sums else grant
-        for number, grant in enumerate(grants)
-        if number not in pieces
-    ]

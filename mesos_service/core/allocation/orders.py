@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from itertools import repeat
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from mesos_service.core.allocation import rounds
 from mesos_service.core.allocation.clients import Client
 from mesos_service.core.allocation.drf import Contest, Vector
-from mesos_service.core.allocation.flat_tree import Group
+from mesos_service.core.allocation.flat_tree import FlatTree
 from mesos_service.core.allocation.shapes import Prepared
+from mesos_service.core.allocation.tree import entry_of
 
 NOBODY: Final = -1
 
@@ -24,6 +26,9 @@ EXACT: Final = 1 << 53
 """Whole numbers below this are exact as floats."""
 
 Indices = NDArray[np.int64]
+
+Masks = NDArray[np.uint64] | NDArray[np.object_]
+"""Integers of so many bits as a group has members, by agent."""
 
 Entry = Any  # Any: rounds.Plain or rounds.General, the same in all of a group
 
@@ -49,39 +54,39 @@ class Columns(NamedTuple):
 
 
 class Orders:
-    """Of ``groups``, while at most ``length`` times one of ``vectors``, amounts by resource, is given to somebody."""
+    """Of the groups of ``flat``, whose nodes hold these ``amounts``, while at most ``length`` times one of ``vectors``,
+    amounts by resource, is given to somebody."""
 
     def __init__(
         self,
-        groups: Sequence[Group],
-        clients: Sequence[Client],
+        flat: FlatTree,
         totals: Sequence[int],
         vectors: NDArray[np.int64],
         length: int,
         contest: Contest | None,
+        amounts: NDArray[np.int64],
     ) -> None:
-        self._groups = groups
-        self._clients = clients
+        self._flat = flat
+        self._groups = groups = flat.groups
+        self._clients = flat.clients
         self._totals = totals
         self._below: list[list[int]] = [group.below.tolist() for group in groups]
         self._masks = [[node.mask for node in group.nodes] for group in groups]
-        self._words_of: list[list[list[tuple[int, np.uint64]]] | None] = [None] * len(groups)
-        self._place_of = {
-            clients[number].serial: (group_number, place)
-            for group_number, below in enumerate(self._below)
-            for place, number in enumerate(below)
-            if number >= 0
-        }
+        self._words_of: list[NDArray[np.uint64] | None] = [None] * len(groups)
         dense: list[list[int]] = vectors.tolist()
+        self._contest = contest
         self._kept = _contested(totals, dense, contest)
+        self.is_upset = False
+        """Somebody was given a piece that may make a resource dominant that is left out here: the order is not to be
+        followed any further."""
         most = max(map(max, dense), default=0) * length if totals else 0
-        held = max((max(node.amounts) for group in groups for node in group.nodes), default=0) if totals else 0
+        held = int(amounts.max(initial=0))
         is_exact = len(self._kept) <= rounds.WIDTH and max(totals, default=0) < EXACT and held + most < EXACT
         self._is_plain = [is_exact and all(node.weight == 1.0 for node in group.nodes) for group in groups]
         self._dense = [tuple(vector) for vector in dense]
         self._floats = [self._of_kept(vector) if is_exact else _NONE for vector in dense]
         self._of_totals = self._of_kept(totals, 1.0) if is_exact else _NONE
-        self._orders = [self._order(number) for number in range(len(groups))]
+        self._orders = self._in_order(amounts) if is_exact else list(map(self._general, range(len(groups))))
 
     def _of_kept(self, amounts: Sequence[int], others: float = 0.0) -> rounds.Amounts:
         kept = self._kept
@@ -90,12 +95,35 @@ class Orders:
         one, two, three = [*(float(amounts[place]) for place in kept), others, others, others][: rounds.WIDTH]
         return one, two, three
 
-    def _order(self, number: int) -> list[Entry]:
-        group = self._groups[number]
-        if self._is_plain[number]:
-            return [(*key, *self._of_kept(group.nodes[key[2]].amounts)) for key in group.standing]
-        nodes = ((key, group.nodes[key[2]]) for key in group.standing)
-        return [(*key, tuple(node.amounts), *node.weight.as_integer_ratio()) for key, node in nodes]
+    def _in_order(self, amounts: NDArray[np.int64]) -> list[list[Entry]]:
+        """All groups as they stand. It is worked out from what is held, and the sorter's order need not be settled: a
+        pass over changed agents finds nearly everybody with less than before."""
+        counting = [place for place, total in enumerate(self._totals) if total]
+        fractions = amounts[:, counting] / np.array(self._totals, np.int64)[counting]
+        shares = fractions.max(axis=1, initial=0.0).tolist()
+        served = [node.served for node in self._flat.nodes]
+        held = np.zeros((rounds.WIDTH, len(amounts)))
+        held[: len(self._kept)] = amounts[:, self._kept].T
+        one, two, three = held.tolist()
+        orders: list[list[Entry]] = []
+        end = 0
+        for number, group in enumerate(self._groups):
+            begin, end = end, end + len(group.nodes)
+            if self._is_plain[number]:
+                here = slice(begin, end)
+                orders.append(
+                    sorted(zip(shares[here], served[here], range(end), one[here], two[here], three[here], strict=False))
+                )
+            else:
+                orders.append(self._general(number))
+        return orders
+
+    def _general(self, number: int) -> list[Entry]:
+        """A group as it stands, with integers and weights."""
+        return sorted(
+            (*entry_of(node, self._totals)[:2], place, tuple(node.amounts), *node.weight.as_integer_ratio())
+            for place, node in enumerate(self._groups[number].nodes)
+        )
 
     # -- of many agents --------------------------------------------------------------------------------------
     def choose(
@@ -118,8 +146,9 @@ class Orders:
             here, masks, live = self._allowed(number, shapes, kinds, asked, wanted, here)
             if not len(here):
                 continue
-            order = [entry for entry in self._orders[number] if live[entry[2]]]
-            rest = [] if len(order) == len(live) else [entry for entry in self._orders[number] if not live[entry[2]]]
+            order, rest = self._orders[number].copy(), list[Entry]()
+            if not all(live):
+                order, rest = [one for one in order if live[one[2]]], [one for one in order if not live[one[2]]]
             places = self._rounds(number, order, shapes[here], masks)
             chosen.asked.append((number, here, places, sorted([*order, *rest]) if rest else order))
             group = self._groups[number]
@@ -163,16 +192,19 @@ class Orders:
         return after
 
     def _rounds(
-        self, number: int, order: list[Entry], shapes: NDArray[np.int32], masks: list[int] | None
+        self, number: int, order: list[Entry], shapes: NDArray[np.int32], allowed: Masks | None
     ) -> rounds.Places:
         local = shapes.tolist()
+        masks: list[int] | None = None if allowed is None else allowed.tolist()
         winners = rounds.places(len(self._masks[number]))
         if not self._is_plain[number]:
             rounds.general(order, map(self._dense.__getitem__, local), self._totals, masks, winners)
         else:
             given = map(self._floats.__getitem__, local)
-            if masks is None:
+            if allowed is None or masks is None:
                 rounds.plain(order, given, self._of_totals, winners)
+            elif np.bitwise_count(allowed).sum() <= rounds.HARDLY_ANY * len(masks):
+                rounds.scattered(order, given, self._of_totals, masks, winners)
             else:
                 rounds.masked(order, given, self._of_totals, masks, winners)
         return rounds.as_array(winners)
@@ -185,7 +217,7 @@ class Orders:
         asked: Sequence[int],
         wanted: NDArray[np.uint64] | None,
         here: Indices,
-    ) -> tuple[Indices, list[int] | None, list[bool]]:
+    ) -> tuple[Indices, Masks | None, list[bool]]:
         """Of ``here`` those agents of which somebody of the group may have something; masks of who, unless these are
         the same for all of them; and for each of the group whether he is in any of the masks."""
         if not len(here):
@@ -197,24 +229,25 @@ class Orders:
             table = np.array(lives, np.bool_)[kinds[shapes[here]]]
         else:
             table = self._columns(number, wanted[here])
-        some = table.any(axis=1)
+        masks = _masks(table)
+        some = masks != 0
         if not some.all():
-            here, table = here[some], table[some]
-        live: list[bool] = np.logical_or.reduce(table, axis=0).tolist()
-        return here, None if table[:, live].all() else _masks(table), live
+            here, masks = here[some], masks[some]
+            if not len(here):
+                return here, None, []
+        either = int(np.bitwise_or.reduce(masks))
+        live = [either >> place & 1 != 0 for place in range(table.shape[1])]
+        return here, None if (masks == either).all() else masks, live
 
     def _columns(self, number: int, wanted: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """By agent and place, whether anybody of the latter may have something of the former."""
-        table = np.empty((len(wanted), len(self._masks[number])), np.bool_)
-        words_of = self._words_of[number]
-        if words_of is None:
-            words_of = self._words_of[number] = _words_of(self._masks[number])
-        for place, words in enumerate(words_of):
-            (word, bits), *more = words
-            found = wanted[:, word] & bits
-            for word, bits in more:
-                found |= wanted[:, word] & bits
-            np.not_equal(found, 0, out=table[:, place])
+        masks = self._words_of[number]
+        if masks is None:
+            masks = self._words_of[number] = words(self._masks[number], wanted.shape[1])
+        used = np.flatnonzero(masks.any(axis=0)).tolist()
+        table = np.zeros((len(wanted), len(masks)), np.bool_)
+        for word in used:
+            table |= (wanted[:, word, None] & masks[:, word]) != 0
         return table
 
     # -- of one agent ----------------------------------------------------------------------------------------
@@ -244,7 +277,9 @@ class Orders:
 
     def charge(self, client: Client, prepared: Prepared) -> None:
         """The books were charged by who granted it; the order here is not yet."""
-        self._charge(self._place_of[client.serial], prepared.vector)
+        if self._contest is not None and self._contest.is_upset_by(prepared.vector):
+            self.is_upset = True
+        self._charge(self._flat.places()[client.serial], prepared.vector)
 
     def _charge(self, at: tuple[int, int] | None, vector: Vector) -> None:
         """Lists are replaced and not changed: a walk may be under way in them."""
@@ -277,28 +312,22 @@ def _contested(totals: Sequence[int], vectors: Sequence[Sequence[int]], contest:
     return contest.kept
 
 
-def _words_of(masks: Sequence[int]) -> list[list[tuple[int, np.uint64]]]:
-    """The words of each mask that are not 0, by number."""
-    found: list[list[tuple[int, np.uint64]]] = []
-    for mask in masks:
-        words: list[tuple[int, np.uint64]] = []
-        while mask:
-            number = ((mask & -mask).bit_length() - 1) // 64
-            word = mask >> number * 64 & 0xFFFF_FFFF_FFFF_FFFF
-            words.append((number, np.uint64(word)))
-            mask ^= word << number * 64
-        found.append(words)
-    return found
+def words(bits: Sequence[int], width: int) -> NDArray[np.uint64]:
+    """Each of these integers in so many words, the lowest first."""
+    orders: repeat[Literal["little"]] = repeat("little")
+    text = b"".join(map(int.to_bytes, bits, repeat(width * 8), orders))
+    return np.frombuffer(text, np.uint64).reshape(len(bits), width)
 
 
-def _masks(table: NDArray[np.bool_]) -> list[int]:
+def _masks(table: NDArray[np.bool_]) -> Masks:
     """The rows as integers, the first column as the lowest bit."""
     packed = np.packbits(table, axis=1, bitorder="little")
     size = packed.shape[1]
     if size <= 8:
         wide = np.zeros((len(packed), 8), np.uint8)
         wide[:, :size] = packed
-        found: list[int] = wide.view(np.uint64)[:, 0].tolist()
-        return found
+        return wide.view(np.uint64)[:, 0]
     text = packed.tobytes()
-    return [int.from_bytes(text[at : at + size], "little") for at in range(0, len(text), size)]
+    found = np.empty(len(packed), np.object_)
+    found[:] = [int.from_bytes(text[at : at + size], "little") for at in range(0, len(text), size)]
+    return found

@@ -1,7 +1,7 @@
 """An allocator over the common books: every call but the deciding one, for modules that differ only in that.
 
 A module extends :class:`LedgerAllocator` and says in ``allocate`` who is granted what; ``hierarchical_drf`` is the
-shortest example.
+shortest example. One that differs in less says in ``make_parts`` in which :mod:`~mesos_service.core.allocation.parts`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from mesos_service.core.allocation.consumption import consumed_by
 from mesos_service.core.allocation.cycle import Cycle
 from mesos_service.core.allocation.ledger import Ledger
-from mesos_service.core.allocation.revocation import propose
+from mesos_service.core.allocation.parts import Parts
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.resources import Resources
@@ -26,8 +26,13 @@ class LedgerAllocator(Allocator):
 
     def __init__(self, options: AllocatorOptions, config: Any = None) -> None:  # Any: the module's own model
         super().__init__(options, config)
-        self.ledger = Ledger(options)
+        self.parts = self.make_parts()
+        self.ledger = Ledger(options, self.parts)
         self.cycle = Cycle(self.ledger)
+
+    def make_parts(self) -> Parts:
+        """What a module puts in the place of the stock policy's; ``options`` and ``config`` are there already."""
+        return Parts()
 
     def add_framework(self, framework: FrameworkView, used: Mapping[AgentId, Resources], active: bool) -> None:
         self.ledger.add_framework(framework, used, active)
@@ -108,7 +113,7 @@ class LedgerAllocator(Allocator):
         return found
 
     def revocations(self, situation: Situation) -> Sequence[Revocation]:
-        return propose(situation)
+        return self.parts.revoker(situation)
 
     def expect_agents(self, count: int, now: float) -> None:
         self.ledger.recovery.begin(count, now)

@@ -22,7 +22,7 @@ from typing import Final
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.clients import Client, Minimum
-from mesos_service.core.allocation.cutting import shrink
+from mesos_service.core.allocation.cutting import Cuts, shrink
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.gates import WANTED, covers
 from mesos_service.core.allocation.shapes import Attempt, Prepared, Shape, countable
@@ -49,6 +49,7 @@ class QuotaBook:
         self.free: Left = {}
         """Unreserved, not revocable and held by nobody, on all agents."""
         self.passes = 0
+        self.cuts = Cuts()
 
     def __bool__(self) -> bool:
         return bool(self.of)
@@ -133,6 +134,7 @@ class Sizing:
     """Cuts the offers of one pass, and writes down what they take. Changes nothing in the book."""
 
     def __init__(self, book: QuotaBook, scale: Scale) -> None:
+        self._book = book
         book.passes += 1
         self.number = book.passes
         """Of the pass. What was cut to too little once in it stays so (``Prepared.sized_at``)."""
@@ -150,8 +152,9 @@ class Sizing:
         """Free above what is required; only of what is required at all. Below 0 when promises exceed what is free."""
         self._gates: dict[tuple[Role, Shape, Minimum], tuple[Left, Left, _CutTooSmall]] = {}
         """The last gate that was too small for a role, and what was consumed and left when it was."""
-        self._cuts: dict[_CutTooSmall, tuple[Resources, Resources]] = {}
-        """An offer that became too small by such a gate: all of it, and what was left."""
+        self._refused: dict[tuple[Role, Shape, Minimum], tuple[Resources, Prepared]] = {}
+        """An offer that was cut to too little in stage two, for the first one of a role that asked: all of it, and the
+        refusal."""
 
     # -- stage one -------------------------------------------------------------------------------------------
     def guaranteed(self, shape: Shape, client: Client, prepared: Prepared) -> tuple[Prepared, Left] | None:
@@ -228,24 +231,42 @@ class Sizing:
             # Within a pass ever less is left, so that what was too little once stays so.
             assert prepared.sized is not None
             return prepared.sized
+        same = (client.role, shape, client.minimum)
+        whole, refusal = self._refused.get(same, (None, None))
+        if refusal is not None and whole is prepared.offer:
+            # What was too little for one framework of a role is so for the others, and need not be cut for each. The
+            # refusal names the role and not the framework, so that it is theirs as it is.
+            prepared.sized, prepared.sized_for, prepared.sized_at = refusal, None, self.number
+            return refusal
         left = dict(surplus)
         if limits is not None:
             consumed = self._consumed[client.role]
             for name, limit in limits.items():
                 most = limit - consumed.get(name, 0)
                 left[name] = min(left.get(name, most), most)
-        if all(amount <= left.get(name, amount) for name, amount in prepared.countable):
+        for name, amount in prepared.countable:
+            if amount > left.get(name, amount):
+                break
+        else:
             return prepared
         # The piece is often the same as the last one, and of a limit that is used up, nothing. Where nothing is left to
         # offer, all amounts have to be the same: the veto tells them.
         piece = prepared.sized
-        state: object = [min(amount, max(0, left.get(name, amount))) for name, amount in prepared.countable]
+        state = tuple([(name, min(amount, max(0, left.get(name, amount)))) for name, amount in prepared.countable])
         if piece is None or prepared.sized_for != (state if piece.blocked is None else (state, left, surplus)):
-            piece = prepared.sized = self._cut(shape, client, prepared, left)
+            piece = prepared.sized = self._piece(shape, client, self._book.cuts.of(prepared, state))
             prepared.sized_for = state if piece.blocked is None else (state, left, dict(surplus))
         if piece.blocked is not None:
             prepared.sized_at = self.number
+            if piece.blocked is not WANTED:
+                self._refused[same] = prepared.offer, piece
         return piece
+
+    def ask_anew(self) -> None:
+        """Forget what was refused: ever less was left since, and a veto that is to be told says how much is missing."""
+        self._book.passes += 1
+        self.number = self._book.passes
+        self._refused.clear()
 
     def is_of_concern(self, role: Role) -> bool:
         """Whether anything is left to be minded when ``role`` is offered something in stage two."""
@@ -254,14 +275,16 @@ class Sizing:
     def leaves(self, prepared: Prepared) -> bool:
         """Whether head-room and limit leave all of what somebody else has prepared."""
         surplus = self._surplus
+        if surplus and any(amount > surplus.get(name, amount) for name, amount in prepared.countable):
+            return False
         limits = self._limits.get(prepared.client.role)
         if limits is None:
-            return not surplus or all(amount <= surplus.get(name, amount) for name, amount in prepared.countable)
+            return True
         consumed = self._consumed[prepared.client.role]
-        return all(
-            amount <= surplus.get(name, amount) and amount <= limits.get(name, UNBOUNDED) - consumed.get(name, 0)
-            for name, amount in prepared.countable
-        )
+        for name, amount in prepared.countable:
+            if name in limits and amount > limits[name] - consumed.get(name, 0):
+                return False
+        return True
 
     def take(self, prepared: Prepared, times: int = 1) -> None:
         """``prepared`` is offered so many times, in stage two."""
@@ -291,24 +314,6 @@ class Sizing:
             consumed = self._consumed[role]
             for name, amount in amounts.items():
                 consumed[name] = consumed.get(name, 0) + amount
-
-    def _cut(self, shape: Shape, client: Client, prepared: Prepared, left: Left) -> Prepared:
-        """What ``left`` allows of ``prepared``. Where that was too small for one framework of a role, the others need
-        not be cut for: a limit that is used up meets all of them, on every agent of which a part was offered."""
-        gate = self._gate(shape, client)
-        whole, rest = (None, None) if gate is None else self._cuts.get(gate, (None, None))
-        if gate is not None and rest is not None and whole is prepared.offer:
-            attempt = Attempt(shape, client)
-            attempt.shrink(rest)
-            return Prepared.refused(gate, attempt)
-        scalars, others = prepared.halves()
-        offer = others + shrink(scalars, left)
-        piece = self._piece(shape, client, offer)
-        if piece.blocked is not None and piece.blocked is not WANTED:
-            gate = self._gate(shape, client)
-            assert gate is not None, "the piece was too small"
-            self._cuts[gate] = prepared.offer, offer
-        return piece
 
     def _gate(self, shape: Shape, client: Client) -> _CutTooSmall | None:
         """The gate that was too small for somebody of the client's role, if the same is left now."""
@@ -355,8 +360,9 @@ class _CutTooSmall:
     def __init__(self, sizing: Sizing, attempt: Attempt) -> None:
         client = attempt.client
         # The least that is an offer: an alternative of the minimum that the agent could cover, or else all of it.
-        whole = attempt.shape.free.allocatable_to(client.role).quantities()
-        least = [dict(one) for one in client.minimum if covers(whole, (one,))] or [whole]
+        shape = attempt.shape
+        whole = shape.free.allocatable_to(client.role).quantities() if shape.has_reserved else shape.quantities
+        least: list[Quantities] = [dict(one) for one in client.minimum if covers(whole, (one,))] or [whole]
         self._limit, self._room = min(
             (sizing.missing_to(wanted, client.role) for wanted in least),
             key=lambda missing: sum(missing[0].values()) + sum(missing[1].values()),

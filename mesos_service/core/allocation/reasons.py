@@ -25,6 +25,7 @@ CAPABILITY_MISSING: Final = "capability_missing"
 NOTHING_FOR_ROLE: Final = "nothing_for_role"
 REFUSAL_FILTER: Final = "refusal_filter"
 SHORT_SLICE: Final = "short_slice"
+OFFER_SIZE: Final = "offer_size"
 QUOTA_LIMIT: Final = "quota_limit"
 QUOTA_HEADROOM: Final = "quota_headroom"
 RECOVERING: Final = "recovering"
@@ -217,6 +218,17 @@ def short_slice(role: str, kept: Quantities) -> Veto:
             ),
             Remedy(action="wait", by="time", detail="Wait until a task that is not short ends there."),
         ),
+    )
+
+
+def offer_size(free: Quantities) -> Veto:
+    """A module that decides how large offers are makes none of what is ``free``."""
+    return Veto(
+        reason=OFFER_SIZE,
+        culprit=ALLOCATOR,
+        detail=f"Of the {_text(free) or 'little'} that is free the allocator makes no offer: it has a size of its own.",
+        wakes_on=frozenset({"resources_recovered"}),
+        remedies=(Remedy(action="wait", by="time", detail="Wait until more is free on this agent."),),
     )
 
 

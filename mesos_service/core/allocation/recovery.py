@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import ceil
 
 
@@ -16,13 +17,20 @@ class Recovery:
 
     def begin(self, expected: int, now: float) -> None:
         """``expected`` agents are known to the registry; ``now`` is unix seconds."""
-        self._missing = ceil(expected * self._share)
+        # As it was written: 0.55 of 100 are 55, of which a product of doubles makes a little more.
+        self._missing = ceil(expected * Fraction(repr(self._share)))
         self._until = now + self._seconds
 
     def count_one(self) -> None:
         """An agent was added."""
         if self._missing:
             self._missing -= 1
+
+    def miss_one(self) -> None:
+        """An agent that was added is removed: while others are waited for it counts no more, or one that comes and goes
+        would stand for all of them."""
+        if self._missing:
+            self._missing += 1
 
     def lasts(self, now: float) -> tuple[int, float] | None:
         """How many more are waited for, and until when at most; ``None`` when it is over, which is for good."""

@@ -61,6 +61,12 @@ class RoleTree(Generic[L]):
         while node.parent is not None and not node.children:
             del node.parent.children[node.name]
             node = node.parent
+        alone = node.children.get(VIRTUAL_LEAF) if len(node.children) == 1 else None
+        if alone is not None and alone.served != node.served:
+            # As in Mesos, who has a role to himself is it: if it gets sub-roles again, he was served as often as it.
+            alone.served = node.served
+            if not alone.stale:
+                self._note_stale(alone, node)
 
     def activate(self, client: L) -> None:
         if not client.standing:
@@ -183,22 +189,14 @@ class RoleTree(Generic[L]):
                     above[parent] = (_sum(sums[0], missing), _sum(sums[1], done), sums[2] + served)
             level = above
 
-    def charge_many(self, charged: Iterable[tuple[L, Amounts, int]]) -> None:
-        """As so many times :meth:`charge` of a client, and amounts as the sum of it all."""
-        level: dict[Node, tuple[Amounts, int]] = {client: (amounts, times) for client, amounts, times in charged}
-        while level:
-            above: dict[Node, tuple[Amounts, int]] = {}
-            for node, (amounts, times) in level.items():
-                parent = node.parent
-                if parent is None:
-                    continue
+    def charge_many(self, charged: Iterable[tuple[Node, Amounts, int]]) -> None:
+        """Each of these nodes holds so much more, and was served so many times more. With a client come those above."""
+        for node, amounts, times in charged:
+            if times and node.parent is not None:
                 node.amounts = _sum(node.amounts, amounts)
                 node.served += times
                 if not node.stale:
-                    self._note_stale(node, parent)
-                sums = above.get(parent)
-                above[parent] = (amounts, times) if sums is None else (_sum(sums[0], amounts), sums[1] + times)
-            level = above
+                    self._note_stale(node, node.parent)
 
     def widen(self) -> None:
         """The scale knows more resource names than before."""

@@ -5,9 +5,9 @@ says nothing but the shares of the roles and who of them wants it. So the siblin
 thousands of agents at once, with nothing in hand but tuples: (share, times served, name) decides (X31), and what of
 each resource is held goes with it.
 
-:func:`plain` and :func:`masked` are for siblings without weights that compete for at most three resources; amounts
-are floats there, which hold whole numbers below 2**53 exactly, so that their quotients are rounded as those of
-integers are. :func:`general` has integers of any size, and weights.
+:func:`plain`, :func:`masked` and :func:`scattered` are for siblings without weights that compete for at most three
+resources; amounts are floats there, which hold whole numbers below 2**53 exactly, so that their quotients are rounded
+as those of integers are. :func:`general` has integers of any size, and weights.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH: Final = 3
-"""So many resources have :func:`plain` and :func:`masked`."""
+"""So many resources have :func:`plain`, :func:`masked` and :func:`scattered`."""
 
 SPARSE: Final = 8
 """Where less than one sibling in so many may have something, those are compared instead of passing the others."""
+
+HARDLY_ANY: Final = 2.5
+"""Up to so many siblings that may have something of an agent, on average, are compared instead of kept in order."""
 
 ALL: Final = -1
 """A mask with every bit."""
@@ -116,11 +119,7 @@ def masked(
     sparse = len(order) // SPARSE
     for (first, second, third), mask in zip(given, masks, strict=True):
         at = 0
-        if not mask & (mask - 1):
-            # One alone may have it: where nearly everything is filtered, nearly always.
-            at = bisect_left(order, known[mask.bit_length() - 1])
-            entry = order[at]
-        elif mask.bit_count() > sparse:
+        if mask.bit_count() > sparse:
             for entry in order:
                 if mask >> entry[2] & 1:
                     break
@@ -143,6 +142,41 @@ def masked(
         won(place)
         known[place] = fresh = (share, served + 1, place, one, two, three)
         insort(order, fresh)
+
+
+def scattered(
+    order: list[Plain], given: Iterable[Amounts], totals: Amounts, masks: Iterable[int], winners: Winners
+) -> None:
+    """As :func:`masked`, for masks of hardly more than one bit: those few are compared, and nobody is kept in order.
+
+    It is for where nearly everything is filtered: finding somebody in the order and moving him would be most of it.
+    """
+    first_total, second_total, third_total = totals
+    won = winners.append
+    known = _by_place(order)
+    for (first, second, third), mask in zip(given, masks, strict=True):
+        others = mask & (mask - 1)
+        entry = known[(mask ^ others).bit_length() - 1]
+        while others:
+            bit = others & -others
+            other = known[bit.bit_length() - 1]
+            if other < entry:
+                entry = other
+            others ^= bit
+        _, served, place, one, two, three = entry
+        one += first
+        two += second
+        three += third
+        share = one / first_total
+        fraction = two / second_total
+        if fraction > share:
+            share = fraction
+        fraction = three / third_total
+        if fraction > share:
+            share = fraction
+        won(place)
+        known[place] = (share, served + 1, place, one, two, three)
+    order[:] = sorted(known.values())
 
 
 def general(

@@ -7,7 +7,8 @@ from typing import Final
 from mesos_service.core.allocation.clients import Client, minimum_of
 from mesos_service.core.allocation.drf import Scale
 from mesos_service.core.allocation.entries import AgentBook
-from mesos_service.core.allocation.gates import covers, prepare
+from mesos_service.core.allocation.gates import covers, gates_with, prepare
+from mesos_service.core.allocation.parts import OfferSize
 from mesos_service.core.allocation.shapes import Kept, Prepared, Shape, Traits
 from mesos_service.core.allocation.table import AgentTable
 from mesos_service.domain.resources import Resources
@@ -20,8 +21,11 @@ PREPARED_MAX: Final = 50_000
 class ShapeBook:
     """Finds the shape of an agent, and what a client would be offered of it."""
 
-    def __init__(self, options: AllocatorOptions, scale: Scale, table: AgentTable[AgentBook]) -> None:
+    def __init__(
+        self, options: AllocatorOptions, scale: Scale, table: AgentTable[AgentBook], size: OfferSize | None = None
+    ) -> None:
         self._table = table
+        self._gates = gates_with(size)
         self._options = options
         self._scale = scale
         self._default_minimum = minimum_of(options.min_allocatable)
@@ -77,7 +81,7 @@ class ShapeBook:
         prepared = shape.prepared.get(client.stamp)
         if prepared is None:
             self._bound()
-            prepared = shape.prepared[client.stamp] = prepare(shape, client, self._scale)
+            prepared = shape.prepared[client.stamp] = prepare(shape, client, self._scale, self._gates)
         return prepared
 
     def _bound(self) -> None:

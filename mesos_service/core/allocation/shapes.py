@@ -22,6 +22,10 @@ Kept = tuple[tuple[str, int], ...]
 """Thousandths by name."""
 
 
+GrantParts = tuple[FrameworkId, Role, Resources, Mapping[FrameworkId, Resources]]
+"""Of a grant: framework, role, granted, and the holdings of an agent on which that is all that is offered."""
+
+
 class Traits:
     """The facts of an agent that gates ask for, apart from what is free."""
 
@@ -112,8 +116,8 @@ class Prepared:
         self.rest = Resources.EMPTY if offer is free else (free - offer or Resources.EMPTY)
         self.holdings: Mapping[FrameworkId, Resources] = {client.framework_id: self.granted}
         """The holdings of an agent on which this is all that is offered."""
-        self.parts: tuple[FrameworkId, Role, Resources, Mapping[FrameworkId, Resources]] | None = None
-        """Framework, role, granted, holdings, where nothing is left and it counts the same on all agents."""
+        self.parts: GrantParts | None = None
+        """Where nothing is left and it counts the same on all agents."""
         if self.rest is Resources.EMPTY and not offer.has_shared:
             self.parts = (client.framework_id, client.role, self.granted, self.holdings)
         self.vector: Vector = tuple(scale.vector_of(quantities))

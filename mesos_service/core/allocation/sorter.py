@@ -24,7 +24,7 @@ from typing import Final, TypeVar, cast
 from mesos_service.core.allocation.drf import Contest, Counted
 from mesos_service.core.allocation.lots import Lots
 from mesos_service.core.allocation.role_tree import RoleTree
-from mesos_service.core.allocation.tree import VIRTUAL_LEAF, Leaf, Node, entry_of, path_of
+from mesos_service.core.allocation.tree import Leaf, Node, entry_of, path_of, renew
 
 FEW: Final = 16
 """When less than one in this many clients is to be asked, sorting those beats walking past the others."""
@@ -153,14 +153,11 @@ class Sorter(RoleTree[L]):
                     yield self._client(below)
 
     def drawn(self, wanted: int, lots: Lots) -> Iterator[L]:
-        """As :meth:`walk`, but siblings are drawn by weight where ``lots`` says so (M-AL-03)."""
+        """As :meth:`walk`, but siblings in the order that ``lots`` says (M-AL-03)."""
         return self._drawn(self._root, wanted, lots)
 
     def _drawn(self, node: Node, wanted: int, lots: Lots) -> Iterator[L]:
-        among = [entry[3] for entry in node.order if entry[3].mask & wanted]
-        by_lot = lots.frameworks if node.name == VIRTUAL_LEAF else lots.roles
-        while among:
-            child = among.pop(lots.draw([one.weight for one in among]) if by_lot and len(among) > 1 else 0)
+        for child in lots.arranged(node, [entry[3] for entry in node.order if entry[3].mask & wanted]):
             below = child.mask & wanted
             if below & (below - 1):
                 yield from self._drawn(child, below, lots)
@@ -225,12 +222,8 @@ class Sorter(RoleTree[L]):
         order = parent.order
         totals = self._scale.totals
         if len(stale) * 4 > len(order):
-            for child in stale:
-                child.stale = False
-                child.entry = entry_of(child, totals) if child.standing else None
-            parent.order = sorted(
-                child.entry for child in parent.children.values() if child.standing and child.entry is not None
-            )
+            renew(stale, totals)
+            parent.order = sorted([child.entry for child in parent.children.values() if child.entry is not None])
         else:
             for child in stale:
                 child.stale = False

@@ -8,6 +8,7 @@ the few columns here do fit. Rows of agents that have gone are given again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
@@ -18,6 +19,8 @@ from mesos_service.domain.resources import Resources
 
 B = TypeVar("B")
 """What is written down of an agent besides."""
+
+T = TypeVar("T")
 
 Rows = NDArray[np.int32]
 """Indices of agents."""
@@ -39,7 +42,19 @@ FIRST_CAPACITY: Final = 64
 class AgentTable(Generic[B]):
     """Columns that are lists hold objects or integers of any size, the others are arrays and longer than needed."""
 
-    __slots__ = ("_vacant", "books", "free", "ids", "offered", "open", "row_of", "serials", "shapes", "vetoed")
+    __slots__ = (
+        "_vacant",
+        "books",
+        "free",
+        "ids",
+        "offered",
+        "open",
+        "row_of",
+        "serials",
+        "shapes",
+        "vetoed",
+        "vetoing",
+    )
 
     def __init__(self) -> None:
         self.books: list[B | None] = []
@@ -51,6 +66,8 @@ class AgentTable(Generic[B]):
         self.offered: list[Holdings] = []
         self.vetoed: list[int] = []
         """See :class:`~mesos_service.core.allocation.entries.AgentBook`."""
+        self.vetoing: NDArray[np.bool_] = np.zeros(FIRST_CAPACITY, np.bool_)
+        """Whether anything may be in ``vetoed``: as a rule nothing is, and then nobody needs to look."""
         self.shapes: Rows = np.zeros(FIRST_CAPACITY, np.int32)
         """A number of the :class:`~mesos_service.core.allocation.shape_book.ShapeBook`. It is a guess: it is right when
         the shape's ``free`` is the very object that is free here."""
@@ -74,6 +91,7 @@ class AgentTable(Generic[B]):
             if index == len(self.open):
                 self.shapes = _twice(self.shapes)
                 self.open = _twice(self.open)
+                self.vetoing = _twice(self.vetoing)
                 self.serials = _twice(self.serials)
         self.serials[index] = serial
         self.row_of[agent_id] = index
@@ -87,6 +105,7 @@ class AgentTable(Generic[B]):
         self.free[index] = Resources.EMPTY
         self.offered[index] = NOTHING
         self.vetoed[index] = 0
+        self.vetoing[index] = False
         self.shapes[index] = 0
         self.open[index] = False
         self._vacant.append(index)
@@ -99,6 +118,18 @@ class AgentTable(Generic[B]):
         """Of agents that are there."""
         found = [self.books[index] for index in (rows.tolist() if isinstance(rows, np.ndarray) else rows)]
         return [book for book in found if book is not None]
+
+
+def at(column: Sequence[T], rows: NDArray[np.integer[Any]]) -> Sequence[T]:
+    """What a column that is a list has in these rows.
+
+    They lie anywhere, so that waiting for memory is nearly all of it. Of the loops that Python has, that of
+    ``itemgetter`` is so short that the processor fetches several ahead by itself: half the time of any other.
+    """
+    if len(rows) < 2:
+        return [column[row] for row in rows.tolist()]
+    found: tuple[T, ...] = itemgetter(*rows.tolist())(column)
+    return found
 
 
 def _twice(column: NDArray[Any]) -> NDArray[Any]:  # Any: whatever it is a column of

@@ -28,7 +28,7 @@ WhyNot = Callable[[Client, AgentBook], Veto | None]
 """A policy's own "no" to a client on an agent, asked before the common gates."""
 
 Stage = tuple[int, str]
-"""From which grant on, and by what they were decided: ``guarantees``, ``requests``, ``shares`` or ``lots``."""
+"""From which grant on, and by what they were decided: guarantees, requests, shares, lots, or an order of a module's."""
 
 
 class Teller:
@@ -38,7 +38,10 @@ class Teller:
         self._ledger = ledger
         self._observer = observer
         self._wanted = observer.frameworks
+        # An observer of somebody else's may be from before there was this.
+        self._of_agents = frozenset(getattr(observer, "agents", ()))
         self._open: list[tuple[AgentBook, Resources]] = []
+        self._everybody: list[Client] = []
         self._clients: list[Client] = []
         self._levels: Sequence[int] = ()
         self._amounts: dict[Node, list[int]] = {}
@@ -60,13 +63,17 @@ class Teller:
                     self._observer.refused(framework_id, role, None, reasons.framework_inactive())
                 elif role in framework.suppressed:
                     self._observer.refused(framework_id, role, None, reasons.role_suppressed(role))
-        self._clients = [one for one in ledger.clients() if one.standing and self._hears(one.framework_id)]
+        self._everybody = [one for one in ledger.clients() if one.standing]
+        self._clients = [one for one in self._everybody if self._wanted is None or one.framework_id in self._wanted]
         for agent in ledger.books_of(agents):
+            clients = self._heard_on(agent.agent_id)
+            if not clients:
+                continue
             if agent.is_open:
                 self._open.append((agent, agent.free))
                 continue
             veto = why_closed(agent)
-            for client in self._clients:
+            for client in clients:
                 self._observer.refused(client.framework_id, client.role, agent.agent_id, veto)
         ledger.sorter.settle()
         for client in ledger.clients():
@@ -85,13 +92,15 @@ class Teller:
     ) -> None:
         """The pass is over: tell everybody of every agent that he was not offered any of."""
         self._levels = levels
+        if sizing is not None:
+            sizing.ask_anew()
         granted: dict[AgentId, list[Grant]] = {}
         for grant in grants:
             granted.setdefault(grant.agent_id, []).append(grant)
         behind: dict[AgentId, list[Client]] = {}
         for agent, free in self._open:
             there = granted.get(agent.agent_id, ())
-            for client in self._clients:
+            for client in self._heard_on(agent.agent_id):
                 if any(one.framework_id == client.framework_id and one.role == client.role for one in there):
                     continue
                 veto = (why_not(client, agent) if why_not is not None else None) or self._gate(
@@ -149,6 +158,8 @@ class Teller:
             return reasons.guarantees_first(who, winner.role)
         if stage == "lots":
             return reasons.others_first(who, "Lots are drawn, by weight.")
+        if stage == "order":
+            return reasons.others_first(who, "The allocator asks in an order of its own.")
         level, own = self._level(winner), self._level(client)
         if level != own and winner.aged:
             return reasons.others_first(who, "It has waited for offers for too long, and comes first until it has one.")
@@ -175,7 +186,11 @@ class Teller:
 
     # -- within ----------------------------------------------------------------------------------------------
     def _hears(self, framework_id: FrameworkId) -> bool:
-        return self._wanted is None or framework_id in self._wanted
+        """Whether it is told what keeps the framework from the whole cluster."""
+        return self._wanted is None or bool(self._of_agents) or framework_id in self._wanted
+
+    def _heard_on(self, agent_id: AgentId) -> Sequence[Client]:
+        return self._everybody if agent_id in self._of_agents else self._clients
 
     def _refuse(self, client: Client, agent_id: AgentId, veto: Veto) -> None:
         self._observer.refused(client.framework_id, client.role, agent_id, veto)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from operator import truediv
 from typing import Final
 
 from mesos_service.core.allocation.drf import Amounts, dominant_share
@@ -70,9 +72,23 @@ class Leaf(Node):
         """Which state of the tree ``contested`` was found in."""
 
 
-def entry_of(node: Node, totals: Amounts) -> Entry:
+def entry_of(node: Node, totals: Sequence[int]) -> Entry:
     """As what ``node`` stands among its siblings, worked out from its account."""
     return dominant_share(node.amounts, totals, node.weight), node.served, node.name, node
+
+
+def renew(nodes: Iterable[Node], totals: Amounts) -> None:
+    """Each of many nodes has the :func:`entry_of` its account, or none where it does not stand."""
+    all_count = bool(totals) and 0 not in totals
+    for node in nodes:
+        node.stale = False
+        if not node.standing:
+            node.entry = None
+        elif all_count and node.weight == 1.0:
+            # As :func:`dominant_share`, which would ask each time whether all resources count.
+            node.entry = max(map(truediv, node.amounts, totals)), node.served, node.name, node
+        else:
+            node.entry = entry_of(node, totals)
 
 
 def path_of(client: Leaf) -> list[Entry]:

@@ -60,9 +60,13 @@ class Cluster:
         framework_sorter: SorterKind = "drf",
         region: str | None = None,
         short_slice: float = 0.0,
+        filter_gpu_resources: bool = True,
+        lift_unanimous_refusals: bool = False,
     ) -> None:
         options = AllocatorOptions(
             short_slice=short_slice,
+            filter_gpu_resources=filter_gpu_resources,
+            lift_unanimous_refusals=lift_unanimous_refusals,
             role_sorter=role_sorter,
             framework_sorter=framework_sorter,
             region=region,
@@ -146,6 +150,22 @@ class Cluster:
             self.allocator.add_agent(known, holdings(used or {}))
         self._agents[agent_id] = known
         self.audit()
+
+    def resize(self, name: str, total: Resources) -> None:
+        """The agent has so much from now on, and is otherwise what it was."""
+        known = self._agents[AgentId(name)] = replace(self._agents[AgentId(name)], total=total)
+        self.allocator.update_agent(known)
+        self.audit()
+
+    def describe(self, name: str, attributes: tuple[Attribute, ...]) -> None:
+        """The agent has these attributes from now on, and is otherwise what it was."""
+        known = self._agents[AgentId(name)] = replace(self._agents[AgentId(name)], attributes=attributes)
+        self.allocator.update_agent(known)
+        self.audit()
+
+    def note_total(self, name: str, total: Resources) -> None:
+        """An operation on an offer has changed the agent's total; the allocator was told."""
+        self._agents[AgentId(name)] = replace(self._agents[AgentId(name)], total=total)
 
     def agents(self, count: int, resources: str) -> None:
         for number in range(count):

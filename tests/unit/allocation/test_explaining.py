@@ -13,7 +13,7 @@ from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.values import to_milli
 from mesos_service.plugins.verdict import Remedy, Veto
 from tests.unit.allocation.cluster import Cluster, Reasons, make_filter
-from tests.unit.allocation.test_gates_in_order import listed, revocable
+from tests.unit.allocation.gates import listed, revocable
 
 SMALL = "cpus:2;mem:1024"
 F = "f"
@@ -301,6 +301,44 @@ def test_n02_each_remedy_applied_brings_the_offer(scene: str, action: str) -> No
     assert [grant for grant in cluster.last if grant.framework_id == F], f"{remedy.detail} changed nothing"
 
 
+@pytest.mark.parametrize("scene", SCENES)
+def test_n02_no_remedy_is_named_that_is_not_tried(scene: str) -> None:
+    """Above, or below where waiting is one that takes somebody whose task ends."""
+    make, tried = SCENES[scene]
+    (veto,) = told(make())
+    elsewhere = {"wait"} if scene in (reasons.BELOW_MINIMUM, reasons.QUOTA_LIMIT) else set()
+    assert {one.action for one in veto.remedies} == {*tried, *elsewhere}
+    assert all(one.by and one.detail.endswith(".") for one in veto.remedies)
+
+
+@pytest.mark.parametrize("reason", [reasons.BELOW_MINIMUM, reasons.QUOTA_LIMIT])
+def test_n02_waiting_until_a_task_ends_brings_the_offer(reason: str) -> None:
+    """Either what runs takes too much of the agent, or it takes all that the role may have."""
+    cluster = Cluster(minimum=[{"cpus": 2000}])
+    cluster.framework("runs", "a")
+    cluster.agent("x", "cpus:3;mem:1024")
+    cluster.cycle()
+    (grant,) = cluster.last
+    cluster.launch(grant, "cpus:2;mem:512", refuse=1e6)
+    if reason == reasons.QUOTA_LIMIT:
+        cluster.quota("a", limits="cpus:3")
+        cluster.agent("y", SMALL)
+        cluster.suppress("runs")
+    cluster.framework(F, "a")
+    heard = Reasons()
+    cluster.cycle(observer=heard)
+    assert not cluster.last
+    where = "y" if reason == reasons.QUOTA_LIMIT else "x"
+    (veto,) = [veto for who, _, agent, veto in heard.heard if who == F and agent == where]
+    assert veto.reason == reason and "wait" in {one.action for one in veto.remedies}
+    cluster.recover(grant, part="cpus:2;mem:512", allocated=True)
+    cluster.suppress("runs")
+    if where == "y":
+        cluster.allocator.set_agent_active(AgentId("x"), False)  # or the first of the two has all of the limit
+    cluster.cycle()
+    assert where in {grant.agent_id for grant in cluster.last if grant.framework_id == F}
+
+
 def test_n01_every_reason_has_a_scene() -> None:
     """Those that no gate of an allocator speaks are the master's, and tried with it."""
     masters = {
@@ -311,8 +349,10 @@ def test_n01_every_reason_has_a_scene() -> None:
         reasons.PASS_FULL,
         reasons.AGENT_DEACTIVATED,
     }
+    of_modules = {reasons.OFFER_SIZE}
+    """``test_parts`` has its scene."""
     codes = {value for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)}
-    assert codes - masters - {reasons.ALLOCATOR} == {scene.partition(" ")[0] for scene in SCENES}
+    assert codes - masters - of_modules - {reasons.ALLOCATOR} == {scene.partition(" ")[0] for scene in SCENES}
 
 
 def test_n01_whose_turn_it_was_is_told_with_the_shares_of_that_moment() -> None:
@@ -321,6 +361,31 @@ def test_n01_whose_turn_it_was_is_told_with_the_shares_of_that_moment() -> None:
     (veto,) = told(cluster)
     assert veto.culprit == "other"
     assert "role 'b' held 0.4 of its dominant resource and role 'a' 0.5" in veto.detail
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_n02_what_a_limit_lacks_is_told_each_framework_of_a_role_as_it_is_after_the_pass(seed: int) -> None:
+    """One who is content with little takes the rest after others were refused it: more is missing then than before."""
+    cluster = Cluster(seed=seed)
+    for name in ("f", "g"):
+        cluster.framework(name, "q", minimum={"q": [{"cpus": 3000}]})
+    cluster.framework("modest", "q", minimum={"q": [{"cpus": 1000}]})
+    cluster.quota("q", limits="cpus:5")
+    cluster.agents(3, "cpus:4;mem:1024")
+    heard = Reasons()
+    cluster.cycle(observer=heard)
+    assert sum(grant.resources.quantities()["cpus"] for grant in cluster.last) == 5000
+    missing = {
+        (who, where): remedy.arguments["cpus"]
+        for who, _, where, veto in heard.heard
+        for remedy in veto.remedies
+        if remedy.action == "raise_limit"
+    }
+    untouched = {f"agent{number:03}" for number in range(3)} - {grant.agent_id for grant in cluster.last}
+    assert untouched
+    for agent in untouched:
+        assert missing["f", agent] == missing["g", agent] == 3.0
+        assert missing["modest", agent] == 1.0
 
 
 def test_n01_a_pass_that_is_cut_off_says_so() -> None:

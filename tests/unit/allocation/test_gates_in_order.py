@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from tests.unit.allocation.cluster import Cluster, Reasons
-
-
-def resource(name: str, amount: float, **kind: object) -> dict[str, object]:
-    return {"name": name, "type": "SCALAR", "scalar": {"value": amount}, **kind}
-
-
-def listed(*resources: dict[str, object]) -> str:
-    return json.dumps(resources)
-
-
-def revocable(name: str, amount: float) -> dict[str, object]:
-    return resource(name, amount, revocable={})
+from tests.unit.allocation.gates import listed, resource, revocable
 
 
 def why(cluster: Cluster, framework: str, agent: str) -> list[str]:

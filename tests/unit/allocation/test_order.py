@@ -244,3 +244,16 @@ def test_x30_a_scale_remembers_vectors_of_the_very_same_resources_only() -> None
         assert scale.vector(Resources.parse(f"gpus:{amount + 1};mem:7")) == [(2, (amount + 1) * 1000), (1, 7000)]
     assert scale.vector(first) == vector == [(0, 1000), (1, 2000)]
     assert scale.vector(first) is scale.vector(first)
+
+
+def test_x33_a_weight_of_a_role_that_only_roles_below_are_in_counts_from_the_next_pass_on() -> None:
+    """Mesos remembers the weight with which it last worked out an order, until the last of those below has gone."""
+    cluster = Cluster()
+    cluster.framework("f1", "a/x")
+    cluster.framework("f2", "b")
+    cluster.agents(4, SMALL)
+    assert {who: count for who, (count, _) in cluster.cycle().items()} == {("f1", "a/x"): 2, ("f2", "b"): 2}
+    for name in ("f1", "f2"):
+        cluster.decline(name, None)
+    cluster.weigh("a", 3.0)
+    assert {who: count for who, (count, _) in cluster.cycle().items()} == {("f1", "a/x"): 3, ("f2", "b"): 1}

@@ -7,7 +7,7 @@ import pytest
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.ids import Role
 from mesos_service.master.config import MasterConfig
-from mesos_service.master.service import make_allocator
+from mesos_service.master.modules import make_allocator
 from mesos_service.plugins.allocator import Quota
 from tests.unit.allocation.cluster import Cluster, Outcome, Reasons
 
@@ -39,7 +39,7 @@ def test_x36_within_a_pass_offers_count() -> None:
     assert cluster.cycle() == {("f", "q"): (1, "cpus:1; mem:1024")}
 
 
-def test_x37_scalars_are_cut_to_the_limit_and_the_rest_goes_whole_with_the_first_piece() -> None:
+def test_m_al_08_x37_scalars_are_cut_to_the_limit_and_the_rest_goes_whole_with_the_first_piece() -> None:
     cluster = Cluster()
     cluster.framework("f", "q")
     cluster.framework("g", "z")
@@ -51,7 +51,7 @@ def test_x37_scalars_are_cut_to_the_limit_and_the_rest_goes_whole_with_the_first
     }
 
 
-def test_x37_what_is_reserved_is_outside_the_limit_but_consumes_it() -> None:
+def test_m_al_08_x37_what_is_reserved_is_outside_the_limit_but_consumes_it() -> None:
     cluster = Cluster()
     cluster.framework("f", "q")
     cluster.quota("q", limits="cpus:3;mem:600")
@@ -86,7 +86,7 @@ def test_x37_a_limit_that_is_raised_acts_on_the_next_pass() -> None:
     assert cluster.cycle() == {("f", "q"): (1, "cpus:2; mem:1024")}
 
 
-def test_x38_guarantees_are_served_first_whatever_the_shares() -> None:
+def test_m_al_07_x38_guarantees_are_served_first_whatever_the_shares() -> None:
     cluster = Cluster()
     cluster.framework("big", "q")
     cluster.framework("small", "a")
@@ -115,7 +115,7 @@ def headroom() -> Cluster:
     return cluster
 
 
-def test_x38_head_room_is_kept_for_guarantees_nobody_takes_now() -> None:
+def test_m_al_07_x38_head_room_is_kept_for_guarantees_nobody_takes_now() -> None:
     cluster = headroom()
     assert cluster.cycle() == {("g", "b"): (4, "cpus:3; mem:4096")}
     cluster.revive("f")
@@ -195,6 +195,22 @@ def test_m_al_22_x39_with_quota_nothing_is_offered_until_four_in_five_agents_are
     assert cluster.cycle() == EVERYTHING
 
 
+def test_m_al_22_x39_an_agent_that_comes_and_goes_stands_for_one() -> None:
+    cluster = expecting(5)
+    for _ in range(5):
+        cluster.agent("flaps", SMALL)
+        cluster.remove_agent("flaps")
+    assert cluster.cycle() == {}
+    cluster.agents_named(["a", "b", "c"], SMALL)
+    assert cluster.cycle() == {}, "three are there"
+    cluster.agent("flaps", SMALL)
+    assert cluster.cycle() == EVERYTHING
+    for name in ("flaps", "a", "b"):
+        cluster.remove_agent(name)
+    cluster.agent("late", SMALL)
+    assert cluster.cycle() == {("f", "a"): (1, "cpus:2; mem:1024")}, "it is over for good"
+
+
 def test_m_al_22_x39_nor_longer_than_ten_minutes() -> None:
     cluster = expecting(50)
     cluster.agents(4, SMALL)
@@ -211,6 +227,9 @@ def test_m_al_22_x39_nor_longer_than_ten_minutes() -> None:
         ({"allocator_agent_recovery_factor": "0.5"}, 3, 0.0, False),
         ({"allocator_agent_recovery_factor": "1"}, 4, 0.0, True),
         ({"allocator_agent_recovery_factor": "0"}, 1, 0.0, False),
+        # A part of an agent is a whole one: Mesos rounds down.
+        ({"allocator_agent_recovery_factor": "0.61"}, 3, 0.0, True),
+        ({"allocator_agent_recovery_factor": "0.61"}, 4, 0.0, False),
         ({"allocator_recovery_timeout": "20secs"}, 1, 19.0, True),
         ({"allocator_recovery_timeout": "20secs"}, 1, 20.0, False),
         ({"allocator_recovery_timeout": "0ns"}, 1, 0.0, False),
@@ -227,6 +246,19 @@ def test_x39_an_operator_says_how_many_and_how_long(
     cluster.agents(agents, SMALL)
     cluster.now += seconds
     assert (cluster.cycle() == {}) is waits
+
+
+def test_x39_a_share_is_the_decimal_that_was_written() -> None:
+    """0.55 of 100 agents are 55, though the product of both as floating-point numbers is above that."""
+    cluster = Cluster()
+    cluster.allocator = make_allocator(MasterConfig.load({"allocator_agent_recovery_factor": "0.55"})).module
+    cluster.framework("f", "a")
+    cluster.quota("a", guarantees="cpus:1")
+    cluster.allocator.expect_agents(100, cluster.now)
+    cluster.agents(54, SMALL)
+    assert cluster.cycle() == {}
+    cluster.agent("one more", SMALL)
+    assert cluster.cycle() == {("f", "a"): (55, "cpus:110; mem:56320")}
 
 
 def test_x39_without_quota_nobody_waits() -> None:

@@ -276,11 +276,12 @@ def test_x29_filters_of_many_agents_end_where_they_stand_and_nowhere_else(
     """A refusal of many agents does not list them: held to a model that does, with tables from a few agents on."""
     monkeypatch.setattr(module, "LISTED", 3)
     monkeypatch.setattr(module, "ROW_AFTER", 4)
+    monkeypatch.setattr(module, "BULK", 3)
     random = Random(seed)
     filters = RefusalFilters()
     sizes = [Resources.parse("cpus:1"), Resources.parse("cpus:2"), Resources.parse("mem:2")]
     model: dict[tuple[int, int], list[tuple[Resources, float | None]]] = {}
-    now, unlisted = 0.0, 0
+    now, unlisted, severally = 0.0, 0, 0
     for _ in range(600):
         kind, client, agent = random.random(), random.randrange(3), random.randrange(24)
         if kind < 0.8:
@@ -288,9 +289,15 @@ def test_x29_filters_of_many_agents_end_where_they_stand_and_nowhere_else(
             filters.install(client, agent, refused, expires)
             model.setdefault((client, agent), []).append((refused, expires))
             unlisted += any(one.agents is None for one in filters.rows[client].refusals)
-        elif kind < 0.82:
+        elif kind < 0.81:
             filters.drop_agent(agent)
             model = {pair: stands for pair, stands in model.items() if pair[1] != agent}
+        elif kind < 0.82:
+            several = {one: None for row in filters.rows.values() for one in row.several}
+            agents = list({**dict.fromkeys([*several][:2]), **dict.fromkeys(random.sample(range(30), 5))})
+            severally += bool(several)
+            filters.drop_agents(agents)
+            model = {pair: stands for pair, stands in model.items() if pair[1] not in agents}
         elif kind < 0.84:
             filters.drop_client(client)
             model = {pair: stands for pair, stands in model.items() if pair[0] != client}
@@ -307,7 +314,9 @@ def test_x29_filters_of_many_agents_end_where_they_stand_and_nowhere_else(
                 for offer in sizes:
                     blocks = filters.blocking(each, number, offer) is not None
                     assert blocks == any(one.contains(offer) for one in standing)
+        assert len(filters) == sum(filters.standing(each) for each in filters.rows)
     assert unlisted, "no refusal grew beyond its list"
+    assert severally, "nowhere stood more than one where many were dropped at once"
     now += 100.0
     filters.release_holds()
     filters.lapse(now)

@@ -11,6 +11,7 @@ from mesos_service.core.allocation.entries import AgentBook
 from mesos_service.core.allocation.shuffle import PIECE, by_and_by, place, shuffled
 from mesos_service.core.allocation.table import AgentTable
 from mesos_service.domain.ids import AgentId
+from tests.unit.allocation.cluster import Cluster
 
 ALL = (1 << 64) - 1
 
@@ -39,6 +40,35 @@ def test_x32_many_agents_stand_as_their_places_say(seed: int, neighbours: int) -
         table.add(AgentId(str(serial)), serial)
     found = shuffled(seed, np.arange(len(serials), dtype=np.int32), table)
     assert [serials[row] for row in found] == sorted(serials, key=lambda serial: place(seed, serial))
+
+
+def offered_in_turn(seed: int, guarantees: str = "") -> list[list[str]]:
+    """Which agents were offered, in order, in each of three passes that everybody declines."""
+    cluster = Cluster(seed=seed)
+    cluster.framework("f", "a")
+    cluster.quota("a", guarantees=guarantees)
+    cluster.agents(12, "cpus:2;mem:1024")
+    found = []
+    for _ in range(3):
+        cluster.cycle()
+        found.append([str(grant.agent_id) for grant in cluster.last])
+        for grant in cluster.last:
+            cluster.recover(grant)
+    return found
+
+
+def test_m_al_23_each_cycle_has_its_own_order_and_a_seed_has_the_same_ones() -> None:
+    first = offered_in_turn(7)
+    assert first == offered_in_turn(7) != offered_in_turn(8)
+    assert len({tuple(one) for one in first}) == 3, "another order in each cycle"
+    assert {tuple(sorted(one)) for one in first} == {tuple(f"agent{number:03}" for number in range(12))}
+
+
+def test_m_al_23_the_second_stage_has_an_order_of_its_own() -> None:
+    """Six agents satisfy the guarantee, in the order of the first stage; where the others come is drawn anew."""
+    with_guarantee, without = offered_in_turn(7, "cpus:12")[0], offered_in_turn(7)[0]
+    assert with_guarantee[:6] == without[:6]
+    assert sorted(with_guarantee[6:]) == sorted(without[6:]) and with_guarantee[6:] != without[6:]
 
 
 @pytest.mark.parametrize("agents", [0, 10, 4 * PIECE, 4 * PIECE + 1, 6 * PIECE])

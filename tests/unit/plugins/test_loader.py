@@ -11,9 +11,11 @@ from typing import Any, ClassVar
 import pytest
 
 import mesos_service
+from mesos_service import __version__
+from mesos_service.cli.main import run
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.plugins import loader
-from mesos_service.plugins.loader import ALLOCATORS, ISOLATORS, Kind, available, load, read_config
+from mesos_service.plugins.loader import ALLOCATORS, ISOLATORS, OFFER_FILTERS, Kind, available, load, read_config
 
 
 class Lamp(ABC):
@@ -186,6 +188,81 @@ def test_a_fault_is_named_in_a_sentence(folder: Folder, fault: str) -> None:
     assert refusal.startswith("The lamp 'faulty'")
     assert fault in refusal
     assert refusal.endswith(".")
+
+
+VERSIONED: dict[str, tuple[Kind[Any], str, str]] = {  # Any: of each kind
+    "ALLOCATORS": (ALLOCATORS, "hierarchical", "--allocator"),
+    "OFFER_FILTERS": (OFFER_FILTERS, "at_least", "--offer_filters"),
+    "ISOLATORS": (ISOLATORS, "posix/cpu", "--isolation"),
+}
+"""A module of each kind, and the flag that names some."""
+
+
+def write_dated(folder: Path, constant: str, version: str) -> None:
+    """A module that is one of ours but for its name and version."""
+    kind, base, _ = VERSIONED[constant]
+    (folder / kind.folder).mkdir(exist_ok=True)
+    (folder / kind.folder / "dated.py").write_text(
+        f"from mesos_service.plugins.loader import {constant}, load\n\n\n"
+        f"class Dated(load({constant}, '{base}')):\n    name = 'dated'\n    api_version = {version}\n"
+    )
+
+
+@pytest.mark.parametrize("version", ["0", "2", "None", "'1'"])
+@pytest.mark.parametrize("constant", VERSIONED)
+def test_m_mo_03_a_module_of_another_version_is_refused_whatever_its_kind(
+    tmp_path: Path, constant: str, version: str
+) -> None:
+    kind = VERSIONED[constant][0]
+    write_dated(tmp_path, constant, "1")
+    assert load(kind, "dated", [tmp_path]).name == "dated"
+    write_dated(tmp_path, constant, version)
+    with pytest.raises(ConfigurationError) as refused:
+        load(kind, "dated", [tmp_path])
+    written = version.strip("'")
+    assert str(refused.value) == (
+        f"The {kind.singular} 'dated' is written for api_version {written}; this version has 1."
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return True", None),
+        ("return version >= '0'", None),
+        ("return False", "says that it does not go with version {}."),
+        ("return ''", "says that it does not go with version {}."),
+        ("return 'It wants 9.'", "says that it does not go with version {}: It wants 9."),
+        ("return None", "compatible() gave neither a bool nor a text."),
+        ("raise SystemExit(0)", "compatible('{}') raised SystemExit: 0."),
+        ("return version.nothing", "raised AttributeError"),
+    ],
+)
+@pytest.mark.parametrize("constant", VERSIONED)
+def test_m_mo_03_a_module_says_itself_with_which_version_it_goes(
+    tmp_path: Path, constant: str, body: str, said: str | None
+) -> None:
+    kind = VERSIONED[constant][0]
+    write_dated(tmp_path, constant, "1")
+    with (tmp_path / kind.folder / "dated.py").open("a") as file:
+        file.write(f"\n    @staticmethod\n    def compatible(version):\n        {body}\n")
+    if said is None:
+        assert load(kind, "dated", [tmp_path]).name == "dated"
+        return
+    with pytest.raises(ConfigurationError, match=f"The {kind.singular} 'dated'") as refused:
+        load(kind, "dated", [tmp_path])
+    assert said.format(__version__) in str(refused.value)
+
+
+@pytest.mark.parametrize("constant", VERSIONED)
+def test_m_mo_03_a_service_does_not_start_with_one(
+    tmp_path: Path, constant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_dated(tmp_path, constant, "2")
+    flags = [f"--modules_dir={tmp_path}", f"{VERSIONED[constant][2]}=dated", "--check_config"]
+    agent = ["agent", "--master=127.0.0.1:5050", f"--work_dir={tmp_path / 'work'}"]
+    assert run([*(agent if constant == "ISOLATORS" else ["master"]), *flags]) == 2
+    assert "'dated' is written for api_version 2; this version has 1." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.master.config import MasterConfig
-from mesos_service.master.service import make_allocator
+from mesos_service.master.modules import make_allocator
 from mesos_service.plugins.loader import ALLOCATORS, ISOLATORS, load, parameters_of
 from mesos_service.plugins.manifest import read_manifest, read_manifests
 
