@@ -88,6 +88,8 @@ class NaiveCluster:
     """The share of each agent that is kept for short tasks (A54)."""
     keep_gpus: bool = True
     """Whether agents with gpus are for frameworks that know of them."""
+    lifts_unanimous: bool = False
+    """Whether an agent that all who may have it refuse is refused by nobody any more (X29)."""
     left_out: list[str] = field(default_factory=list)
     """Agents that a limit left out, which come first in the next pass."""
     missing: int = 0
@@ -109,13 +111,21 @@ class NaiveCluster:
             self.served[where] = self.served.get(where, 0) + 1
 
     def forget(self) -> None:
-        """A place in the tree is forgotten, with its counter, as soon as nobody is there."""
+        """A place in the tree is forgotten, with its counter, as soon as nobody is there.
+
+        A role without sub-roles is one with its virtual leaf: both have been served as often.
+        """
         alive = {where for framework, role in self.clients() for where in self.places(framework, role)}
         self.served = {where: count for where, count in self.served.items() if where in alive}
+        parents = {where.rpartition("/")[0] for where in alive if not where.rpartition("/")[2].startswith(".")}
+        for leaf in (where for where in alive if where.endswith("/.")):
+            role = leaf.removesuffix("/.")
+            if role in self.served and role not in parents:
+                self.served[leaf] = self.served[role]
 
     def expect(self, count: int, now: float, *, share: float, seconds: float) -> None:
         """A new master knows of ``count`` agents, and waits for ``share`` of them for ``seconds`` at most."""
-        self.missing = ceil(count * share)
+        self.missing = ceil(count * Fraction(repr(share)))
         self.waits_until = now + seconds
 
     def hold(self, framework: str, role: str, agent: str, resources: Resources) -> None:

@@ -110,14 +110,14 @@ class Naive(NaiveCluster):
     def cut(self, offer: Resources, *limits: Mapping[str, int]) -> Resources:
         """``offer`` with its countable scalars cut so that their sums keep every one of ``limits`` that names them.
 
-        What can only be taken whole is, or not at all.
+        What can only be taken whole is, or not at all, and the largest of it comes first.
         """
         left: dict[str, int] = {}
         for limit in limits:
             for name, most in limit.items():
                 left[name] = min(left.get(name, most), most)
         kept = []
-        for resource in offer:
+        for resource in sorted(offer, key=_largest_whole_first):
             if not counts(resource):
                 kept.append(resource)
                 continue
@@ -171,6 +171,22 @@ class Naive(NaiveCluster):
         self.filters = [one for one in self.filters if one.until is None or one.until >= now]
         if full and not self.waits(now):
             self.filters = [one for one in self.filters if one.until is not None]
+            if self.lifts_unanimous:
+                refused = {name for name in self.agents if self.is_refused_by_all(name)}
+                self.filters = [one for one in self.filters if one.agent not in refused]
+
+    def is_refused_by_all(self, agent: str) -> bool:
+        """Whether everybody in the order who may have what is free there refuses it, and somebody does (X29)."""
+        asked = self.standing()
+        refusing = {(one.framework, one.role) for one in self.filters if one.agent == agent}
+        return (
+            self.open(agent)
+            and not refusing.isdisjoint(asked)
+            and all(
+                not offer or self.refuses(framework, role, agent, offer)
+                for framework, role, offer in ((*client, self.may_have(*client, agent)) for client in asked)
+            )
+        )
 
     def waits(self, now: float) -> bool:
         """Whether a new master still waits for agents before it offers anything (X39)."""
@@ -305,3 +321,8 @@ def _is_open_to(role: str, resource: Resource) -> bool:
 
 def _is_not_refined(resource: Resource) -> bool:
     return len(resource.key.reservations) < 2
+
+
+def _largest_whole_first(resource: Resource) -> tuple[bool, int, str]:
+    amount = resource.value if isinstance(resource.value, int) else 0
+    return not resource.key.is_counted, -amount, str(resource)

@@ -103,6 +103,7 @@ class Replay:
             excluded=options.fair_sharing_excluded,
             short_slice=options.short_slice,
             keep_gpus=options.filter_gpu_resources,
+            lifts_unanimous=options.lift_unanimous_refusals,
         )
         self.numbered = True
         self.agents, self.frameworks, self.whitelist = {}, {}, None
@@ -196,6 +197,8 @@ class Replay:
 
     def _on_remove_agent(self, books: Naive, name: str) -> None:
         del books.agents[name], self.agents[name]
+        if books.missing:
+            books.missing += 1
         books.held = {key: held for key, held in books.held.items() if key[2] != name}
         books.copies = {key: copies for key, copies in books.copies.items() if key[2] != name}
         books.filters = [one for one in books.filters if one.agent != name]

@@ -269,7 +269,9 @@ def _attributes(value: Json) -> tuple[Attribute, ...]:
 
 def _read_options(value: Json, kinds: Kinds) -> AllocatorOptions:
     return AllocatorOptions(
-        **{name: reader(value[name], kinds) for name, reader in _OPTIONS.items()},
+        **{
+            name: reader(value[name], kinds) for name, reader in _OPTIONS.items() if name in value or name not in _LATER
+        },
         min_allocatable=_listed(_mapped(_whole))(value["min_allocatable"], kinds),
         fair_sharing_excluded=frozenset(_listed(_text)(value["fair_sharing_excluded"], kinds)),
         weights=_mapped(_weight)(value["weights"], kinds),
@@ -328,12 +330,16 @@ _OPTIONS: Final[Mapping[str, Reader]] = {
     "role_sorter": _sorter,
     "framework_sorter": _sorter,
     "filter_gpu_resources": _truth,
+    "lift_unanimous_refusals": _truth,
     "region": _or_none(_text),
     "short_slice": _number,
     "recovery_agents_share": _number,
     "recovery_seconds": _number,
 }
 """Those that are written as they are."""
+
+_LATER: Final = frozenset({"lift_unanimous_refusals"})
+"""Of them those that journals of older versions do not have: there they were what they are by default."""
 
 _READERS: Final[Mapping[str, tuple[Reader, ...]]] = {
     "segment": (_whole,),

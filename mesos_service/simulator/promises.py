@@ -17,7 +17,7 @@ from mesos_service.core.events import Offers, Promoted, Subscribed
 from mesos_service.core.link import Registered, Reregister, Reregistered, RunTask, RunTaskGroup
 from mesos_service.core.master import invariants
 from mesos_service.core.master.role_use import roles_in_use
-from mesos_service.core.registry.operations import UpdateQuotas
+from mesos_service.core.registry.operations import DeactivateAgent, UpdateQuotas
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, Role, StreamId, TaskId
 from mesos_service.domain.machines import MachineId, MachineMode, machines_of
@@ -96,9 +96,17 @@ class Promises:
             raise InvariantBroken(f"{master.name} makes offer {offer_id}, as {before.name} did")
 
     def _in_use(self, master: MasterNode, agent_id: AgentId) -> None:
-        """Whoever was told that an agent drains sees nothing new on it until he asks for it back."""
+        """Whoever was told that an agent drains sees nothing new on it until he asks for it back.
+
+        What is stored, and of which the master has not heard yet that it is, nobody was told.
+        """
         stored = master.registry.deactivated.get(agent_id)
-        if master.leads and stored is not None:
+        storing = any(
+            isinstance(operation, DeactivateAgent) and operation.agent_id == agent_id
+            for operation, _ in master.state.persisting.values()
+        )
+        told = agent_id in master.state.deactivated or not storing
+        if master.leads and stored is not None and told:
             raise InvariantBroken(f"{master.name} offers agent {agent_id}, which is out of use: {stored}")
         self._up(master, agent_id)
 

@@ -9,6 +9,7 @@ from mesos_service.core.agent.turn import Turn
 from mesos_service.core.effects import AgentEffect
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Plan
+from tests.support.histories import longer
 
 RESTLESS = Plan(seconds=20.0, fault_every_seconds=0.6)
 
@@ -22,7 +23,7 @@ def test_m_ag_16_x05_x52_agents_that_crash_keep_every_promise(seed: int) -> None
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(5000, 5100))
+@pytest.mark.parametrize("seed", longer(5000, 100))
 def test_a_hundred_longer_histories_of_agents_that_crash(seed: int) -> None:
     Cluster(seed, load(ALLOCATORS, "hierarchical_drf"), Plan(seconds=90.0, fault_every_seconds=0.8)).run()
 

@@ -22,6 +22,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Grant, Observer
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Outcome, Plan
+from tests.support.histories import longer
 
 CORPUS: tuple[int, ...] = (116,)
 """Seeds that once broke a promise."""
@@ -89,13 +90,13 @@ def test_one_seed_is_one_history_in_every_process() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(1000, 1200))
+@pytest.mark.parametrize("seed", longer(1000, 200))
 def test_two_hundred_longer_histories(seed: int) -> None:
     run(seed, Plan(seconds=120.0, agents=6, frameworks=4))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(1200, 1240))
+@pytest.mark.parametrize("seed", longer(1200, 40))
 def test_x15_x17_forty_histories_in_which_ids_are_used_again(seed: int) -> None:
     run(seed, REUSING)
 

@@ -13,6 +13,7 @@ from mesos_service.core.master.turn import Turn
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Outcome, Plan
+from tests.support.histories import longer
 
 CORPUS: tuple[int, ...] = ()
 """Seeds that once broke a promise."""
@@ -45,6 +46,6 @@ def test_m_al_19_a_master_that_does_not_take_offers_back_is_found(monkeypatch: p
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(3000, 3040))
+@pytest.mark.parametrize("seed", longer(3000, 40))
 def test_m_al_19_m_ag_26_forty_longer_histories_of_lending(seed: int) -> None:
     run(seed, Plan(seconds=90.0, lends=True, frameworks=5, agents=5, fault_every_seconds=0.8))

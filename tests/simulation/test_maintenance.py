@@ -10,6 +10,7 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import AgentId, LinkId
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Outcome, Plan
+from tests.support.histories import longer
 
 CORPUS: tuple[int, ...] = ()
 """Seeds that once broke a promise."""
@@ -37,7 +38,7 @@ def test_m_om_11_the_histories_take_agents_out_of_service() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(6000, 6030))
+@pytest.mark.parametrize("seed", longer(6000, 30))
 def test_m_om_11_thirty_longer_histories_of_maintenance(seed: int) -> None:
     run(seed, Plan(seconds=90.0, fault_every_seconds=0.8, maintains=True, drains=True))
 

@@ -22,6 +22,7 @@ from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Plan
 from mesos_service.simulator.masters import MasterNode, Masters, Store
 from mesos_service.simulator.promises import Promises
+from tests.support.histories import longer
 
 STORMY = Plan(seconds=25.0, fault_every_seconds=0.7)
 CALM = Plan(seconds=6.0, fault_every_seconds=0, run_seconds=(500.0, 600.0))
@@ -39,8 +40,8 @@ def test_a42_b52_b55_x16_x24_promises_outlive_masters(seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(3000, 3150))
-def test_a_hundred_and_fifty_histories_of_many_masters(seed: int) -> None:
+@pytest.mark.parametrize("seed", longer(3000, 150))
+def test_longer_histories_of_many_masters(seed: int) -> None:
     cluster(seed, Plan(seconds=60.0, fault_every_seconds=1.0)).run()
 
 

@@ -20,6 +20,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Plan
 from mesos_service.simulator.operating import OperatingFramework
+from tests.support.histories import longer
 
 CORPUS: tuple[int, ...] = ()
 """Seeds that once broke a promise."""
@@ -70,6 +71,6 @@ def test_m_al_11_x45_in_such_histories_volumes_are_used_by_several_at_once(monke
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(2000, 2040))
+@pytest.mark.parametrize("seed", longer(2000, 40))
 def test_x14c_m_sc_15_forty_longer_histories_of_operations(seed: int) -> None:
     run(seed, Plan(seconds=90.0, operations=0.5, fault_every_seconds=0.7, agents=5))

@@ -17,6 +17,7 @@ from mesos_service.domain.ids import FrameworkId, StreamId
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, HistoryFailed, Plan
 from mesos_service.simulator.masters import MasterNode
+from tests.support.histories import longer
 
 STORMY = Plan(seconds=25.0, fault_every_seconds=0.4, schedulers=3)
 SEEDS = range(1, 7)
@@ -43,7 +44,7 @@ def test_a44_the_histories_go_where_schedulers_have_trouble() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(4000, 4100))
+@pytest.mark.parametrize("seed", longer(4000, 100))
 def test_a_hundred_histories_of_several_schedulers(seed: int) -> None:
     cluster(seed, Plan(seconds=60.0, fault_every_seconds=1.0, schedulers=4)).run()
 

@@ -19,8 +19,7 @@ from mesos_service.fairness.spelling import spell
 from mesos_service.fairness.writer import JournalWriter
 from mesos_service.plugins.manifest import Manifest, read_manifest, written
 from tests.support.waiting import until
-from tests.unit.fairness.test_certificate import Run
-from tests.unit.fairness.test_segments import Never
+from tests.unit.fairness.runs import Never, Run
 
 PICKY = """
 from mesos_service.plugins.offer_filter import OfferFilter, filtered

@@ -15,7 +15,7 @@ from mesos_service.fairness.spelling import JournalFault, parse, read, spell
 from mesos_service.fairness.writer import JournalWriter
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, Plan
-from tests.unit.fairness.test_certificate import certify, three
+from tests.unit.fairness.runs import certify, three
 
 BEGIN = three().guard.written[0]
 

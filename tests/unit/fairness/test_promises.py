@@ -15,7 +15,7 @@ from mesos_service.domain.errors import ConfigurationError
 from mesos_service.fairness.certificate import PROMISED_BY, Certificate, Certifier
 from mesos_service.fairness.spelling import parse, spell
 from mesos_service.master.config import MasterConfig
-from mesos_service.master.service import make_allocator
+from mesos_service.master.modules import make_allocator
 from mesos_service.plugins.allocator import (
     FAIR_SHARES,
     GUARANTEES,
@@ -28,8 +28,8 @@ from mesos_service.plugins.allocator import (
 )
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, Plan
-from tests.house.test_writing_modules import write_examples
-from tests.unit.fairness.test_certificate import Run
+from tests.support.written_modules import write_examples
+from tests.unit.fairness.runs import Run
 
 Priority: type[Allocator] = load(ALLOCATORS, "strict_priority")
 WEIGHED = AllocatorOptions(min_allocatable=({"cpus": 10},), weights={"a": 2.0})  # type: ignore[dict-item] # a role

@@ -21,25 +21,7 @@ from mesos_service.fairness.writer import SEGMENTS, JournalWriter
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.simulator.cluster import Cluster, Plan
 from tests.support.waiting import until
-from tests.unit.fairness.test_certificate import three
-
-
-class AtOnce:
-    """Works out starts as soon as there is a segment."""
-
-    def start(self, path: Path) -> None:
-        catch_up(path, {})
-
-    def is_busy(self) -> bool:
-        return False
-
-    def stop(self) -> None:
-        """Nothing goes on."""
-
-
-class Never(AtOnce):
-    def start(self, path: Path) -> None:
-        """What stood before is never worked out."""
+from tests.unit.fairness.runs import AtOnce, Never, three
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mesos_service.domain.frameworks import SHARED_RESOURCES
 from mesos_service.domain.ids import FrameworkId
-from tests.unit.fairness.test_certificate import Run, certify
+from tests.unit.fairness.runs import Run, certify
 
 SHARED = (
     '[{"name":"cpus","type":"SCALAR","scalar":{"value":2}},{"name":"mem","type":"SCALAR","scalar":{"value":512}},'
