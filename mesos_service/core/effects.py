@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mesos_service.core.agent.records import Record
-from mesos_service.core.allocation.explanation import Explanation
+from mesos_service.core.allocation.explanation import AgentExplanation, Explanation
 from mesos_service.core.events import ExecutorEvent, SchedulerEvent
 from mesos_service.core.link import Downlink, Uplink
 from mesos_service.core.registry.operations import Operation
@@ -32,6 +32,8 @@ class Reply:
     text: str = ""
     explanation: Explanation | None = None
     """To whom asked why a framework is offered nothing (N01)."""
+    of_agent: AgentExplanation | None = None
+    """To whom asked who is offered an agent."""
     revocation: object = None
     """To whom asked what would be revoked: a ``revocation_plan.Preview`` (N15)."""
 

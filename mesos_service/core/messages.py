@@ -7,10 +7,12 @@ set a chain of effects off and is repeated in every note about it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mesos_service.core.link import Uplink
 from mesos_service.core.operator_messages import (
+    ExplainAgent,
     ExplainFramework,
     OperatorAgents,
     OperatorMaintenance,
@@ -25,6 +27,8 @@ from mesos_service.domain.ids import (
     AgentId,
     LinkId,
 )
+from mesos_service.plugins.allocator import Allocator
+from mesos_service.plugins.offer_filter import OfferFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,24 @@ class UpdateWhitelist:
 
 
 @dataclass(frozen=True, slots=True)
+class NewAllocator:
+    """An allocator, and the configuration that it was made of: what it keeps as such is its own affair."""
+
+    module: Allocator
+    config: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceModules:
+    """Modules were changed (N09). An allocator comes newly made, and ``None`` where it has not changed; of offer
+    filters these are all that frameworks may ask for from now on."""
+
+    allocator: NewAllocator | None
+    shadow: NewAllocator | None
+    offer_filters: Mapping[str, type[OfferFilter]]
+
+
+@dataclass(frozen=True, slots=True)
 class Persisted:
     """The registrar has stored the operation; what presumed it may now be said."""
 
@@ -76,7 +98,9 @@ MasterMessage = (
     | PreviewRevocation
     | OperatorOperation
     | ExplainFramework
+    | ExplainAgent
     | UpdateWhitelist
+    | ReplaceModules
     | Persisted
     | Tick
 )

@@ -92,6 +92,15 @@ class ExplainFramework:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainAgent:
+    """Why is nobody, or not this one or that one, offered this agent (N01)? Answered as :class:`ExplainFramework`."""
+
+    request: int
+    agent_id: AgentId
+    stimulus: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorMarkGone:
     """MARK_AGENT_GONE (M-OM-13): answered 200 when it is stored, 404 where nobody knows the agent."""
 

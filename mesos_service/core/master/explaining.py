@@ -7,12 +7,11 @@ Nobody listens as long as nobody asks, so that asking is all that explanations c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.explanation import Explanation, Listener, RoleExplanation, fallback
 from mesos_service.core.effects import Reply
-from mesos_service.core.master import books
+from mesos_service.core.master import explaining_agents
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.operator_messages import ExplainFramework
@@ -20,9 +19,6 @@ from mesos_service.domain.frameworks import DEFAULT_ROLE
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.plugins.allocator import Grant
 from mesos_service.plugins.verdict import Veto
-
-PATIENCE_SECONDS: Final = 2.0
-"""A question waits no longer than this for a full pass that is due anyway."""
 
 
 def on_explain(turn: Turn, call: ExplainFramework) -> None:
@@ -35,16 +31,14 @@ def on_explain(turn: Turn, call: ExplainFramework) -> None:
         turn.do(Reply(call.request, 200, explanation=_all_roles(turn, framework, reasons.framework_inactive())))
     else:
         state.questions.setdefault(call.framework_id, []).append(call.request)
-        due = state.full_pass_due_at
-        if due is None or due > turn.now + PATIENCE_SECONDS:
-            books.want_full_pass(turn)
+        explaining_agents.want_pass_soon(turn)
 
 
 class _MastersListener(Listener):
     """Knows why an agent is not active, where the allocator knows only that it is not."""
 
     def __init__(self, state: MasterState) -> None:
-        super().__init__(state.questions)
+        super().__init__(state.questions, state.agent_questions)
         self._state = state
 
     def refused(self, framework_id: FrameworkId, role: Role, agent_id: AgentId | None, veto: Veto) -> None:
@@ -64,12 +58,18 @@ class _MastersListener(Listener):
 
 def listener(state: MasterState) -> Listener | None:
     """Who listens to the full pass that is about to begin; nobody where nothing is asked."""
-    return _MastersListener(state) if state.questions else None
+    return _MastersListener(state) if is_asked(state) else None
+
+
+def is_asked(state: MasterState) -> bool:
+    """Whether anybody waits for an explanation."""
+    return bool(state.questions or state.agent_questions)
 
 
 def answer(turn: Turn, heard: Listener, grants: Iterable[Grant]) -> None:
     """The pass is over: answer all that was asked."""
     state = turn.state
+    explaining_agents.answer(turn, heard, grants)
     agents_of: dict[tuple[FrameworkId, str], set[str]] = {}
     for grant in grants:
         if grant.framework_id in state.questions:
@@ -100,19 +100,29 @@ def _tell_of_starving(turn: Turn, framework: Framework, found: Explanation) -> N
     if since is None or any(role.offered for role in found.roles) or not obstacles:
         return
     widest = max(obstacles, key=lambda one: (not one.agents, one.agents))
+    # That it holds its own agents itself is no news to anybody, where others hold some as well.
+    told = next((one for one in widest.examples if not _is_its_own(turn, framework, one.agent_id)), widest.examples[0])
     turn.note(
         "framework.starving",
         framework_id=framework.framework_id,
         name=framework.info.name,
         seconds=round(turn.now - since, 1),
         reason=widest.reason,
-        detail=widest.veto.detail,
+        detail=told.veto.detail,
     )
+
+
+def _is_its_own(turn: Turn, framework: Framework, agent_id: AgentId | None) -> bool:
+    """Whether nobody else holds anything of the agent."""
+    agent = None if agent_id is None else turn.state.agents.get(agent_id)
+    own = {framework.framework_id}
+    return agent is not None and {*agent.used, *(one.framework_id for one in agent.offers.values())} == own
 
 
 def answer_without_pass(turn: Turn, veto: Veto) -> None:
     """No pass runs; ``veto`` says why."""
     state = turn.state
+    explaining_agents.answer_without_pass(turn, veto)
     questions, state.questions = state.questions, {}
     for framework_id, requests in questions.items():
         framework = state.frameworks.get(framework_id)

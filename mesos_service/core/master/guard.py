@@ -5,6 +5,7 @@ master: nobody knows any more what stands in them. From then on the module is to
 runs and what is offered goes on by the master's own books. ``rebuilding`` makes a new instance and tells it all that
 is so, at once after the first failure, and later and later after those that follow.
 
+What the module is handed is for reading only (``shielding``), and it cannot end the process, as by ``sys.exit()``.
 What a built-in module raises as :class:`InvariantBroken` is our own mistake, and passes.
 """
 
@@ -16,17 +17,20 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from mesos_service.core.master.forwarding import Forwarding
+from mesos_service.core.master.shielding import shielded
 from mesos_service.core.watch import OutOfTime, Unwatched, Watch
 from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import AgentId, FrameworkId, Role
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.allocator import Allocator, Grant, Observer
+from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Grant, Observer
 from mesos_service.plugins.loader import is_builtin
 from mesos_service.plugins.revocation import Revocation, Situation
 
 T = TypeVar("T")
+
+MadeOf = tuple[AllocatorOptions, Any]  # Any: a module's own configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,9 @@ class Failure:
 class Guard(Forwarding):
     """Speaks to ``module`` like the master, and to the master like a module that never fails."""
 
-    def __init__(self, module: Allocator, watch: Watch | None = None) -> None:
-        super().__init__(getattr(module, "options", None), getattr(module, "config", None))  # type: ignore[arg-type] # a module may not have called its base
+    def __init__(self, module: Allocator, watch: Watch | None = None, made_of: MadeOf | None = None) -> None:
+        """``made_of``: of what the module was made, where what it keeps by these names is not to be relied on."""
+        super().__init__(*(made_of or (module.options, module.config)))
         # The name is the module's, whose class has it.
         self.name = module.name  # type: ignore[misc]
         self.module = module
@@ -73,7 +78,7 @@ class Guard(Forwarding):
         """
         kind = type(self.module)
         self.broken = False
-        made = self._call("__init__", lambda: kind(self.options, self.config), None)
+        made = self._call("__init__", lambda: kind(self._shown(self.options), self.config), None)
         if made is None:
             return False
         self.module = made
@@ -82,6 +87,14 @@ class Guard(Forwarding):
         if self._whitelist is not None:
             self.update_whitelist(self._whitelist)
         return not self.broken
+
+    def adopt(self, module: Allocator, config: object) -> None:
+        """From :meth:`replace` on, which has to follow, instances are made of the class of ``module``, and of this."""
+        self.module = module
+        self.config = config
+        self.name = module.name  # type: ignore[misc]
+        self.own = is_builtin(type(module))
+        self.defects = 0
 
     def repeat_requests(self) -> None:
         """What frameworks have asked for last; after they were added again."""
@@ -109,12 +122,21 @@ class Guard(Forwarding):
                 raise
             self._fail(method, f"{type(failure).__name__}: {failure}")
             return otherwise
-        except Exception as failure:  # noqa: BLE001 - a module's own code: it is told, and the master goes on
+        except BaseException as failure:
+            if isinstance(failure, KeyboardInterrupt) and isinstance(watch, Unwatched):
+                raise  # Services hear of signals otherwise; in a simulation it is somebody at the keyboard.
             self._fail(method, f"{type(failure).__name__}: {failure}")
             return otherwise
         if seconds > watch.slow_seconds:
             self.failures.append(Failure(method, f"took {seconds:.3g} s", broken=False))
         return answer
+
+    def _shown(self, value: T) -> T:
+        """What the module may see of ``value``."""
+        if self.own:
+            return value
+        shown: T = shielded(value)
+        return shown
 
     def _fail(self, method: str, error: str) -> None:
         self.broken = True
@@ -131,7 +153,8 @@ class Guard(Forwarding):
                 self._whitelist = arguments[0]
             case "expect_agents":
                 self._expected = (arguments[0], arguments[1])
-        self._call(method, lambda: getattr(self.module, method)(*arguments, **named), None)
+        shown = arguments if self.own else tuple(map(shielded, arguments))
+        self._call(method, lambda: getattr(self.module, method)(*shown, **named), None)
 
     def give_up(self, grant: Grant, now: float) -> None:
         """Take back a grant that was not offered."""
@@ -153,8 +176,9 @@ class Guard(Forwarding):
     def revocations(self, situation: Situation) -> Sequence[Revocation]:
         nothing: list[Revocation] = []
         most = len(situation.running)
+        shown = self._shown(situation)
         # It may be a generator, and one without end.
-        found = self._call("revocations", lambda: list(islice(self.module.revocations(situation), most + 1)), nothing)
+        found = self._call("revocations", lambda: list(islice(self.module.revocations(shown), most + 1)), nothing)
         for one in found:
             if not (isinstance(one, Revocation) and all(isinstance(value, str) for value in one)):
                 self._fail("revocations", f"returned {_shown(one)}, which is no Revocation")
@@ -174,7 +198,7 @@ class Guard(Forwarding):
         """Grants that are grants: of the right types, and no more than ``limit``."""
 
         def decide() -> list[Grant]:
-            granted = self.module.allocate(now, random, agents=agents, limit=limit, observer=observer)
+            granted = self.module.allocate(now, random, agents=self._shown(agents), limit=limit, observer=observer)
             # It may be a generator, and one without end.
             return list(granted if limit is None else islice(granted, limit + 1))
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mesos_service.core.allocation.over_ledger import LedgerAllocator
 from mesos_service.core.effects import JournalAllocations, Told
-from mesos_service.core.master.guard import Guard
+from mesos_service.core.master.guard import Guard, MadeOf
 from mesos_service.core.master.shadow import Drawn, Followed, Shadow
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.watch import Watch
@@ -64,8 +64,8 @@ class Journaled(Guard):
     """A guard that writes down what is said to the module, and what it says. What a broken one is not told is not
     written either."""
 
-    def __init__(self, module: Allocator, watch: Watch | None = None) -> None:
-        Guard.__init__(self, module, watch)
+    def __init__(self, module: Allocator, watch: Watch | None = None, made_of: MadeOf | None = None) -> None:
+        Guard.__init__(self, module, watch, made_of)
         self.written: list[Told] = []
         """What nobody has taken yet."""
         self._begin()
@@ -119,9 +119,11 @@ class Journaled(Guard):
 class JournaledFollowed(Journaled, Followed):
     """The same with another module in its shadow, of which nothing is written."""
 
-    def __init__(self, module: Allocator, shadow: Shadow, watch: Watch | None = None) -> None:
-        Journaled.__init__(self, module, watch)
-        Followed.__init__(self, module, shadow, watch)
+    def __init__(
+        self, module: Allocator, shadow: Shadow, watch: Watch | None = None, made_of: MadeOf | None = None
+    ) -> None:
+        Journaled.__init__(self, module, watch, made_of)
+        Followed.__init__(self, module, shadow, watch, made_of)
 
     def give_up(self, grant: Grant, now: float) -> None:
         self._write("recover", grant.framework_id, grant.agent_id, grant.resources, None, False, now)

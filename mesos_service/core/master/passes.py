@@ -49,13 +49,13 @@ def run_due(turn: Turn) -> None:
     journal.hand_over(turn)
     if state.allocator.broken:
         # What was touched is looked at by the full pass with which the next instance begins.
-        if state.questions:
+        if explaining.is_asked(state):
             explaining.answer_without_pass(turn, reasons.allocator_failed(state.allocator.name))
         return
     room = state.options.outstanding_offers_max - len(state.offers)
     if room > 0:
         _run(turn, room, wanted_at)
-    elif state.questions:
+    elif explaining.is_asked(state):
         explaining.answer_without_pass(turn, reasons.pass_full(state.options.outstanding_offers_max))
 
 
@@ -104,6 +104,8 @@ def _make_offer(turn: Turn, grant: Grant) -> Offer | None:
         )
         state.allocator.give_up(grant, turn.now)
         return None
+    # What is free on one agent may equal what is free on another, and its volumes be mounted elsewhere all the same.
+    spelt = unallocated.spelt_as_in(agent.total)
     trace = start_trace(state.random) if state.options.tracing else None
     timeout = state.options.offer_timeout_seconds
     offer = Offer(
@@ -111,7 +113,7 @@ def _make_offer(turn: Turn, grant: Grant) -> Offer | None:
         framework_id=grant.framework_id,
         agent_id=grant.agent_id,
         role=grant.role,
-        resources=grant.resources,
+        resources=grant.resources if spelt is unallocated else spelt.allocated_to(grant.role),
         offered_at=turn.now,
         expires_at=None if timeout is None else turn.now + timeout,
         trace=trace,

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mesos_service.core.allocation.quota import top_of
-from mesos_service.core.allocation.shapes import is_countable
-from mesos_service.core.master import books, offers
-from mesos_service.core.master.role_use import RoleUse, roles_in_use
+from mesos_service.core.master import books, offers, room_for_quota
+from mesos_service.core.master.role_use import uses_of
 from mesos_service.core.master.state import MasterState
 from mesos_service.core.master.turn import Turn
 from mesos_service.core.operator_messages import (
@@ -27,7 +26,6 @@ from mesos_service.core.operator_messages import (
 )
 from mesos_service.core.registry.operations import UpdateQuotas, UpdateWeights
 from mesos_service.core.registry.registry import Registry
-from mesos_service.domain.frameworks import Quantities
 from mesos_service.domain.ids import Role
 from mesos_service.domain.roles import ANY_ROLE, refuse_role
 from mesos_service.domain.values import format_milli
@@ -129,11 +127,7 @@ def on_quotas_stored(turn: Turn, stored: Quotas) -> None:
         state.allocator.update_quota(role, quota)
         turn.note("quota.updated", role=role, guarantees=_shown(quota.guarantees), limits=_shown(quota.limits))
     turn.reply(stored.request, 200)
-    for role, quota in stored.quotas:
-        if quota.limits:
-            _rescind_above_limit(turn, role, quota.limits)
-        if quota.guarantees:
-            _rescind_for_guarantee(turn, role, quota.guarantees)
+    room_for_quota.make(turn, stored.quotas)
     books.want_full_pass(turn)
 
 
@@ -188,9 +182,9 @@ def _refuse_quotas(state: MasterState, quotas: Iterable[tuple[Role, Quota]], for
     refusal = _overcommitted(state, {**_newest_quotas(state), **wanted})
     if refusal is not None:
         return refusal
-    uses = roles_in_use(state) if any(quota.limits for quota in wanted.values()) else {}
-    for role, quota in wanted.items():
-        consumed = uses[role].consumed() if role in uses else {}
+    limited = [role for role, quota in wanted.items() if quota.limits]
+    for role, use in uses_of(state, limited).items():
+        quota, consumed = wanted[role], use.consumed()
         if any(consumed.get(name, 0) > limit for name, limit in quota.limits.items()):
             return (
                 f"the limits '{_shown(quota.limits)}' of role '{role}' are below what it consumes,"
@@ -273,57 +267,3 @@ def _newest_quotas(state: MasterState) -> dict[Role, Quota]:
 
 def _shown(amounts: Mapping[str, int]) -> str:
     return "; ".join(f"{name}:{format_milli(amount)}" for name, amount in sorted(amounts.items()) if amount)
-
-
-# -- rescinding ----------------------------------------------------------------------------------------------
-
-
-def _rescind_for_guarantee(turn: Turn, role: Role, guarantees: Quantities) -> None:
-    """Free what the role lacks, agent by agent, on at least as many agents as it has frameworks (X14h).
-
-    Like Mesos it computes no minimum; unlike there, nothing is rescinded for a guarantee that is satisfied.
-    """
-    state = turn.state
-    use = roles_in_use(state).get(role, RoleUse(weight=1.0))
-    held, offered = use.consumed(), use.offered
-    lacking = {
-        name: amount - held.get(name, 0) - offered.get(name, 0)
-        for name, amount in guarantees.items()
-        if amount > held.get(name, 0) + offered.get(name, 0)
-    }
-    if not lacking:
-        return
-    frameworks = sum(1 for one in state.frameworks.values() if one.connected and role in one.info.roles)
-    visited = 0
-    for agent in state.agents.values():
-        if visited >= frameworks and not any(amount > 0 for amount in lacking.values()):
-            return
-        if not agent.active or not agent.offers:
-            continue
-        visited += 1
-        for offer in list(agent.offers.values()):
-            _count_off(lacking, offer.resources.unallocated().filter(is_countable).quantities())
-            offers.rescind(turn, offer, f"quota of role '{role}'")
-
-
-def _rescind_above_limit(turn: Turn, role: Role, limits: Quantities) -> None:
-    """Take back offers of the role, and of those below it, until they fit with what it consumes (X37)."""
-    state = turn.state
-    use = roles_in_use(state).get(role)
-    if use is None:
-        return
-    consumed = use.consumed()
-    left = {name: limit - consumed.get(name, 0) for name, limit in limits.items()}
-    for offer in list(state.offers.values()):
-        if top_of(offer.role) != role:
-            continue
-        amounts = offer.resources.unallocated().filter(is_countable).quantities()
-        if all(amounts.get(name, 0) <= max(0, left[name]) for name in limits):
-            _count_off(left, amounts)
-        else:
-            offers.rescind(turn, offer, f"quota limit of role '{role}'")
-
-
-def _count_off(amounts: dict[str, int], taken: Quantities) -> None:
-    for name in amounts:
-        amounts[name] -= taken.get(name, 0)

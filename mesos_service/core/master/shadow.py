@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mesos_service.core.allocation.shuffle import place
-from mesos_service.core.master.guard import Guard
+from mesos_service.core.master.guard import Guard, MadeOf
 from mesos_service.core.master.state import MasterState
 from mesos_service.core.watch import Watch
 from mesos_service.domain.ids import AgentId, FrameworkId
@@ -192,8 +192,10 @@ class _Again:
 class Followed(Guard):
     """The guard of the deciding allocator when another one runs in its shadow: what it is told, both are told."""
 
-    def __init__(self, module: Allocator, shadow: Shadow, watch: Watch | None = None) -> None:
-        super().__init__(module, watch)
+    def __init__(
+        self, module: Allocator, shadow: Shadow, watch: Watch | None = None, made_of: MadeOf | None = None
+    ) -> None:
+        super().__init__(module, watch, made_of)
         self.shadow = shadow
         self.drawn = Drawn(_NO_NUMBERS)
         """What was drawn in the last pass."""

@@ -17,6 +17,7 @@ from mesos_service.core.registry.registry import RegisteredRevocation, Registry
 from mesos_service.core.scheduler_messages import Subscribe
 from mesos_service.core.timers import Timers
 from mesos_service.core.trace import TraceParent
+from mesos_service.core.watch import Unwatched, Watch
 from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.fault_domains import FaultDomain
@@ -94,6 +95,10 @@ class MasterOptions:
     """Where a part of each agent is kept for short tasks: how long those may run (A54)."""
     offer_filters: Mapping[str, type[OfferFilter]] = field(default_factory=dict)
     """The filters that frameworks may ask for, by name (``--offer_filters``)."""
+    hung_filters: dict[type[OfferFilter], str] = field(default_factory=dict, compare=False)
+    """Those of which a method did not come back, and which: they are not made again."""
+    watch: Watch = field(default_factory=Unwatched, compare=False)
+    """Sees that filters come back when they are made."""
     tracing: bool = False
 
 
@@ -345,6 +350,8 @@ class MasterState:
     """Until when it is believed that more agents of before come back; written by ``books.came_back`` alone."""
     full_pass_due_at: float | None = None
     """When the next full pass is due (``--allocation_interval``); ``None`` until there is somebody to serve."""
+    agent_questions: dict[AgentId, list[int]] = field(default_factory=dict)
+    """Who asked about which agent, as below."""
     questions: dict[FrameworkId, list[int]] = field(default_factory=dict)
     """Who asked why a framework is offered nothing, by framework: requests that the next full pass answers (N01)."""
     waiting_since: dict[FrameworkId, float] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from mesos_service.core.master import (
     draining,
     executors,
     explaining,
+    explaining_agents,
     inverse_offers,
     liveness,
     maintenance,
@@ -38,6 +39,7 @@ from mesos_service.core.master import (
     registration,
     registry_gc,
     removals,
+    replacing,
     revoking,
     standbys,
     startup,
@@ -63,8 +65,17 @@ from mesos_service.core.master.deadlines import (
 )
 from mesos_service.core.master.state import Framework, MasterState
 from mesos_service.core.master.turn import Turn
-from mesos_service.core.messages import FromAgent, LinkLost, MasterMessage, Persisted, Tick, UpdateWhitelist
+from mesos_service.core.messages import (
+    FromAgent,
+    LinkLost,
+    MasterMessage,
+    Persisted,
+    ReplaceModules,
+    Tick,
+    UpdateWhitelist,
+)
 from mesos_service.core.operator_messages import (
+    ExplainAgent,
     ExplainFramework,
     OperatorDeactivate,
     OperatorDrain,
@@ -174,8 +185,12 @@ def step(state: MasterState, message: MasterMessage, now: float) -> list[MasterE
             operator_operations.on_operator_operation(turn, message)
         case ExplainFramework():
             explaining.on_explain(turn, message)
+        case ExplainAgent():
+            explaining_agents.on_explain(turn, message)
         case UpdateWhitelist():
             demand.on_whitelist(turn, message)
+        case ReplaceModules():
+            replacing.on_replace(turn, message)
         case _:
             framework = subscription.admit(turn, message)
             if framework is not None:

@@ -249,7 +249,7 @@ def refuse_executor(executor: ExecutorInfo, framework: Framework, role: Role) ->
     if executor.shutdown_grace_seconds is not None and executor.shutdown_grace_seconds < 0:
         return "'ExecutorInfo.shutdown_grace_period' must not be negative"
     if executor.refusal is not None:
-        return f"Executor uses invalid resources: {executor.refusal}"
+        return executor.refusal
     if executor.resources.has_shared:
         return f"Executor resources {executor.resources} should not contain any shared resources"
     return _refuse_allocation(executor.resources, role)

@@ -14,7 +14,8 @@ from mesos_service.domain.ids import AgentId, OperationId
 from mesos_service.domain.operations import Operation
 from mesos_service.domain.resource import DiskInfo, Persistence, Reservation, Resource, Volume
 from mesos_service.domain.resources import Resources
-from tests.unit.core.master.world import Node, Scheduler, World, downlinks
+from tests.unit.core.master.told import downlinks
+from tests.unit.core.master.world import Node, Scheduler, World
 
 CAPABLE = frozenset({AGENT_OPERATION_FEEDBACK, RESIZE_VOLUME})
 TOTAL = "cpus:4;mem:4096;disk:1024;ports:[31000-31010]"

@@ -8,7 +8,8 @@ from mesos_service.core.effects import MasterEffect
 from mesos_service.core.link import AcknowledgeUpdate, KillTask, ShutdownFramework
 from mesos_service.domain.tasks import TaskInfo, TaskState
 from tests.unit.core.master.reign import follow
-from tests.unit.core.master.world import SMALL, TOTAL, Node, Scheduler, World, downlinks, facts, messages_to, task_info
+from tests.unit.core.master.told import downlinks, facts, messages_to
+from tests.unit.core.master.world import SMALL, TOTAL, Node, Scheduler, World, task_info
 
 ROLE = "role"
 

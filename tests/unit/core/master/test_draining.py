@@ -11,40 +11,22 @@ from mesos_service.core.effects import MasterEffect, Persist, Reply
 from mesos_service.core.link import KillTask, ShutdownAgent
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.messages import Persisted
-from mesos_service.core.operator_messages import OperatorDeactivate, OperatorDrain, OperatorReactivate
 from mesos_service.core.registry.operations import DeactivateAgent, MarkAgentDrained, RemoveAgent, apply
 from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.agents import AgentInfo, Deactivation, Drain
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.operating import deactivate, drain, killed, reactivate
 from tests.unit.core.master.reign import Reign, follow
-from tests.unit.core.master.world import Node, Scheduler, downlinks, facts, framework_info, only, replies, running
+from tests.unit.core.master.told import downlinks, facts, only, replies
+from tests.unit.core.master.world import Node, framework_info, running
 
 FAST = MasterOptions(agent_ping_timeout_seconds=1.0, max_agent_ping_timeouts=2)
 SINCE = 1000.0
 
 
-def deactivate(world: Reign, agent_id: AgentId) -> list[MasterEffect]:
-    return world.take(OperatorDeactivate(request=world.request(), agent_id=agent_id))
-
-
-def drain(
-    world: Reign, agent_id: AgentId, grace: float | None = None, *, mark_gone: bool = False
-) -> list[MasterEffect]:
-    wanted = Drain(max_grace_seconds=grace, mark_gone=mark_gone)
-    return world.take(OperatorDrain(request=world.request(), agent_id=agent_id, drain=wanted))
-
-
-def reactivate(world: Reign, agent_id: AgentId) -> list[MasterEffect]:
-    return world.take(OperatorReactivate(request=world.request(), agent_id=agent_id))
-
-
 def kills(effects: list[MasterEffect]) -> list[tuple[str, float | None]]:
     return [(kill.task_id, kill.grace_seconds) for kill in downlinks(effects, KillTask)]
-
-
-def killed(node: Node, scheduler: Scheduler, task_id: str) -> list[MasterEffect]:
-    return node.update(scheduler, node.status(task_id, TaskState.KILLED, reason="REASON_OF_ITS_OWN"))
 
 
 def test_m_om_12_a_deactivated_agent_is_offered_to_nobody_and_its_tasks_run_on() -> None:

@@ -5,25 +5,28 @@ Every gate by the call of the operator, or of the framework, that closed it; the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
+from mesos_service.conformance.allocators import CHECKS
+from mesos_service.conformance.run import run_checks
 from mesos_service.core.allocation import reasons
+from mesos_service.core.allocation.explanation import Explanation
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.messages import UpdateWhitelist
+from mesos_service.core.messages import NewAllocator, ReplaceModules, UpdateWhitelist
 from mesos_service.core.operator_messages import OperatorUpdateQuota
 from mesos_service.domain.frameworks import FilterSpec, FrameworkInfo, OfferConstraints
 from mesos_service.domain.ids import Role
-from mesos_service.plugins.allocator import Quota
+from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Grant, Quota
 from mesos_service.plugins.loader import OFFER_FILTERS, available, load
 from mesos_service.plugins.verdict import Remedy
+from tests.unit.core.master.broken_modules import Stock, Trap, lost
+from tests.unit.core.master.explained import explained
+from tests.unit.core.master.operating import change, deactivate, drain, killed, of, reactivate, schedule
 from tests.unit.core.master.reign import Reign
-from tests.unit.core.master.test_draining import deactivate, drain, killed, reactivate
-from tests.unit.core.master.test_explaining import explained
-from tests.unit.core.master.test_maintenance import change, of, schedule
-from tests.unit.core.master.world import Node, Scheduler, framework_info, running
+from tests.unit.core.master.world import Node, Scheduler, World, framework_info, running
 
 SMALL = "cpus:2;mem:1024"
 
@@ -300,3 +303,101 @@ def test_n01_an_agent_that_still_drains_is_told_as_such_and_cannot_be_had_yet() 
     reactivate(scene.world, scene.node.agent_id)
     scene.world.advance(2.0)
     assert scene.scheduler.offers
+
+
+# -- what stands in the way of everybody, or of all agents --------------------------------------------------------
+
+
+def the_one(explanation: Explanation, reason: str, action: str) -> Remedy:
+    """What ``action`` names, where ``reason`` is all that keeps the framework from anything."""
+    (role,) = explanation.roles
+    (obstacle,) = role.obstacles
+    assert obstacle.reason == reason
+    return next(one for one in obstacle.veto.remedies if one.action == action)
+
+
+def test_n02_where_too_many_offers_wait_answering_some_brings_one() -> None:
+    world = World(options=MasterOptions(outstanding_offers_max=1))
+    world.agent(SMALL)
+    world.agent(SMALL)
+    holder = world.framework(framework_info("holder", roles=("b",)))
+    world.settle()
+    other = world.framework(framework_info("f", roles=("a",)))
+    the_one(explained(world, other.framework_id), reasons.PASS_FULL, "wait")
+    assert not other.offers
+    holder.decline(*holder.offers, refuse_seconds=100.0)
+    world.advance(2.0)
+    assert other.offers
+
+
+def test_n02_who_is_in_no_role_is_offered_something_in_the_one_that_is_named() -> None:
+    scene = Scene(framework_info("f", roles=()))
+    remedy = the_one(explained(scene.world, scene.scheduler.framework_id), reasons.NO_ROLE, "join_role")
+    scene.subscribe(replace(scene.info, roles=(Role(str(remedy.arguments["role"])),)))
+    scene.world.advance(2.0)
+    assert scene.scheduler.offers
+
+
+@pytest.mark.parametrize("action", ["wait", "fix_allocator"])
+def test_n02_an_allocator_that_failed_is_waited_for_or_mended(action: str) -> None:
+    """A minute at most, where it fails no more; where it does, another file takes its place."""
+    trap = Trap()
+    world = trap.world()
+    node = world.agent(SMALL)
+    scheduler = world.framework(framework_info("f", roles=("a",)))
+    trap.set("allocate", lost, times=10**6)
+    for _ in range(6):
+        world.advance(10.0)
+        node.pong()
+    remedy = the_one(explained(world, scheduler.framework_id), reasons.ALLOCATOR_FAILED, action)
+    assert not scheduler.offers
+    if remedy.by == "time":
+        trap.times = 0
+        world.advance(60.0)
+    else:
+        mended = NewAllocator(Stock(world.state.allocator.options))
+        world.take(ReplaceModules(allocator=mended, shadow=None, offer_filters={}))
+        world.advance(2.0)
+    assert scheduler.offers
+
+
+class Silent(Stock):  # type: ignore[misc, valid-type]
+    """Grants nothing, and says nothing."""
+
+    name = "silent"
+
+    def allocate(self, *_: object, **__: object) -> Sequence[Grant]:
+        return ()
+
+
+def test_n02_what_a_silent_allocator_lacks_its_check_says_and_one_that_passes_brings_the_offer() -> None:
+    world = World(Silent(AllocatorOptions()))
+    world.agent(SMALL)
+    scheduler = world.framework(framework_info("f", roles=("a",)))
+    the_one(explained(world, scheduler.framework_id), reasons.ALLOCATOR_SILENT, "check_module")
+    faults = {one.check: one.fault for one in run_checks(Silent, CHECKS, __file__)}
+    assert faults["a silent framework hears why"] and faults["everything is offered and nothing twice"]
+    mended: type[Allocator] = Stock
+    assert not [one for one in run_checks(mended, CHECKS, __file__) if one.fault is not None]
+    new = NewAllocator(mended(world.state.allocator.options))
+    world.take(ReplaceModules(allocator=new, shadow=None, offer_filters={}))
+    world.advance(2.0)
+    assert scheduler.offers
+
+
+def test_n02_no_remedy_of_the_masters_own_is_named_that_is_not_applied_here() -> None:
+    tried = {
+        reasons.NO_AGENTS: {"add_agent"},
+        reasons.NO_ROLE: {"join_role"},
+        reasons.ALLOCATOR_SILENT: {"check_module"},
+        reasons.ALLOCATOR_FAILED: {"wait", "fix_allocator"},
+        reasons.PASS_FULL: {"wait"},
+    }
+    vetoes = (
+        reasons.no_agents(),
+        reasons.no_role(),
+        reasons.allocator_silent("mine"),
+        reasons.allocator_failed("mine"),
+        reasons.pass_full(1),
+    )
+    assert {veto.reason: {one.action for one in veto.remedies} for veto in vetoes} == tried

@@ -6,32 +6,18 @@ from collections.abc import Collection, Sequence
 
 from mesos_service.core.allocation import reasons
 from mesos_service.core.allocation.explanation import Explanation
-from mesos_service.core.effects import MasterEffect, Reply
+from mesos_service.core.effects import Reply
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.operator_messages import ExplainFramework, OperatorTeardown
+from mesos_service.core.operator_messages import OperatorTeardown
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.domain.randomness import RandomSource
 from mesos_service.plugins.allocator import AllocatorOptions, Grant, Observer
 from mesos_service.plugins.loader import ALLOCATORS, load
-from tests.unit.core.master.world import World, framework_info, only
+from tests.unit.core.master.explained import answer, ask, explained
+from tests.unit.core.master.told import only
+from tests.unit.core.master.world import World, framework_info
 
 Stock = load(ALLOCATORS, "hierarchical_drf")
-
-
-def ask(world: World, framework_id: FrameworkId) -> tuple[int, list[MasterEffect]]:
-    request = world.request()
-    return request, world.take(ExplainFramework(request=request, framework_id=framework_id))
-
-
-def answer(effects: Sequence[MasterEffect], request: int) -> Explanation:
-    (reply,) = [one for one in only(effects, Reply) if one.request == request]
-    assert reply.status == 200 and reply.explanation is not None
-    return reply.explanation
-
-
-def explained(world: World, framework_id: FrameworkId) -> Explanation:
-    request, effects = ask(world, framework_id)
-    return answer([*effects, *world.advance(1.0)], request)
 
 
 def found(explanation: Explanation) -> list[tuple[str, str, int]]:

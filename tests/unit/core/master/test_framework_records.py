@@ -14,16 +14,8 @@ from mesos_service.core.registry.operations import RecordFramework, RemoveFramew
 from mesos_service.core.registry.registry import RegisteredFramework
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import FrameworkId
-from tests.unit.core.master.world import (
-    Scheduler,
-    World,
-    downlinks,
-    facts,
-    framework_info,
-    only,
-    replies,
-    running,
-)
+from tests.unit.core.master.told import downlinks, facts, only, replies
+from tests.unit.core.master.world import Scheduler, World, framework_info, running
 
 MINE = FrameworkId("mine")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mesos_service.core.link import KillTask
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.tasks import TaskState
-from tests.unit.core.master.world import World, downlinks, facts, framework_info, replies, running
+from tests.unit.core.master.told import downlinks, facts, replies
+from tests.unit.core.master.world import World, framework_info, running
 
 
 def test_m_sc_07_a_kill_goes_to_the_task_s_agent() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from mesos_service.core.link import ExitedExecutor, RunTask, RunTaskGroup
@@ -14,6 +15,9 @@ from mesos_service.domain.frameworks import REVOCABLE_RESOURCES
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.resources import Resource, ResourceKey, Resources
 from mesos_service.domain.tasks import Source, TaskInfo, TaskState
+from mesos_service.wire import tasks
+from mesos_service.wire.convert.infos import executor_from_wire
+from tests.unit.core.master.told import downlinks, launched
 from tests.unit.core.master.world import (
     AWARE,
     SMALL,
@@ -22,9 +26,7 @@ from tests.unit.core.master.world import (
     Scheduler,
     World,
     custom,
-    downlinks,
     framework_info,
-    launched,
     running,
     task_info,
 )
@@ -228,6 +230,17 @@ def test_x14i_a_bad_executor_fails_its_task(executor: ExecutorInfo) -> None:
     effects = scheduler.launch(scheduler.offers[0], task_info("t", node.agent_id, executor=executor))
     assert scheduler.told(effects) == [("t", *ERROR)]
     assert node.record.free == TOTAL
+
+
+def test_m_sc_03_what_is_wrong_with_an_executor_is_told_in_its_own_words() -> None:
+    _, node, scheduler = offered_world()
+    wire = {"executor_id": {"value": "e"}, "command": {"environment": {"variables": [{"name": "A"}]}}}
+    executor = executor_from_wire(msgspec.convert(wire, tasks.ExecutorInfo))
+    effects = scheduler.launch(scheduler.offers[0], task_info("t", node.agent_id, executor=executor))
+    [status] = scheduler.statuses(effects)
+    assert status.message == (
+        "Executor's `CommandInfo` is invalid: Environment variable 'A' of type 'VALUE' must have a value set"
+    )
 
 
 def test_an_executor_may_name_its_own_framework() -> None:

@@ -8,32 +8,20 @@ from mesos_service.core.effects import MasterEffect, Persist
 from mesos_service.core.events import InverseOffers, RescindInverseOffer
 from mesos_service.core.link import Registered, ShutdownAgent
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.operator_messages import MaintenanceWindow, OperatorMachines, OperatorSchedule
+from mesos_service.core.operator_messages import MaintenanceWindow, OperatorSchedule
 from mesos_service.core.registry.operations import UpdateMachines
 from mesos_service.core.scheduler_messages import AnswerInverseOffers
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import OfferId
-from mesos_service.domain.machines import Machine, MachineId, MachineMode, Unavailability, machine_id, machines_of
+from mesos_service.domain.machines import Machine, MachineMode, Unavailability, machine_id, machines_of
 from mesos_service.domain.offers import Filters
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.operating import WHEN, change, of, schedule
 from tests.unit.core.master.reign import Reign, follow
-from tests.unit.core.master.world import Node, Scheduler, downlinks, only, replies, running
+from tests.unit.core.master.told import downlinks, only, replies
+from tests.unit.core.master.world import Node, Scheduler, running
 
 FAST = MasterOptions(agent_ping_timeout_seconds=1.0, max_agent_ping_timeouts=2)
-WHEN = Unavailability(2_000_000_000_000_000_000, 3600 * 10**9)
-
-
-def of(node: Node) -> MachineId:
-    return machine_id(node.info.hostname, node.info.ip)
-
-
-def schedule(world: Reign, *machines: MachineId, when: Unavailability = WHEN) -> list[MasterEffect]:
-    windows = (MaintenanceWindow(machines, when),) if machines else ()
-    return world.take(OperatorSchedule(request=world.request(), windows=windows))
-
-
-def change(world: Reign, *machines: MachineId, up: bool = False) -> list[MasterEffect]:
-    return world.take(OperatorMachines(request=world.request(), machines=machines, up=up))
 
 
 def asked(scheduler: Scheduler, effects: list[MasterEffect]) -> list[OfferId]:

@@ -13,18 +13,8 @@ from mesos_service.core.scheduler_messages import LaunchOperation, UnsupportedOp
 from mesos_service.domain.ids import OfferId
 from mesos_service.domain.offers import Filters
 from mesos_service.domain.tasks import TaskState
-from tests.unit.core.master.world import (
-    AWARE,
-    SMALL,
-    TOTAL,
-    World,
-    fact,
-    facts,
-    framework_info,
-    launched,
-    replies,
-    task_info,
-)
+from tests.unit.core.master.told import fact, facts, launched, replies
+from tests.unit.core.master.world import AWARE, SMALL, TOTAL, World, framework_info, task_info
 
 DROPPED = (TaskState.DROPPED, "REASON_INVALID_OFFERS")
 

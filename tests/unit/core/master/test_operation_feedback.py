@@ -29,7 +29,8 @@ from tests.unit.core.master.resource_world import (
     states,
     told,
 )
-from tests.unit.core.master.world import Node, Scheduler, World, downlinks, only, replies, task_info
+from tests.unit.core.master.told import downlinks, only, replies
+from tests.unit.core.master.world import Node, Scheduler, World, task_info
 
 RESERVE = Reserve(reserved("cpus:1;mem:512"))
 

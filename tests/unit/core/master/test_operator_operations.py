@@ -16,7 +16,8 @@ from tests.unit.core.master.resource_world import (
     volume,
     volumes,
 )
-from tests.unit.core.master.world import World, framework_info, replies, task_info
+from tests.unit.core.master.told import replies
+from tests.unit.core.master.world import World, framework_info, task_info
 
 
 def test_m_om_09_and_m_om_10_all_of_them_in_turn() -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 
-from mesos_service.core.effects import MasterEffect, Persist, Reply
+from mesos_service.core.effects import Persist, Reply
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.operator_messages import (
     ExplainFramework,
     OperatorRemoveQuota,
     OperatorSetQuota,
-    OperatorUpdateQuota,
     OperatorUpdateWeights,
 )
 from mesos_service.core.registry.operations import Operation, UpdateQuotas, UpdateWeights, apply
@@ -21,27 +18,11 @@ from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.plugins.verdict import Remedy
-from tests.unit.core.master.world import World, facts, framework_info, only, replies, running, task_info
+from tests.unit.core.master.operating import milli, quota, set_quotas, set_weights
+from tests.unit.core.master.told import facts, only, replies
+from tests.unit.core.master.world import World, framework_info, running, task_info
 
 FORCED = "(use 'force' flag to bypass this check)"
-
-
-def milli(**amounts: float) -> dict[str, int]:
-    return {name: round(amount * 1000) for name, amount in amounts.items()}
-
-
-def quota(guarantees: Mapping[str, int] | None = None, limits: Mapping[str, int] | None = None) -> Quota:
-    return Quota(guarantees=guarantees or {}, limits=limits or {})
-
-
-def set_quotas(world: World, *quotas: tuple[str, Quota], force: bool = False) -> list[MasterEffect]:
-    wanted = tuple((Role(role), one) for role, one in quotas)
-    return world.take(OperatorUpdateQuota(request=world.request(), quotas=wanted, force=force))
-
-
-def set_weights(world: World, **weights: float) -> list[MasterEffect]:
-    wanted = tuple((Role(role), weight) for role, weight in weights.items())
-    return world.take(OperatorUpdateWeights(request=world.request(), weights=wanted))
 
 
 # -- registry first ------------------------------------------------------------------------------------------

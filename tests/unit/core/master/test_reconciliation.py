@@ -6,7 +6,8 @@ import pytest
 
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.tasks import ContainerStatus, Source, TaskState, TaskStatus
-from tests.unit.core.master.world import AWARE, Node, Scheduler, World, framework_info, replies, running, task_info
+from tests.unit.core.master.told import replies
+from tests.unit.core.master.world import AWARE, Node, Scheduler, World, framework_info, running, task_info
 
 BOTH = pytest.mark.parametrize("aware", [True, False])
 

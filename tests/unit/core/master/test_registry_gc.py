@@ -9,7 +9,8 @@ from mesos_service.core.registry.operations import MarkAgentReachable, PruneAgen
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.tasks import TaskState
 from tests.unit.core.master.reign import Reign, follow
-from tests.unit.core.master.world import facts, only, running
+from tests.unit.core.master.told import facts, only
+from tests.unit.core.master.world import running
 
 AGE = 3600.0
 GC = MasterOptions(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mesos_service.core.link import Unregister
 from mesos_service.core.master.state import MasterOptions
+from tests.unit.core.master.registry import registry
 from tests.unit.core.master.reign import Reign, follow
-from tests.unit.core.master.test_startup import registry
-from tests.unit.core.master.world import Node, World, facts
+from tests.unit.core.master.told import facts
+from tests.unit.core.master.world import Node, World
 
 PERIOD = 600.0
 SLOW = MasterOptions(agent_ping_timeout_seconds=1.0, max_agent_ping_timeouts=2, agent_removal_interval_seconds=PERIOD)

@@ -26,7 +26,8 @@ from tests.unit.core.master.resource_world import (
     volume,
     volumes,
 )
-from tests.unit.core.master.world import AWARE, Node, Scheduler, World, framework_info, launched, replies, task_info
+from tests.unit.core.master.told import launched, replies
+from tests.unit.core.master.world import AWARE, Node, Scheduler, World, framework_info, task_info
 
 
 def begin(roles: tuple[str, ...] = ("role",), principal: str | None = None) -> tuple[World, Node, Scheduler]:
@@ -289,6 +290,8 @@ def test_x36_what_is_reserved_counts_for_the_quota_of_its_role_whoever_reserves_
     world.state.allocator.update_quota(Role("ops"), Quota(limits={"cpus": 2000}))
     ledger = world.state.allocator.ledger
     assert isinstance(ledger, Ledger)
+
+    ledger.settle_quota()
 
     def books() -> tuple[dict[Role, dict[str, int]], dict[str, int]]:
         consumed = {role: {k: v for k, v in one.items() if v} for role, one in ledger.quota.consumed.items()}

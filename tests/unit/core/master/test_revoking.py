@@ -12,7 +12,7 @@ from mesos_service.core.link import KillTask, Reregister, ShutdownExecutor
 from mesos_service.core.master.revocation_plan import Preview
 from mesos_service.core.master.startup import start
 from mesos_service.core.master.state import MasterOptions
-from mesos_service.core.operator_messages import OperatorUpdateQuota, PreviewRevocation
+from mesos_service.core.operator_messages import OperatorUpdateQuota, OperatorUpdateWeights, PreviewRevocation
 from mesos_service.core.registry.operations import ForgetRevocations, RecordRevocations
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.ids import FrameworkId, Role, TaskId
@@ -21,18 +21,9 @@ from mesos_service.domain.tasks import TaskState
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.plugins.revocation import Revocation, Situation
-from tests.unit.core.master.world import (
-    Node,
-    Scheduler,
-    World,
-    custom,
-    downlinks,
-    fact,
-    facts,
-    framework_info,
-    only,
-    task_info,
-)
+from mesos_service.wire.render.revocation import revocation_answer
+from tests.unit.core.master.told import downlinks, fact, facts, only
+from tests.unit.core.master.world import Node, Scheduler, World, custom, framework_info, task_info
 
 ON = MasterOptions(revocation=True, revocation_delay_seconds=10.0, revocation_grace_seconds=20.0)
 ONE = Resources.scalars(cpus=1, mem=512)
@@ -114,6 +105,21 @@ def test_b36a_without_revocation_no_running_task_is_ever_killed() -> None:
     assert node.record.tasks
 
 
+def test_b36a_nor_by_weights_limits_or_who_comes() -> None:
+    """Whatever else would have another balance: what runs goes on, and only what ends goes to others."""
+    world, node, greedy, owed = full_cluster()
+    world.state.options = MasterOptions()
+    limit = (Role("greedy"), Quota(limits={"cpus": 1000}))
+    world.take(OperatorUpdateQuota(request=world.request(), quotas=(limit,), force=True))
+    world.take(OperatorUpdateWeights(request=world.request(), weights=((Role("owed"), 100.0),)))
+    world.framework(framework_info("another", roles=["owed"]))
+    assert killed(live(world, 3600, node)) == []
+    assert set(greedy.record.tasks) == {"t0", "t1", "t2", "t3"}
+    end(world, node, greedy, "t0", TaskState.FINISHED)
+    world.advance(5.0)
+    assert sum(offer.resources.quantities()["cpus"] for offer in owed.offers) == 1000
+
+
 def test_b36c_b36d_the_youngest_go_as_many_as_it_takes_with_a_grace() -> None:
     world, node, greedy, owed = full_cluster()
     guarantee(world, owed=2)
@@ -148,6 +154,21 @@ def test_n15_the_plan_shows_victims_lost_work_and_beneficiaries_and_is_what_is_d
     assert [one.lost_seconds for one in seen.plan] == [1.0, 2.0]
     effects = world.advance(12.0)
     assert [task_id for task_id, _ in killed(effects)] == [one.revocation.task_id for one in seen.plan]
+
+
+def test_a57_what_a_short_task_loses_is_its_age_and_what_a_long_one_loses_the_grace() -> None:
+    """Four tasks that are a second apart, looked at while some are older than the grace; and so it is told."""
+    world, node, _, _ = full_cluster()
+    guarantee(world, owed=4)
+    world.state.options = MasterOptions(revocation_grace_seconds=20.0)
+    live(world, 10, node)
+    world.advance(8.0)
+    plan = preview(world).plan
+    ages = [one.age_seconds for one in plan]
+    assert ages == [19.0, 20.0, 21.0, 22.0]
+    assert [one.lost_seconds for one in plan] == [19.0, 20.0, 20.0, 20.0]
+    shown = revocation_answer(world.state, preview(world))
+    assert [one.lost_work_seconds for one in shown.plan] == [19.0, 20.0, 20.0, 20.0]
 
 
 def test_a57_lost_work_is_bounded_by_the_grace() -> None:

@@ -25,7 +25,8 @@ from tests.unit.core.master.resource_world import (
     told,
     volumes,
 )
-from tests.unit.core.master.world import AWARE, Node, Scheduler, World, framework_info, launched, replies, task_info
+from tests.unit.core.master.told import launched, replies
+from tests.unit.core.master.world import AWARE, Node, Scheduler, World, framework_info, task_info
 
 SMALL = Resources.scalars(cpus=1, mem=128)
 

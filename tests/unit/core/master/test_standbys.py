@@ -13,16 +13,8 @@ from mesos_service.core.scheduler_messages import SchedulerHeartbeat, Subscribe
 from mesos_service.domain.frameworks import SchedulerMode
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.tasks import TaskState
-from tests.unit.core.master.world import (
-    Scheduler,
-    World,
-    downlinks,
-    facts,
-    framework_info,
-    only,
-    replies,
-    running,
-)
+from tests.unit.core.master.told import downlinks, facts, only, replies
+from tests.unit.core.master.world import Scheduler, World, framework_info, running
 
 MINE = FrameworkId("mine")
 

@@ -12,24 +12,15 @@ from mesos_service.core.link import Reregistered
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.messages import Persisted
 from mesos_service.core.registry.operations import AdmitAgent, MarkAgentReachable, MarkAgentUnreachable
-from mesos_service.core.registry.registry import Registry
-from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.registry import registry
 from tests.unit.core.master.reign import Reign, follow
-from tests.unit.core.master.world import SMALL, TOTAL, Node, downlinks, facts, framework_info, only, running, task_info
+from tests.unit.core.master.told import downlinks, facts, only
+from tests.unit.core.master.world import SMALL, TOTAL, Node, framework_info, running, task_info
 
 TIMEOUT = MasterOptions().agent_reregister_timeout_seconds
-
-
-def registry(*names: str) -> Registry:
-    """Agents that were admitted under some master before."""
-    return Registry(
-        admitted={
-            AgentId(name): AgentInfo(hostname=f"host-{name}", resources=TOTAL, agent_id=AgentId(name)) for name in names
-        }
-    )
 
 
 # -- coming back ---------------------------------------------------------------------------------------------

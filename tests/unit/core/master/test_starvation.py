@@ -8,11 +8,13 @@ from mesos_service.core.effects import MasterEffect, Note
 from mesos_service.core.link import Pong
 from mesos_service.core.master import frameworks
 from mesos_service.core.master.startup import start
+from mesos_service.core.master.starvation import LOOKS
 from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.messages import FromAgent
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
-from tests.unit.core.master.world import Node, Scheduler, World, framework_info, only, running, task_info
+from tests.unit.core.master.told import only
+from tests.unit.core.master.world import Node, Scheduler, World, framework_info, running, task_info
 
 SECONDS = 80.0
 
@@ -120,6 +122,48 @@ def test_n08_who_has_waited_too_long_comes_first_where_that_is_asked_for(boost: 
     assert loser.offers == []
     assert own in world.state.agents
     assert not patient.record.aged, "an offer ends it at once"
+
+
+@pytest.mark.parametrize("boost", [True, False])
+def test_n08_a_big_one_among_a_hundred_greedy_ones_has_an_offer_within_the_bound(boost: bool) -> None:
+    """A task of the hundred ends each second, and its framework, which then holds nothing, takes the place again. The
+    big one holds more than any of them, so that it is never its turn; told of, or boosted, after 150 s."""
+    world = leading(starvation_seconds=150.0, starvation_boost=boost)
+    own = world.agent("cpus:8;mem:8192", hostname="own")
+    big = world.framework(framework_info("big", roles=["big"]))
+    running(world, own, big, "long", Resources.scalars(cpus=8, mem=8192))
+    big.suppress()
+    contested = world.agent("cpus:100;mem:102400", hostname="contested")
+    greedy = []
+    for number in range(100):
+        one = world.framework(framework_info(f"greedy-{number}", roles=[f"greedy-{number}"]))
+        world.settle()
+        one.launch(one.offers[0], task_info(f"t{number}", contested.agent_id), refuse_seconds=0)
+        greedy.append(one)
+    world.settle()
+    assert not big.offers and not any(one.offers for one in greedy)
+    big.revive()
+    began, heard = world.now, list[Note]()
+    for second in range(200):
+        one = greedy[second % 100]
+        (task_id,) = one.record.tasks
+        status = contested.status(task_id, TaskState.FINISHED)
+        contested.update(one, status)
+        one.acknowledge(status)
+        heard += starving(world.advance(1.0))
+        own.pong()
+        contested.pong()
+        if big.offers:
+            break
+        (offer,) = one.offers
+        one.launch(offer, task_info(f"again-{second}", contested.agent_id), refuse_seconds=0)
+    if boost:
+        assert [offer.agent_id for offer in big.offers] == [contested.agent_id]
+        assert 150.0 <= world.now - began <= 150.0 * (1 + 2 / LOOKS), "it is looked for so often"
+    else:
+        assert not big.offers
+    (note,) = [note for note in heard if note.attributes["framework_id"] == big.framework_id]
+    assert any(one.framework_id in str(note.attributes["detail"]) for one in greedy)
 
 
 def live_all(world: World, seconds: float) -> list[MasterEffect]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
-from mesos_service.core.effects import MasterEffect, Note, OpenStream, Reply, SendAgent, SendScheduler, Span
+from mesos_service.core.effects import MasterEffect, OpenStream, SendScheduler
 from mesos_service.core.events import Error, Offers, Rescind, SchedulerEvent, Update
 from mesos_service.core.link import (
-    Downlink,
     Pong,
     Register,
     Registered,
     Reregister,
-    RunTask,
     TaskReport,
     UpdateStatus,
     Uplink,
@@ -51,39 +48,13 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import Source, TaskInfo, TaskState, TaskStatus
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
+from tests.unit.core.master.told import Wanted, downlinks, launched, only
 
 AWARE = frozenset({MULTI_ROLE, PARTITION_AWARE})
 TOTAL = Resources.parse("cpus:4;mem:4096;ports:[31000-32000]")
 SMALL = Resources.scalars(cpus=1, mem=1024)
 NOBODY = 999_999
 """No request has this number."""
-
-Wanted = TypeVar("Wanted")
-
-
-def only(effects: Iterable[object], kind: type[Wanted]) -> list[Wanted]:
-    """Those of one kind, in order."""
-    return [effect for effect in effects if isinstance(effect, kind)]
-
-
-def facts(effects: Iterable[MasterEffect]) -> list[str]:
-    return [note.fact for note in only(effects, Note)]
-
-
-def fact(effects: Iterable[MasterEffect], name: str) -> Note:
-    """The one note of that name."""
-    found = [note for note in only(effects, Note) if note.fact == name]
-    assert len(found) == 1, f"{len(found)} notes {name} instead of one"
-    return found[0]
-
-
-def spans(effects: Iterable[MasterEffect], name: str) -> list[Span]:
-    return [span for span in only(effects, Span) if span.name == name]
-
-
-def downlinks(effects: Iterable[MasterEffect], kind: type[Wanted]) -> list[Wanted]:
-    """What agents are told, of one kind."""
-    return [effect.message for effect in only(effects, SendAgent) if isinstance(effect.message, kind)]
 
 
 def default_allocator() -> Allocator:
@@ -515,19 +486,6 @@ class Node:
         """What it would say of a task when it registers again; command tasks run in an executor of their own name."""
         executor_id = task.executor.executor_id if task.executor is not None else ExecutorId(task.task_id)
         return TaskReport(framework_id=scheduler.framework_id, info=task, state=state, executor_id=executor_id)
-
-
-def replies(effects: Iterable[MasterEffect]) -> list[tuple[int, str]]:
-    return [(reply.status, reply.text) for reply in only(effects, Reply)]
-
-
-def launched(effects: Iterable[MasterEffect]) -> list[TaskInfo]:
-    """Tasks that agents are told to run."""
-    return [message.task for message in downlinks(effects, RunTask)]
-
-
-def messages_to(effects: Iterable[MasterEffect], agent_id: AgentId) -> list[Downlink]:
-    return [effect.message for effect in only(effects, SendAgent) if effect.agent_id == agent_id]
 
 
 def running(
