@@ -27,6 +27,7 @@ from mesos_service.master.routes import (
     constraints,
     explain,
     files,
+    filters,
     fragmentation,
     maintenance,
     policy,
@@ -108,10 +109,11 @@ def operator_page() -> str:
         lines += _table(("here", "only in Mesos"), [(_list(sorted(calls)), _list(absent))])
         lines += ["", f"## Old paths of the {service}", "", _list(paths)]
     lines += ["", "## Only here", "", "Reads of the master that Mesos does not have.", ""]
-    lines += [_list(_paths(explain, fragmentation, revocation, shadow)), ""]
+    lines += [_list(_paths(explain, filters, fragmentation, revocation, shadow)), ""]
     lines += [
-        "On masters and agents, `/metrics`, `/docs` and `/openapi.json`. `/api/v1/operator` is `/api/v1` by another "
-        "path ([for generated clients](../writing_frameworks.md#generated-clients)).",
+        "On masters and agents, `/metrics`, `/docs` and `/openapi.json`, and at `/` a page of links. "
+        "`/api/v1/operator` is `/api/v1` by another path "
+        "([for generated clients](../writing_frameworks.md#generated-clients)).",
     ]
     return "\n".join(lines) + "\n"
 

@@ -60,7 +60,7 @@ MASTER: Final = _table(
         "Patterns of offer constraints have bounds of their own.",
         ("offer_constraints_re2_max_mem", "offer_constraints_re2_max_program_size"),
     ),
-    ("There is no web page yet.", ("webui_dir",)),
+    ("There is no web interface (`/` is a page of links).", ("webui_dir",)),
     ("", ("publish_per_framework_metrics",)),
 )
 

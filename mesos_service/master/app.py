@@ -28,10 +28,11 @@ OWN_PATHS = (
     "/api/v1/shadow",
     "/api/v1/revocation",
     "/api/v1/fragmentation",
+    "/api/v1/filters",
 )
 
 
-OPEN_PATHS = frozenset({"/health", "/version", "/redirect"})
+OPEN_PATHS = frozenset({"/", "/health", "/version", "/redirect"})
 """Mesos asks nobody for a secret here either (recorded)."""
 READ_PATHS = frozenset(
     {
@@ -59,7 +60,7 @@ READ_PREFIX = "/api/v1/explain/"
 
 def door_of(config: MasterConfig) -> Callable[[str], Door]:
     """Which realm a path belongs to, as Mesos has them (Mesos docs, "Authentication"), and whether it is guarded."""
-    paths = MesosPaths(_nobody, PREFIX, OWN_PATHS)
+    paths = MesosPaths(_nobody, PREFIX, OWN_PATHS, READ_PATHS)
     scheduler = Door("mesos-master-scheduler", config.authenticate_http_frameworks)
     agents = Door("mesos-master-agent", config.authenticate_agents)
     read_only = Door("mesos-master-readonly", config.authenticate_http_readonly)
@@ -99,4 +100,4 @@ def build_fastapi(service: MasterReads) -> FastAPI:
 def build_application(service: MasterReads, scheduler: Application, agents: Application) -> Application:
     """The whole face of a master as one ASGI application."""
     hot = dict.fromkeys(SCHEDULER_PATHS, scheduler) | dict.fromkeys(AGENT_PATHS, agents)
-    return HotPath(MesosPaths(build_fastapi(service), PREFIX, OWN_PATHS), hot)
+    return HotPath(MesosPaths(build_fastapi(service), PREFIX, OWN_PATHS, READ_PATHS), hot)

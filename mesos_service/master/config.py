@@ -6,7 +6,7 @@ Where a default differs from Mesos' on purpose, the description says so, and ``d
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
 
@@ -27,6 +27,7 @@ from mesos_service.configuration.security import SecurityFlags
 from mesos_service.configuration.service import MemberFlags
 from mesos_service.configuration.units import Duration, Size
 from mesos_service.core.master.state import MasterOptions
+from mesos_service.core.watch import OutOfTime, Unwatched, Watch
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.domain.fault_domains import FaultDomain, parse_fault_domain
 from mesos_service.domain.frameworks import Quantities
@@ -36,6 +37,7 @@ from mesos_service.domain.values import to_milli
 from mesos_service.election.url import ZooKeeperUrl, read_url
 from mesos_service.http.tls import TlsFiles, server_context
 from mesos_service.master.rate_limits import RateLimits, parse_rate_limits
+from mesos_service.master.time_limit import TimeLimit
 from mesos_service.plugins.allocator import Allocator, SorterKind
 from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, available, load, parameters_of
 from mesos_service.plugins.offer_filter import OfferFilter
@@ -275,6 +277,11 @@ class MasterConfig(MemberFlags):
     filter_gpu_resources: bool = Field(
         True, description="Whether agents with gpus are offered only to frameworks with GPU_RESOURCES."
     )
+    lift_unanimous_refusals: bool = Field(
+        False,
+        description="Whether an agent that every framework which may have it refuses is offered again at the next"
+        " --allocation_interval, however long they refused it for.",
+    )
     rate_limits: Annotated[FileTextFlag, _checked(parse_rate_limits)] | None = Field(
         None,
         description="How many calls a second schedulers may have processed, by principal, as JSON or a file with it:"
@@ -408,10 +415,16 @@ class MasterConfig(MemberFlags):
             tracing=tracing,
         )
 
+    def filter_names(self) -> Sequence[str]:
+        """What ``--offer_filters`` allows."""
+        if self.offer_filters is None:
+            return [one.name for one in available(OFFER_FILTERS)]
+        return split_list(self.offer_filters)
+
     def filter_modules(self) -> dict[str, type[OfferFilter]]:
         """The modules of ``--offer_filters``, by name; raises ``ConfigurationError``."""
         if self.offer_filters is None:
-            return {one.name: load(OFFER_FILTERS, one.name) for one in available(OFFER_FILTERS)}
+            return {name: load(OFFER_FILTERS, name) for name in self.filter_names()}
         names = split_list(self.offer_filters)
         kinds = [load(OFFER_FILTERS, name, self.modules_dirs()) for name in names]
         for name in names:
@@ -431,6 +444,22 @@ class MasterConfig(MemberFlags):
             )
         return kind
 
+    def load_modules(self, watch: Watch) -> None:
+        """Import what the flags name, or see that it is as it was; raises ``ConfigurationError``."""
+        watch.begin()
+        try:
+            try:
+                load(ALLOCATORS, self.allocator, self.modules_dirs())
+                self.shadow_kind()
+                self.filter_modules()
+            finally:
+                watch.end()
+        except OutOfTime as late:
+            raise ConfigurationError(
+                f"The modules that --allocator, --shadow_allocator and --offer_filters name were not imported within"
+                f" {watch.limit_seconds:g} s{late.culprit and ': ' + late.culprit}."
+            ) from late
+
     def prepare(self, *, make: bool = True) -> None:
         """See that what the flags name is there and can be used; raises ``ConfigurationError``."""
         if self.work_dir is not None:
@@ -441,8 +470,11 @@ class MasterConfig(MemberFlags):
         ):
             raise ConfigurationError(f"--allocation_journal: {journal} is no file that could be written.")
         server_context(TlsFiles.of(self))
-        load(ALLOCATORS, self.allocator, self.modules_dirs())
-        self.shadow_kind()
-        self.filter_modules()
+        limit = None if self.allocator_timeout is None else TimeLimit(self.allocator_timeout.seconds)
+        try:
+            self.load_modules(limit or Unwatched())
+        finally:
+            if limit is not None:
+                limit.close()
         if self.whitelist is not None and not self.whitelist.is_file():
             raise ConfigurationError(f"--whitelist: there is no file {self.whitelist}, and it would keep nobody out.")

@@ -27,6 +27,7 @@ from mesos_service.core.messages import MasterMessage, Persisted, Tick
 from mesos_service.core.registry.operations import Operation
 from mesos_service.domain.ids import AgentId, LinkId, StreamId
 from mesos_service.driver import Driver
+from mesos_service.memory import collections_put_off
 
 
 class Outlets(Protocol):
@@ -90,6 +91,9 @@ class MasterDriver(Driver[MasterMessage, MasterEffect, Reply | OpenStream]):
         self.submit(Persisted(number))
 
     def _step(self, message: MasterMessage, now: float) -> Sequence[MasterEffect]:
+        if isinstance(message, Tick):
+            with collections_put_off():  # with a tick an allocation pass may come
+                return step(self.state, message, now)
         return step(self.state, message, now)
 
     def _next_deadline(self) -> float | None:

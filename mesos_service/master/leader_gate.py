@@ -30,7 +30,7 @@ REDIRECT: Final = f"{PREFIX}/redirect"
 OWN_PATHS: Final = frozenset(
     prefix + path
     for prefix in ("", PREFIX)
-    for path in (*COMMON_PATHS, *PROCESS_PATHS, *FILE_PATHS, "/docs", "/openapi.json", "/openapi-3.2.json")
+    for path in ("", *COMMON_PATHS, *PROCESS_PATHS, *FILE_PATHS, "/docs", "/openapi.json", "/openapi-3.2.json")
 )
 """What every master answers itself: what it is and how it fares, and how the API is spoken."""
 

@@ -12,7 +12,8 @@ from mesos_service.telemetry.logs import set_up_logging
 def run(config: MasterConfig) -> int:
     """Serve until a signal comes or leading is over; the exit status.
 
-    SIGHUP has new connections use what the files of certificates hold now.
+    SIGHUP has new connections use what the files of certificates hold now, and modules that have changed take the
+    place of what runs.
     """
     set_up_logging(config.logging_level)
 
@@ -20,7 +21,9 @@ def run(config: MasterConfig) -> int:
 
     async def main() -> int:
         service = MasterService(config)
-        status = await serve_until_signalled(service, service.ended, renew=service.renew_certificates)
+        status = await serve_until_signalled(
+            service, service.ended, renew=service.renew_certificates, reload=service.reload_modules
+        )
         leave_memory(service)
         return status
 

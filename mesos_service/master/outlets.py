@@ -31,6 +31,7 @@ from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.convert.infos import domain_to_wire, framework_to_wire, task_to_wire
 from mesos_service.wire.convert.link import downlink_to_wire
 from mesos_service.wire.convert.maintenance import unavailability_to_wire
+from mesos_service.wire.convert.offered import in_order
 from mesos_service.wire.convert.scheduler import event_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire
 from mesos_service.wire.encode import EncodedOffer, encode_event, encode_fragment, encode_offers
@@ -89,7 +90,7 @@ class OfferEncoder:
     def _whole(self, offer: Offer, refined: bool, multi_role: bool) -> wire_offers.Offer:
         agent = self._state.agents[offer.agent_id]
         machine = machines.of(self._state, agent.info)
-        listed = resources_to_wire(offer.resources, refined=refined, allocation=multi_role)
+        listed = resources_to_wire(in_order(offer.resources), refined=refined, allocation=multi_role)
         return wire_offers.Offer(
             id=common.OfferID(value=offer.offer_id),
             framework_id=common.FrameworkID(value=offer.framework_id),
@@ -105,13 +106,16 @@ class OfferEncoder:
         )
 
     def _list(self, resources: Resources, refined: bool, allocation: bool) -> msgspec.Raw | None:
+        if resources.pairs() is None:
+            # Volumes are equal wherever they are mounted, and what is printed says where.
+            return encode_fragment(resources_to_wire(in_order(resources), refined=refined, allocation=allocation))
         key = (resources, refined, allocation)
         if key in self._resources:
             return self._resources[key]
         if len(self._resources) >= FRAGMENTS_MAX:
             for old in list(self._resources)[: FRAGMENTS_MAX // 2]:
                 del self._resources[old]
-        listed = resources_to_wire(resources, refined=refined, allocation=allocation)
+        listed = resources_to_wire(in_order(resources), refined=refined, allocation=allocation)
         known = self._resources[key] = encode_fragment(listed) if listed else None
         return known
 

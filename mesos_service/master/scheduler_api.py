@@ -36,7 +36,7 @@ from mesos_service.wire import scheduler
 from mesos_service.wire.convert.scheduler import CallContext, call_from_wire
 from mesos_service.wire.decode import read_scheduler_call
 from mesos_service.wire.errors import WireError
-from mesos_service.wire.streams import negotiate
+from mesos_service.wire.streams import negotiate, negotiate_answer
 
 STREAM_ID: Final = HeaderName(b"Mesos-Stream-Id")
 CONTENT_TYPE: Final = HeaderName(b"Content-Type")
@@ -67,6 +67,9 @@ class SchedulerApi:
             call = read_scheduler_call(posted.body, posted.principal, posted.headers.content_type)
         except WireError as error:
             return error.status, error.text
+        if call.type == "RECONCILE_OPERATIONS" and negotiate_answer(posted.headers.accept) is None:
+            # It was once to be answered with a body, and Mesos demands that it could be.
+            return 406, NOT_ACCEPTABLE
         if call.type in MAY_WAIT or not self._may_go(call, posted):
             return None
         return self._do(call, posted)
@@ -142,12 +145,12 @@ class SchedulerApi:
 
     async def _subscribe(self, call: scheduler.Call, posted: Call, receive: Receive, send: Send) -> None:
         self._called(call)
-        if posted.headers.stream_id is not None:
-            await respond_text(send, 400, SUBSCRIBE_WITH_STREAM_ID)
-            return
         encoding = negotiate(posted.headers.accept)
         if encoding is None:
             await respond_text(send, 406, NOT_ACCEPTABLE)
+            return
+        if posted.headers.stream_id is not None:
+            await respond_text(send, 400, SUBSCRIBE_WITH_STREAM_ID)
             return
         driver, outlets = self._driver, self._outlets
         request = driver.new_request()

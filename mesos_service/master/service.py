@@ -8,14 +8,12 @@ import os
 import random
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from mesos_service.core.effects import Exit
-from mesos_service.core.master.guard import Guard
-from mesos_service.core.master.journal import Journaled, JournaledFollowed
-from mesos_service.core.master.shadow import Followed, Shadow, shadow_of
+from mesos_service.core.master.shadow import shadow_of
 from mesos_service.core.master.state import MasterState
-from mesos_service.core.watch import Watch
 from mesos_service.domain.addresses import join_host_port
 from mesos_service.domain.errors import MesosServiceError, OperatingFault
 from mesos_service.domain.ids import FrameworkId, MasterId
@@ -35,14 +33,14 @@ from mesos_service.master.description import describe_master
 from mesos_service.master.driver import MasterDriver
 from mesos_service.master.leader_gate import LeaderGate
 from mesos_service.master.leadership import Leadership
+from mesos_service.master.modules import changed, make_allocator, reload
 from mesos_service.master.operator_events import OperatorEvents
 from mesos_service.master.outlets import MasterOutlets
 from mesos_service.master.rate_limits import RateLimiter
 from mesos_service.master.scheduler_api import SchedulerApi
 from mesos_service.master.time_limit import Stopwatch, TimeLimit
+from mesos_service.master.trial import hold_trial
 from mesos_service.master.whitelist import Whitelist
-from mesos_service.plugins.allocator import Allocator, AllocatorOptions
-from mesos_service.plugins.loader import ALLOCATORS, load, parameters_of, read_config
 from mesos_service.registrar.factory import make_registrar
 from mesos_service.registrar.interface import PersistedCallback, Registrar
 from mesos_service.registrar.url import IN_MEMORY
@@ -56,45 +54,6 @@ ENDED_STATUS: Final = 1
 """A supervisor starts a master that ends so again."""
 
 log = logging.getLogger(__name__)
-
-
-def make_allocator(config: MasterConfig, watch: Watch | None = None) -> Guard:
-    """The allocator that ``--allocator`` names, and the one that ``--shadow_allocator`` does beside it.
-
-    Raises:
-        ConfigurationError: it is not there, or is not what an allocator has to be.
-    """
-    seconds = config.options().allocation_interval_seconds
-    domain = config.fault_domain()
-    options = AllocatorOptions(
-        allocation_interval_seconds=seconds,
-        min_allocatable=config.min_allocatable(),
-        fair_sharing_excluded=config.fair_sharing_excluded(),
-        weights=config.role_weights(),
-        role_sorter=config.role_sorter,
-        framework_sorter=config.framework_sorter,
-        filter_gpu_resources=config.filter_gpu_resources,
-        region=None if domain is None else domain.region,
-        short_slice=config.short_slice,
-        recovery_agents_share=config.allocator_agent_recovery_factor,
-        recovery_seconds=config.allocator_recovery_timeout.seconds,
-    )
-
-    def make(kind: type[Allocator], name: str) -> Allocator:
-        own = read_config(kind, parameters_of(name, config.modules_dirs()))
-        made = kind(options, own)
-        if not hasattr(made, "options"):
-            # It has not called its base. Another instance is made of them when it fails, and the journal says them.
-            Allocator.__init__(made, options, own)
-        return made
-
-    module = make(load(ALLOCATORS, config.allocator, config.modules_dirs()), config.allocator)
-    shadow = config.shadow_kind()
-    journaled = config.allocation_journal is not None
-    if shadow is None:
-        return (Journaled if journaled else Guard)(module, watch)
-    follower = Shadow(Guard(make(shadow, config.shadow_allocator or ""), watch))
-    return (JournaledFollowed if journaled else Followed)(module, follower, watch)
 
 
 def make_contender(config: MasterConfig, description: MasterInfo) -> Contender:
@@ -138,7 +97,7 @@ class MasterService:
         )
         self.state = MasterState(
             master_id=MasterId(str(uuid.uuid4())),
-            options=config.options(tracing=self._spans is not None),
+            options=replace(config.options(tracing=self._spans is not None), watch=self._time_limit or Stopwatch()),
             allocator=allocator,
             random=random.Random(os.urandom(32)),
             started_at=self.started_at,
@@ -251,6 +210,17 @@ class MasterService:
     def renew_certificates(self) -> int:
         """Have new connections use what the files hold now; as :func:`renew` does."""
         return renew((self._server.tls,))
+
+    async def reload_modules(self) -> bool:
+        """Have modules whose files have changed take the place of what runs; as :func:`reload` does.
+
+        They are tried before, and nobody waits for that.
+        """
+        watch = self._time_limit or Stopwatch()
+        tried = changed(self.config, self.state)
+        if tried:
+            await hold_trial(tried, watch.limit_seconds)
+        return reload(self.config, watch, self.state, self.driver.submit, tried)
 
     async def lead(self) -> None:
         """Contend for leading, as :meth:`start` does, with no doors open."""

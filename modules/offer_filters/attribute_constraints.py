@@ -8,15 +8,26 @@ only the negated ones hold. Patterns match whole texts.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from mesos_service.domain.attributes import AttributeValue, first, format_attribute_value
+from mesos_service.domain.attributes import AttributeValue, format_attribute_value
 from mesos_service.domain.patterns import Pattern
 from mesos_service.plugins.allocator import AgentView
 from mesos_service.plugins.offer_filter import OfferFilter, filtered
 from mesos_service.plugins.verdict import Veto
+
+KNOWN_MAX: Final = 4096
+"""Of so many kinds of agents it is remembered whether they are wanted."""
+TOLD_MAX: Final = 4
+"""Of so many groups an agent's veto says why they do not hold: there may be a thousand, and fifty thousand agents."""
+
+Fact = tuple[str | None, str | None]
+"""Of an agent: ``HOSTNAME``, ``REGION`` or ``ZONE``; or else the name of an attribute."""
+Check = Callable[[AttributeValue | None], bool]
+"""Whether a constraint holds of a value; ``None`` where it is not there."""
 
 
 class _Part(BaseModel):
@@ -57,18 +68,9 @@ class Selector(_Part):
             )
         return self
 
-    def value_of(self, agent: AgentView) -> AttributeValue | None:
-        """``None``: it is not there."""
-        match self.pseudoattribute_type:
-            case "HOSTNAME":
-                return agent.hostname
-            case "REGION":
-                return agent.region
-            case "ZONE":
-                return agent.zone
-        assert self.attribute_name is not None, "validation saw to it"
-        found = first(agent.attributes, self.attribute_name)
-        return None if found is None else found.value
+    @property
+    def fact(self) -> Fact:
+        return self.pseudoattribute_type, self.attribute_name
 
     def __str__(self) -> str:
         return self.attribute_name or (self.pseudoattribute_type or "").lower()
@@ -93,6 +95,20 @@ class Predicate(_Part):
     @property
     def kind(self) -> str:
         return next(iter(self.model_fields_set), "exists")
+
+    def check(self, patterns: dict[str, Pattern]) -> Check:
+        """Whether it holds of a value. ``patterns`` are those that were read already, by their text."""
+        if self.exists is not None:
+            return lambda value: value is not None
+        if self.not_exists is not None:
+            return lambda value: value is None
+        text, regex = self.text_equals or self.text_not_equals, self.text_matches or self.text_not_matches
+        if text is not None:
+            check = _equals(text.value)
+        else:
+            assert regex is not None, "validation saw to it"
+            check = _matches(patterns.get(regex.regex) or patterns.setdefault(regex.regex, Pattern(regex.regex)))
+        return check if self.text_equals is not None or self.text_matches is not None else _not(check)
 
     def __str__(self) -> str:
         part = getattr(self, self.kind)
@@ -124,39 +140,84 @@ class AttributeConstraints(OfferFilter):
 
     def __init__(self, config: Parameters) -> None:
         super().__init__(config)
-        self._patterns = {
-            regex.regex: Pattern(regex.regex)
-            for group in config.groups
-            for one in group.attribute_constraints
-            if (regex := one.predicate.text_matches or one.predicate.text_not_matches) is not None
-        }
+        patterns: dict[str, Pattern] = {}
+        self._selected = {one.selector.fact for group in config.groups for one in group.attribute_constraints}
+        self._texts: dict[Fact, set[str]] = {}
+        """Of groups that ask for no more than that a fact equals a text: the texts. One look answers for all."""
+        self._groups: list[list[tuple[Fact, Check]]] = []
+        """All other groups."""
+        for group in config.groups:
+            only = group.attribute_constraints[0]
+            if len(group.attribute_constraints) == 1 and only.predicate.text_equals is not None:
+                self._texts.setdefault(only.selector.fact, set()).add(only.predicate.text_equals.value)
+            else:
+                checks = [(one.selector.fact, one.predicate.check(patterns)) for one in group.attribute_constraints]
+                self._groups.append(checks)
+        self._told = [
+            [
+                (one.selector.fact, one.predicate.check(patterns), str(one.selector), str(one.predicate))
+                for one in listed
+            ]
+            for listed in (group.attribute_constraints for group in config.groups[:TOLD_MAX])
+        ]
+        """The first groups, with what is said of each constraint that does not hold."""
+        self._known: dict[tuple[tuple[Fact, AttributeValue], ...], bool] = {}
+        """What was found of agents, by what is asked for of them: few differ in that."""
 
     def about_agent(self, agent: AgentView, now: float) -> Veto | None:
-        missed: list[str] = []
-        for number, group in enumerate(self.config.groups):
-            broken = next((one for one in group.attribute_constraints if not self._holds(one, agent)), None)
-            if broken is None:
-                return None
-            value = broken.selector.value_of(agent)
-            shown = "is not there" if value is None else f"is {format_attribute_value(value)}"
-            missed.append(f"group {number}: {broken.selector} {shown}, not {broken.predicate}")
-        return filtered(self.name, f"No group of constraints holds for {agent.hostname}: {'; '.join(missed)}.")
+        values = self._values(agent)
+        facts = tuple(values.items())
+        holds = self._known.get(facts)
+        if holds is None:
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            holds = self._known[facts] = self._holds(values)
+        return None if holds else self._veto(agent, values)
 
-    def _holds(self, constraint: Constraint, agent: AgentView) -> bool:
-        value, predicate = constraint.selector.value_of(agent), constraint.predicate
-        if predicate.exists is not None:
-            return value is not None
-        if predicate.not_exists is not None:
-            return value is None
-        if value is None:
-            return predicate.text_not_equals is not None or predicate.text_not_matches is not None
-        if not isinstance(value, str):
-            return True
-        if predicate.text_equals is not None:
-            return value == predicate.text_equals.value
-        if predicate.text_not_equals is not None:
-            return value != predicate.text_not_equals.value
-        if predicate.text_matches is not None:
-            return self._patterns[predicate.text_matches.regex].matches(value)
-        assert predicate.text_not_matches is not None, "validation saw to it"
-        return not self._patterns[predicate.text_not_matches.regex].matches(value)
+    def _values(self, agent: AgentView) -> dict[Fact, AttributeValue]:
+        """What is asked for and is there; of several attributes of one name the first (X49)."""
+        values: dict[Fact, AttributeValue] = {}
+        for kind, value in (("HOSTNAME", agent.hostname), ("REGION", agent.region), ("ZONE", agent.zone)):
+            if value is not None and (kind, None) in self._selected:
+                values[kind, None] = value
+        for name, text in agent.attributes:
+            if (None, name) in self._selected:
+                values.setdefault((None, name), text)
+        return values
+
+    def _holds(self, values: Mapping[Fact, AttributeValue]) -> bool:
+        for fact, texts in self._texts.items():
+            value = values.get(fact)
+            if value is not None and (not isinstance(value, str) or value in texts):
+                return True
+        # As any() of all(), in a third of the time: there may be a thousand groups, and each agent is asked about.
+        for group in self._groups:
+            for fact, check in group:
+                if not check(values.get(fact)):
+                    break
+            else:
+                return True
+        return False
+
+    def _veto(self, agent: AgentView, values: Mapping[Fact, AttributeValue]) -> Veto:
+        missed: list[str] = []
+        for number, group in enumerate(self._told):
+            fact, _, selector, predicate = next(one for one in group if not one[1](values.get(one[0])))
+            value = values.get(fact)
+            shown = "is not there" if value is None else f"is {format_attribute_value(value)}"
+            missed.append(f"group {number}: {selector} {shown}, not {predicate}")
+        more = len(self.config.groups) - len(missed)
+        rest = f"; and so on, {more} more" if more else ""
+        return filtered(self.name, f"No group of constraints holds for {agent.hostname}: {'; '.join(missed)}{rest}.")
+
+
+def _equals(wanted: str) -> Check:
+    return lambda value: value is not None and (not isinstance(value, str) or value == wanted)
+
+
+def _matches(pattern: Pattern) -> Check:
+    return lambda value: value is not None and (not isinstance(value, str) or pattern.matches(value))
+
+
+def _not(check: Check) -> Check:
+    return lambda value: not isinstance(value, str) or not check(value)

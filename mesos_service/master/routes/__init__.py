@@ -13,6 +13,7 @@ from mesos_service.master.routes import (
     constraints,
     explain,
     files,
+    filters,
     fragmentation,
     legacy,
     maintenance,
@@ -35,7 +36,7 @@ TITLE = "mesos-service master"
 def openapi_documents() -> Documents:
     """The master's OpenAPI documents; no master is needed for them."""
     application = FastAPI(title=TITLE, version=__version__)
-    by_path = (legacy, policy, maintenance, explain, shadow, revocation, fragmentation, constraints, files)
+    by_path = (legacy, policy, maintenance, explain, shadow, revocation, fragmentation, filters, constraints, files)
     structs = tuple(struct for module in by_path for struct in module.STRUCTS)
     return make_documents(_with_routers(application), (SCHEDULER, AGENT_LINK, *master_operator(CALLS)), structs)
 
@@ -61,6 +62,7 @@ def _with_routers(application: FastAPI) -> FastAPI:
     application.include_router(shadow.router)
     application.include_router(revocation.router)
     application.include_router(fragmentation.router)
+    application.include_router(filters.router)
     application.include_router(constraints.router)
     application.include_router(files.router)
     return application

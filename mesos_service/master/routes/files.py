@@ -55,4 +55,4 @@ async def debug(request: Request) -> Response:
 )
 async def not_there(path: Annotated[str | None, Query(description="A virtual path.")] = None) -> Response:
     """There is no file to show: the log goes to standard error."""
-    return text_answer(400, "Expecting 'path=value' in query.\n") if path is None else text_answer(404, "")
+    return text_answer(400, "Expecting 'path=value' in query.\n") if not path else text_answer(404, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs
@@ -16,14 +16,14 @@ from mesos_service.domain.ids import AgentId, FrameworkId, TaskId
 from mesos_service.http.answers import Answer
 from mesos_service.http.asgi import CONTENT_LENGTH, HeaderName
 from mesos_service.http.build import build_info
-from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json_answer, jsonp_parameter
-from mesos_service.http.large import Large, LargeAnswer
+from mesos_service.http.common_reads import COMMON_PATHS, PROMETHEUS, add_common_reads, jsonp_parameter
+from mesos_service.http.large import Large, LargeAnswer, LargeObject, LargeText
 from mesos_service.http.process_reads import PROCESS_PATHS, add_process_reads
 from mesos_service.master.routes.legacy_writes import write
 from mesos_service.master.routes.reads import MasterReads, Reads, reads_of
 from mesos_service.master.routes.writes import teardown_framework
 from mesos_service.openapi import answers_json, refusal
-from mesos_service.telemetry.exposition import exposition
+from mesos_service.telemetry.exposition import exposition_slices
 from mesos_service.telemetry.system import system_metrics
 from mesos_service.telemetry.verbosity import VERBOSITY
 from mesos_service.wire.errors import WireError
@@ -32,6 +32,7 @@ from mesos_service.wire.render import legacy_shapes as shapes
 from mesos_service.wire.render.legacy_summary import state_summary_answer
 from mesos_service.wire.render.snapshot import snapshot
 from mesos_service.wire.resources import Resource
+from mesos_service.wire.sliced import SlicedObject
 
 READ_PATHS: Final = (
     *COMMON_PATHS,
@@ -64,13 +65,23 @@ def _flags(request: Request) -> Mapping[str, str]:
     return reads_of(request).flags
 
 
-def _snapshot(request: Request) -> Mapping[str, float]:
+def _told(reads: MasterReads) -> Iterator[tuple[str, float] | None]:
+    return reads.metrics.told(reads.state, reads.clock())
+
+
+def _metrics_answer(request: Request) -> Response:
     reads = reads_of(request)
-    return reads.metrics.snapshot(reads.state, reads.clock())
+    told = partial(_told, reads)
+    return LargeAnswer(request, reads.large_answers, LargeObject("metrics", lambda: SlicedObject(told)))
+
+
+def _prometheus_answer(request: Request) -> Response:
+    reads = reads_of(request)
+    return LargeText(reads.large_answers, "prometheus", PROMETHEUS, lambda: exposition_slices(_told(reads)))
 
 
 router = APIRouter(tags=["master"], dependencies=[Depends(jsonp_parameter)])
-add_common_reads(router, _flags, _snapshot, exposition)
+add_common_reads(router, _flags, _metrics_answer, _prometheus_answer)
 add_process_reads(router, VERBOSITY, system_metrics)
 
 
@@ -159,7 +170,7 @@ async def frameworks(
 )
 async def roles(request: Request, reads: Reads) -> Response:
     """Roles that have frameworks, weights, allocations or reservations, and the roles above them."""
-    return json_answer(request, render.roles_answer(reads.state))
+    return _large(request, reads, "roles", lambda: render.roles_answer(reads.state))
 
 
 @router.get(

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final
 
 from mesos_service.core.effects import Reply
-from mesos_service.core.master.state import MasterState
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.http.asgi import CallHeaders, Receive, Send
 from mesos_service.http.build import build_info
@@ -43,7 +42,7 @@ from mesos_service.wire.decode import read_operator_call
 from mesos_service.wire.operator import Response
 from mesos_service.wire.render import maintenance
 from mesos_service.wire.render import master_v1 as render
-from mesos_service.wire.render.common_v1 import flags, metrics
+from mesos_service.wire.render.common_v1 import flags, told_metrics
 from mesos_service.wire.render.operations import operations_of_master
 from mesos_service.wire.render.snapshot import snapshot
 from mesos_service.wire.streams import negotiate
@@ -61,11 +60,6 @@ def _version(service: MasterReads) -> Response:
     return Response(type="GET_VERSION", get_version=operator_common.ResponseGetVersion(version_info=build_info()))
 
 
-def _metrics(service: MasterReads) -> Response:
-    snapshot = service.metrics.snapshot(service.state, service.clock())
-    return Response(type="GET_METRICS", get_metrics=operator_common.ResponseGetMetrics(metrics=metrics(snapshot)))
-
-
 def _master(service: MasterReads) -> Response:
     return Response(type="GET_MASTER", get_master=render.get_master(service.state, service.description))
 
@@ -74,10 +68,6 @@ def _logging_level(service: MasterReads) -> Response:
     del service  # The log is the process's.
     found = operator_common.ResponseGetLoggingLevel(level=VERBOSITY.level)
     return Response(type="GET_LOGGING_LEVEL", get_logging_level=found)
-
-
-def _roles(service: MasterReads) -> Response:
-    return Response(type="GET_ROLES", get_roles=render.get_roles(service.state))
 
 
 def _operations(service: MasterReads) -> Response:
@@ -109,10 +99,8 @@ _READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
     "GET_HEALTH": _health,
     "GET_FLAGS": _flags,
     "GET_VERSION": _version,
-    "GET_METRICS": _metrics,
     "GET_LOGGING_LEVEL": _logging_level,
     "GET_MASTER": _master,
-    "GET_ROLES": _roles,
     "GET_OPERATIONS": _operations,
     "GET_MAINTENANCE_SCHEDULE": _schedule,
     "GET_MAINTENANCE_STATUS": _maintenance_status,
@@ -121,32 +109,43 @@ _READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
 }
 
 
-def _state(state: MasterState) -> Response:
-    return Response(type="GET_STATE", get_state=render.get_state(snapshot(state)))
+def _state(service: MasterReads) -> Response:
+    return Response(type="GET_STATE", get_state=render.get_state(snapshot(service.state)))
 
 
-def _agents(state: MasterState) -> Response:
-    return Response(type="GET_AGENTS", get_agents=render.get_agents(snapshot(state, frameworks=False)))
+def _agents(service: MasterReads) -> Response:
+    return Response(type="GET_AGENTS", get_agents=render.get_agents(snapshot(service.state, frameworks=False)))
 
 
-def _frameworks(state: MasterState) -> Response:
-    return Response(type="GET_FRAMEWORKS", get_frameworks=render.get_frameworks(snapshot(state)))
+def _frameworks(service: MasterReads) -> Response:
+    return Response(type="GET_FRAMEWORKS", get_frameworks=render.get_frameworks(snapshot(service.state)))
 
 
-def _executors(state: MasterState) -> Response:
-    return Response(type="GET_EXECUTORS", get_executors=render.get_executors(snapshot(state, agents=False)))
+def _executors(service: MasterReads) -> Response:
+    return Response(type="GET_EXECUTORS", get_executors=render.get_executors(snapshot(service.state, agents=False)))
 
 
-def _tasks(state: MasterState) -> Response:
-    return Response(type="GET_TASKS", get_tasks=render.get_tasks(snapshot(state, agents=False)))
+def _tasks(service: MasterReads) -> Response:
+    return Response(type="GET_TASKS", get_tasks=render.get_tasks(snapshot(service.state, agents=False)))
 
 
-_LARGE_READS: Final[Mapping[str, Callable[[MasterState], Response]]] = {
+def _roles(service: MasterReads) -> Response:
+    return Response(type="GET_ROLES", get_roles=render.get_roles(service.state))
+
+
+def _metrics(service: MasterReads) -> Response:
+    told = partial(service.metrics.told, service.state, service.clock())
+    return Response(type="GET_METRICS", get_metrics=operator_common.ResponseGetMetrics(metrics=told_metrics(told)))
+
+
+_LARGE_READS: Final[Mapping[str, Callable[[MasterReads], Response]]] = {
     "GET_STATE": _state,
     "GET_AGENTS": _agents,
     "GET_FRAMEWORKS": _frameworks,
     "GET_EXECUTORS": _executors,
     "GET_TASKS": _tasks,
+    "GET_ROLES": _roles,
+    "GET_METRICS": _metrics,
 }
 """The longer the larger the cluster is (``http.large``)."""
 
@@ -270,7 +269,7 @@ class MasterOperatorCalls(OperatorCalls[operator.Call]):
         read = _LARGE_READS.get(call.type or "")
         if read is None:
             return None
-        return self._service.large_answers, Large(call.type, partial(read, self._service.state))
+        return self._service.large_answers, Large(call.type, partial(read, self._service))
 
     async def answer(self, call: operator.Call, principal: str | None) -> Response | Said | None:
         read = _READS.get(call.type or "")

@@ -71,7 +71,7 @@ def post(application: Any, path: str, **request: Any) -> httpx.Response:  # Any:
 def test_m_om_09_the_core_learns_who_asks_and_202_is_all_that_is_said() -> None:
     core = Core()
     body = {"agent_id": {"value": "S0"}, "resources": [RESERVED]}
-    headers = {"Content-Type": "application/json", "Accept": "text/html"}
+    headers = {"Content-Type": "application/json", "Accept": "*/*"}
     document = json.dumps({"type": "RESERVE_RESOURCES", "reserve_resources": body})
     answer = post(MasterOperatorCalls(cast("MasterReads", core)), "/api/v1", content=document, headers=headers)
     assert (answer.status_code, answer.content, answer.headers.get("content-type")) == (202, b"", None)

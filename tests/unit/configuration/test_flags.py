@@ -1,4 +1,4 @@
-"""Flags: their forms, where they are read from, and what is said when they are wrong."""
+"""Flags: where they are read from, and what is said when they are wrong."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mesos_service.agent.config import AgentConfig
 from mesos_service.configuration.flags import Flags
-from mesos_service.configuration.forms import split_host_port
-from mesos_service.configuration.masking import mask_secrets
-from mesos_service.configuration.units import Duration, Size
-from mesos_service.core.oversubscription.controllers import LoadController, UsageController
-from mesos_service.core.oversubscription.estimators import FixedEstimator, UsageEstimator
-from mesos_service.domain.addresses import join_host_port
+from mesos_service.configuration.units import Duration
 from mesos_service.domain.errors import ConfigurationError
-from mesos_service.domain.resources import Resources
-from mesos_service.master.config import MasterConfig, parse_quantities
+from mesos_service.master.config import MasterConfig
+from tests.unit.configuration.agents import agent
 
 # What a Mesos 1.12 master and agent show under /flags: each is either ours, or refused with a sentence.
 _MASTER_NAMES = """
@@ -55,70 +48,6 @@ _AGENT_NAMES = """
 """
 MESOS_MASTER_FLAGS = _MASTER_NAMES.split()
 MESOS_AGENT_FLAGS = _AGENT_NAMES.split()
-
-
-@pytest.fixture(autouse=True)
-def no_flags_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*MasterConfig.model_fields, *MasterConfig.absent, *AgentConfig.model_fields, *AgentConfig.absent):
-        monkeypatch.delenv(f"MESOS_{name.upper()}", raising=False)
-    monkeypatch.delenv("MESOS_CONFIG", raising=False)
-
-
-def agent(**flags: object) -> AgentConfig:
-    return AgentConfig.load({"master": "127.0.0.1:5050", "work_dir": "/var/tmp/agent", **flags})
-
-
-# -- durations and sizes ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds", "shown"),
-    [
-        ("15secs", 15.0, "15secs"),
-        ("500ms", 0.5, "500ms"),
-        ("1mins", 60.0, "1mins"),
-        ("60secs", 60.0, "1mins"),
-        ("90secs", 90.0, "90secs"),
-        ("1.5secs", 1.5, "1500ms"),
-        ("10hrs", 36_000.0, "10hrs"),
-        ("2weeks", 1_209_600.0, "2weeks"),
-        ("7days", 604_800.0, "1weeks"),
-        ("0secs", 0.0, "0ns"),
-        ("0.1secs", 0.1, "100ms"),
-    ],
-)
-def test_durations_are_read_and_shown_as_mesos_does(text: str, seconds: float, shown: str) -> None:
-    duration = Duration.parse(text)
-
-    assert duration.seconds == seconds
-    assert str(duration) == shown
-
-
-@pytest.mark.parametrize(
-    "text", ["15", "secs", "15 seconds", "15s", "-1secs", "1e3secs", "inf", "9" * 30 + "weeks", ""]
-)
-def test_what_is_no_duration_is_refused_with_its_text(text: str) -> None:
-    with pytest.raises(ValueError, match="'"):
-        Duration.parse(text)
-
-
-@given(st.integers(min_value=0, max_value=2**63 - 1))
-def test_a_shown_duration_reads_back_exactly(nanoseconds: int) -> None:
-    assert Duration.parse(str(Duration(nanoseconds))) == Duration(nanoseconds)
-
-
-@pytest.mark.parametrize(
-    ("text", "octets", "shown"), [("2GB", 2 * 1024**3, "2GB"), ("1536MB", 1536 * 1024**2, "1536MB"), ("0B", 0, "0B")]
-)
-def test_sizes_are_powers_of_1024(text: str, octets: int, shown: str) -> None:
-    assert Size.parse(text) == Size(octets)
-    assert str(Size(octets)) == shown
-
-
-@pytest.mark.parametrize("text", ["2", "2gb", "GB", "-2GB", "2GiB"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="'"):
-        Size.parse(text)
 
 
 # -- where flags come from -------------------------------------------------------------------------------------
@@ -305,165 +234,6 @@ def test_every_flag_of_mesos_is_ours_or_refused_with_a_sentence(config: type[Fla
     assert set(config.model_fields).isdisjoint(config.absent)
 
 
-# -- what is shown -----------------------------------------------------------------------------------------------
-
-
-def test_m_le_01_flags_are_shown_as_text_in_mesos_forms() -> None:
-    flags = MasterConfig.load({"cluster": "golden", "work_dir": "/tmp/m", "root_submissions": "false"}).as_flags()
-
-    assert flags == {
-        "allocation_journal_max_size": "256MB",
-        "allocator_agent_recovery_factor": "0.8",
-        "allocator_recovery_timeout": "10mins",
-        "short_slice": "0.0",
-        "short_task_max_completion_time": "5mins",
-        "allocator_timeout": "10secs",
-        "revocation": "false",
-        "starvation_boost": "false",
-        "starvation_threshold": "10mins",
-        "revocation_delay": "30secs",
-        "revocation_grace": "30secs",
-        "agent_ping_timeout": "15secs",
-        "agent_reregister_timeout": "10mins",
-        "allocation_interval": "1secs",
-        "allocator": "hierarchical",
-        "authenticate_agents": "false",
-        "authenticate_http_frameworks": "false",
-        "authenticate_http_readonly": "false",
-        "authenticate_http_readwrite": "false",
-        "cluster": "golden",
-        "filter_gpu_resources": "true",
-        "framework_sorter": "drf",
-        "http_authenticators": "basic",
-        "http_framework_authenticators": "basic",
-        "ip": "127.0.0.1",
-        "logging_level": "INFO",
-        "max_agent_ping_timeouts": "5",
-        "max_completed_frameworks": "50",
-        "max_completed_tasks_per_framework": "1000",
-        "max_unreachable_tasks_per_framework": "1000",
-        "max_operator_event_stream_subscribers": "1000",
-        "min_allocatable_resources": "cpus:0.01|mem:32",
-        "offer_timeout": "30secs",
-        "port": "5050",
-        "recovery_agent_removal_limit": "100%",
-        "registry": "sqlite:////tmp/m/registry.sqlite",
-        "registry_fetch_timeout": "1mins",
-        "registry_gc_interval": "15mins",
-        "registry_max_agent_age": "2weeks",
-        "registry_max_agent_count": "102400",
-        "registry_store_timeout": "20secs",
-        "require_agent_domain": "false",
-        "role_sorter": "drf",
-        "root_submissions": "false",
-        "ssl_require_client_cert": "false",
-        "work_dir": "/tmp/m",
-        "zk_session_timeout": "2secs",
-    }
-
-
-def test_m_le_03_an_agent_shows_what_it_was_given() -> None:
-    flags = agent(resources="cpus:4;mem:4096", attributes="rack:r1").as_flags()
-
-    assert flags["resources"] == "cpus:4;mem:4096"
-    assert flags["attributes"] == "rack:r1"
-    assert flags["isolation"] == "posix/cpu,posix/mem"
-    assert flags["switch_user"] == "true"
-    assert flags["executor_shutdown_grace_period"] == "5secs"
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("zk://user:secret@a:2181,b:2181/mesos", "zk://user:***@a:2181,b:2181/mesos"),
-        ("http://a:5050/x@y", "http://a:5050/x@y"),
-        ("postgresql://u:p%40ss:word@db/mesos", "postgresql://u:***@db/mesos"),
-        ("http://one:a@x http://two:b@y", "http://one:***@x http://two:***@y"),
-        ("user:secret@host:5050", "user:***@host:5050"),
-        ("'user:secret@host' is wrong", "'user:***@host' is wrong"),
-        ("cpus:4;mem:1024", "cpus:4;mem:1024"),
-    ],
-)
-def test_passwords_in_urls_are_never_shown(text: str, shown: str) -> None:
-    assert mask_secrets(text) == shown
-
-
-def test_a_secret_in_a_refused_flag_is_not_printed() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        agent(master="http://admin:hunter2@host:5050")
-
-    assert "hunter2" not in str(caught.value)
-
-
-# -- what the cores are told -------------------------------------------------------------------------------------
-
-
-def test_the_masters_options_carry_the_flags_in_seconds() -> None:
-    config = MasterConfig.load({"offer_timeout": "1500ms", "roles": "a, b/c", "max_agent_ping_timeouts": "2"})
-    options = config.options(tracing=True)
-
-    assert options.offer_timeout_seconds == 1.5
-    assert options.roles == frozenset({"*", "a", "b/c"})
-    assert options.max_agent_ping_timeouts == 2
-    assert options.tracing
-
-
-def test_m_ha_06_m_ha_07_limits_on_removals_are_a_part_and_a_pause() -> None:
-    options = MasterConfig.load(
-        {
-            "recovery_agent_removal_limit": "12.5%",
-            "agent_removal_rate_limit": "3/1mins",
-            "registry_max_agent_age": "1days",
-        }
-    ).options()
-    assert options.recovery_agent_removal_limit == 0.125
-    assert options.agent_removal_interval_seconds == 20.0
-    assert options.registry_max_agent_age_seconds == 86_400.0
-    assert MasterConfig.load({}).options().agent_removal_interval_seconds is None
-
-
-def test_offers_may_wait_for_ever() -> None:
-    assert MasterConfig.load({"offer_timeout": "none"}).options().offer_timeout_seconds is None
-
-
-def test_m_al_13_alternatives_of_the_least_offer() -> None:
-    assert parse_quantities("cpus:0.01|mem:32") == ({"cpus": 10}, {"mem": 32_000})
-    assert parse_quantities("cpus:1;mem:32 | disk:5") == ({"cpus": 1000, "mem": 32_000}, {"disk": 5000})
-    assert parse_quantities("") == ()
-
-
-def test_what_the_allocator_is_told() -> None:
-    config = MasterConfig.load({"weights": "a=2,b/c=0.5", "fair_sharing_excluded_resource_names": "gpus,disk"})
-
-    assert config.role_weights() == {"a": 2.0, "b/c": 0.5}
-    assert config.fair_sharing_excluded() == frozenset({"gpus", "disk"})
-
-
-def test_m_ag_24_the_timers_of_an_agent() -> None:
-    options = agent().options()
-
-    assert options.executor_shutdown_grace_period_seconds == 5.0
-    assert options.executor_registration_timeout_seconds == 60.0
-    assert agent(executor_registration_timeout="2secs").options().executor_registration_timeout_seconds == 2.0
-
-
-def test_m_ag_26_who_says_what_is_lent_and_who_has_to_end() -> None:
-    assert (agent().estimator(), agent().controller()) == (None, None)
-    silent = agent(resource_estimator="noop", qos_controller="noop")
-    assert (silent.estimator(), silent.controller()) == (None, None)
-    mesos = agent(
-        resource_estimator="org_apache_mesos_FixedResourceEstimator",
-        resource_estimator_resources="cpus:14",
-        qos_controller="org_apache_mesos_LoadQoSController",
-        qos_load_threshold_5min="6",
-    )
-    assert mesos.estimator() == FixedEstimator(Resources.scalars(cpus=14))
-    assert mesos.controller() == LoadController(6.0, None)
-    ours = agent(resource_estimator="usage", resource_estimator_margin="0.25", qos_controller="usage")
-    assert ours.estimator() == UsageEstimator(0.25)
-    assert ours.controller() == UsageController(0.9)
-
-
 def test_a_value_may_stand_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "resources.json"
     file.write_text(json.dumps([{"name": "cpus", "type": "SCALAR", "scalar": {"value": 2}}]), encoding="utf-8")
@@ -500,18 +270,3 @@ def test_an_allocator_that_is_not_there_is_said_before_serving() -> None:
 def test_an_isolator_that_is_not_there_is_said_before_serving(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cgroups/none"):
         agent(isolation="posix/cpu,cgroups/none", work_dir=str(tmp_path)).prepare()
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [("a:1", ("a", 1)), ("a", ("a", 5050)), ("[::1]:7", ("::1", 7)), ("[::1]", ("::1", 5050))],
-)
-def test_host_and_port(text: str, address: tuple[str, int]) -> None:
-    assert split_host_port(text, 5050) == address
-    assert split_host_port(join_host_port(*address), 1) == address
-
-
-@pytest.mark.parametrize("text", ["::1", "a:0", "a:99999", ":5", "a b:1", "u@a:1", "a:-1"])
-def test_what_is_no_host_and_port_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="'"):
-        split_host_port(text, 5050)
