@@ -66,10 +66,12 @@ class CallHeaders:
     content_type: str | None = None
     accept: str | None = None
     message_accept: str | None = None
+    message_content_type: str | None = None
     stream_id: str | None = None
     traceparent: str | None = None
     authorization: str | None = None
     last_event_id: str | None = None
+    content_encoding: str | None = None
 
     @classmethod
     def of(cls, scope: Scope) -> CallHeaders:
@@ -85,10 +87,12 @@ _FIELDS = {
     b"content-type": "content_type",
     b"accept": "accept",
     b"message-accept": "message_accept",
+    b"message-content-type": "message_content_type",
     b"mesos-stream-id": "stream_id",
     b"traceparent": "traceparent",
     b"authorization": "authorization",
     b"last-event-id": "last_event_id",
+    b"content-encoding": "content_encoding",
 }
 
 

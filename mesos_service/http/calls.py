@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Collection
 from typing import Final
 
@@ -31,6 +32,7 @@ OUR_DEFECT: Final = "this is a defect of ours, please report it with the lines t
 
 BROKEN: Final = "Internal error: the request was well-formed, but handling it failed."
 """What clients are told of a defect of ours."""
+_GZIP_FORMAT: Final = 16 + zlib.MAX_WBITS
 _ALLOW_POST: Final = (HeaderName(b"Allow"), b"POST")
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,8 @@ async def receive_call(
     taken: Collection[str] = (JSON, PROTOBUF),
 ) -> Call | None:
     """The call, or ``None`` when it was answered here: wrong method, wrong content type, too large, or gone.
+
+    A body may be compressed by gzip, as Mesos takes it; the limit holds before and after.
 
     ``taken`` are the content types that the endpoint reads, ``content_types`` what the refusal of another one says is
     expected, which differs between Mesos' endpoints. ``limit`` is in bytes of the body; what is longer is answered 413.
@@ -62,12 +66,29 @@ async def receive_call(
         return None
     try:
         body = await read_body(receive, limit)
+        if headers.content_encoding == "gzip":
+            body = _uncompressed(body, limit)
+    except zlib.error:
+        await respond_text(send, 400, "Failed to decompress the request body")
+        return None
     except BodyTooLarge:
         await respond(send, 413, b"The request body is too large.", (TEXT, (b"connection", b"close")))
         return None
     except ClientGone:
         return None
     return Call(headers, body, scope.get(PRINCIPAL))
+
+
+def _uncompressed(body: bytes, limit: int) -> bytes:
+    """Raises ``zlib.error``, and ``BodyTooLarge`` however little it was that became so much."""
+    decompressor = zlib.decompressobj(_GZIP_FORMAT)
+    whole = decompressor.decompress(body, limit + 1)
+    if len(whole) > limit:
+        raise BodyTooLarge
+    if not decompressor.eof or decompressor.unused_data:
+        # Something behind it, another gzip file for instance, is not read by Mesos either.
+        raise zlib.error("it does not end where the body ends")
+    return whole
 
 
 async def respond_answered(send: Send, answered: Answered) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 
@@ -19,7 +18,7 @@ from mesos_service.openapi import answers_map, answers_text, refusal
 
 COMMON_PATHS: Final = ("/health", "/version", "/flags", "/metrics", "/metrics/snapshot")
 
-_PROMETHEUS: Final = (HeaderName(b"Content-Type"), b"text/plain; version=0.0.4; charset=utf-8")
+PROMETHEUS: Final = (HeaderName(b"Content-Type"), b"text/plain; version=0.0.4; charset=utf-8")
 _ENCODER: Final = msgspec.json.Encoder()
 _SORTING_ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
@@ -36,14 +35,20 @@ def json_answer(request: Request, value: object, *, sort: bool = False) -> Answe
     return legacy_answer(request, (_SORTING_ENCODER if sort else _ENCODER).encode(value))
 
 
+def exposition_answer(request: Request, text: bytes) -> Answer:
+    """The answer of ``/metrics`` where there is little to say."""
+    body, coding = coded(request.scope, text)
+    return Answer(200, body, [*coding, (CONTENT_LENGTH, b"%d" % len(body)), PROMETHEUS])
+
+
 def add_common_reads(
     router: APIRouter,
     flags: Callable[[Request], Mapping[str, str]],
-    snapshot: Callable[[Request], Mapping[str, float]],
-    exposition: Callable[[Mapping[str, float]], bytes],
+    snapshot_answer: Callable[[Request], Response],
+    prometheus_answer: Callable[[Request], Response],
 ) -> None:
-    """``flags`` and ``snapshot`` say what the service that a request is about has of them; ``exposition`` makes of a
-    snapshot what Prometheus reads."""
+    """``flags`` says what the service that a request is about has of them; ``snapshot_answer`` is the answer of
+    ``/metrics/snapshot``, and ``prometheus_answer`` that of ``/metrics``."""
 
     @router.get("/health", operation_id="get_health", response_class=Response)
     async def health() -> Response:
@@ -80,10 +85,7 @@ def add_common_reads(
     )
     async def metrics(request: Request) -> Response:
         """All metrics in the form that Prometheus reads."""
-        found = snapshot(request)
-        # Of a thousand frameworks there are tens of thousands of them, which nobody else should wait for.
-        body, coding = await asyncio.to_thread(lambda: coded(request.scope, exposition(found)))
-        return Answer(200, body, [*coding, (CONTENT_LENGTH, b"%d" % len(body)), _PROMETHEUS])
+        return prometheus_answer(request)
 
     @router.get(
         "/metrics/snapshot",
@@ -104,4 +106,4 @@ def add_common_reads(
                 Duration.parse(wait)
             except ValueError as error:
                 return text_answer(400, f"Unable to parse timeout: {error}.\n")
-        return json_answer(request, snapshot(request))
+        return snapshot_answer(request)

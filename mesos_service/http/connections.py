@@ -6,22 +6,23 @@ import socket
 import struct
 from typing import Any
 
-from mesos_service.http.asgi import Send
+from mesos_service.http.asgi import Receive
 
 
 class UnderlyingConnection:
-    """The connection that ``send`` writes to, where the server lets it be found.
+    """The connection that ``receive`` reads from, where the server lets it be found.
 
-    ASGI can neither break a connection off nor say that it is gone. In uvicorn (0.54, of all 0.5x) ``send`` is a
-    method of the request's cycle, which has both the transport and the word that the client left. Under another
-    server nothing is found, and every method does nothing.
+    ASGI can neither break a connection off nor say that it is gone. In uvicorn (0.54, of all 0.5x) ``receive`` is a
+    method of the request's cycle, which has both the transport and the word that the client left; so is ``send``, but
+    Starlette puts functions of its own in place of that. Under another server nothing is found, and every method does
+    nothing.
     """
 
     __slots__ = ("_cycle", "_transport")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, receive: Receive) -> None:
         # Any: these are uvicorn's own and nobody's contract.
-        self._cycle: Any = getattr(send, "__self__", None)
+        self._cycle: Any = getattr(receive, "__self__", None)
         self._transport: Any = getattr(self._cycle, "transport", None)
 
     @property
@@ -37,6 +38,12 @@ class UnderlyingConnection:
     def write(self, data: bytes) -> None:
         """Send whole chunks. Only where it :attr:`takes_chunks`, and neither closed nor choked."""
         self._transport.write(data)
+
+    def end_with_client(self) -> None:
+        """Take the end of what the client sends for its leaving; otherwise it is answered first."""
+        end = None if self._transport is None else getattr(self._transport.get_protocol(), "end_with_client", None)
+        if end is not None:
+            end()
 
     @property
     def is_closed(self) -> bool:

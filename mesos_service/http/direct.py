@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mesos_service.http.asgi import CONTENT_LENGTH, TEXT, Call, CallHeaders, DirectCalls
 from mesos_service.http.calls import broken
+from mesos_service.http.heads import repaired, without_empty_parts
 from mesos_service.wire.streams import JSON
 
 HEAD_BYTES_MAX: Final = 1024
@@ -70,7 +71,9 @@ def read_head(raw: bytes) -> Head | None:
     if names.count(_LENGTH) != 1 or not _UNUSUAL.isdisjoint(names):
         return None
     headers = CallHeaders.of({"headers": reading.headers})
-    if headers.content_type != JSON or b"?" in reading.url or b"%" in reading.url:
+    if headers.content_type != JSON or headers.content_encoding is not None:
+        return None
+    if b"?" in reading.url or b"%" in reading.url:
         return None
     length = dict(reading.headers)[_LENGTH]
     return Head(reading.url.decode("ascii"), headers, int(length)) if length.isdigit() else None
@@ -112,6 +115,9 @@ class DirectProtocol(HttpToolsProtocol):
         self._direct: Callable[[str], DirectCalls | None] = getattr(self.config.loaded_app, "direct", _none_is_direct)
         self._parsing = False
         """The parser is within a request."""
+        self._ends_with_client = False
+        """What is being answered is for nobody once the client has ended what it sends."""
+        self._client_ended = False
         self._answered_at = 0.0
         self._headers: list[tuple[bytes, bytes]] | None = None
         """uvicorn's own headers, of which it makes a new list each second, ..."""
@@ -124,7 +130,32 @@ class DirectProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         taken = self._take(data) if self._is_idle() else 0
         if taken < len(data):
-            self._parse(memoryview(data)[taken:])
+            rest = data[taken:] if taken else data
+            self._parse(memoryview(rest if self._parsing else repaired(rest)))
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn says less than asyncio allows
+        """The client sends no more. It may still read, as ``nc -N`` does, and is answered what it has asked.
+
+        Of a connection that stays open for as long as both sides like, it means that the client has gone: a scheduler
+        that has died is told by nothing else. So it does where TLS is spoken, which cannot be half closed here.
+        """
+        cycle = self.cycle
+        if self._parsing or self._ends_with_client or self.scheme == "https" or cycle is None:
+            return False
+        self._client_ended = not cycle.response_complete
+        return self._client_ended
+
+    def end_with_client(self) -> None:
+        """Close the connection when the client ends what it sends, though the answer is not complete."""
+        self._ends_with_client = True
+        if self._client_ended:
+            self.transport.close()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._ends_with_client = False
+        if self._client_ended and not self.pipeline and self.cycle.response_complete:
+            self.transport.close()
 
     def _parse(self, data: memoryview) -> None:
         """As uvicorn does, but offers to speak another protocol are ignored, as they may be (RFC 9110, 7.8).
@@ -180,6 +211,7 @@ class DirectProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if not self.parser.should_upgrade():
+            self.url = without_empty_parts(self.url)
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the documents on a service's API are to be had: ``/docs``, ``/help``, and OpenAPI (N04)."""
+"""Where the documents on a service's API are to be had: ``/docs``, ``/help``, and OpenAPI (N04); ``/`` leads there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STREAMING_PATH: Final = "/openapi-3.2.json"
 
 
 def add_documentation(application: FastAPI, documents: Callable[[], Documents], title: str) -> None:
-    """Mount ``/docs``, ``/help`` and both documents, which are made when somebody first asks."""
+    """Mount ``/``, ``/docs``, ``/help`` and both documents, which are made when somebody first asks."""
 
     @cache
     def encoded() -> tuple[bytes, bytes, bytes]:
@@ -35,6 +35,10 @@ def add_documentation(application: FastAPI, documents: Callable[[], Documents], 
     @application.get(_STREAMING_PATH, include_in_schema=False, response_class=Response)
     async def openapi_streaming() -> Response:
         return _document(encoded()[1])
+
+    @application.api_route("/", methods=["GET", "HEAD"], include_in_schema=False, response_class=Response)
+    async def front_door() -> Response:
+        return _document(_front_page(title), b"text/html")
 
     @application.get("/docs", include_in_schema=False, response_class=Response)
     async def docs() -> Response:
@@ -50,6 +54,13 @@ def add_documentation(application: FastAPI, documents: Callable[[], Documents], 
 def _document(body: bytes, kind: bytes = b"application/json") -> Answer:
     """With the headers of Mesos' ``/help``, which has no charset (recorded)."""
     return Answer(200, body, [(HeaderName(b"Content-Type"), kind), (CONTENT_LENGTH, b"%d" % len(body))])
+
+
+def _front_page(title: str) -> bytes:
+    """For whoever asks for nothing in particular: people with the address alone, and checks that somebody is there."""
+    name = escape(title)
+    links = ", ".join(f'<a href="{path}">{path}</a>' for path in ("/state", "/metrics/snapshot", "/help", "/docs"))
+    return f"<html><head><title>{name}</title></head><body><h1>{name}</h1><p>{links}</p></body></html>\n".encode()
 
 
 def _page(title: str, paths: Mapping[str, Mapping[str, Any]]) -> bytes:

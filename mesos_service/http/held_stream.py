@@ -189,7 +189,8 @@ class HeldStream:
         self._loop = asyncio.get_running_loop()
         self._task = task = asyncio.current_task()
         watcher = asyncio.ensure_future(self._watch(receive))
-        connection = UnderlyingConnection(send)
+        connection = UnderlyingConnection(receive)
+        connection.end_with_client()
         if self._backlog is not None:
             self._joined = self._backlog
             self._joined.join(self)

@@ -33,7 +33,7 @@ from mesos_service.http.answers import (
 from mesos_service.http.asgi import CONTENT_LENGTH, Receive, Scope, Send
 from mesos_service.http.connections import UnderlyingConnection
 from mesos_service.http.held_stream import BODY, START, sent
-from mesos_service.wire.sliced import json_slices
+from mesos_service.wire.sliced import SlicedObject, json_slices
 
 AT_ONCE_MAX: Final = 4
 """Each holds a moment of the master's memory while it is made."""
@@ -45,6 +45,13 @@ class Large(NamedTuple):
 
     key: Hashable
     make: Callable[[], msgspec.Struct]
+
+
+class LargeObject(NamedTuple):
+    """As ``Large``, of names with numbers."""
+
+    key: Hashable
+    make: Callable[[], SlicedObject]
 
 
 @dataclass(eq=False, slots=True)
@@ -191,15 +198,15 @@ class LargeAnswers:
         length."""
         body = await self.made_for(receive, key, slices, accepts_gzip(scope))
         if body is not None:
-            await self._send(body, send, head)
+            await self._send(body, receive, send, head)
 
-    async def _send(self, body: Body, send: Send, head: Callable[[Headers, bytes], Headers]) -> None:
+    async def _send(self, body: Body, receive: Receive, send: Send, head: Callable[[Headers, bytes], Headers]) -> None:
         task = asyncio.current_task()
         assert task is not None, "it runs in a task"
         body.readers.add(task)
         self._bodies[body] = None
         self._bound()
-        connection = UnderlyingConnection(send)
+        connection = UnderlyingConnection(receive)
         try:
             headers = head(body.coding, b"%d" % body.size)
             there = await sent(send, connection, {"type": START, "status": 200, "headers": list(headers)})
@@ -234,10 +241,32 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
+class LargeText(Response):
+    """An answer of some ``kind``, a content type's header, that is made of pieces and not of a message."""
+
+    def __init__(
+        self, answers: LargeAnswers, key: Hashable, kind: tuple[bytes, bytes], make: Callable[[], Iterator[bytes]]
+    ) -> None:
+        # Not the parent's: its body is not there yet.
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = []
+        self._answers = answers
+        self._key = key
+        self._kind = kind
+        self._make = make
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        def head(coding: Headers, length: bytes) -> Headers:
+            return (*coding, (CONTENT_LENGTH, length), self._kind)
+
+        await self._answers.serve(scope, receive, send, self._key, self._make, head)
+
+
 class LargeAnswer(Response):
     """The answer of one of the old paths: JSON, or with ``jsonp`` a call of a function."""
 
-    def __init__(self, request: Request, answers: LargeAnswers, large: Large) -> None:
+    def __init__(self, request: Request, answers: LargeAnswers, large: Large | LargeObject) -> None:
         # Not the parent's: its body is not there yet.
         self.status_code = 200
         self.background = None

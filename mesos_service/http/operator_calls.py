@@ -79,6 +79,11 @@ class OperatorCalls(ABC, Generic[CallT]):
     content_types: str = "application/json or application/x-protobuf"
     """What the refusal of another content type says is expected."""
 
+    def not_acceptable(self, call: CallT, headers: CallHeaders) -> Refused:
+        """Of a call whose answer can have no form that the caller takes."""
+        del call, headers
+        return Refused(406, NOT_ACCEPTABLE)
+
     @abstractmethod
     def read(self, body: bytes, content_type: str | None) -> CallT:
         """Raises ``WireError``."""
@@ -107,10 +112,11 @@ class OperatorCalls(ABC, Generic[CallT]):
             if await self.streamed(call, posted.headers, receive, send):
                 return
             content_type = negotiate_answer(posted.headers.accept)
+            if content_type is None:
+                # Before anything is done, also where there would be nothing to say (Mesos: ``Http::api``).
+                raise self.not_acceptable(call, posted.headers)
             large = self.large(call)
             answer = await self.answer(call, scope.get(PRINCIPAL)) if large is None else None
-            if (large is not None or isinstance(answer, msgspec.Struct)) and content_type is None:
-                raise Refused(406, NOT_ACCEPTABLE)
             if large is not None:
                 await _serve(scope, receive, send, *large, protobuf=content_type == PROTOBUF)
                 return

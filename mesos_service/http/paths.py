@@ -17,23 +17,27 @@ class MesosPaths:
     """Brings a request's path into the one spelling that the application's routes use.
 
     ``prefix`` is the component (``/master``, ``/slave(1)``); ``own`` are paths below ``/api/v1`` that are routes of
-    their own and are therefore not taken for ``/api/v1`` itself.
+    their own and are therefore not taken for ``/api/v1`` itself; ``reads`` are paths that answer what is below them.
     """
 
-    def __init__(self, application: Application, prefix: str, own: Collection[str]) -> None:
+    def __init__(self, application: Application, prefix: str, own: Collection[str], reads: Collection[str]) -> None:
         self._application = application
         self._prefix = prefix
         self._own = frozenset(own)
         self._below_own = tuple(f"{path}/" for path in own)
+        self._reads = frozenset(reads)
 
     def normalise(self, path: str) -> str:
-        if path.startswith(self._prefix + "/"):
-            path = path[len(self._prefix) :]
+        if path == self._prefix or path.startswith(self._prefix + "/"):
+            path = path[len(self._prefix) :] or "/"
         if len(path) > 1:
             path = path.rstrip("/") or "/"
         if path.startswith("/api/v1/") and path not in self._own and not path.startswith(self._below_own):
             return "/api/v1"
-        return path
+        shorter = "" if "/.." in path else path
+        while len(shorter) > 1 and shorter not in self._reads:
+            shorter = shorter.rpartition("/")[0]
+        return shorter if len(shorter) > 1 else path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

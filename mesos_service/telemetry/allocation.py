@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Final
 
 from mesos_service.core.allocation import kernel
 from mesos_service.core.effects import Note
-from mesos_service.core.master.role_use import RoleUse, roles_in_use
+from mesos_service.core.master.role_use import RoleUse, count_roles
 from mesos_service.core.master.state import MasterState
 from mesos_service.telemetry.counters import REVOCABLE
 from mesos_service.telemetry.timings import Timings
@@ -36,23 +36,26 @@ class PassTimings:
 
 def allocator_gauges(
     state: MasterState, total: Mapping[str, int], used: Mapping[str, int], offered: Mapping[str, int]
-) -> dict[str, float]:
-    """What there is, and who has it. Sums are scalars of all agents in thousandths. Linear in agents and offers."""
+) -> Generator[None, None, dict[str, float]]:
+    """What there is, and who has it, in steps. Sums are scalars of all agents in thousandths. Linear in agents and
+    offers."""
     found = {"allocator/kernel_compiled": float(kernel.name() == "compiled")}
     total, used, offered = _lent_too(total), _lent_too(used), _lent_too(offered)
     for name in sorted({*_ALWAYS, *total}):
         found[f"{PREFIX}/resources/{name}/total"] = total.get(name, 0) / 1000
         found[f"{PREFIX}/resources/{name}/offered_or_allocated"] = (used.get(name, 0) + offered.get(name, 0)) / 1000
-    uses = roles_in_use(state)
+    uses = yield from count_roles(state)
     excluded = state.allocator.options.fair_sharing_excluded
     for role, use in uses.items():
         if use.frameworks:
             found[f"{PREFIX}/roles/{role}/shares/dominant"] = _dominant_share(use, total, excluded)
             # Told of a role without any filter, too (recorded).
             found[f"{PREFIX}/offer_filters/roles/{role}/active"] = 0.0
+        yield
     for filtered, count in state.allocator.active_filters().items():
         found[f"{PREFIX}/offer_filters/roles/{filtered}/active"] = float(count)
-    return found | _quota_gauges(state, uses)
+    yield from _quota_gauges(state, uses, found)
+    return found
 
 
 def _lent_too(sums: Mapping[str, int]) -> dict[str, int]:
@@ -72,13 +75,17 @@ def _dominant_share(use: RoleUse, total: Mapping[str, int], excluded: frozenset[
     )
 
 
-def _quota_gauges(state: MasterState, uses: Mapping[str, RoleUse]) -> dict[str, float]:
-    """What roles consume, with or without quota, and what they are guaranteed and may have (X36)."""
-    found: dict[str, float] = {}
-    told: list[tuple[str, str, Mapping[str, int]]] = [(role, "consumed", use.consumed()) for role, use in uses.items()]
-    for role, quota in state.quotas.items():
-        told += [(role, "guarantee", quota.guarantees), (role, "limit", quota.limits)]
-    for name, kind, amounts in told:
+def _quota_gauges(state: MasterState, uses: Mapping[str, RoleUse], found: dict[str, float]) -> Iterator[None]:
+    """Adds what roles consume, with or without quota, and what they are guaranteed and may have (X36)."""
+
+    def tell(role: str, kind: str, amounts: Mapping[str, int]) -> None:
         for resource, amount in amounts.items():
-            found[f"{PREFIX}/quota/roles/{name}/resources/{resource}/{kind}"] = amount / 1000
-    return found
+            found[f"{PREFIX}/quota/roles/{role}/resources/{resource}/{kind}"] = amount / 1000
+
+    for role, use in uses.items():
+        tell(role, "consumed", use.consumed())
+        yield
+    for limited, quota in tuple(state.quotas.items()):
+        tell(limited, "guarantee", quota.guarantees)
+        tell(limited, "limit", quota.limits)
+        yield

@@ -3,13 +3,15 @@
 The same numbers under the same names, made in the same moment; nothing is counted twice. ``master/tasks_running`` is
 ``mesos_master_tasks_running``. Frameworks, principals and roles, which stand within Mesos' names, become labels.
 Counters end in ``_total`` as they do everywhere in Prometheus, and so gauges that end so lose it:
-``master/cpus_total`` is ``mesos_master_cpus``.
+``master/cpus_total`` is ``mesos_master_cpus``. A name that cannot be spelled so without loss has a label with the whole
+of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
@@ -25,6 +27,11 @@ _ALLOCATORS_ROLE: Final = re.compile(
 )
 """Here, as in Mesos, a role stands as it is: with slashes where it lies below another one, and nothing quoted."""
 _ODD: Final = re.compile(r"[^a-zA-Z0-9_]+")
+_UNEVEN: Final = re.compile(r"[^a-zA-Z0-9_/]|//|/$")
+"""Where a name, of a resource above all, loses what may tell it from another one: ``a-b`` and ``a_b``."""
+_AS_TOLD: Final = "mesos_name"
+"""The label that tells them apart nevertheless."""
+SAMPLES_A_SLICE: Final = 64
 _COUNTED: Final = re.compile(
     r"""
     (master|slave)/(
@@ -43,27 +50,64 @@ _COUNTED: Final = re.compile(
 
 def exposition(snapshot: Mapping[str, float]) -> bytes:
     """The text for Prometheus, of the type ``text/plain; version=0.0.4``."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(snapshot))
-    return generate_latest(registry)
+    return b"".join(exposition_slices(snapshot.items()))
 
 
-class _Collector:
-    def __init__(self, snapshot: Mapping[str, float]) -> None:
-        self._snapshot = snapshot
+def exposition_slices(told: Iterable[tuple[str, float] | None]) -> Iterator[bytes]:
+    """The same in pieces, for who lets others have a turn in between; a ``None`` is work that had to be done first.
+
+    A piece is empty as long as names are gathered: all of one family stand together.
+    """
+    families: dict[str, _Family] = {}
+    for steps, one in enumerate(told, 1):
+        if one is not None:
+            _gather(families, *one)
+        if steps % SAMPLES_A_SLICE == 0:
+            yield b""
+    for family in families.values():
+        yield from family.slices()
+
+
+@dataclass(slots=True)
+class _Family:
+    """What stands under one name."""
+
+    metric: Metric
+    told: set[tuple[tuple[str, str], ...]] = field(default_factory=set)
+    """By which labels."""
+
+    def slices(self) -> Iterator[bytes]:
+        whole = self.metric
+        for first in range(0, len(whole.samples), SAMPLES_A_SLICE):
+            part = Metric(whole.name, whole.documentation, whole.type)
+            part.samples = whole.samples[first : first + SAMPLES_A_SLICE]
+            registry = CollectorRegistry(auto_describe=False)
+            registry.register(_One(part))
+            text = generate_latest(registry)
+            # What it is and of which kind is said once.
+            yield text if first == 0 else text.split(b"\n", 2)[2]
+
+
+class _One:
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
 
     def collect(self) -> Iterator[Metric]:
-        families: dict[str, Metric] = {}
-        for mesos_name, value in self._snapshot.items():
-            name, labels = _named(mesos_name)
-            counted = _COUNTED.match(mesos_name) is not None
-            key = f"{name}{_TOTAL}" if counted else name
-            family = families.get(key)
-            if family is None:
-                kind = CounterMetricFamily if counted else GaugeMetricFamily
-                family = families[key] = kind(name, f"Mesos' {_general(mesos_name)}", labels=tuple(labels))
-            family.add_sample(key, labels, value)
-        yield from families.values()
+        yield self._metric
+
+
+def _gather(families: dict[str, _Family], mesos_name: str, value: float) -> None:
+    name, labels = _named(mesos_name)
+    counted = _COUNTED.match(mesos_name) is not None
+    key = f"{name}{_TOTAL}" if counted else name
+    family = families.get(key)
+    if family is None:
+        kind = CounterMetricFamily if counted else GaugeMetricFamily
+        family = families[key] = _Family(kind(name, f"Mesos' {_general(mesos_name)}"))
+    if tuple(labels.items()) in family.told:
+        labels[_AS_TOLD] = mesos_name
+    family.told.add(tuple(labels.items()))
+    family.metric.add_sample(key, labels, value)
 
 
 def _named(mesos_name: str) -> tuple[str, dict[str, str]]:
@@ -85,6 +129,8 @@ def _named(mesos_name: str) -> tuple[str, dict[str, str]]:
     elif (of_role := _ROLE.search(name)) is not None:
         labels["role"] = unquote(of_role[1])
         name = f"{name[: of_role.start()]}role/{name[of_role.end() :]}"
+    if _UNEVEN.search(name):
+        labels[_AS_TOLD] = mesos_name
     return "mesos_" + _ODD.sub("_", name).strip("_").removesuffix(_TOTAL), labels
 
 

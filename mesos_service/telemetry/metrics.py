@@ -6,8 +6,10 @@ asks. A name is here only when it is really counted: parts that do not exist hav
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Final
 from urllib.parse import quote
 
@@ -60,6 +62,9 @@ MASTER_TERMINAL: Final = (
     TaskState.LOST,
 )
 ACTIVE: Final = (TaskState.KILLING, TaskState.RUNNING, TaskState.STAGING, TaskState.STARTING)
+_FORGOTTEN: Final = "-"
+"""In place of the ids of all frameworks that nobody remembers."""
+_FRAMEWORKS: Final = "master/frameworks/"
 MASTER_ACTIVE: Final = (*ACTIVE, TaskState.UNREACHABLE)
 
 
@@ -103,8 +108,16 @@ class MasterMetrics:
     def snapshot(self, state: MasterState, now: float) -> Snapshot:
         """All metrics by name, sorted as Mesos sorts them. ``now`` is unix seconds. Linear in agents, tasks and
         frameworks."""
+        return dict(one for one in self.told(state, now) if one is not None)
+
+    def told(self, state: MasterState, now: float) -> Iterator[tuple[str, float] | None]:
+        """:meth:`snapshot` one by one, for who lets others have a turn in between: of a thousand frameworks there are
+        tens of thousands. A ``None`` is a step of work, of some agent, role or framework, that had to be done first.
+
+        What is summed up is of the first steps; what is of single frameworks is read when they are told.
+        """
+        self._forget_frameworks(state)
         found = {
-            **_master_gauges(state, now),
             **self._counters.named(MASTER_FACTS),
             **self._operations.snapshot(state),
             **self._passes.snapshot(),
@@ -123,14 +136,26 @@ class MasterMetrics:
             # What came and was not refused.
             found[f"master/valid_{name}"] = found[f"master/messages_{messages}"] - invalid
         found |= dict.fromkeys(NEVER, 0.0)
-        ends = self._counters.ends_by_framework(MASTER_TERMINAL)
-        for framework in (*state.frameworks.values(), *state.completed_frameworks.values()):
-            found.update(self._framework(framework, ends.get(framework.framework_id, {})))
-            self._principal(framework, found)
         for source in self._sources:
             found.update(source())
-        self._forget_frameworks(state)
-        return dict(sorted(found.items()))
+        ends = self._counters.ends_by_framework(MASTER_TERMINAL)
+        frameworks = {
+            f"{_FRAMEWORKS}{quote(framework.info.name, safe='')}/{framework.framework_id}/": framework
+            for framework in (*state.frameworks.values(), *state.completed_frameworks.values())
+        }
+        yield None
+        found |= yield from _master_gauges(state, now)
+        for framework in frameworks.values():
+            self._principal(framework, found)
+            yield None
+        others = sorted(found)
+        # The names of one framework stand together, as all of them begin with what no other's begin with.
+        place = bisect(others, _FRAMEWORKS)
+        yield from ((name, found[name]) for name in others[:place])
+        for prefix, framework in sorted(frameworks.items(), key=itemgetter(0)):
+            of_framework = self._framework(framework, prefix, ends.get(framework.framework_id, {}))
+            yield from sorted(of_framework.items())
+        yield from ((name, found[name]) for name in others[place:])
 
     def _messages(self) -> Snapshot:
         called: defaultdict[str, int] = defaultdict(int)
@@ -152,31 +177,30 @@ class MasterMetrics:
                 reasons[f"master/{state}/{source}/{reason}".lower()] += count
         return reasons
 
-    def _framework(self, framework: Framework, ends: Mapping[TaskState, int]) -> Snapshot:
+    def _framework(self, framework: Framework, prefix: str, ends: Mapping[TaskState, int]) -> Snapshot:
         framework_id = framework.framework_id
-        prefix = f"master/frameworks/{quote(framework.info.name, safe='')}/{framework_id}"
         calls = {name: self._calls.get((framework_id, name), 0) for name in CALLS}
         events = {name: self._events.get((framework_id, name), 0) for name in EVENTS}
         operations = {name: self._asked.get((framework_id, name), 0) for name in OPERATIONS}
         found: Snapshot = {
-            f"{prefix}/subscribed": float(framework.connected),
-            f"{prefix}/calls": float(sum(calls.values())),
-            f"{prefix}/events": float(sum(events.values())),
-            f"{prefix}/operations": float(sum(operations.values())),
-            f"{prefix}/offers/sent": float(framework.offers_sent),
-            f"{prefix}/offers/accepted": float(framework.offers_accepted),
-            f"{prefix}/offers/declined": float(framework.offers_declined),
-            f"{prefix}/offers/rescinded": float(framework.offers_rescinded),
+            f"{prefix}subscribed": float(framework.connected),
+            f"{prefix}calls": float(sum(calls.values())),
+            f"{prefix}events": float(sum(events.values())),
+            f"{prefix}operations": float(sum(operations.values())),
+            f"{prefix}offers/sent": float(framework.offers_sent),
+            f"{prefix}offers/accepted": float(framework.offers_accepted),
+            f"{prefix}offers/declined": float(framework.offers_declined),
+            f"{prefix}offers/rescinded": float(framework.offers_rescinded),
         }
-        found |= {f"{prefix}/calls/{name.lower()}": float(count) for name, count in calls.items()}
-        found |= {f"{prefix}/events/{name.lower()}": float(count) for name, count in events.items()}
-        found |= {f"{prefix}/operations/{name.lower()}": float(count) for name, count in operations.items()}
+        found |= {f"{prefix}calls/{name.lower()}": float(count) for name, count in calls.items()}
+        found |= {f"{prefix}events/{name.lower()}": float(count) for name, count in events.items()}
+        found |= {f"{prefix}operations/{name.lower()}": float(count) for name, count in operations.items()}
         for role in framework.info.roles:
-            found[f"{prefix}/roles/{quote(role, safe='')}/suppressed"] = float(role in framework.suppressed)
+            found[f"{prefix}roles/{quote(role, safe='')}/suppressed"] = float(role in framework.suppressed)
         for state, count in _by_state([framework], (*MASTER_ACTIVE, TaskState.UNKNOWN)).items():
-            found[f"{prefix}/tasks/active/task_{short_name(state)}"] = float(count)
+            found[f"{prefix}tasks/active/task_{short_name(state)}"] = float(count)
         for state in MASTER_TERMINAL:
-            found[f"{prefix}/tasks/terminal/task_{short_name(state)}"] = float(ends.get(state, 0))
+            found[f"{prefix}tasks/terminal/task_{short_name(state)}"] = float(ends.get(state, 0))
         return found
 
     def _principal(self, framework: Framework, found: Snapshot) -> None:
@@ -195,29 +219,24 @@ class MasterMetrics:
         """Fold what is counted for frameworks nobody remembers into the nameless sum, so that totals stay."""
         known = state.frameworks.keys() | state.completed_frameworks.keys()
         for counts in (self._calls, self._events, self._asked):
-            for key in [key for key in counts if key[0] and key[0] not in known]:
+            for key in [key for key in counts if key[0] not in ("", _FORGOTTEN) and key[0] not in known]:
                 # A repeated SUBSCRIBE must not turn into a first one: what has no name keeps a mark.
-                counts["-", key[1]] += counts.pop(key)
+                counts[_FORGOTTEN, key[1]] += counts.pop(key)
         updates = self._counters.updates
         for told in [told for told in updates if told[0] and told[0] not in known]:
             updates["", told[1], told[2], told[3]] += updates.pop(told)
 
 
-def _master_gauges(state: MasterState, now: float) -> Snapshot:
+def _master_gauges(state: MasterState, now: float) -> Generator[None, None, Snapshot]:
     total: dict[str, int] = {}
     used: dict[str, int] = {}
     offered: dict[str, int] = {}
-    for agent in state.agents.values():
-        add_scalars(total, agent.total)
-        for resources in agent.used.values():
-            add_scalars(used, resources)
-    for offer in state.offers.values():
-        add_scalars(offered, offer.resources)
-    agents, frameworks = state.agents.values(), state.frameworks.values()
+    agents, frameworks = tuple(state.agents.values()), tuple(state.frameworks.values())
+    offers = tuple(state.offers.values())
     found: Snapshot = {
         "master/elected": float(state.elected_at > 0),
         "master/uptime_secs": now - state.started_at,
-        "master/outstanding_offers": float(len(state.offers)),
+        "master/outstanding_offers": float(len(offers)),
         "master/slaves_active": float(sum(agent.active for agent in agents)),
         "master/slaves_inactive": float(sum(not agent.active for agent in agents)),
         "master/slaves_connected": float(sum(agent.connected for agent in agents)),
@@ -231,9 +250,23 @@ def _master_gauges(state: MasterState, now: float) -> Snapshot:
         "master/frameworks_starving": float(len(state.starving)),
         "registrar/queued_operations": float(len(state.persisting)),
     }
-    found |= allocator_gauges(state, total, used, offered)
-    for task_state, count in _by_state(frameworks, MASTER_ACTIVE).items():
-        found[f"master/tasks_{short_name(task_state)}"] = float(count)
+    held = tuple((agent.total, tuple(agent.used.values())) for agent in agents)
+    counted = dict.fromkeys(MASTER_ACTIVE, 0)
+    for framework in frameworks:
+        # At once: a task that moves on in between would be counted in two states.
+        for task_state, count in _by_state([framework], MASTER_ACTIVE).items():
+            counted[task_state] += count
+        yield
+    found |= {f"master/tasks_{short_name(task_state)}": float(count) for task_state, count in counted.items()}
+    for its_total, its_used in held:
+        add_scalars(total, its_total)
+        for resources in its_used:
+            add_scalars(used, resources)
+        yield
+    for offer in offers:
+        add_scalars(offered, offer.resources)
+        yield
+    found |= yield from allocator_gauges(state, total, used, offered)
     return found | resource_gauges("master", total, used)
 
 

@@ -23,11 +23,11 @@ from mesos_service.wire.policy import QuotaRequest, Schedule, WeightInfo
 from mesos_service.wire.protobuf.decode import decode_protobuf_call
 from mesos_service.wire.streams import JSON, PROTOBUF
 from mesos_service.wire.validate import (
-    validate_agent_call,
     validate_executor_call,
     validate_operator_call,
     validate_scheduler_call,
 )
+from mesos_service.wire.validate_agent import validate_agent_call
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -88,7 +88,10 @@ def read_operator_call(body: bytes, content_type: str | None = JSON) -> operator
 
 def read_agent_call(body: bytes, content_type: str | None = JSON) -> agent_operator.Call:
     """Decode and validate a call of the agent's operator API; raises ``WireError``."""
-    call = decode_protobuf_call(agent_operator.Call, body) if content_type == PROTOBUF else decode_agent_call(body)
+    if content_type == PROTOBUF:
+        call = decode_protobuf_call(agent_operator.Call, body, "Failed to parse body into a protobuf object")
+    else:
+        call = decode_agent_call(body)
     _demand("agent::Call", validate_agent_call(call))
     return call
 

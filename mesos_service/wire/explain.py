@@ -45,6 +45,33 @@ class ExplainRole(Message, kw_only=True):
     obstacles: tuple[ExplainObstacle, ...] = printed(())
 
 
+class ExplainOnAgent(Message, kw_only=True):
+    """One framework in one role: ``offered`` something of the agent by the pass, or kept from it by ``reason``."""
+
+    framework_id: str
+    framework_name: str
+    role: str
+    offered: bool
+    reason: str | None = None
+    culprit: str | None = None
+    detail: str | None = None
+    lasting: bool | None = None
+    wakes_on: tuple[str, ...] = ()
+    until: float | None = None
+    remedies: tuple[ExplainRemedy, ...] = ()
+
+
+class ExplainAgentAnswer(Message, kw_only=True):
+    """Times are unix seconds; ``at`` is that of the pass which decided."""
+
+    agent_id: str
+    hostname: str
+    allocator: str
+    at: float
+    summary: str
+    roles: tuple[ExplainOnAgent, ...] = printed(())
+
+
 class ExplainFrameworkAnswer(Message, kw_only=True):
     """Times are unix seconds; ``at`` is that of the pass which decided."""
 

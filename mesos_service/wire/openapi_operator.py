@@ -24,7 +24,8 @@ from mesos_service.wire.openapi import (
     stream_of,
     union,
 )
-from mesos_service.wire.validate import AGENT_SUB_MESSAGES, OPERATOR_SUB_MESSAGES
+from mesos_service.wire.validate import OPERATOR_SUB_MESSAGES
+from mesos_service.wire.validate_agent import SUB_MESSAGES as AGENT_SUB_MESSAGES
 
 _REF: Final = "#/components/schemas/"
 _PREFIX: Final = "Operator"

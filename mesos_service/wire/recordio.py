@@ -13,7 +13,8 @@ from mesos_service.wire.errors import WireError
 RECORD_BYTES_MAX: Final = 256 * 1024 * 1024
 """No lawful record comes near it; a length beyond is taken for garbage before memory is given to it."""
 
-_LENGTH_DIGITS_MAX: Final = len(str(RECORD_BYTES_MAX))
+_LENGTH_DIGITS_MAX: Final = 20
+"""As many as 64 bits have: some writers fill up with zeros."""
 
 
 def record(payload: bytes) -> bytes:
@@ -59,8 +60,9 @@ class RecordReader:
             if self._wanted is None:
                 end = buffer.find(b"\n", start, start + _LENGTH_DIGITS_MAX + 1)
                 if end < 0:
-                    if len(buffer) - start > _LENGTH_DIGITS_MAX:
-                        self._fail(bytes(buffer[start : start + _LENGTH_DIGITS_MAX]))
+                    begun = bytes(buffer[start : start + _LENGTH_DIGITS_MAX + 1])
+                    if begun and (len(begun) > _LENGTH_DIGITS_MAX or not begun.isdigit()):
+                        self._fail(begun)
                     break
                 self._wanted = self._length(bytes(buffer[start:end]))
                 start = end + 1

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from mesos_service.wire import operator
+from mesos_service.wire import operator, operator_common
 from mesos_service.wire.protobuf.encode import encode_protobuf, varint, writers
 
 S = TypeVar("S")
@@ -48,14 +48,38 @@ def sliced(make: Callable[[], Iterator[S | None]]) -> tuple[S, ...]:
     return cast("tuple[S, ...]", Sliced(make))
 
 
+class SlicedObject:
+    """As :class:`Sliced`, but an object: its items are names with numbers. For JSON alone."""
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[], Iterator[tuple[str, float] | None]]) -> None:
+        self.make: Final = make
+
+    def fragments(self) -> Iterator[bytes]:
+        """The name and the number of each item, as they stand in the object, and what is empty for work between."""
+        for item in self.make():
+            yield b"" if item is None else msgspec.json.encode(item[0]) + b":" + msgspec.json.encode(item[1])
+
+
 def each(render: Callable[[T], S], found: Collection[T]) -> tuple[S, ...]:
     """A list with an item for each of ``found``; where there is none it is empty, and printed as any empty list is."""
     return sliced(lambda: map(render, found)) if found else ()
 
 
 def json_slices(message: object) -> Iterator[bytes]:
-    """The JSON of ``message``, or of a list of them, in UTF-8."""
+    """The JSON of ``message``, or of a list of them, or of a ``SlicedObject``, in UTF-8."""
+    if isinstance(message, SlicedObject):
+        return _grouped(_object(message))
     return _grouped(_JsonFragments().of(message))
+
+
+def _object(found: SlicedObject) -> Iterator[bytes]:
+    before = b"{"
+    for fragment in found.fragments():
+        yield before + fragment if fragment else b""
+        before = b"," if fragment else before
+    yield b"}" if before == b"," else b"{}"
 
 
 def protobuf_slices(message: msgspec.Struct) -> Iterator[bytes]:
@@ -125,8 +149,10 @@ _HOLDERS: Final[frozenset[type[msgspec.Struct]]] = frozenset(
         operator.ResponseGetExecutors,
         operator.ResponseGetFrameworks,
         operator.ResponseGetFrameworksFramework,
+        operator.ResponseGetRoles,
         operator.ResponseGetState,
         operator.ResponseGetTasks,
+        operator_common.ResponseGetMetrics,
     }
 )
 """Messages that have such lists, or others that have them. The rest is encoded at once."""

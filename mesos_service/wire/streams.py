@@ -15,6 +15,8 @@ from mesos_service.wire.recordio import record
 
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
+RECORDS: Final = "application/recordio"
+"""What an agent's streams may be called as well, the kind of their records then being said in a header of its own."""
 
 Framer = Callable[[bytes], bytes]
 """Turns one encoded event into the bytes of one record; one framer serves one stream."""
@@ -95,6 +97,11 @@ def negotiate_answer(accept: str | None) -> str | None:
         return JSON
     wanted = _wanted(accept)
     return next((one for one in (JSON, PROTOBUF) if _accepts(wanted, one)), None)
+
+
+def takes_records(accept: str | None) -> bool:
+    """Whether an agent's stream goes out under the name of ``RECORDS``: where that is wanted, and no other is."""
+    return accept is not None and negotiate(accept) is None and _accepts(_wanted(accept), RECORDS)
 
 
 def _accepts(wanted: dict[str, float], content_type: str) -> bool:

@@ -1,7 +1,8 @@
 """What can be said against a call before anybody's state is looked at.
 
 Each function returns the first reason as Mesos words it, or ``None``. The order of the checks is Mesos'
-(type, then framework id, then sub-message, then what is in it), as clients match on the texts.
+(type, then framework id, then sub-message, then what is in it), as clients match on the texts. Calls to agents have a
+file of their own (``validate_agent``).
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from typing import Final, get_args
 
 import msgspec
 
-from mesos_service.wire import agent_operator, executor, operator, scheduler
+from mesos_service.wire import executor, operator, scheduler
 from mesos_service.wire.checks import CheckStatusInfo
 from mesos_service.wire.common import FrameworkID
 from mesos_service.wire.tasks import TaskStatus
 
-_NO_TYPE: Final = "Expecting 'type' to be present"
+NO_TYPE: Final = "Expecting 'type' to be present"
 
 
 def sub_messages(cls: type[msgspec.Struct], types: Iterable[str], optional: Iterable[str]) -> Mapping[str, str]:
@@ -35,9 +36,6 @@ EXECUTOR_SUB_MESSAGES: Final = sub_messages(
     optional=("SUBSCRIBE",),
 )
 OPERATOR_SUB_MESSAGES: Final = sub_messages(operator.Call, get_args(operator.CallType), optional=())
-AGENT_SUB_MESSAGES: Final = sub_messages(
-    agent_operator.Call, get_args(agent_operator.CallType), optional=("GET_CONTAINERS",)
-)
 
 
 def refuse_uuid(uuid: bytes) -> str | None:
@@ -51,7 +49,7 @@ def validate_scheduler_call(call: scheduler.Call, principal: str | None = None) 
     """The first reason against a scheduler's call (X18a). ``principal`` is who the caller proved to be, if anybody."""
     kind = call.type
     if kind is None:
-        return _NO_TYPE
+        return NO_TYPE
     if kind == "SUBSCRIBE":
         return _validate_subscribe(call, principal)
     if call.framework_id is None:
@@ -93,7 +91,7 @@ def _differ(one: FrameworkID | None, other: FrameworkID | None) -> bool:
 def validate_executor_call(call: executor.Call) -> str | None:
     """The first reason against an executor's call (M-EX-01)."""
     if call.type is None:
-        return _NO_TYPE
+        return NO_TYPE
     wanted = EXECUTOR_SUB_MESSAGES.get(call.type)
     if wanted is not None and getattr(call, wanted) is None:
         return f"Expecting '{wanted}' to be present"
@@ -135,21 +133,11 @@ def _validate_check_status(status: CheckStatusInfo) -> str | None:
 def validate_operator_call(call: operator.Call) -> str | None:
     """The first reason against an operator's call to the master."""
     if call.type is None:
-        return _NO_TYPE
+        return NO_TYPE
     wanted = OPERATOR_SUB_MESSAGES.get(call.type)
     if wanted is not None and getattr(call, wanted) is None:
         return f"Expecting '{wanted}' to be present"
     resized = {"GROW_VOLUME": call.grow_volume, "SHRINK_VOLUME": call.shrink_volume}.get(call.type)
     if resized is not None and resized.agent_id is None:
         return "Expecting 'agent_id' to be present; only agent default resources are supported right now"
-    return None
-
-
-def validate_agent_call(call: agent_operator.Call) -> str | None:
-    """The first reason against an operator's call to an agent."""
-    if call.type is None:
-        return _NO_TYPE
-    wanted = AGENT_SUB_MESSAGES.get(call.type)
-    if wanted is not None and getattr(call, wanted) is None:
-        return f"Expecting '{wanted}' to be present"
     return None

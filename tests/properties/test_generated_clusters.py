@@ -22,6 +22,7 @@ from mesos_service.fairness.cluster import NaiveAgent, NaiveFilter, NaiveFramewo
 from mesos_service.fairness.definition import Naive, Said
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
+from tests.support.histories import longer
 
 MINIMUM = {"cpus": 10}
 ROLES = ("a", "b", "c", "a/x", "a/y", "a/x/p", "b/z", "q")
@@ -45,9 +46,11 @@ class Made:
         draw = self.random
         # In every third cluster a part of each agent is for short tasks (A54).
         share = 0.0 if seed % 3 else 0.3
-        self.options = AllocatorOptions(min_allocatable=(MINIMUM,), short_slice=share)
+        lifts = seed % 4 == 1
+        """Whether what everybody refuses is offered anew (X29)."""
+        self.options = AllocatorOptions(min_allocatable=(MINIMUM,), short_slice=share, lift_unanimous_refusals=lifts)
         self.real = load(ALLOCATORS, "hierarchical")(self.options)
-        self.naive = Naive((MINIMUM,), short_slice=share)
+        self.naive = Naive((MINIMUM,), short_slice=share, lifts_unanimous=lifts)
         self.with_aged = seed % 5 == 0
         """Some come before others, as they have waited for long (N08)."""
         self.now = 0.0
@@ -204,14 +207,14 @@ def check(hundred: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("thousand", range(1, 6))
+@pytest.mark.parametrize("thousand", longer(1, 5))
 def test_x32_x36_x37_x38_many_more_generated_clusters(thousand: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_pass, "MANY", 0)
     assert run(range(1000 * thousand, 1000 * thousand + 1000))["grants"] > 10_000
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("thousand", range(6, 11))
+@pytest.mark.parametrize("thousand", longer(6, 5))
 @pytest.mark.usefixtures("compiled_kernel")
 def test_x32_x36_x37_x38_many_more_by_the_compiled_kernel(thousand: int) -> None:
     assert run(range(1000 * thousand, 1000 * thousand + 1000))["grants"] > 10_000

@@ -15,7 +15,8 @@ from mesos_service.wire.convert.operations import exact_operation, operation_fro
 from mesos_service.wire.decode import decode_leniently
 from mesos_service.wire.offers import OfferOperation
 from tests.unit.core.master.resource_world import applied, capable_agent, finish
-from tests.unit.core.master.world import World, framework_info, only
+from tests.unit.core.master.told import only
+from tests.unit.core.master.world import World, framework_info
 
 Json = dict[str, Any]  # Any: JSON documents
 

@@ -17,7 +17,7 @@ from mesos_service.wire.fields import Kind, Label, fields_of
 from mesos_service.wire.protobuf.decode import RefusedProtobufError, read_message
 from mesos_service.wire.protobuf.encode import encode_protobuf
 from mesos_service.wire.protobuf.table import ENUMS, numbered_fields
-from tests.properties.test_wire_decode_laws import calls
+from tests.properties.drawn_calls import calls
 from tests.support.descriptors import library_class
 
 MESSAGES: list[type[msgspec.Struct]] = [

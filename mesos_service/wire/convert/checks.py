@@ -10,6 +10,7 @@ from typing import Final
 from mesos_service.domain.checks import Check, CheckStatus, CheckType, HealthCheck
 from mesos_service.wire import checks
 from mesos_service.wire.containers import CommandInfo
+from mesos_service.wire.validate_agent import refuse_command
 
 _PORT_MAX: Final = 65535
 
@@ -150,7 +151,8 @@ def _refuse_health_check(info: checks.HealthCheck) -> str | None:
 def _refuse_command(command: CommandInfo, kind: str) -> str | None:
     if command.value is None:
         return f"Command {kind} must contain {'shell command' if command.shell else 'executable path'!r}"
-    return None
+    refusal = refuse_command(command)
+    return None if refusal is None else f"{kind.capitalize()}'s `CommandInfo` is invalid: {refusal}"
 
 
 def _refuse_path(path: str | None, kind: str) -> str | None:

@@ -40,6 +40,7 @@ from mesos_service.wire.convert.values import (
     resources_to_wire,
     time_to_wire,
 )
+from mesos_service.wire.validate_agent import refuse_command, refuse_container
 
 NANOSECONDS: Final = 1_000_000_000
 
@@ -212,6 +213,8 @@ def domain_to_wire(region: str | None, zone: str | None) -> common.DomainInfo | 
 def executor_from_wire(info: tasks.ExecutorInfo) -> ExecutorInfo:
     """An executor without a type is a custom one when it has a command, as before task groups came."""
     resources, refusal = resources_from_wire(info.resources)
+    if refusal is not None:
+        refusal = f"Executor uses invalid resources: {refusal}"
     return ExecutorInfo(
         executor_id=ExecutorId(info.executor_id.value),
         type=ExecutorType.DEFAULT if info.type == "DEFAULT" else ExecutorType.CUSTOM,
@@ -221,9 +224,20 @@ def executor_from_wire(info: tasks.ExecutorInfo) -> ExecutorInfo:
         source=info.source or "",
         command=info.command,
         shutdown_grace_seconds=duration_from_wire(info.shutdown_grace_period),
-        refusal=refusal,
+        refusal=refusal or _refuse_what_runs("Executor", info.command, info.container),
         carried=info,
     )
+
+
+def _refuse_what_runs(
+    whose: str, command: containers.CommandInfo | None, container: containers.ContainerInfo | None
+) -> str | None:
+    """What is wrong with either whatever the agent, in Mesos' words."""
+    refusal = None if command is None else refuse_command(command)
+    if refusal is not None:
+        return f"{whose}'s `CommandInfo` is invalid: {refusal}"
+    refusal = None if container is None else refuse_container(container)
+    return None if refusal is None else f"{whose}'s `ContainerInfo` is invalid: {refusal}"
 
 
 def executor_to_wire(info: ExecutorInfo) -> tasks.ExecutorInfo:
@@ -278,7 +292,7 @@ def task_from_wire(info: tasks.TaskInfo) -> TaskInfo:
         max_completion_seconds=duration_from_wire(info.max_completion_time),
         check=check,
         health_check=health_check,
-        refusal=refusal or health_refusal or check_refusal,
+        refusal=refusal or health_refusal or check_refusal or _refuse_what_runs("Task", info.command, info.container),
         shares_cgroups=info.container is None
         or info.container.linux_info is None
         or info.container.linux_info.share_cgroups,

@@ -41,13 +41,13 @@ class RefusedProtobufError(Exception):
     """The bytes are not the message they should be; the text says why, or nothing where they are no protobuf at all."""
 
 
-def decode_protobuf_call(cls: type[S], body: bytes) -> S:
-    """The body of a call. Raises ``WireError`` 400 in Mesos' words, and of ours where they can say more."""
+def decode_protobuf_call(cls: type[S], body: bytes, unparsed: str = _UNPARSED) -> S:
+    """The body of a call. Raises ``WireError`` 400 in Mesos' words, ``unparsed``, and ours where they can say more."""
     try:
         return read_message(cls, body)
     except RefusedProtobufError as refusal:
         why = str(refusal)
-        raise WireError(400, f"{_UNPARSED}: {why}" if why else _UNPARSED) from None
+        raise WireError(400, f"{unparsed}: {why}" if why else unparsed) from None
 
 
 def read_message(cls: type[S], body: bytes) -> S:

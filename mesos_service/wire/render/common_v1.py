@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from mesos_service.wire import common
+from mesos_service.wire.sliced import sliced
 
 
 def flags(shown: Mapping[str, str]) -> tuple[common.Flag, ...]:
@@ -15,3 +16,8 @@ def flags(shown: Mapping[str, str]) -> tuple[common.Flag, ...]:
 def metrics(snapshot: Mapping[str, float]) -> tuple[common.Metric, ...]:
     """In the order given."""
     return tuple(common.Metric(name=name, value=value) for name, value in snapshot.items())
+
+
+def told_metrics(told: Callable[[], Iterator[tuple[str, float] | None]]) -> tuple[common.Metric, ...]:
+    """As they are told, when the answer is encoded; a ``None`` among them is work that had to be done first."""
+    return sliced(lambda: (None if one is None else common.Metric(name=one[0], value=one[1]) for one in told()))

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from mesos_service.core.allocation.explanation import Example, Explanation, Obstacle, RoleExplanation
+from collections import Counter
+
+from mesos_service.core.allocation.explanation import (
+    AgentExplanation,
+    Example,
+    Explanation,
+    Obstacle,
+    OnAgent,
+    RoleExplanation,
+)
 from mesos_service.core.master.state import MasterState
 from mesos_service.plugins.verdict import Remedy
 from mesos_service.wire.explain import (
+    ExplainAgentAnswer,
     ExplainExample,
     ExplainFrameworkAnswer,
     ExplainObstacle,
+    ExplainOnAgent,
     ExplainRemedy,
     ExplainRole,
 )
@@ -27,6 +38,51 @@ def explain_framework(explanation: Explanation, state: MasterState) -> ExplainFr
         offers=explanation.offers,
         last_offered_at=explanation.last_offered_at,
         roles=tuple(_role(one, state) for one in explanation.roles),
+    )
+
+
+def explain_agent(explanation: AgentExplanation, state: MasterState) -> ExplainAgentAnswer:
+    """As :func:`explain_framework`, of an agent."""
+    agent = state.agents.get(explanation.agent_id)
+    offered = sum(one.veto is None for one in explanation.roles)
+    kept = [one.veto for one in explanation.roles if one.veto is not None]
+    if offered:
+        summary = f"The last full pass offered something of it in {offered} of {len(explanation.roles)} roles."
+    elif kept:
+        counts = Counter(one.reason for one in kept)
+        widest, times = counts.most_common(1)[0]
+        detail = next(one.detail for one in kept if one.reason == widest)
+        summary = f"In {times} of {len(kept)} roles: {detail}"
+    else:
+        summary = "There is no framework."
+    return ExplainAgentAnswer(
+        agent_id=explanation.agent_id,
+        hostname="" if agent is None else agent.info.hostname,
+        allocator=explanation.allocator,
+        at=explanation.at,
+        summary=summary,
+        roles=tuple(_on_agent(one, state) for one in explanation.roles),
+    )
+
+
+def _on_agent(one: OnAgent, state: MasterState) -> ExplainOnAgent:
+    framework = state.frameworks.get(one.framework_id)
+    name = "" if framework is None else framework.info.name
+    veto = one.veto
+    if veto is None:
+        return ExplainOnAgent(framework_id=one.framework_id, framework_name=name, role=one.role, offered=True)
+    return ExplainOnAgent(
+        framework_id=one.framework_id,
+        framework_name=name,
+        role=one.role,
+        offered=False,
+        reason=veto.reason,
+        culprit=veto.culprit,
+        detail=veto.detail,
+        lasting=veto.lasting,
+        wakes_on=tuple(sorted(veto.wakes_on)),
+        until=veto.until,
+        remedies=tuple(_remedy(each) for each in veto.remedies),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from mesos_service.core.master.role_use import RoleUse, roles_in_use
+from mesos_service.core.master.role_use import RoleUse, count_roles
 from mesos_service.core.master.state import MasterState
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.frameworks import MULTI_ROLE
@@ -301,22 +301,24 @@ def state_answer(
 
 
 def roles_answer(state: MasterState) -> shapes.RolesAnswer:
-    """``/roles``."""
-    return shapes.RolesAnswer(
-        roles=tuple(
-            shapes.LegacyRole(
+    """``/roles``, of the moment at which it is begun to be encoded."""
+
+    def found() -> Iterator[shapes.LegacyRole | None]:
+        quotas = dict(state.quotas)
+        uses = yield from count_roles(state)
+        for role, use in uses.items():
+            yield shapes.LegacyRole(
                 name=role,
                 weight=use.weight,
-                quota=_role_quota(role, state.quotas.get(Role(role), Quota()), use),
+                quota=_role_quota(role, quotas.get(Role(role), Quota()), use),
                 resources=quantities(use.resources()),
                 allocated=quantities(use.allocated),
                 offered=quantities(use.offered),
                 reserved=quantities(use.reserved),
                 frameworks=tuple(use.frameworks),
             )
-            for role, use in roles_in_use(state).items()
-        )
-    )
+
+    return shapes.RolesAnswer(roles=sliced(found))
 
 
 def _role_quota(role: str, quota: Quota, use: RoleUse) -> shapes.RoleQuota:

@@ -9,7 +9,7 @@ from itertools import chain
 
 import msgspec
 
-from mesos_service.core.master.role_use import roles_in_use
+from mesos_service.core.master.role_use import count_roles, has_roles
 from mesos_service.core.master.state import MasterState, Standby
 from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.ids import AgentId
@@ -25,6 +25,7 @@ from mesos_service.wire.convert.infos import (
     framework_to_wire,
 )
 from mesos_service.wire.convert.maintenance import drain_info_to_wire
+from mesos_service.wire.convert.offered import in_order
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire, time_to_wire
 from mesos_service.wire.render.agents import agent_pid, capability_names
 from mesos_service.wire.render.holdings import Holdings
@@ -154,7 +155,7 @@ def _offer(state: Snapshot, framework: FrameworkThen, offer: Offer) -> offers.Of
             path="/slave(1)",
         ),
         domain=domain_to_wire(info.region, info.zone),
-        resources=resources_to_wire(offer.resources),
+        resources=resources_to_wire(in_order(offer.resources)),
         attributes=attributes_to_wire(info.attributes),
         executor_ids=tuple(common.ExecutorID(value=one.executor_id) for one in executors),
         allocation_info=allocation_to_wire(offer.role),
@@ -199,9 +200,12 @@ def _task(one: ShownTask) -> tasks.Task:
 
 
 def get_roles(state: MasterState) -> operator.ResponseGetRoles:
-    return operator.ResponseGetRoles(
-        roles=tuple(
-            policy.Role(
+    """Of the moment at which it is begun to be encoded."""
+
+    def found() -> Iterator[policy.Role | None]:
+        uses = yield from count_roles(state)
+        for role, use in uses.items():
+            yield policy.Role(
                 name=role,
                 weight=use.weight,
                 frameworks=tuple(common.FrameworkID(value=framework_id) for framework_id in use.frameworks),
@@ -209,9 +213,9 @@ def get_roles(state: MasterState) -> operator.ResponseGetRoles:
                     Item(plain_key(name), milli) for name, milli in sorted(use.resources().items())
                 ),
             )
-            for role, use in roles_in_use(state).items()
-        )
-    )
+
+    # Where there is none the list is not printed.
+    return operator.ResponseGetRoles(roles=sliced(found) if has_roles(state) else ())
 
 
 def get_quota(state: MasterState) -> operator.ResponseGetQuota:

@@ -143,7 +143,15 @@ def test_schedulers_and_executors_may_send_less_than_the_agent_link_carries(endp
         ("/master/state", "/state"),
         ("/master/frameworks/", "/frameworks"),
         ("/", "/"),
-        ("/master", "/master"),
+        ("/master", "/"),
+        ("/master/", "/"),
+        ("/state/x", "/state"),
+        ("/master/state/x/y/", "/state"),
+        ("/states/x", "/states/x"),
+        ("/state/../x", "/state/../x"),
+        ("//x", "//x"),
+        ("/metrics/snapshot/x", "/metrics/snapshot"),
+        ("/metrics/x", "/metrics"),
         ("/mastered/state", "/mastered/state"),
         ("/api/v1/operator", "/api/v1"),
         ("/master/api/v1/anything/deeper", "/api/v1"),
@@ -156,7 +164,12 @@ def test_paths_have_one_spelling(asked: str, spelled: str) -> None:
     async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError("not called")
 
-    assert MesosPaths(nothing, "/master", ("/api/v1/explain",)).normalise(asked) == spelled
+    assert (
+        MesosPaths(nothing, "/master", ("/api/v1/explain",), ("/state", "/metrics", "/metrics/snapshot")).normalise(
+            asked
+        )
+        == spelled
+    )
 
 
 @pytest.mark.parametrize(

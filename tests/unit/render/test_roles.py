@@ -42,5 +42,5 @@ def test_weights_make_a_role_known() -> None:
 def test_the_new_call_lists_plain_resources() -> None:
     state = make_state("cpus(a):2")
     add_task(state, add_framework(state, "one", "a"), "t1", "cpus(a):1", "a")
-    (role,) = master_v1.get_roles(state).roles
-    assert printed(role.resources) == [{"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}}]
+    (role,) = printed(master_v1.get_roles(state))["roles"]
+    assert role["resources"] == [{"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}}]

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mesos_service.http.client import Connection
 from mesos_service.local import LocalCluster
-from mesos_service.telemetry.exposition import exposition
+from mesos_service.telemetry.exposition import SAMPLES_A_SLICE, exposition, exposition_slices
 
 SNAPSHOT = {
     "allocator/mesos/resources/cpus/total": 8.0,
@@ -54,7 +54,7 @@ def test_m_om_03_names_become_names_and_labels_of_prometheus() -> None:
         ("mesos_principal_messages_received", (("principal", "a-b"),)): 7.0,
         ("mesos_principal_messages_received", (("principal", "a/b"),)): 9.0,
         ("mesos_principal_messages_received", (("principal", "a_b"),)): 8.0,
-        ("mesos_registrar_state_store_ms_p99_9", ()): 1.5,
+        ("mesos_registrar_state_store_ms_p99_9", (("mesos_name", "registrar/state_store_ms/p99.9"),)): 1.5,
     }
 
 
@@ -85,7 +85,31 @@ def test_m_om_03_m_al_06_each_role_is_one_label_wherever_it_is_in_the_tree() -> 
     )
 )
 def test_whatever_a_framework_is_called_the_text_stays_readable(snapshot: dict[str, float]) -> None:
-    assert len(read(exposition(snapshot))) <= len(snapshot)
+    assert sorted(read(exposition(snapshot)).values()) == sorted(snapshot.values()), "none takes another one's place"
+
+
+def test_m_om_03_resources_whose_names_differ_in_odd_characters_stay_apart() -> None:
+    """Prometheus drops a whole scrape in which two samples have one name and the same labels."""
+    names = [
+        f"{before}{odd}{after}"
+        for before, after in (("master/", "_used"), ("allocator/mesos/resources/", "/total"))
+        for odd in ("a-b", "a_b", "a.b", "a b", "a/b", "a__b", "_a_b", "ä")
+    ]
+    text = exposition({name: float(number) for number, name in enumerate(names)})
+    found = read(text)
+    assert sorted(found.values()) == [float(number) for number in range(len(names))]
+    assert found["mesos_master_a_b_used", ()] == names.index("master/a_b_used"), "what can be spelled is not labelled"
+    assert found["mesos_master_a_b_used", (("mesos_name", "master/a-b_used"),)] == 0
+    lines = [line.rpartition(b" ")[0] for line in text.splitlines() if not line.startswith(b"#")]
+    assert len(lines) == len(set(lines))
+
+
+def test_m_om_03_many_samples_of_one_name_come_in_slices_under_one_heading() -> None:
+    told = [(f"master/frameworks/f/m-{number}/calls", float(number)) for number in range(1000)]
+    slices = list(exposition_slices(one for pair in told for one in (pair, None)))
+    assert max(piece.count(b"\n") for piece in slices) <= SAMPLES_A_SLICE + 2
+    whole = b"".join(slices)
+    assert (whole, whole.count(b"# TYPE"), len(read(whole))) == (exposition(dict(told)), 1, 1000)
 
 
 def test_m_om_03_prometheus_itself_accepts_what_both_services_tell() -> None:

@@ -15,72 +15,29 @@ from mesos_service.core.agent.state import Task as AgentTask
 from mesos_service.core.allocation import kernel
 from mesos_service.core.effects import MasterEffect, Note
 from mesos_service.core.link import OperationStatus, UpdateOperation
-from mesos_service.core.master.guard import Guard
-from mesos_service.core.master.state import Agent, Framework, MasterOptions, MasterState, Task
+from mesos_service.core.master.state import Framework
 from mesos_service.core.oversubscription.estimators import lent
 from mesos_service.core.scheduler_messages import UnsupportedOperation
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.executors import ExecutorInfo
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import (
-    AgentId,
     ContainerId,
     ExecutorId,
     FrameworkId,
-    LinkId,
-    MasterId,
-    OfferId,
     Role,
     StreamId,
     TaskId,
 )
-from mesos_service.domain.offers import Offer
 from mesos_service.domain.operations import Create, Reserve
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
 from mesos_service.telemetry.counters import TaskKey
 from mesos_service.telemetry.metrics import AgentMetrics, MasterMetrics
 from tests.unit.core.master.resource_world import applied, ask, capable_agent, finish, reserved, volumes
-from tests.unit.core.master.world import World, default_allocator, only
-
-F1, A1, T1 = FrameworkId("m-0000"), AgentId("m-S0"), TaskId("t1")
-TOTAL = Resources.parse("cpus:4;mem:4096;disk:8192;ports:[31000-32000]")
-PART = Resources.parse("cpus:1;mem:1024")
-
-
-def a_master() -> MasterState:
-    state = MasterState(
-        master_id=MasterId("m"),
-        options=MasterOptions(),
-        allocator=Guard(default_allocator()),
-        random=random.Random(1),
-        started_at=100.0,
-        elected_at=100.5,
-    )
-    state.agents[A1] = Agent(
-        A1,
-        AgentInfo(hostname="h", resources=TOTAL),
-        LinkId("l"),
-        registered_at=101.0,
-        total=TOTAL,
-        used={F1: PART.allocated_to("a")},
-    )
-    info = FrameworkInfo(name="my framework/1", user="u", roles=(Role("a"), Role("b")))
-    framework = Framework(
-        F1, info, StreamId("s"), registered_at=102.0, suppressed=frozenset({Role("b")}), offers_sent=7
-    )
-    task = TaskInfo(task_id=T1, agent_id=A1, resources=PART)
-    framework.tasks[T1] = Task(task, F1, A1, None, state=TaskState.RUNNING)
-    state.frameworks[F1] = framework
-    offer = Offer(
-        offer_id=OfferId("m-O1"),
-        framework_id=F1,
-        agent_id=A1,
-        role=Role("a"),
-        resources=Resources.parse("cpus:2;mem:512").allocated_to("a"),
-    )
-    state.offers[offer.offer_id] = offer
-    return state
+from tests.unit.core.master.told import only
+from tests.unit.core.master.world import World
+from tests.unit.telemetry.masters import A1, F1, PART, T1, TOTAL, a_master
 
 
 def test_m_om_03_gauges_are_read_from_the_state() -> None:
@@ -233,7 +190,7 @@ def test_a_forgotten_framework_takes_its_names_along_and_leaves_the_sums() -> No
     metrics.call("ACCEPT", F1)
     metrics.note(an_update(TaskState.FINISHED))
     state.frameworks.clear()
-    for _ in range(2):
+    for _ in range(4):
         found = metrics.snapshot(state, now=160.0)
         assert not [name for name in found if name.startswith("master/frameworks/")]
         assert found["master/messages_launch_tasks"] == 1.0

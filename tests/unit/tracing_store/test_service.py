@@ -23,7 +23,7 @@ from mesos_service.tracing_store.config import TracesConfig
 from mesos_service.tracing_store.schema import StoreFault
 from mesos_service.tracing_store.service import TracesService
 from tests.unit.tracing_store.exports import NOON, TRACE, body, span
-from tests.unit.tracing_store.test_otlp import AS_JSON
+from tests.unit.tracing_store.spans import AS_JSON
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 JSON = {"Content-Type": "application/json"}

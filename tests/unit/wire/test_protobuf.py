@@ -6,11 +6,18 @@ import struct
 
 import pytest
 
-from mesos_service.wire import scheduler
+from mesos_service.wire import operator, scheduler
 from mesos_service.wire.common import FrameworkID
+from mesos_service.wire.containers import CapabilityInfo
 from mesos_service.wire.decode import read_scheduler_call
 from mesos_service.wire.errors import WireError
-from mesos_service.wire.protobuf.decode import DEPTH_MAX, FIELDS_MAX, RefusedProtobufError, read_message
+from mesos_service.wire.protobuf.decode import (
+    DEPTH_MAX,
+    FIELDS_MAX,
+    RefusedProtobufError,
+    decode_protobuf_call,
+    read_message,
+)
 from mesos_service.wire.protobuf.encode import encode_protobuf, varint
 from mesos_service.wire.resources import ValueLimit
 from mesos_service.wire.streams import PROTOBUF
@@ -138,3 +145,23 @@ def test_nesting_has_an_end() -> None:
 
 def test_a_body_of_empty_fields_is_not_read_for_ever() -> None:
     assert refusal(ID + b"\x10\x04" + field(5, b"\x12\x00" * (FIELDS_MAX + 1))).endswith(f"{FIELDS_MAX} fields")
+
+
+@pytest.mark.parametrize(
+    "tag", [b"\x08", b"\x88\x00", b"\x88\x80\x80\x80\x00"], ids=["short", "a byte too long", "as long as it may be"]
+)
+def test_numbers_may_be_longer_than_they_need_be(tag: bytes) -> None:
+    """Writers that do not know a length beforehand leave room for it."""
+    found = decode_protobuf_call(operator.Call, tag + b"\x81\x80\x80\x00")
+    assert found.type == "GET_HEALTH"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"\x08\xe9\x07\x08\xea\x07", b"\x0a\x04\xe9\x07\xea\x07", b"\x08\xe9\x07\x0a\x02\xea\x07\x0a\x00"],
+    ids=["one by one, as proto2 writes", "packed, as newer writers do", "both, and nothing packed"],
+)
+def test_many_numbers_are_read_however_they_are_put(sent: bytes) -> None:
+    """Of capabilities, of which each here has a number of two bytes; one that nobody knows is left out."""
+    unknown = b"\x08\xff\x7f"
+    assert read_message(CapabilityInfo, sent + unknown).capabilities == ("DAC_OVERRIDE", "DAC_READ_SEARCH")

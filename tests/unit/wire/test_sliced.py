@@ -10,7 +10,15 @@ import pytest
 from mesos_service.wire import common, operator, tasks
 from mesos_service.wire.encode import encode_message
 from mesos_service.wire.protobuf.encode import encode_protobuf
-from mesos_service.wire.sliced import BYTES_A_SLICE, ITEMS_A_SLICE, each, json_slices, protobuf_slices, sliced
+from mesos_service.wire.sliced import (
+    BYTES_A_SLICE,
+    ITEMS_A_SLICE,
+    SlicedObject,
+    each,
+    json_slices,
+    protobuf_slices,
+    sliced,
+)
 
 COUNT = 10 * ITEMS_A_SLICE + 3
 
@@ -48,6 +56,26 @@ def test_slices_are_what_would_be_written_at_once(count: int) -> None:
     pieces = answer(each(task, range(count)), sliced(lambda: map(task, range(count, count + 5))))
     assert b"".join(json_slices(pieces)) == encode_message(whole)
     assert b"".join(protobuf_slices(pieces)) == encode_protobuf(whole)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, ITEMS_A_SLICE, COUNT])
+def test_an_object_in_slices_is_what_would_be_written_at_once(count: int) -> None:
+    whole = {f"näme/\x00 {number}": number / 8 for number in range(count)}
+    worked = 0
+
+    def told() -> Iterator[tuple[str, float] | None]:
+        nonlocal worked
+        for one in whole.items():
+            worked += 2
+            yield None
+            yield one
+
+    pieces = []
+    for piece in json_slices(SlicedObject(told)):
+        assert worked <= ITEMS_A_SLICE + 2
+        worked = 0
+        pieces.append(piece)
+    assert b"".join(pieces) == msgspec.json.encode(whole)
 
 
 def test_lists_within_items_of_lists() -> None:

@@ -321,3 +321,25 @@ def test_a_filters_parameters_are_kept_as_they_came_on_either_path() -> None:
         assert subscribe.framework_info.checkpoint is True
         (read,) = subscribe.framework_info.offer_filters["r"].filters
         assert read.parameters == parameters
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'\xef\xbb\xbf{"type":"GET_HEALTH"}', 'syntax error at line 1 near: \ufeff{"type":"GET_HEALTH"}'),
+        (b'{"type":"GET_HEALTH"}\0', "Parsed JSON included non-whitespace trailing characters: \0"),
+        (b'{"type":"GET_HEALTH"}{}', "Parsed JSON included non-whitespace trailing characters: {}"),
+        (b'{"type":"GET_HEALTH"/**/}', "syntax error at line 1 near: /**/}"),
+        (b"{'type':'GET_HEALTH'}", "syntax error at line 1 near: 'type':'GET_HEALTH'}"),
+        (b'{"type":NaN}', "syntax error at line 1 near: NaN}"),
+    ],
+)
+def test_what_only_some_readers_of_json_take_is_refused(body: bytes, text: str) -> None:
+    assert refused(decode_operator_call, body) == UNPARSED + text
+
+
+def test_of_a_key_that_comes_twice_the_last_one_counts() -> None:
+    """With all that is in it: objects are not merged, unlike messages in protobuf."""
+    assert decode_operator_call(b'{"type":"GET_STATE","type":"GET_HEALTH"}').type == "GET_HEALTH"
+    twice = b'{"type":"LIST_FILES","list_files":{"path":"a"},"list_files":{"nope":1}}'
+    assert refused(decode_operator_call, twice) == f"{UNCONVERTED}Missing required fields: list_files.path"

@@ -7,11 +7,13 @@ import uuid
 from base64 import b64encode
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from mesos_service.core.agent_messages import ExecutorSubscribe
-from mesos_service.wire import scheduler
+from mesos_service.wire import scheduler, tasks
 from mesos_service.wire.convert.executor import call_from_wire
+from mesos_service.wire.convert.infos import executor_from_wire, task_from_wire
 from mesos_service.wire.decode import (
     read_agent_call,
     read_executor_call,
@@ -218,3 +220,40 @@ def test_x05_m_ex_01_what_is_refused_as_an_update_does_not_come_in_by_subscribin
     message = call_from_wire(read_executor_call(json.dumps(call).encode()), 1)
     assert isinstance(message, ExecutorSubscribe)
     assert len(message.unacknowledged_updates) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "container", "text"),
+    [
+        ({"environment": {"variables": [{"name": "A"}]}}, None, "`CommandInfo` is invalid: Environment variable 'A' "),
+        (None, {"type": "MESOS", "volumes": [{"mode": "RO", "container_path": "x"}]}, "`ContainerInfo` is invalid: In"),
+        (None, {"type": "DOCKER"}, "`ContainerInfo` is invalid: DockerInfo 'docker' is not set for DOCKER typed"),
+        ({"environment": {"variables": [{"name": "A", "value": ""}]}}, {"type": "MESOS"}, None),
+    ],
+)
+def test_m_sc_03_what_a_task_or_an_executor_runs_makes_sense_or_is_refused(
+    command: dict[str, Any] | None, container: dict[str, Any] | None, text: str | None
+) -> None:
+    runs: dict[str, Any] = {"command": {"value": "true"} | (command or {})} | (
+        {} if container is None else {"container": container}
+    )
+    task = {"name": "n", "task_id": {"value": "t"}, "agent_id": {"value": "a"}, "resources": [], **runs}
+    executor = {"executor_id": {"value": "e"}, **runs}
+    of_task = task_from_wire(msgspec.convert(task, tasks.TaskInfo)).refusal
+    of_executor = executor_from_wire(msgspec.convert(executor, tasks.ExecutorInfo)).refusal
+    for whose, refusal in (("Task's ", of_task), ("Executor's ", of_executor)):
+        assert refusal is None if text is None else (refusal or "").startswith(whose + text)
+
+
+def test_m_sc_03_what_a_check_runs_has_values_for_its_variables() -> None:
+    command = {"value": "true", "environment": {"variables": [{"name": "A"}]}}
+    task = {"name": "n", "task_id": {"value": "t"}, "agent_id": {"value": "a"}, "resources": []}
+    said = "`CommandInfo` is invalid: Environment variable 'A' of type 'VALUE' must have a value set"
+    for check, text in (
+        ({"check": {"type": "COMMAND", "command": {"command": command}}}, f"Task uses invalid check: Check's {said}"),
+        (
+            {"health_check": {"type": "COMMAND", "command": command}},
+            f"Task uses invalid health check: Health check's {said}",
+        ),
+    ):
+        assert task_from_wire(msgspec.convert(task | check, tasks.TaskInfo)).refusal == text
