@@ -22,7 +22,7 @@ EXECUTOR_PATHS = ("/api/v1/executor", f"{PREFIX}/api/v1/executor")
 OWN_PATHS = ("/api/v1/executor",)
 
 
-OPEN_PATHS = frozenset({"/health", "/version"})
+OPEN_PATHS = frozenset({"/", "/health", "/version"})
 READ_PATHS = frozenset(
     {
         "/containerizer/debug",
@@ -46,7 +46,7 @@ READ_PREFIX = "/files/"
 
 def door_of(config: AgentConfig) -> Callable[[str], Door]:
     """Which realm a path belongs to, as Mesos has them (Mesos docs, "Authentication"), and whether it is guarded."""
-    paths = MesosPaths(_nobody, PREFIX, OWN_PATHS)
+    paths = MesosPaths(_nobody, PREFIX, OWN_PATHS, READ_PATHS)
     executors = Door("mesos-agent-executor", False)
     read_only = Door("mesos-agent-readonly", config.authenticate_http_readonly)
     read_write = Door("mesos-agent-readwrite", config.authenticate_http_readwrite)
@@ -82,4 +82,7 @@ def build_fastapi(service: AgentReads) -> FastAPI:
 
 def build_application(service: AgentReads, executors: Application) -> Application:
     """The whole face of an agent as one ASGI application."""
-    return HotPath(MesosPaths(build_fastapi(service), PREFIX, OWN_PATHS), dict.fromkeys(EXECUTOR_PATHS, executors))
+    return HotPath(
+        MesosPaths(build_fastapi(service), PREFIX, OWN_PATHS, READ_PATHS),
+        dict.fromkeys(EXECUTOR_PATHS, executors),
+    )

@@ -364,7 +364,7 @@ class AgentConfig(IsolationFlags):
 
     def prepare(self, *, make: bool = True) -> None:
         """See that directories are there and writable; raises ``ConfigurationError``."""
-        check_directory(self.work_dir, make=make)
+        check_directory(self.work_dir, make=make and self.dry_run_isolation is None)
         server_context(TlsFiles.of(self))
         self.dialing()
         self.executor_socket()

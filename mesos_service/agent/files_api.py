@@ -21,6 +21,7 @@ from mesos_service.http.answers import legacy_answer, text_answer
 
 _CHUNK_BYTES: Final = 256 * 1024
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_BARE_NAME: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _NO_PATH: Final = "Expecting 'path=value' in query.\n"
 
 Path = Annotated[str | None, Query(description="A virtual path, as `/files/debug` lists them, or one below.")]
@@ -60,16 +61,16 @@ def add_file_routes(application: FastAPI, files: SandboxFiles) -> None:
 
     def browse(request: Request, path: Path = None, jsonp: Jsonp = None) -> Response:
         """List a directory."""
-        if path is None:
+        if not path:
             return text_answer(400, _NO_PATH)
         return _answer(lambda: _json(request, [one.as_json() for one in files.list_files(path)]))
 
     def read(
         request: Request, path: Path = None, offset: Number = None, length: Number = None, jsonp: Jsonp = None
     ) -> Response:
-        """Read a piece of a file as text, 16 pages at most; offset -1 gives its size. Bytes that are no UTF-8 are
-        replaced: READ_FILE of the v1 API and `/files/download` give them as they are."""
-        if path is None:
+        """Read a piece of a file as text, 16 pages at most; without an offset, or with -1, its size. Bytes that are no
+        UTF-8 are replaced: READ_FILE of the v1 API and `/files/download` give them as they are."""
+        if not path:
             return text_answer(400, _NO_PATH)
         numbers: list[int | None] = []
         for name, text in (("offset", offset), ("length", length)):
@@ -79,11 +80,12 @@ def add_file_routes(application: FastAPI, files: SandboxFiles) -> None:
             if number is not None and number < -1:
                 return text_answer(400, f"Negative {name} provided: {number}.\n")
             numbers.append(number)
-        return _answer(lambda: _json(request, _as_text(files.read_file(path, numbers[0] or 0, numbers[1]))))
+        start = -1 if numbers[0] is None else numbers[0]
+        return _answer(lambda: _json(request, _as_text(files.read_file(path, start, numbers[1]))))
 
     def download(path: Path = None) -> Response:
         """Download a whole file."""
-        if path is None:
+        if not path:
             return text_answer(400, _NO_PATH)
         return _answer(lambda: _download(path, files.open_file(path)))
 
@@ -143,11 +145,16 @@ def _download(path: str, file: IO[bytes]) -> Response:
         media_type="application/octet-stream",
         headers={
             "Content-Length": str(size),
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+            "Content-Disposition": f"attachment; {_file_name(name)}",
             # What a task wrote must never be taken for a page of ours.
             "X-Content-Type-Options": "nosniff",
         },
     )
+
+
+def _file_name(name: str) -> str:
+    """Bare, as Mesos writes it, where no client could misread that (RFC 6266)."""
+    return f"filename={name}" if _BARE_NAME.fullmatch(name) else f"filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:

@@ -35,7 +35,7 @@ class Guests:
         try:
             await self._containerizer.launch(plan)
         except BaseException:
-            del self._exits[plan.container_id]
+            self._exits.pop(plan.container_id, None)  # It may have been destroyed meanwhile.
             raise
         return ended
 

@@ -273,6 +273,8 @@ def plan_guest(
         resources=Resources.EMPTY if own is None else own.resources or host.resources,
         limits={} if own is None else own.limits or ({} if own.resources else host.limits),
         own_groups=own is not None,
+        # Into a sandbox of its own, and nobody else's.
+        uris=() if sandbox is None else _uris(command),
         user=command.user if command.user and host.user is not None else host.user,
         parent=host.container_id,
         streams=streams,

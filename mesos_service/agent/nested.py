@@ -74,8 +74,8 @@ class NestedContainers:
         """Who waits for the end of a container that the core had launched."""
         self._statuses: dict[ContainerId, int | None] = {}
         """How those have ended of which something is still left."""
-        self._removals: dict[ContainerId, asyncio.Task[None]] = {}
-        """What is being removed, and has its name until then."""
+        self._removals: dict[tuple[ContainerId, ContainerId | None], asyncio.Task[None]] = {}
+        """What is being removed, by name and by what is around it, and has its name until then."""
 
     # -- asking ----------------------------------------------------------------------------------------------
     def is_here(self, container_id: ContainerId, parent: ContainerId | None) -> bool:
@@ -119,7 +119,7 @@ class NestedContainers:
 
         Raises:
             NotNested: the parent is not there.
-            LaunchFailed: it could not be started.
+            LaunchFailed: it could not be started, or there is one of this name in another container.
         """
         host = self._host(container_id, parent)
         if host is None:
@@ -154,16 +154,17 @@ class NestedContainers:
 
     async def launch_session(
         self, container_id: ContainerId, parent: ContainerId, command: CommandInfo, *, tty: bool, size: Size | None
-    ) -> Reader:
-        """Start one for somebody who is attached to it from the beginning, in its parent's sandbox.
+    ) -> Reader | None:
+        """Start one for somebody who is attached to it from the beginning, in its parent's sandbox. ``None``: it is
+        there already.
 
         Raises:
             NotNested: the parent is not there.
-            LaunchFailed: it could not be started, or is there already.
+            LaunchFailed: it could not be started, or there is one of this name in another container.
         """
         host = self._host(container_id, parent)
         if host is None:
-            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{container_id}' exists already")
+            return None
         terminal = self._terminal(_user(host.user), size, tty=tty)
         reader = terminal.attach(owner=True)
         await self._start(host, container_id, command, terminal, None, None)
@@ -177,11 +178,16 @@ class NestedContainers:
         if nested is not None and not nested.ended.done():
             self._background.start(self._guests.destroy(container_id))
 
-    def kill(self, container_id: ContainerId, signum: int | None) -> bool:
-        """Send a signal, KILL if none is named, to all of it; whether there was anything."""
-        if self._containerizer.phase(container_id) is None:
+    def kill(self, container_id: ContainerId, parent: ContainerId | None, signum: int | None) -> bool:
+        """Send a signal, KILL if none is named, to all of it; whether there was anything, where it is said to be.
+
+        Its launch, where that is still under way, is given up.
+        """
+        if self._containerizer.phase(container_id) is None or not self.is_here(container_id, parent):
             return False
-        self._containerizer.signal(container_id, SIGKILL if signum is None else signum)
+        if not self._containerizer.signal(container_id, SIGKILL if signum is None else signum):
+            # It may be fetching for hours. What it was to run never will, whatever the signal (as in Mesos).
+            self._background.start(self._guests.destroy(container_id))
         return True
 
     async def remove(self, container_id: ContainerId, parent: ContainerId | None) -> None:
@@ -195,8 +201,9 @@ class NestedContainers:
             NotRemoved: something of its sandbox is still there.
         """
         nested = self._nested.get(container_id)
-        if nested is None:
-            if self._containerizer.phase(container_id) is not None:
+        is_another = nested is not None and parent is not None and nested.parent != parent
+        if nested is None or is_another:
+            if nested is None and self._containerizer.phase(container_id) is not None:
                 raise Unfinished("The container belongs to a task, and is the agent's to remove")
             host = None if parent is None else self._containerizer.plan(parent)
             sandbox = None if host is None else nested_path(host.sandbox, container_id)
@@ -204,18 +211,22 @@ class NestedContainers:
             raise Unfinished("Nested container has not terminated yet")
         else:
             sandbox = nested.sandbox
-        removal = self._removals.get(container_id)
+        around = parent if nested is None or is_another else nested.parent
+        removal = self._removals.get((container_id, around))
         if removal is None:
-            removal = self._removals[container_id] = asyncio.create_task(self._remove(container_id, sandbox))
+            removing = self._remove(container_id, around, sandbox)
+            removal = self._removals[container_id, around] = asyncio.create_task(removing)
         await asyncio.shield(removal)
 
-    async def _remove(self, container_id: ContainerId, sandbox: Path | None) -> None:
+    async def _remove(self, container_id: ContainerId, around: ContainerId | None, sandbox: Path | None) -> None:
         try:
             if sandbox is not None:
                 await asyncio.to_thread(remove_tree, sandbox, threading.Event())
-            self._nested.pop(container_id, None)
+            nested = self._nested.get(container_id)
+            if nested is not None and nested.parent == around:
+                del self._nested[container_id]
         finally:
-            del self._removals[container_id]
+            del self._removals[container_id, around]
 
     # -- attaching -------------------------------------------------------------------------------------------
     def terminal_of(self, container_id: ContainerId) -> Terminal:
@@ -275,7 +286,19 @@ class NestedContainers:
         host = self._containerizer.plan(parent)
         if host is None:
             raise NotNested(f"Container {parent} cannot be found")
-        there = container_id in self._nested or container_id in self._removals
+        nested = self._nested.get(container_id)
+        if nested is not None and nested.parent != parent:
+            if not nested.ended.done() or self._containerizer.phase(nested.parent) is not None:
+                # Whoever asks was told otherwise that his is there.
+                raise LaunchFailed(
+                    REASON_LAUNCH_FAILED,
+                    f"There is a container '{container_id}' in container '{nested.parent}': names are told apart here"
+                    " without those around them",
+                )
+            # It went with its task, and few would come to remove it: its name is free again.
+            nested = None
+            del self._nested[container_id]
+        there = nested is not None or any(name == container_id for name, _ in self._removals)
         if there or self._containerizer.phase(container_id) is not None:
             return None
         depth, above = 1, host.parent
@@ -312,6 +335,7 @@ class NestedContainers:
             ended = await self._guests.launch(plan)
         except BaseException:
             del self._nested[container_id]
+            nested.ended.set_result(None)  # Somebody may have come to wait for it: fetching takes as long as it takes.
             if terminal is not None:
                 await terminal.close()
             raise

@@ -211,15 +211,20 @@ class StandaloneContainers:
 
     async def _see_off(self, container_id: ContainerId, one: _Standalone, ended: asyncio.Future[int | None]) -> None:
         status = await ended
+        # Before its process is reaped, which then is all that knows of it: this agent may go meanwhile.
+        self._write_end(container_id, one, status)
         await self._guests.destroy(container_id)
-        self._end(container_id, one, status)
+        one.ended.set_result(status)
 
     def _end(self, container_id: ContainerId, one: _Standalone, status: int | None) -> None:
+        self._write_end(container_id, one, status)
+        one.ended.set_result(status)
+
+    def _write_end(self, container_id: ContainerId, one: _Standalone, status: int | None) -> None:
         try:
             self._write(container_id, _Record(msgspec.Raw(encode_message(one.call)), ended=True, status=status))
         except OSError as error:
             log.error("How container %s ended cannot be written down: %s", container_id, error.strerror)
-        one.ended.set_result(status)
 
     def _write(self, container_id: ContainerId, record: _Record) -> None:
         fresh = self._fresh / container_id

@@ -26,8 +26,6 @@ CHUNKS_UNTAKEN_MAX: Final = 32
 """How far a reader may be behind: 512 KB."""
 STALL_SECONDS_MAX: Final = 30.0
 """How long a reader may take nothing, unless the container is there for it alone."""
-END_OF_INPUT: Final = b"\x04"
-"""What a user types to end the input of a terminal."""
 
 Stream = Literal["STDOUT", "STDERR"]
 
@@ -188,11 +186,13 @@ class Terminal:
                 return False  # It has closed its end, or is gone.
         return True
 
-    async def end_input(self) -> None:
-        """There is nothing more to read."""
-        if self.tty:
-            await self.write(END_OF_INPUT)
-        elif self._writes is not None:
+    def end_input(self) -> None:
+        """There is nothing more to read.
+
+        Nothing happens with a terminal, at which others may sit down next: who means an end there types it (Mesos: io
+        switchboard).
+        """
+        if not self.tty and self._writes is not None:
             os.close(self._writes)
             self._writes = None
 

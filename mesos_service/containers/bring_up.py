@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Final
 
 from mesos_service.containers.container import Container, Phase, asked, config_of
 from mesos_service.containers.fetcher import Fetcher, FetchFailed
@@ -13,21 +14,24 @@ from mesos_service.containers.images import NoImage
 from mesos_service.containers.launcher import Child, Launcher
 from mesos_service.containers.log_files import open_logs
 from mesos_service.containers.mounts import Becoming, Inside, look
-from mesos_service.containers.namespaces import Namespaces, namespaces_of
+from mesos_service.containers.namespaces import Begun, Namespaces, namespaces_of
 from mesos_service.containers.overseer import Overseer
 from mesos_service.containers.plan import (
     CONTAINER_ID_VARIABLE,
     REASON_LAUNCH_FAILED,
     LaunchFailed,
-    LaunchPlan,
     Streams,
 )
 from mesos_service.containers.provisioner import Provisioner
 from mesos_service.containers.shared_groups import SharedGroups, seen_by
 from mesos_service.containers.users import CannotSwitchUser, NoSuchUser, User, user_to_switch_to
+from mesos_service.domain.containers import Mount
 from mesos_service.domain.errors import OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.plugins.isolator import Isolator, LaunchInfo
+
+_BEGUN_SECONDS_MAX: Final = 30.0
+"""What isolators put before a command takes hundredths of a second; a machine may be busy."""
 
 
 class BringUp:
@@ -134,19 +138,40 @@ class BringUp:
     ) -> Child:
         plan = container.plan
         container.phase = Phase.ISOLATING
+        prefix = [part for _, info in infos for part in info.command_prefix]
+        mounts = [mount for _, info in infos for mount in info.mounts]
+        if mounts:
+            look(mounts, plan.sandbox, None if container.root is None else container.root.place)
+        joined = await self._namespaces_of_parent(container)
+        try:
+            return await self._start(container, user, infos, streams, prefix, mounts, joined)
+        finally:
+            if joined is not None:
+                _close_when_entered(joined, container.begun)
+
+    async def _start(
+        self,
+        container: Container,
+        user: User | None,
+        infos: Sequence[tuple[Isolator, LaunchInfo]],
+        streams: Streams,
+        prefix: Sequence[str],
+        mounts: Sequence[Mount],
+        joined: Namespaces | None,
+    ) -> Child:
+        plan = container.plan
         environment = dict(plan.environment)
         for _, info in infos:
             environment.update(info.environment)
         environment[CONTAINER_ID_VARIABLE] = plan.container_id
-        container.command_prefix = [part for _, info in infos for part in info.command_prefix]
-        mounts = [mount for _, info in infos for mount in info.mounts]
-        if mounts:
-            look(mounts, plan.sandbox, None if container.root is None else container.root.place)
-        joined = await self._namespaces_of_parent(plan)
         if plan.directory is None:
             inside, entered = None, () if joined is None else joined.entering()
         else:
             inside, entered = Inside(plan.directory, container.root, joined), ()
+        try:
+            begun = container.begun = Begun() if prefix or entered or inside else None
+        except OSError as error:
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"No pipe can be made: {error.strerror}") from error
         gating = [isolator for isolator in container.isolators if isolator.isolates_before_exec]
         joins = {join: isolator for isolator, info in infos for join in info.joins}
         try:
@@ -159,11 +184,12 @@ class BringUp:
                     sandbox=plan.sandbox,
                     streams=streams,
                     becoming=_becoming(user, infos),
-                    command_prefix=[*entered, *container.command_prefix],
+                    command_prefix=[*entered, *prefix],
                     mounts=mounts,
                     inside=inside,
                     joins=list(joins),
                     gated=bool(gating),
+                    begun=None if begun is None else begun.path,
                     name=plan.container_id,
                     survives=plan.survives,
                 )
@@ -177,6 +203,8 @@ class BringUp:
                         error.reason, f"Isolator '{isolator.name}' failed to isolate: {error.message}"
                     ) from error
             raise
+        if begun is not None:
+            child.exited.add_done_callback(lambda _: begun.close())
         child.exited.add_done_callback(
             lambda _: self._overseer.report_exit(container, child) if container.reporting else None
         )
@@ -194,14 +222,36 @@ class BringUp:
             self._launcher.release(child)
         return child
 
-    async def _namespaces_of_parent(self, plan: LaunchPlan) -> Namespaces | None:
+    async def _namespaces_of_parent(self, container: Container) -> Namespaces | None:
         """Where the parent is, if that is elsewhere."""
-        if plan.parent is None:
+        if container.plan.parent is None:
             return None
-        parent = self._containers.get(plan.parent)
+        parent = self._containers.get(container.plan.parent)
         if parent is None or parent.child is None:
-            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{plan.parent}' to nest in is gone")
-        return await namespaces_of(parent.child.pid, parent.command_prefix, parent.plan.directory is not None)
+            raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{container.plan.parent}' to nest in is gone")
+        if parent.begun is not None:
+            await _unless_destroyed(container, _to_its_command(container.plan.parent, parent.begun))
+        try:
+            return namespaces_of(parent.child.pid, parent.child.kept.handle, stays=parent.child.kept.stays)
+        except OSError as error:
+            raise LaunchFailed(
+                REASON_LAUNCH_FAILED, f"The namespaces of container '{container.plan.parent}' cannot be opened: {error}"
+            ) from error
+
+
+async def _to_its_command(parent: ContainerId, begun: Begun) -> None:
+    """Before, its process may be in some of its namespaces, and in no root of its own."""
+    await asyncio.wait({begun.known}, timeout=_BEGUN_SECONDS_MAX)
+    if not begun.known.done() or not begun.known.result():
+        raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{parent}' to nest in has not come to its command")
+
+
+def _close_when_entered(joined: Namespaces, begun: Begun | None) -> None:
+    """Who enters opens them by this process' descriptors."""
+    if begun is None:
+        joined.close()
+    else:
+        begun.known.add_done_callback(lambda _: joined.close())
 
 
 def _becoming(user: User | None, infos: Sequence[tuple[Isolator, LaunchInfo]]) -> Becoming:

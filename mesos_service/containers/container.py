@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
 from mesos_service.containers.launcher import Child, Fence
+from mesos_service.containers.namespaces import Begun
 from mesos_service.containers.plan import (
     REASON_KILLED_DURING_LAUNCH,
     REASON_LAUNCH_FAILED,
@@ -48,8 +49,9 @@ class Container:
     resources: Resources = Resources.EMPTY
     limits: Mapping[str, int] = field(default_factory=dict)
     child: Child | None = None
-    command_prefix: Sequence[str] = ()
-    """What isolators put before the command."""
+    begun: Begun | None = None
+    """Tells that all is done that isolators put before its command; ``None`` where they put nothing there, and when it
+    was launched by an agent before this one."""
     reporting: bool = False
     """Whether an exit is to be reported as it happens: from the moment that ``launch`` gives out the process id."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)

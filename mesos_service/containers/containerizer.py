@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from signal import SIGKILL
+from typing import Final
 
 from mesos_service.containers.bring_up import BringUp
 from mesos_service.containers.container import Container, Phase, config_of, outcome
@@ -37,6 +38,8 @@ from mesos_service.plugins.isolator import (
     Limitation,
     Usage,
 )
+
+_ENDINGS_SECONDS_MAX: Final = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -221,7 +224,7 @@ class Containerizer:
 
     async def destroy_orphans(self) -> None:
         """End what an agent before this one left and nobody knows. Failures are told in the log."""
-        for container_id, child in self._orphans.items():
+        for container_id, child in tuple(self._orphans.items()):
             log.info("Container %s of an agent before is nobody's any more: destroying it", container_id)
             failures = await outcome(self._launcher.destroy(child))
             for isolator in reversed(self._isolators):
@@ -232,7 +235,7 @@ class Containerizer:
             failures += resisted
             for failure in failures:
                 log.error("Container %s of an agent before: %s", container_id, failure)
-        self._orphans = {}
+            del self._orphans[container_id]
 
     async def _remove_root(self, container_id: ContainerId) -> list[str]:
         if self._provisioner is None:
@@ -240,11 +243,22 @@ class Containerizer:
         return await outcome(self._provisioner.destroy(container_id), "Its root file system is left")
 
     async def leave(self) -> None:
-        """Watch over nothing any more, and let everything run on: the agent goes, its containers stay."""
+        """Watch over nothing any more, and let everything run on: the agent goes, its containers stay.
+
+        Those that are being ended go with it, as far as that takes no longer than ``_ENDINGS_SECONDS_MAX``: the keeper
+        would stay for what is left of them.
+        """
+        ending = [one.destroying for one in self._containers.values() if one.destroying is not None]
+        for ended in (await asyncio.wait(ending, timeout=_ENDINGS_SECONDS_MAX))[0] if ending else ():
+            if not ended.cancelled() and (failure := ended.exception()) is not None:
+                log.error("%s", failure)  # Whoever asked for its end has gone.
         watching = [task for container in self._containers.values() for task in container.watching]
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
+        for container in self._containers.values():
+            if container.begun is not None:
+                container.begun.close()
         self._containers.clear()
         if self._provisioner is not None:
             await self._provisioner.close()
@@ -268,6 +282,11 @@ class Containerizer:
         names = {plan.container_id} if plan.shared is None else {plan.container_id, plan.shared.container_id}
         if plan.container_id in self.shared or not names.isdisjoint(self._containers):
             raise LaunchFailed(REASON_LAUNCH_FAILED, f"Container '{', '.join(sorted(names))}' exists already")
+        if not names.isdisjoint(self._orphans):
+            # What is made for it now would be cleaned up with the other.
+            raise LaunchFailed(
+                REASON_LAUNCH_FAILED, f"Container '{plan.container_id}' of an agent before is still being ended"
+            )
         container = Container(plan, self._isolators_for(plan), resources=plan.resources, limits=plan.limits)
         self._containers[plan.container_id] = container
         try:
@@ -310,11 +329,13 @@ class Containerizer:
         for isolator in container.isolators:
             await isolator.update(container_id, resources, limits)
 
-    def signal(self, container_id: ContainerId, signum: int) -> None:
-        """Send to every process of the container; does nothing where there is none (X56)."""
+    def signal(self, container_id: ContainerId, signum: int) -> bool:
+        """Send to every process of the container; ``False`` where there is none, not yet for instance (X56)."""
         container = self._containers.get(container_id)
-        if container is not None and container.child is not None:
-            self._launcher.signal(container.child, signum)
+        if container is None or container.child is None:
+            return False
+        self._launcher.signal(container.child, signum)
+        return True
 
     async def destroy(self, container_id: ContainerId) -> None:
         """Kill everything, wait until no process is left, clean up. In any phase, any number of times (X51).
@@ -343,6 +364,8 @@ class Containerizer:
         container.phase = Phase.DESTROYING
         if container.child is not None:
             failures += await outcome(self._launcher.destroy(container.child, container.fence()))
+        if container.begun is not None:
+            container.begun.close()
         for task in container.watching:
             task.cancel()
         await asyncio.gather(*container.watching, return_exceptions=True)
@@ -355,7 +378,7 @@ class Containerizer:
             resisted = await self._remove_root(container_id)
             self._root_errors += bool(resisted)
             failures += resisted
-        del self._containers[container_id]
+        self._containers.pop(container_id, None)  # The agent may have gone meanwhile.
         if failures:
             self._destroy_errors += 1
             raise DestroyFailed(f"Failed to destroy container '{container_id}': {'; '.join(failures)}")

@@ -205,8 +205,8 @@ def _join(libc: ctypes.CDLL, given: dict[str, Any]) -> None:  # Any: as the spec
         _check(libc.setns(handle, _NAMESPACES[kind]), f"namespace '{kind}'")
     os.chdir("/")
     there = os.stat("/")
-    if [there.st_dev, there.st_ino] != given["expected"]:
-        raise enter.CannotEnter("The root of the container is not what it was")
+    if [there.st_dev, there.st_ino] == given["machine"]:
+        raise enter.CannotEnter("The container has no root of its own yet")
     if "pid" not in handles:
         return
     child = os.fork()
@@ -248,8 +248,9 @@ def main() -> None:
     """Enter, and execute.
 
     ``root``: ``{"place", "lower", "upper", "work", "read_only"}``, directories of the machine, to be laid out; or
-    ``join``: files of namespaces by their kinds, in which the root is ``expected`` (device, inode). ``directory`` is
-    where the sandbox is seen, and the command begins. ``missing`` is the exit status where ``program`` is not there.
+    ``join``: files of namespaces by their kinds, in which the root is another than that of the ``machine`` (device,
+    inode). ``directory`` is where the sandbox is seen, and the command begins. ``missing`` is the exit status where
+    ``program`` is not there.
     """
     environment = enter.environment()
     given = json.loads(sys.argv[1])
@@ -263,6 +264,7 @@ def main() -> None:
         program = given["system_calls"]
         enter.become(libc, given["user"], given["capabilities"], program is not None)
         os.chdir(given["directory"])
+        enter.say_begun()
         enter.confine(libc, program)
     except (enter.CannotEnter, OSError) as error:
         print(f"Failed to enter the container: {error}", file=sys.stderr, flush=True)

@@ -127,18 +127,18 @@ class Files:
         if length is not None and length < -1:
             raise BadRequest(f"length {length} is negative")
         with self._opened(path) as (handle, status):
-            if not file_modes.S_ISREG(status.st_mode):
-                raise BadRequest(f"'{path}' is not a file")
+            _demand_file(path, status, "read")
             if offset == -1:
                 return FileData(b"", status.st_size, status.st_size)
+            if offset >= status.st_size:
+                return FileData(b"", offset, status.st_size)
             wanted = READ_BYTES_MAX if length is None or length == -1 else min(length, READ_BYTES_MAX)
             return FileData(os.pread(handle, wanted, offset), offset, status.st_size)
 
     def open(self, path: str) -> IO[bytes]:
         """Open a whole file for download; the caller closes it. Raises :class:`FilesError`."""
         with self._opened(path) as (handle, status):
-            if not file_modes.S_ISREG(status.st_mode):
-                raise BadRequest(f"'{path}' is not a file")
+            _demand_file(path, status, "download")
             return os.fdopen(os.dup(handle), "rb")
 
     def _locate(self, path: str) -> tuple[Path, tuple[str, ...]]:
@@ -183,6 +183,13 @@ class Files:
         finally:
             if handle >= 0:
                 os.close(handle)
+
+
+def _demand_file(path: str, status: os.stat_result, doing: str) -> None:
+    if file_modes.S_ISDIR(status.st_mode):
+        raise BadRequest(f"Cannot {doing} a directory")
+    if not file_modes.S_ISREG(status.st_mode):
+        raise BadRequest(f"'{path}' is not a file")
 
 
 def _normal(path: str) -> str:

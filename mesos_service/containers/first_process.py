@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mesos_service.containers.enter import BEGUN
 from mesos_service.containers.keeper_packets import GATE, VOICE
 from mesos_service.containers.mounts import Becoming, Inside, entering, entering_root
 from mesos_service.containers.plan import Streams
@@ -23,10 +24,14 @@ _GATE: Final = GATE
 """The file descriptor at which the shell waits; the first one that is not standard."""
 _VOICE: Final = VOICE
 _WAIT_AT_GATE: Final = f"read -r _ <&{_GATE} || exit 1; exec {_GATE}<&-; "
-# A keeper of version 2 gives no voice. The file is named once more, as not every shell says what could not be written.
-_SPEAK: Final = f"{{ :>&{_VOICE}; }} 2>/dev/null || exec {_VOICE}>&2; "
+# A keeper of version 2 gives no voice; ":" would end the shell where there is none, as a special built-in of POSIX.
+# The file is named once more, as not every shell says what could not be written.
+_SPEAK: Final = f"{{ true >&{_VOICE}; }} 2>/dev/null || exec {_VOICE}>&2; "
 _JOIN: Final = f'{{ echo 0 >"$1"; }} 2>&{_VOICE} || {{ echo "cannot write to $1" >&{_VOICE}; exit 1; }}; shift; '
 _BEGIN: Final = f"exec {_VOICE}>&-; "
+# For reading, too: who writes is not ended for want of a reader when the agent is gone.
+_OPEN_BEGUN: Final = f'[ -e "$1" ] && exec {BEGUN}<>"$1"; shift; '
+_SAY_BEGUN: Final = f"{{ echo >&{BEGUN}; }} 2>/dev/null; exec {BEGUN}>&-; "
 _ENTER_SANDBOX: Final = 'cd -- "$1" || exit 1; unset OLDPWD; shift; '
 
 
@@ -50,6 +55,8 @@ class Launch:
     """Files of control groups that the process writes ``0`` to before all else."""
     gated: bool
     """Wait for :meth:`Launcher.release` before changing into the sandbox."""
+    begun: str | None
+    """Where it says that it has come to its command; only what has something to do before that is to say it."""
     survives: bool
     """Whether it is to outlive the agent; what is not is killed when the agent is gone, however that came (X54)."""
     name: str
@@ -83,7 +90,7 @@ def command_line(launch: Launch) -> list[str]:
         execute = f"trap 'exit {launch.missing_program_status:d}' EXIT; {execute}"
         if shell_survives_exec:
             execute = f"shopt -s execfail; {execute}; exit"
-    enter = _ENTER_SANDBOX + execute
+    enter = (_SAY_BEGUN if launch.begun is not None else "") + _ENTER_SANDBOX + execute
     its = launch.becoming
     if launch.mounts or its.system_calls is not None:
         last = entering(launch.mounts, launch.sandbox, its)
@@ -111,10 +118,12 @@ def _entering_root(launch: Launch, inside: Inside) -> tuple[str, ...]:
 def _outside(launch: Launch, line: Sequence[str]) -> list[str]:
     """A shell in front that joins and waits, where either is asked for."""
     first = _before_all(launch)
-    return [_SHELL, "-c", f'{first}exec "$@"', "sh", *launch.joins, *line] if first else [*line]
+    begun = [] if launch.begun is None else [launch.begun]
+    return [_SHELL, "-c", f'{first}exec "$@"', "sh", *launch.joins, *begun, *line] if first else [*line]
 
 
 def _before_all(launch: Launch) -> str:
     # No loop, whose variable could be the task's own.
     join = _SPEAK + _JOIN * len(launch.joins) + _BEGIN if launch.joins else ""
-    return join + (_WAIT_AT_GATE if launch.gated else "")
+    begun = _OPEN_BEGUN if launch.begun is not None else ""
+    return join + (_WAIT_AT_GATE if launch.gated else "") + begun

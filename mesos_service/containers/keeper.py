@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 class Kept:
     """One process, alive or unreaped."""
 
-    def __init__(self, name: str, pid: int, handle: int, gate: int | None, voice: int | None, survives: bool) -> None:
+    def __init__(
+        self, name: str, pid: int, handle: int, gate: int | None, voice: int | None, survives: bool, stays: bool
+    ) -> None:
         self.name = name
         self.pid = pid
         self.handle = handle
@@ -59,6 +61,7 @@ class Kept:
         self.cut_off = False
         """It was ended before it had begun."""
         self.survives = survives
+        self.stays = stays
         self.start_ticks = start_ticks(pid)
         self.status: int | None = None
 
@@ -107,7 +110,8 @@ class Keeper:
         self.ever_connected = True
         self.poll.register(connection.fileno(), select.EPOLLIN)
         for one in list(self.kept.values()):
-            self.tell({"kept": one.name, "pid": one.pid, "status": one.status, "released": one.begun})
+            told = {"kept": one.name, "pid": one.pid, "status": one.status, "released": one.begun, "stays": one.stays}
+            self.tell(told)
         self.tell({"ready": VERSION, "pid": os.getpid()})
 
     def hang_up(self) -> None:
@@ -165,6 +169,8 @@ class Keeper:
         stdin: int | None = None,
     ) -> None:
         name, survives = str(call["id"]), bool(call["survives"])
+        # An agent of a version before says nothing of it.
+        stays = bool(call.get("stays", True))
         try:
             if name in self.kept:
                 raise OSError(errno.EEXIST, "it is there already")
@@ -172,7 +178,7 @@ class Keeper:
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             self.tell({"failed": name, "why": str(error)})
             return
-        one = Kept(name, pid, os.pidfd_open(pid), gate, voice, survives)
+        one = Kept(name, pid, os.pidfd_open(pid), gate, voice, survives, stays)
         self.kept[name] = one
         self.by_handle[one.handle] = one
         self.poll.register(one.handle, select.EPOLLIN)
@@ -273,7 +279,13 @@ class Keeper:
                 os.kill(one.pid, signal.SIGCONT)
 
     def write_down(self, one: Kept) -> None:
-        entry = {"pid": one.pid, "start_ticks": one.start_ticks, "boot_id": self.boot_id, "status": one.status}
+        entry = {
+            "pid": one.pid,
+            "start_ticks": one.start_ticks,
+            "boot_id": self.boot_id,
+            "status": one.status,
+            "stays": one.stays,
+        }
         self.book(one.name, entry)
 
     def book(self, name: str, entry: dict[str, Any] | None) -> None:

@@ -25,7 +25,7 @@ class Books:
     def __init__(self, path: str) -> None:
         self.path = path
         self.entries: dict[str, dict[str, Any]] = {}  # Any: what a line says; both ends are ours
-        """By container: ``pid``, ``start_ticks``, ``boot_id``, and ``status``, which is null while it lives."""
+        """By container: ``pid``, ``start_ticks``, ``boot_id``, ``stays``; and ``status``, null while it lives."""
         self.unreadable = 0
         """Lines that say nothing, one that was cut off as the writer died left out."""
         self.lines = 0

@@ -2,16 +2,16 @@
 
 Packets (``SOCK_SEQPACKET``) are JSON objects. From the agent:
 
-* ``{"do": "launch", "id", "argv", "environment", "gated", "speaks", "survives", "terminal"}`` with descriptors for
-  stdout, stderr and, where there is something to read, stdin; the object comes in a memory file, as one more
+* ``{"do": "launch", "id", "argv", "environment", "gated", "speaks", "survives", "stays", "terminal"}`` with descriptors
+  for stdout, stderr and, where there is something to read, stdin; the object comes in a memory file, as one more
   descriptor, when the packet says only ``{"large": true}``. ``terminal`` names a terminal that takes their place and
   controls the session. A process that ``speaks`` has a pipe: it is launched when it closes that, and has failed when it
-  says why
+  says why; whether it ``stays`` is remembered for the next agent, and means nothing here
 * ``{"do": "release", "id"}`` opens the gate, ``{"do": "reap", "id"}`` forgets a process that is dead
 
-To the agent: first what is kept, one ``{"kept", "pid", "status", "released"}`` each, and ``{"ready", "pid"}``; then
-``{"launched", "pid"}`` or ``{"failed", "why"}`` for each launch, and ``{"exited", "status"}``. Statuses are raw wait
-statuses.
+To the agent: first what is kept, one ``{"kept", "pid", "status", "released", "stays"}`` each, and ``{"ready", "pid"}``;
+then ``{"launched", "pid"}`` or ``{"failed", "why"}`` for each launch, and ``{"exited", "status"}``. Statuses are raw
+wait statuses.
 """
 
 from __future__ import annotations

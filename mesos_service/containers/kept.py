@@ -89,8 +89,12 @@ class KeeperLink:
         gated: bool,
         survives: bool,
         speaks: bool = False,
+        stays: bool = True,
     ) -> Kept:
-        """Start a process; raises :class:`SpawnFailed`. One that ``speaks`` says for itself that it is started."""
+        """Start a process; raises :class:`SpawnFailed`. One that ``speaks`` says for itself that it is started.
+
+        Whether it ``stays`` is still known when it is recovered (see :class:`Kept`).
+        """
         await self._open()
         if self._version < _GIVES_INPUT and (streams.terminal is not None or streams.stdin is not None):
             raise SpawnFailed(
@@ -107,6 +111,7 @@ class KeeperLink:
                 "gated": gated,
                 "speaks": speaks,
                 "survives": survives,
+                "stays": stays,
                 "terminal": streams.terminal,
             }
         ).encode()
@@ -114,12 +119,15 @@ class KeeperLink:
         self._launching[name] = launching
         if len(packet) < PACKET_BYTES_MAX:
             self._send(packet, descriptors)
-            return await launching
-        with os.fdopen(os.memfd_create("launch"), "wb") as file:
-            file.write(packet)
-            file.flush()
-            self._send(b'{"large": true}', (*descriptors, file.fileno()))
-            return await launching
+            one = await launching
+        else:
+            with os.fdopen(os.memfd_create("launch"), "wb") as file:
+                file.write(packet)
+                file.flush()
+                self._send(b'{"large": true}', (*descriptors, file.fileno()))
+                one = await launching
+        one.stays = stays
+        return one
 
     def release(self, one: Kept) -> None:
         """Let it through its gate."""
@@ -205,7 +213,7 @@ class KeeperLink:
     def _on_packet(self, told: dict[str, Any]) -> None:  # Any: the keeper is ours, see there
         if "launched" in told:
             name = told["launched"]
-            one = self._kept[name] = Kept(name, told["pid"], os.pidfd_open(told["pid"]), released=False)
+            one = self._kept[name] = Kept(name, told["pid"], os.pidfd_open(told["pid"]), released=False, stays=True)
             self.leaders.add(one.pid)
             launching = self._launching.pop(name)
             if not launching.done():
@@ -218,7 +226,9 @@ class KeeperLink:
             if (ended := self._kept.get(told["exited"])) is not None:
                 ended.end(told["status"])
         elif "kept" in told:
-            one = Kept(told["kept"], told["pid"], os.pidfd_open(told["pid"]), told["released"])
+            # A keeper of a version before has not been told.
+            stays = told.get("stays", True)
+            one = Kept(told["kept"], told["pid"], os.pidfd_open(told["pid"]), told["released"], stays)
             self._kept[one.name] = one
             self.leaders.add(one.pid)
             if told["status"] is not None:

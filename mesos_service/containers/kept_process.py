@@ -18,13 +18,15 @@ log = logging.getLogger(__name__)
 class Kept:
     """A process that the keeper keeps. ``name`` is its container's id."""
 
-    def __init__(self, name: str, pid: int, handle: int | None, released: bool) -> None:
+    def __init__(self, name: str, pid: int, handle: int | None, released: bool, stays: bool) -> None:
         self.name = name
         self.pid = pid
         self.handle = handle
         """A process descriptor; ``None`` for one that is gone without a trace."""
         self.released = released
         """Whether it has been let through its gate, if it had one."""
+        self.stays = stays
+        """Whether it may have been given namespaces, which are not taken for the agent's own when it has left them."""
         self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         """The raw wait status; ``None`` when nobody saw it."""
 
@@ -48,6 +50,7 @@ def from_books(name: str, told: Mapping[str, Any]) -> Kept:  # Any: what a line 
     except (KeyError, TypeError) as error:
         log.warning("The keeper's book on container %s cannot be read (%s): it counts as ended", name, error)
         pid, start_ticks, boot_id, status = 0, None, "", None
+    stays = told.get("stays") is not False
     here = boot_id == read("/proc/sys/kernel/random/boot_id").strip()
     stat = read_stat(pid) if here and pid else None
     handle = None
@@ -56,10 +59,10 @@ def from_books(name: str, told: Mapping[str, Any]) -> Kept:  # Any: what a line 
         with contextlib.suppress(ProcessLookupError):
             handle = os.pidfd_open(pid)
     if handle is None:
-        one = Kept(name, pid, None, released=True)
+        one = Kept(name, pid, None, released=True, stays=stays)
         one.end(status)
         return one
-    one = Kept(name, pid, handle, released=True)
+    one = Kept(name, pid, handle, released=True, stays=stays)
     watch(one)
     return one
 

@@ -26,11 +26,15 @@ from mesos_service.containers.plan import (
     LaunchFailed,
 )
 from mesos_service.containers.processes import Census, Forks, Lineage, ProcessStat, read_stat, still
+from mesos_service.containers.thawing import thaw
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 
 _TERMINATING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 _SCANS_MAX: Final = 8
 """How often a signal looks for processes that were born while it was being sent."""
+
+_DEATH_SECONDS: Final = 1.0
+"""Who was killed and is still there after that may be frozen."""
 
 
 class Child:
@@ -104,6 +108,7 @@ class PosixLauncher:
                 gated=launch.gated,
                 survives=launch.survives,
                 speaks=bool(launch.joins),
+                stays=launch.begun is not None,
             )
         except OperatingFault as error:
             raise LaunchFailed(REASON_LAUNCH_FAILED, str(error)) from error
@@ -178,7 +183,9 @@ class PosixLauncher:
                             continue
                         killed.add(stat.pid)
                         deaths.append(_readable(handle))
-                    await asyncio.gather(*deaths)
+                    while (await asyncio.wait(deaths, timeout=_DEATH_SECONDS))[1]:
+                        # Whatever keeps the others is beyond us, and may pass.
+                        thaw([child.pid, *killed])
                 finally:
                     for handle in handles:
                         asyncio.get_running_loop().remove_reader(handle)

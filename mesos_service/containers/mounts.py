@@ -95,10 +95,11 @@ def entering_root(
     missing_program_status: int | None,
 ) -> tuple[str, ...]:
     """The same into a root that is not the machine's, where what follows is looked for."""
+    machine = Path(enter.MACHINE).stat()
     specification = _specification(mounts, sandbox, becoming) | {
         "root": None if inside.root is None else asdict(inside.root),
         "join": None if inside.joined is None else inside.joined.files(),
-        "expected": None if inside.joined is None else inside.joined.root,
+        "machine": [machine.st_dev, machine.st_ino],
         "sandbox": str(sandbox),
         "directory": inside.directory,
         "program": program,

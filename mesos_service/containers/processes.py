@@ -8,9 +8,9 @@ A posix container has no fence around it: only signs say who belongs to it. A pr
    parents are gone. We do not make the keeper a "child subreaper" for that: it would have to tell adopted strangers
    from its own dead, which it must leave alone, each time that one of many children ends.
 
-A process that leaves its parents and its session and empties its environment as well escapes; a fence that holds
-against that needs the kernel's help (cgroups, pid namespaces). What was seen once is remembered, so a process cannot
-get away between a SIGTERM and the SIGKILL that follows.
+A process that leaves its parents and its session and empties its environment as well, or lets nobody read it
+(``environments.py``), escapes; a fence that holds against that needs the kernel's help (cgroups, pid namespaces). What
+was seen once is remembered, so a process cannot get away between a SIGTERM and the SIGKILL that follows.
 
 The signs are only true while the number of the first process cannot be given to a stranger. So its parent, the keeper,
 leaves it a zombie until the container is destroyed, and is told to reap it only then. Where the keeper has died, the
@@ -28,8 +28,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
+
+from mesos_service.containers.environments import ENVIRONMENTS
 
 _PROBES_MAX = 64
 """Up to this many candidate numbers are tried one by one; beyond, listing ``/proc`` is cheaper."""
@@ -157,7 +158,11 @@ class Lineage:
         free = (pid for pid in just_died if (stat := table.find(pid)) is None or stat.dead)
         kin = table.relatives([*self._leader_in(table), *self._still_seen(table), *free])
         takers = self._takers()
-        while orphans := [s.pid for s in table.orphans(takers) if s.pid not in kin and self._is_marked(s.pid)]:
+        while orphans := [
+            one.pid
+            for one in table.orphans(takers)
+            if one.pid not in kin and ENVIRONMENTS.carries(one.pid, one.start_ticks, self._mark)
+        ]:
             kin |= table.relatives(orphans)
         members = [stat for pid in kin if (stat := table.find(pid)) and not stat.dead and pid != self.leader]
         self._seen = {stat.pid: stat for stat in members}
@@ -193,13 +198,6 @@ class Lineage:
             window = {pid for pid in _all_pids() if 0 < (pid - self.leader) % pid_max <= span}
             window.difference_update(self._leaders)
         return window.union(self._seen)
-
-    def _is_marked(self, pid: int) -> bool:
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            return False  # It is gone, or another user's, whom we could not signal either.
-        return self._mark in b"\0" + environment
 
 
 class ProcessTable:

@@ -46,18 +46,25 @@ class _Comparison(ctypes.Structure):
 
 
 class Library:
-    """Made where it is installed. Raises :class:`ConfigurationError`, which says what is missing."""
+    """Made where it is installed, for this machine or for one of another kind, as its ``uname`` says it.
 
-    def __init__(self) -> None:
+    Raises :class:`ConfigurationError`, which says what is missing.
+    """
+
+    def __init__(self, machine: str | None = None) -> None:
+        machine = platform.machine() if machine is None else machine
         try:
             library = ctypes.CDLL(_NAME, use_errno=True)
         except OSError as error:
             raise ConfigurationError(f"the library {_NAME} (package libseccomp2) is needed: {error}") from error
-        native = _NATIVE.get(platform.machine())
+        native = _NATIVE.get(machine)
         if native is None:
-            raise ConfigurationError(f"a machine of the kind '{platform.machine()}' is not known")
+            raise ConfigurationError(
+                f"a machine of the kind '{machine}' is not known, only {', '.join(_NATIVE)}: take the isolator out of"
+                " --isolation"
+            )
         self.native = native
-        """The machine's own architecture, as profiles name it."""
+        """The machine's architecture, as profiles name it."""
         self.kernel = version_of(platform.release())
         library.seccomp_init.restype = ctypes.c_void_p
         library.seccomp_init.argtypes = (ctypes.c_uint32,)
@@ -65,12 +72,16 @@ class Library:
         library.seccomp_release.restype = None
         library.seccomp_arch_resolve_name.argtypes = (ctypes.c_char_p,)
         library.seccomp_arch_resolve_name.restype = ctypes.c_uint32
-        library.seccomp_arch_add.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+        library.seccomp_arch_native.restype = ctypes.c_uint32
+        for change in (library.seccomp_arch_add, library.seccomp_arch_remove):
+            change.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
         library.seccomp_syscall_resolve_name.argtypes = (ctypes.c_char_p,)
         arguments = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint, ctypes.POINTER(_Comparison))
         library.seccomp_rule_add_array.argtypes = arguments
         library.seccomp_export_bpf.argtypes = (ctypes.c_void_p, ctypes.c_int)
         self._library = library
+        if not self._number(native):
+            raise ConfigurationError(f"the library {_NAME} here does not know machines of the kind '{machine}'")
 
     def program(self, profile: Profile, capabilities: Collection[str]) -> bytes:
         """What the kernel is given for who has these ``capabilities``: 8 bytes for each instruction.
@@ -94,14 +105,28 @@ class Library:
         if made is None:
             raise OperatingFault(f"libseccomp cannot do '{profile.default_action}' by default")
         try:
+            here, its = self._library.seccomp_arch_native(), self._number(self.native)
+            if here != its:
+                # A filter begins as one for this machine.
+                self._library.seccomp_arch_remove(made, here)
+                self._judge(made, self.native)
             for name in profile.others(self.native):
-                number = self._library.seccomp_arch_resolve_name(name.removeprefix("SCMP_ARCH_").lower().encode())
-                result = self._library.seccomp_arch_add(made, number) if number else _INVALID
-                if result not in (0, _EXISTS):
-                    raise OperatingFault(f"libseccomp cannot judge calls of '{name}' here: {os.strerror(-result)}")
+                self._judge(made, name)
             yield made
         finally:
             self._library.seccomp_release(made)
+
+    def _number(self, architecture: str) -> int:
+        """The kernel's, 0 where the library knows none."""
+        number: int = self._library.seccomp_arch_resolve_name(architecture.removeprefix("SCMP_ARCH_").lower().encode())
+        return number
+
+    def _judge(self, made: int, architecture: str) -> None:
+        """From now on, calls of this architecture, too."""
+        number = self._number(architecture)
+        result = self._library.seccomp_arch_add(made, number) if number else _INVALID
+        if result not in (0, _EXISTS):
+            raise OperatingFault(f"libseccomp cannot judge calls of '{architecture}' here: {os.strerror(-result)}")
 
     def _add(self, made: int, name: str, rule: Rule, default: int) -> None:
         # What is done by default needs no rule, and the library takes none.

@@ -16,13 +16,15 @@ from mesos_service.agent.nested import NestedContainers, NothingToAttach, NotNes
 from mesos_service.agent.routes.nested_calls import known, refused
 from mesos_service.agent.routes.reads import AgentReads
 from mesos_service.agent.terminals import Terminal
-from mesos_service.http.asgi import TEXT, ClientGone, Receive, Scope, Send, respond, respond_text
+from mesos_service.http.asgi import TEXT, CallHeaders, ClientGone, Receive, Send, respond, respond_text
+from mesos_service.http.connections import UnderlyingConnection
 from mesos_service.http.operator_calls import Refused
 from mesos_service.wire import agent_operator as operator
 from mesos_service.wire.decode import read_agent_call
 from mesos_service.wire.errors import WireError
 from mesos_service.wire.recordio import RecordReader
-from mesos_service.wire.streams import JSON, PROTOBUF
+from mesos_service.wire.streams import RECORDS, takes_records
+from mesos_service.wire.validate_agent import refuse_process_io
 
 RECORD_BYTES_MAX: Final = 1024 * 1024
 """Of input; a client that sends more at once is refused."""
@@ -30,14 +32,16 @@ AHEAD_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of input that is read before the container takes it."""
 
 
-async def attach_input(service: AgentReads, scope: Scope, receive: Receive, send: Send) -> None:
-    """``ATTACH_CONTAINER_INPUT``: a request that goes on for as long as somebody types."""
+async def attach_input(service: AgentReads, headers: CallHeaders, receive: Receive, send: Send) -> None:
+    """``ATTACH_CONTAINER_INPUT``: a request that goes on for as long as somebody types.
+
+    ``headers`` say of what kind the records are.
+    """
     terminal: Terminal | None = None
+    # He holds the input, and once he is gone nothing else would tell: nothing is sent to him until all is read.
+    UnderlyingConnection(receive).end_with_client()
     incoming = _Body(receive)
     try:
-        message_type = dict(scope["headers"]).get(b"message-content-type", b"").decode("latin-1")
-        if message_type not in (JSON, PROTOBUF):
-            raise Refused(415, f"Expecting 'Message-Content-Type' of {JSON} or {PROTOBUF}")
         reader = RecordReader()
         unfinished = 0
         more = True
@@ -48,25 +52,29 @@ async def attach_input(service: AgentReads, scope: Scope, receive: Receive, send
             if unfinished > 2 * RECORD_BYTES_MAX or any(len(one) > RECORD_BYTES_MAX for one in records):
                 raise Refused(413, f"A record of input is {RECORD_BYTES_MAX} bytes at most")
             for one in records:
-                asked = _input_of(one, message_type)
+                asked = _input_of(one, headers)
                 if terminal is None:
                     terminal = _input_terminal(service.nested, asked)
                 elif not await incoming.unless_gone(_pass_on(terminal, asked)):
                     raise Refused(400, "The container reads no more")
         if terminal is None:
-            raise Refused(400, "Expecting 'attach_container_input.container_id' to be present")
+            raise Refused(400, "Received EOF while reading request body")
         await respond_text(send, 200, "")
     except ClientGone:
         return
     except WireError as error:
-        await respond(send, 400 if error.status == 502 else error.status, error.text.encode(), (TEXT,))
+        await _refuse(send, 400 if error.status == 502 else error.status, error.text)
     except Refused as refusal:
-        # The client is still sending, and is not going to be read.
-        await respond(send, refusal.status, refusal.text.encode(), (TEXT, (b"connection", b"close")))
+        await _refuse(send, refusal.status, refusal.text)
     finally:
         incoming.close()
         if terminal is not None:
             terminal.input_taken = False
+
+
+async def _refuse(send: Send, status: int, text: str) -> None:
+    """The client is still sending, and is not going to be read."""
+    await respond(send, status, text.encode(), (TEXT, (b"connection", b"close")))
 
 
 class _Body:
@@ -124,17 +132,19 @@ class _Body:
                 await self._moved.wait()
 
 
-def _input_of(one: bytes, message_type: str) -> operator.CallAttachContainerInput:
-    call = read_agent_call(one, message_type)
+def _input_of(one: bytes, headers: CallHeaders) -> operator.CallAttachContainerInput:
+    call = read_agent_call(one, headers.message_content_type)
     if call.type != "ATTACH_CONTAINER_INPUT" or call.attach_container_input is None:
-        raise Refused(400, "Expecting 'type' of ATTACH_CONTAINER_INPUT in each record")
+        raise Refused(415, f"Streaming 'Content-Type' {RECORDS} is not supported for {call.type} call")
+    if takes_records(headers.accept):
+        raise Refused(406, f"Streaming response is not supported for {call.type} call")
     return call.attach_container_input
 
 
 def _input_terminal(nested: NestedContainers, asked: operator.CallAttachContainerInput) -> Terminal:
     if asked.type != "CONTAINER_ID" or asked.container_id is None:
-        raise Refused(400, "Expecting 'attach_container_input.type' to be CONTAINER_ID in the first record")
-    container_id = known(nested, asked.container_id, None)
+        raise Refused(400, "Expecting 'attach_container_input.type' to be CONTAINER_ID")
+    container_id = known(nested, asked.container_id)
     try:
         terminal = nested.terminal_of(container_id)
     except (NotNested, NothingToAttach) as error:
@@ -146,18 +156,15 @@ def _input_terminal(nested: NestedContainers, asked: operator.CallAttachContaine
 
 
 async def _pass_on(terminal: Terminal, asked: operator.CallAttachContainerInput) -> bool:
+    refusal = refuse_process_io(asked)
+    if refusal is not None:
+        raise Refused(400, refusal)
     given = asked.process_io
-    if asked.type != "PROCESS_IO" or given is None:
-        raise Refused(400, "Expecting 'attach_container_input.type' to be PROCESS_IO")
-    if given.type == "DATA" and given.data is not None:
-        if given.data.type != "STDIN":
-            raise Refused(400, "Expecting 'process_io.data.type' to be STDIN")
+    assert given is not None, "it would have been refused"
+    if given.data is not None and given.type == "DATA":
         if given.data.data:
             return await terminal.write(given.data.data)
-        await terminal.end_input()
-    elif given.type == "CONTROL" and given.control is not None:
-        if given.control.type == "TTY_INFO" and given.control.tty_info is not None:
-            terminal.resize(size_of(given.control.tty_info))
-    else:
-        raise Refused(400, "Expecting 'process_io' to hold data or control")
+        terminal.end_input()
+    elif given.control is not None and given.control.tty_info is not None and given.control.type == "TTY_INFO":
+        terminal.resize(size_of(given.control.tty_info))
     return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from mesos_service.agent.routes.reads import AgentReads
 from mesos_service.containers.container import Phase
@@ -66,6 +66,24 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which executors' containers are asked for: those with these ids, as far as they are given."""
+
+    container_id: str | None = None
+    framework_id: str | None = None
+    executor_id: str | None = None
+
+    def has(self, executor: Executor) -> bool:
+        """Whether an executor's is one of them."""
+        asked = (self.container_id, self.framework_id, self.executor_id)
+        its = (executor.container_id, executor.framework_id, executor.info.executor_id)
+        return all(one is None or one == other for one, other in zip(asked, its, strict=True))
+
+
+EVERY: Final = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     container_id: ContainerId
     executor: Executor | None
@@ -101,10 +119,12 @@ def pending_answer(service: AgentReads) -> PendingAnswer:
     )
 
 
-async def measure(service: AgentReads, *, nested: bool = False, standalone: bool = False) -> list[Measured]:
-    """All executors' containers that have been launched, with ``nested`` those of task groups behind each, and what
-    operators and checks have nested in them; with ``standalone`` those that belong to no executor, too."""
-    entries = list(_entries(service.state, nested))
+async def measure(
+    service: AgentReads, *, nested: bool = False, standalone: bool = False, wanted: Wanted = EVERY
+) -> list[Measured]:
+    """The ``wanted`` executors' containers that have been launched, with ``nested`` those of task groups behind each,
+    and what operators and checks have nested in them; with ``standalone`` those that belong to no executor, too."""
+    entries = [one for one in _entries(service.state, nested) if one.executor is None or wanted.has(one.executor)]
     if standalone:
         entries += [_Entry(one, None, (), (one,)) for one in service.standalone.running()]
     if nested:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from mesos_service.agent.routes import containers
 from mesos_service.agent.routes.reads import AgentReads, Reads, reads_of
 from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId
+from mesos_service.http.answers import text_answer
 from mesos_service.http.build import build_info
-from mesos_service.http.common_reads import COMMON_PATHS, add_common_reads, json_answer, jsonp_parameter
+from mesos_service.http.common_reads import (
+    COMMON_PATHS,
+    add_common_reads,
+    exposition_answer,
+    json_answer,
+    jsonp_parameter,
+)
 from mesos_service.http.process_reads import PROCESS_PATHS, add_process_reads
-from mesos_service.openapi import answers_json, answers_list
+from mesos_service.openapi import answers_json, answers_list, refusal
 from mesos_service.telemetry.exposition import exposition
 from mesos_service.telemetry.system import system_metrics
 from mesos_service.telemetry.verbosity import VERBOSITY
@@ -45,6 +52,11 @@ STRUCTS: Final = (
 """What routes of this module refer to in the OpenAPI document."""
 
 
+_CONTAINERS_ASKED: Final = (
+    "Supported query parameters are container_id only, framework_id only, or executor_id and framework_id only"
+)
+
+
 def _flags(request: Request) -> Mapping[str, str]:
     return reads_of(request).flags
 
@@ -52,6 +64,14 @@ def _flags(request: Request) -> Mapping[str, str]:
 def _snapshot(request: Request) -> Mapping[str, float]:
     reads = reads_of(request)
     return reads.metrics.snapshot(reads.state, reads.clock())
+
+
+def _metrics_answer(request: Request) -> Response:
+    return json_answer(request, _snapshot(request))
+
+
+def _prometheus_answer(request: Request) -> Response:
+    return exposition_answer(request, exposition(_snapshot(request)))
 
 
 def _directory(service: AgentReads) -> render.Directory:
@@ -64,7 +84,7 @@ def _directory(service: AgentReads) -> render.Directory:
 
 
 router = APIRouter(tags=["agent"], dependencies=[Depends(jsonp_parameter)])
-add_common_reads(router, _flags, _snapshot, exposition)
+add_common_reads(router, _flags, _metrics_answer, _prometheus_answer)
 add_process_reads(router, VERBOSITY, system_metrics)
 
 
@@ -85,11 +105,24 @@ async def state(request: Request, reads: Reads) -> Response:
     "/containers",
     operation_id="get_containers",
     response_class=Response,
-    responses=answers_list(containers.ContainerAnswer, "One for each executor."),
+    responses=answers_list(containers.ContainerAnswer, "One for each executor.")
+    | refusal(400, "Parameters that do not go together."),
 )
-async def executor_containers(request: Request, reads: Reads) -> Response:
-    """The containers of executors, and what each of them uses."""
-    return json_answer(request, containers.container_answers(await containers.measure(reads)))
+async def executor_containers(
+    request: Request,
+    reads: Reads,
+    container_id: Annotated[str | None, Query(description="Of this container only.")] = None,
+    framework_id: Annotated[str | None, Query(description="Of this framework's executors only.")] = None,
+    executor_id: Annotated[str | None, Query(description="Of this executor of `framework_id` only.")] = None,
+) -> Response:
+    """The containers of executors, and what each of them uses: all of them, or one's."""
+    by_container = container_id is not None
+    if (by_container and (framework_id, executor_id) != (None, None)) or (
+        not by_container and executor_id is not None and framework_id is None
+    ):
+        return text_answer(400, _CONTAINERS_ASKED)
+    wanted = containers.Wanted(container_id, framework_id, executor_id)
+    return json_answer(request, containers.container_answers(await containers.measure(reads, wanted=wanted)))
 
 
 @router.get(

@@ -20,15 +20,17 @@ from mesos_service.agent.routes.reads import AgentReads
 from mesos_service.agent.terminals import Reader, Stream, Terminal
 from mesos_service.containers.garbage import NotRemoved
 from mesos_service.containers.plan import DestroyFailed, LaunchFailed
-from mesos_service.domain.ids import ContainerId, refuse_id
+from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.http.asgi import (
+    CHUNKED,
     CallHeaders,
     HeaderName,
     Receive,
     Send,
     respond,
 )
+from mesos_service.http.connections import UnderlyingConnection
 from mesos_service.http.operator_calls import Refused
 from mesos_service.wire import agent_operator as operator
 from mesos_service.wire import common
@@ -37,9 +39,8 @@ from mesos_service.wire.containers import CommandInfo, ContainerInfo, LinuxInfo
 from mesos_service.wire.encode import encode_message
 from mesos_service.wire.protobuf.encode import encode_protobuf
 from mesos_service.wire.recordio import record
-from mesos_service.wire.streams import JSON, PROTOBUF, Framer, negotiate, negotiate_answer
+from mesos_service.wire.streams import PROTOBUF, RECORDS, Framer, negotiate, negotiate_answer
 
-RECORDIO: Final = "application/recordio"
 HEARTBEAT_SECONDS: Final = 30.0
 STREAMS: Final = ("LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_OUTPUT")
 WAITS: Final = ("WAIT_NESTED_CONTAINER", "WAIT_CONTAINER")
@@ -69,35 +70,32 @@ async def answer(service: AgentReads, call: operator.Call) -> Response | None:
     if call.launch_nested_container is not None and call.type == "LAUNCH_NESTED_CONTAINER":
         await _launch(nested, call.launch_nested_container)
     elif call.wait_nested_container is not None and call.type == "WAIT_NESTED_CONTAINER":
-        status = await _wait(nested, call.wait_nested_container.container_id, "wait_nested_container")
+        status = await _wait(nested, call.wait_nested_container.container_id)
         waited = operator.ResponseWaitNestedContainer(exit_status=status)
         return Response(type="WAIT_NESTED_CONTAINER", wait_nested_container=waited)
     elif call.launch_container is not None and call.type == "LAUNCH_CONTAINER":
         await _launch_container(service, call.launch_container)
     elif call.wait_container is not None and call.type == "WAIT_CONTAINER":
-        container_id, _ = _identify(call.wait_container.container_id, None)
+        container_id, _ = _identify(call.wait_container.container_id)
         if container_id in service.standalone:
             status = await service.standalone.wait(container_id)
         else:
-            status = await _wait(nested, call.wait_container.container_id, None)
+            status = await _wait(nested, call.wait_container.container_id)
         return Response(type="WAIT_CONTAINER", wait_container=operator.ResponseWaitContainer(exit_status=status))
     elif call.kill_nested_container is not None and call.type == "KILL_NESTED_CONTAINER":
-        killed = call.kill_nested_container
-        _kill(nested, killed.container_id, "kill_nested_container", killed.signal)
+        _kill(nested, call.kill_nested_container.container_id, call.kill_nested_container.signal)
     elif call.kill_container is not None and call.type == "KILL_CONTAINER":
-        _kill(nested, call.kill_container.container_id, None, call.kill_container.signal)
+        _kill(nested, call.kill_container.container_id, call.kill_container.signal)
     elif call.remove_nested_container is not None and call.type == "REMOVE_NESTED_CONTAINER":
-        await _remove(service, call.remove_nested_container.container_id, "remove_nested_container")
+        await _remove_nested(service, call.remove_nested_container.container_id)
     elif call.remove_container is not None and call.type == "REMOVE_CONTAINER":
-        await _remove(service, call.remove_container.container_id, None)
-    else:
-        raise Refused(400, "Expecting 'Content-Type' of application/recordio")
+        await _remove(service, call.remove_container.container_id)
     return None
 
 
 async def _launch_container(service: AgentReads, call: operator.CallLaunchContainer) -> None:
     """By itself, or where a parent is named, nested in that."""
-    container_id, parent = _identify(call.container_id, None)
+    container_id, parent = _identify(call.container_id)
     if parent is not None:
         if (call.resources or call.limits) and not _has_own_groups(call.container):
             raise Refused(
@@ -127,7 +125,7 @@ async def _launch_container(service: AgentReads, call: operator.CallLaunchContai
 async def _launch(
     nested: NestedContainers, call: operator.CallLaunchNestedContainer, amounts: Amounts = NO_AMOUNTS
 ) -> None:
-    container_id, parent = _nested_id(call.container_id, "launch_nested_container")
+    container_id, parent = _nested_id(call.container_id)
     tty = call.container.tty_info if call.container is not None else None
     try:
         begun = await nested.launch(
@@ -138,63 +136,83 @@ async def _launch(
             size=None if tty is None else size_of(tty),
             own=amounts if _has_own_groups(call.container) else None,
         )
-    except (NotNested, LaunchFailed, DestroyFailed) as error:
+    except NotNested as error:
+        raise _without_parent(call.container_id) from error
+    except (LaunchFailed, DestroyFailed) as error:
         raise refused(error) from error
     if not begun:
         raise Refused(202)
 
 
-async def _wait(nested: NestedContainers, container: common.ContainerID, word: str | None) -> int | None:
-    container_id = known(nested, container, word)
+def _without_parent(container: common.ContainerID) -> Refused:
+    assert container.parent is not None, "it would have been refused"
+    return Refused(400, f"Parent container {_dotted(container.parent)} does not exist")
+
+
+async def _wait(nested: NestedContainers, container: common.ContainerID) -> int | None:
+    container_id = known(nested, container)
     try:
         return await nested.wait(container_id)
     except NotNested as error:
         raise refused(error) from error
 
 
-def _kill(nested: NestedContainers, container: common.ContainerID, word: str | None, signum: int | None) -> None:
+def _kill(nested: NestedContainers, container: common.ContainerID, signum: int | None) -> None:
     if signum is not None and not 0 < signum < 65:
         raise Refused(400, f"{signum} is no signal")
-    container_id, _ = _identify(container, word)
-    if not nested.kill(container_id, signum):
-        raise Refused(404, f"Container '{container_id}' cannot be found (or is already killed)")
+    container_id, parent = _identify(container)
+    if not nested.kill(container_id, parent, signum):
+        raise Refused(404, f"Container '{_dotted(container)}' cannot be found (or is already killed)")
 
 
-async def _remove(service: AgentReads, container: common.ContainerID, word: str | None) -> None:
-    container_id, parent = _identify(container, word)
+async def _remove(service: AgentReads, container: common.ContainerID) -> None:
+    container_id, _ = _identify(container)
+    if container_id not in service.standalone:
+        await _remove_nested(service, container)
+        return
     try:
-        if word is None and container_id in service.standalone:
-            await service.standalone.remove(container_id)
-        else:
-            await service.nested.remove(container_id, parent)
+        await service.standalone.remove(container_id)
     except (Unfinished, NotRemoved) as error:
-        raise Refused(500, f"Failed to remove container: {error}") from error
+        raise _not_removed(error) from error
 
 
-def _identify(container: common.ContainerID, word: str | None) -> tuple[ContainerId, ContainerId | None]:
-    """Its own id and that of the container around it, which must be there where ``word`` names a call that says so."""
-    one: common.ContainerID | None = container
-    while one is not None:
-        refusal = refuse_id(one.value)
-        if refusal is not None:
-            raise Refused(400, f"'ContainerID.value' '{one.value}' is invalid: {refusal}")
-        one = one.parent
-    if word is not None and container.parent is None:
-        raise Refused(400, f"Expecting '{word}.container_id.parent' to be present")
+async def _remove_nested(service: AgentReads, container: common.ContainerID) -> None:
+    try:
+        await service.nested.remove(*_identify(container))
+    except (Unfinished, NotRemoved) as error:
+        raise _not_removed(error) from error
+
+
+def _not_removed(error: Exception) -> Refused:
+    return Refused(500, f"Failed to remove container: {error}")
+
+
+def _identify(container: common.ContainerID) -> tuple[ContainerId, ContainerId | None]:
+    """Its own id and that of the container around it, if it names one."""
     return ContainerId(container.value), None if container.parent is None else ContainerId(container.parent.value)
 
 
-def _nested_id(container: common.ContainerID, word: str) -> tuple[ContainerId, ContainerId]:
-    container_id, parent = _identify(container, word)
+def _nested_id(container: common.ContainerID) -> tuple[ContainerId, ContainerId]:
+    container_id, parent = _identify(container)
     assert parent is not None, "it would have been refused"
     return container_id, parent
 
 
-def known(nested: NestedContainers, container: common.ContainerID, word: str | None) -> ContainerId:
+def _dotted(container: common.ContainerID) -> str:
+    """As Mesos writes an id: with those around it in front."""
+    names: list[str] = []
+    one: common.ContainerID | None = container
+    while one is not None:
+        names.append(one.value)
+        one = one.parent
+    return ".".join(reversed(names))
+
+
+def known(nested: NestedContainers, container: common.ContainerID) -> ContainerId:
     """The id of a container that is here. Raises ``Refused``."""
-    container_id, parent = _identify(container, word)
+    container_id, parent = _identify(container)
     if not nested.is_here(container_id, parent):
-        raise Refused(404, f"Container {container_id} cannot be found")
+        raise Refused(404, f"Container {_dotted(container)} cannot be found")
     return container_id
 
 
@@ -231,20 +249,19 @@ def _command(command: CommandInfo | None, container: ContainerInfo | None, *, sh
 
 
 def refused(error: Exception) -> Refused:
-    """The answer to a call that could not be done."""
+    """The answer to a call that could not be done. A launch that fails is taken for what was asked wrongly, as in
+    Mesos."""
     if isinstance(error, NotNested):
         return Refused(404, str(error))
-    return Refused(400 if isinstance(error, NothingToAttach) else 500, str(error))
+    return Refused(400 if isinstance(error, NothingToAttach | LaunchFailed) else 500, str(error))
 
 
 async def wait_or_leave(
-    service: AgentReads, call: operator.Call, receive: Receive, send: Send, accept: str | None
+    service: AgentReads, call: operator.Call, receive: Receive, send: Send, content_type: str
 ) -> None:
     """Answer WAIT_..., unless the client goes first: a container may take longer than anybody's patience. Raises
     ``Refused``."""
-    content_type = negotiate_answer(accept)
-    if content_type is None:
-        raise Refused(406, "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'")
+    UnderlyingConnection(receive).end_with_client()
     answering = asyncio.ensure_future(answer(service, call))
     leaving = asyncio.ensure_future(_disconnected(receive))
     try:
@@ -291,14 +308,20 @@ async def stream(service: AgentReads, call: operator.Call, headers: CallHeaders,
     nested = service.nested
     if call.launch_nested_container_session is not None and call.type == "LAUNCH_NESTED_CONTAINER_SESSION":
         asked = call.launch_nested_container_session
-        container_id, parent = _nested_id(asked.container_id, "launch_nested_container_session")
+        container_id, parent = _nested_id(asked.container_id)
         tty = asked.container.tty_info if asked.container is not None else None
         command = _command(asked.command, asked.container)
+        if command.uris:
+            raise Refused(400, "A session runs in the sandbox of its container, and nothing is fetched for it")
         try:
             size = None if tty is None else size_of(tty)
             reader = await nested.launch_session(container_id, parent, command, tty=tty is not None, size=size)
-        except (NotNested, LaunchFailed, DestroyFailed) as error:
+        except NotNested as error:
+            raise _without_parent(asked.container_id) from error
+        except (LaunchFailed, DestroyFailed) as error:
             raise refused(error) from error
+        if reader is None:
+            raise Refused(202)
 
         async def next_of_session() -> tuple[Stream, bytes] | None:
             piece = await reader.take()
@@ -324,7 +347,7 @@ async def _attach(
     receive: Receive,
     send: Send,
 ) -> None:
-    container_id = known(nested, container, None)
+    container_id = known(nested, container)
     terminal: Terminal | None = None
     reader: Reader | None = None
     try:
@@ -352,23 +375,20 @@ async def _attach(
 
 
 def _framing(headers: CallHeaders) -> _Framing:
-    accept = headers.accept
-    if accept is not None and RECORDIO in accept:
-        messages = negotiate_answer(headers.message_accept)
-        if messages is None:
-            raise Refused(406, f"Expecting 'Message-Accept' to allow '{PROTOBUF}' or '{JSON}'")
-        return _Framing(record, messages == PROTOBUF, RECORDIO, messages)
-    encoding = negotiate(accept)
+    encoding = negotiate(headers.accept)
     if encoding is None:
-        raise Refused(406, f"Expecting 'Accept' to allow '{RECORDIO}' or '{JSON}'")
+        messages = negotiate_answer(headers.message_accept)
+        assert messages is not None, "``media`` saw to it"
+        return _Framing(record, messages == PROTOBUF, RECORDS, messages)
     return _Framing(encoding.framer(), encoding.is_protobuf, encoding.content_type)
 
 
 async def _serve(take: Take, framing: _Framing, receive: Receive, send: Send) -> None:
+    UnderlyingConnection(receive).end_with_client()
     leaving = asyncio.ensure_future(_disconnected(receive))
     taking: asyncio.Future[tuple[Stream, bytes] | None] | None = None
     try:
-        await send({"type": "http.response.start", "status": 200, "headers": framing.headers})
+        await send({"type": "http.response.start", "status": 200, "headers": [CHUNKED, *framing.headers]})
         await _send(send, framing.encode(_heartbeat()))
         while True:
             taking = taking or asyncio.ensure_future(take())

@@ -8,9 +8,10 @@ from typing import Final
 
 from mesos_service.agent.routes import attach_input, nested_calls
 from mesos_service.agent.routes.containers import get_containers, measure
+from mesos_service.agent.routes.media import NOT_ACCEPTABLE, refuse_media
 from mesos_service.agent.routes.reads import AgentReads
 from mesos_service.containers.files import FileEntry, FilesError, NoSuchFile, NotAllowed
-from mesos_service.http.asgi import CallHeaders, Receive, Scope, Send
+from mesos_service.http.asgi import TEXT, CallHeaders, Receive, Scope, Send, respond
 from mesos_service.http.build import build_info
 from mesos_service.http.operator_calls import OperatorCalls, Refused, not_had, set_logging_level
 from mesos_service.telemetry.verbosity import VERBOSITY
@@ -22,6 +23,7 @@ from mesos_service.wire.decode import read_agent_call
 from mesos_service.wire.render import agent_v1 as render
 from mesos_service.wire.render.common_v1 import flags, metrics
 from mesos_service.wire.render.operations import operations_of_agent
+from mesos_service.wire.streams import RECORDS, negotiate_answer, takes_records
 
 
 def _health(service: AgentReads) -> Response:
@@ -115,16 +117,32 @@ class AgentOperatorCalls(OperatorCalls[operator.Call]):
         return read_agent_call(body, content_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "POST" and CallHeaders.of(scope).content_type == nested_calls.RECORDIO:
-            await attach_input.attach_input(self._service, scope, receive, send)
+        headers = CallHeaders.of(scope)
+        refused = refuse_media(headers) if scope["method"] == "POST" else None
+        if refused is not None:
+            # Nobody reads what the client is still sending.
+            closing = (TEXT, (b"connection", b"close"))
+            await respond(send, refused.status, refused.text.encode(), closing)
+        elif scope["method"] == "POST" and headers.content_type == RECORDS:
+            await attach_input.attach_input(self._service, headers, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
+    def not_acceptable(self, call: operator.Call, headers: CallHeaders) -> Refused:
+        if takes_records(headers.accept):
+            return Refused(406, f"Streaming response is not supported for {call.type} call")
+        return Refused(406, NOT_ACCEPTABLE)
+
     async def streamed(self, call: operator.Call, headers: CallHeaders, receive: Receive, send: Send) -> bool:
+        if call.type == "ATTACH_CONTAINER_INPUT":
+            raise Refused(415, f"Expecting 'Content-Type' to be {RECORDS} for {call.type} call")
         if call.type in nested_calls.STREAMS:
             await nested_calls.stream(self._service, call, headers, receive, send)
         elif call.type in nested_calls.WAITS:
-            await nested_calls.wait_or_leave(self._service, call, receive, send, headers.accept)
+            content_type = negotiate_answer(headers.accept)
+            if content_type is None:
+                raise self.not_acceptable(call, headers)
+            await nested_calls.wait_or_leave(self._service, call, receive, send, content_type)
         else:
             return False
         return True

@@ -20,9 +20,10 @@ from mesos_service.wire.agent_link import (
     encode_downlink,
 )
 from mesos_service.wire.streams import Encoding
+from tests.support.waiting import PATIENCE
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30.0 * PATIENCE) -> None:
     """Return when ``condition`` holds; fail when it does not within ``seconds``."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():

@@ -71,7 +71,9 @@ def test_m_le_03_read_in_pieces(shown: Client) -> None:
     assert answer.json() == {"data": "3456", "offset": 3}
     assert answer.headers["content-type"] == "application/json"
     pieces: list[tuple[dict[str, str], dict[str, str | int]]] = [
-        ({}, {"data": "0123456789", "offset": 0}),
+        ({}, {"data": "", "offset": 10}),
+        ({"length": "3"}, {"data": "", "offset": 10}),
+        ({"offset": "0"}, {"data": "0123456789", "offset": 0}),
         ({"offset": "-1"}, {"data": "", "offset": 10}),
         ({"offset": "99"}, {"data": "", "offset": 99}),
         ({"offset": "8", "length": "-1"}, {"data": "89", "offset": 8}),
@@ -108,11 +110,12 @@ def test_what_is_not_shown_is_not_there(shown: Client, endpoint: str, path: str)
     ("query", "text"),
     [
         ("", "Expecting 'path=value' in query.\n"),
+        ("?path=", "Expecting 'path=value' in query.\n"),
         ("?path=/box/stdout&offset=x", "Failed to parse offset: 'x' is not a number.\n"),
         ("?path=/box/stdout&offset=-2", "Negative offset provided: -2.\n"),
         ("?path=/box/stdout&length=-2", "Negative length provided: -2.\n"),
         ("?path=/box/stdout&length=99999999999999999999", None),
-        ("?path=/box", "'/box' is not a file.\n"),
+        ("?path=/box", "Cannot read a directory.\n"),
     ],
 )
 def test_requests_that_lack_something_are_told_what(shown: Client, query: str, text: str | None) -> None:
@@ -127,11 +130,14 @@ def test_m_le_03_download_gives_the_bytes_and_is_never_a_page(shown: Client) -> 
     assert answer.headers["content-length"] == "7"
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''a%20b"
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert shown.get("/files/download", params={"path": "/box"}).status_code == 400
+    bare = shown.get("/files/download", params={"path": "/box/stdout"})
+    assert bare.headers["content-disposition"] == "attachment; filename=stdout"
+    refusal = shown.get("/files/download", params={"path": "/box"})
+    assert (refusal.status_code, refusal.text) == (400, "Cannot download a directory.\n")
 
 
 def test_jsonp_and_debug(shown: Client, tmp_path: Path) -> None:
     assert shown.get("/files/debug").json() == {"/box": str(tmp_path / "box")}
-    answer = shown.get("/files/read", params={"path": "/box/stdout", "length": 1, "jsonp": "cb"})
+    answer = shown.get("/files/read", params={"path": "/box/stdout", "offset": 0, "length": 1, "jsonp": "cb"})
     assert (answer.text, answer.headers["content-type"]) == ('cb({"data":"0","offset":0})', "text/javascript")
     assert shown.get("/files/debug", params={"jsonp": "alert(1);x"}).status_code == 400

@@ -131,3 +131,26 @@ def test_m_ag_02_the_linux_launcher_is_in_front_of_the_others(tmp_path: Path, mo
     table.write_text("")
     with pytest.raises(ConfigurationError, match="'linux/launcher' needs control groups, and none are mounted"):
         make_isolators(config(tmp_path, isolation="posix/cpu", **given), Members())
+
+
+@pytest.mark.parametrize(
+    ("system", "fits"),
+    [("Linux", "cgroups/mem"), ("SunOS", "solaris/projects"), ("Darwin", "posix/mem")],
+)
+def test_a33_one_flag_names_what_fits_the_platform_and_what_does_not_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, fits: str
+) -> None:
+    """A33: control groups on Linux, projects on Solaris and illumos, elsewhere what only measures."""
+    monkeypatch.setattr("platform.system", lambda: system)
+    kernel = FakeKernel(tmp_path / "machine", {}, ("memory",), monkeypatch)
+    table = tmp_path / "mounts"
+    table.write_text(f"cgroup2 {kernel.place} cgroup2 rw 0 0\n" if system == "Linux" else "")
+    monkeypatch.setattr("mesos_service.cgroups.hierarchy.MOUNTS", str(table))
+    given = {"cgroups_hierarchy": str(kernel.place)}
+    for name in ("cgroups/mem", "solaris/projects", "posix/mem"):
+        settings = config(tmp_path, isolation=name, **given)
+        if name in (fits, "posix/mem"):
+            assert [one.name for one in make_isolators(settings, Members())] == [name]
+        else:
+            with pytest.raises(ConfigurationError, match=f"Isolator '{name}'"):
+                make_isolators(settings, Members())

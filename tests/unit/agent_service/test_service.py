@@ -84,7 +84,7 @@ class Scene:
         self.master.tell("S1", agent_link.RunTask(framework=FRAMEWORK, task=task(task_id, command=command)))
 
     async def text(self, path: str) -> str:
-        answer = await self.http.get("/files/read", params={"path": path})
+        answer = await self.http.get("/files/read", params={"path": path, "offset": 0})
         assert answer.status_code == 200, answer.text
         return str(answer.json()["data"])
 

@@ -44,6 +44,8 @@ class Launches:
         self.free.set()
         self.failure: LaunchFailed | None = None
         self.exits: dict[ContainerId, asyncio.Future[int | None]] = {}
+        self.may_be_destroyed = asyncio.Event()
+        self.may_be_destroyed.set()
 
     async def launch(self, plan: LaunchPlan) -> asyncio.Future[int | None]:
         await self.free.wait()
@@ -53,7 +55,7 @@ class Launches:
         return ended
 
     async def destroy(self, _: ContainerId) -> None:
-        return None
+        await self.may_be_destroyed.wait()
 
 
 class Some:
@@ -62,11 +64,12 @@ class Some:
     def __init__(self, work_dir: Path) -> None:
         self.launches = Launches()
         self.defects: list[BaseException] = []
+        self.background = Background(self.defects.append)
         self.sandbox = work_dir / "containers" / NAME
         self.containers = StandaloneContainers(
             cast(Containerizer, NoContainers()),
             cast(Guests, self.launches),
-            Background(self.defects.append),
+            self.background,
             Sandboxes(work_dir, Files()),
             LaunchSettings(ip="127.0.0.1", port=5051, switch_user=False),
             work_dir / "runtime",
@@ -145,5 +148,25 @@ def test_x53_a_sandbox_of_a_launch_in_which_the_agent_was_killed_is_in_nobodys_w
         assert list(some.containers.recover()) == []
         await some.launched()
         assert list(some.sandbox.iterdir()) == []
+
+    play(body())
+
+
+def test_x53_how_a_container_ended_is_known_to_the_next_agent_though_this_one_goes_before_all_of_it_has(
+    tmp_path: Path,
+) -> None:
+    async def body() -> None:
+        some = Some(tmp_path)
+        await some.launched()
+        some.launches.may_be_destroyed.clear()
+        some.launches.exits[NAME].set_result(7 << 8)
+        async with asyncio.timeout(20):
+            while b'"ended":true' not in (tmp_path / "runtime" / NAME).read_bytes():  # noqa: ASYNC110 - a file
+                await asyncio.sleep(0)
+        assert list(some.containers.running()) == [NAME], "nobody is told before nothing of it is left"
+        await some.background.cancel()
+        after = Some(tmp_path)
+        assert list(after.containers.recover()) == []
+        assert await after.containers.wait(NAME) == 7 << 8
 
     play(body())

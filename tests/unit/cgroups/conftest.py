@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.cgroups.live import live_groups
+from tests.unit.cgroups.machines import boot as boot
 from tests.unit.containers.room import Run, run_asyncio, run_uvloop
 
 live = live_groups

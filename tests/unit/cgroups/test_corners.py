@@ -16,9 +16,8 @@ from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import ContainerConfig
 from tests.unit.cgroups.fake_kernel import FakeKernel
-from tests.unit.cgroups.test_planned import V2, Boot, boot, make
+from tests.unit.cgroups.machines import V2, Boot, make
 
-boot = boot
 C = ContainerId("c")
 CONFIG = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=0.5, mem=64))
 

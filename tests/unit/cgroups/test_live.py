@@ -359,6 +359,25 @@ def test_m_ag_05_cpuset_and_blkio_hold_a_process(run: Run, tmp_path: Path, live:
     run(body())
 
 
+def test_m_ag_05_cpuset_who_runs_on_one_processor_stays_there(run: Run, tmp_path: Path, live: Live) -> None:
+    """An operator writes less into the group: all in it, and whoever is born there, may run there only."""
+
+    async def body() -> None:
+        host = Members()
+        async with room(tmp_path, [live.isolator("cgroups/cpuset", host)], host) as here:
+            pid = await here.shell("c", "while [ ! -e go ]; do sleep 0.01; done; sleep 1000 & echo $!; wait")
+            one = min(os.sched_getaffinity(pid))
+            [group] = [path for path in live.containers() if path.name == cid("c")]
+            (group / "cpuset.cpus").write_text(str(one))
+            (tmp_path / "c" / "go").touch()
+            [child] = map(int, await here.said("c"))
+            assert os.sched_getaffinity(pid) == os.sched_getaffinity(child) == {one}
+            with pytest.raises(OSError, match="Invalid argument"):
+                os.sched_setaffinity(child, {one + 1})
+
+    run(body())
+
+
 def test_m_ag_05_a_prefix_that_forks_does_not_get_away(run: Run, tmp_path: Path, live: Live) -> None:
     """``unshare --fork`` makes the command its child: whoever waits to be isolated must be the one who forks."""
 

@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mesos_service.cgroups.steps import Write, perform
-from mesos_service.containers.containerizer import Members
 from mesos_service.core.oversubscription.estimators import lent
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
-from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Isolator
-from mesos_service.plugins.loader import ISOLATORS, load, read_config
-from tests.unit.cgroups.fake_kernel import FakeKernel
+from mesos_service.plugins.isolator import UNLIMITED, ContainerConfig, ContainerState
+from tests.unit.cgroups.machines import MACHINES, V2, Boot, make
 
 C = ContainerId("c")
 CONFIG = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=0.5, mem=64), limits={"cpus": 2000})
 MEGABYTE = 1024 * 1024
 NAMES = ("cgroups/cpu", "cgroups/mem", "cgroups/pids")
-V1 = {"cpu,cpuacct": "cpu,cpuacct", "memory": "memory", "pids": "pids"}
-V2 = ("cpuset", "cpu", "io", "memory", "pids")
-
-Boot = Callable[..., FakeKernel]
-
-
-@pytest.fixture
-def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Boot:
-    """Starts a machine with these mounts."""
-    return lambda v1, v2: FakeKernel(tmp_path / "machine", v1, v2, monkeypatch)
-
-
-def make(kernel: FakeKernel, name: str, **flags: Any) -> Isolator:  # Any: whatever its Config takes
-    kind = load(ISOLATORS, name)
-    values = {"rootfs": kernel.rootfs, "runtime_dir": kernel.runtime, **flags}
-    return kind(Members(), read_config(kind, values))
-
-
-MACHINES = {"v1": (V1, None), "v2": ({}, V2), "hybrid": ({"cpu": "cpu", "cpuacct": "cpuacct"}, ("memory", "pids"))}
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -115,6 +92,44 @@ def test_m_ag_26_what_runs_on_lent_processors_weighs_a_hundredth(boot: Boot, mac
         plan = isolator.explain(C, ContainerConfig(sandbox="/nowhere", resources=resources))
         (line,) = [one for one in plan if "/c/cpu." in one and ("shares" in one or "weight" in one)]
         assert line.startswith(f"write {weight}"), line
+
+
+@pytest.mark.parametrize("machine", ["v1", "v2"])
+@pytest.mark.parametrize(
+    ("limits", "hard"),
+    [({}, 64 * MEGABYTE), ({"mem": 96_000}, 96 * MEGABYTE), ({"mem": UNLIMITED}, None)],
+)
+def test_m_al_27_a_memory_limit_bounds_and_the_request_protects(
+    boot: Boot, machine: str, limits: dict[str, int], hard: int | None
+) -> None:
+    """From the first process on: what is above the request may be used, and is the first to be reclaimed."""
+    config = ContainerConfig(sandbox="/nowhere", resources=Resources.scalars(cpus=1, mem=64), limits=limits)
+    plan = make(boot(*MACHINES[machine]), "cgroups/mem").explain(C, config)
+    soft_in, hard_in, none = {
+        "v1": ("memory.soft_limit_in_bytes", "memory.limit_in_bytes", "-1"),
+        "v2": ("memory.low", "memory.max", "max"),
+    }[machine]
+    for name, value in ((soft_in, str(64 * MEGABYTE)), (hard_in, none if hard is None else str(hard))):
+        (line,) = [one for one in plan if one.endswith(f"/c/{name}")]
+        assert line.startswith(f"write {value} to "), line
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("name", NAMES)
+def test_n27_m_ag_16_a_new_agent_changes_nothing_of_what_runs(boot: Boot, machine: str, name: str) -> None:
+    """As MESOS-8877 and its like did: a quota that was another after the agent's recovery."""
+
+    async def body() -> None:
+        kernel = boot(*MACHINES[machine])
+        await make(kernel, name).prepare(C, CONFIG)
+        before = kernel.files()
+        after = make(kernel, name)
+        await after.recover([ContainerState(container_id=C, pid=1, config=CONFIG)], [])
+        assert kernel.files() == before
+        await after.update(C, CONFIG.resources, CONFIG.limits)
+        assert kernel.files() == before, "the same amounts are the same values"
+
+    asyncio.run(body())
 
 
 def test_m_ag_05_cpu_the_request_is_a_ceiling_only_under_cfs(boot: Boot) -> None:

@@ -19,10 +19,9 @@ from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.isolator import ContainerConfig, ContainerState, Isolator
 from tests.unit.cgroups.live import Live, written_down
-from tests.unit.cgroups.test_planned import MACHINES, Boot, boot, make
+from tests.unit.cgroups.machines import MACHINES, Boot, make
 from tests.unit.containers.room import Room, Run, alive, cid, room, until
 
-boot = boot
 MEGABYTE = 1024 * 1024
 POD = SharedWith(container_id=ContainerId("pod"), resources=Resources.scalars(cpus=0.1, mem=16))
 NEEDS = Resources.scalars(cpus=0.5, mem=32)

@@ -1,9 +1,10 @@
-"""Every test of processes runs under both event loops."""
+"""Every test of processes runs under both event loops; and a server that files are fetched from."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.support.shop import shop as shop
 from tests.unit.containers.room import Run, run_asyncio, run_uvloop
 
 

@@ -15,21 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from mesos_service.containers.archive import ArchiveLimits, extract, is_archive
+from mesos_service.containers.archive import ArchiveLimits, is_archive
 from mesos_service.containers.archive_reading import ArchiveRefused
-from mesos_service.containers.beneath import Links, opened
-
-LIMITS = ArchiveLimits(bytes_max=100_000, entries_max=50)
-
-
-def member(name: str, content: bytes = b"", **fields: object) -> tuple[tarfile.TarInfo, bytes]:
-    """A member of a tar file, of any kind."""
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    info.mode = 0o644
-    for field, value in fields.items():
-        setattr(info, field, value)
-    return info, content
+from mesos_service.containers.beneath import Links
+from tests.support.archives import LIMITS, member, tar_bytes, unpack
 
 
 def link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
@@ -38,14 +27,6 @@ def link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
 
 def hard(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
     return member(name, type=tarfile.LNKTYPE, linkname=target)
-
-
-def tar_bytes(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        for info, content in members:
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def zip_bytes(*members: tuple[str, bytes, int]) -> bytes:
@@ -57,17 +38,6 @@ def zip_bytes(*members: tuple[str, bytes, int]) -> bytes:
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content)
     return buffer.getvalue()
-
-
-def unpack(
-    archive: Path,
-    sandbox: Path,
-    limits: ArchiveLimits = LIMITS,
-    stop: threading.Event | None = None,
-    links: Links = Links.BENEATH,
-) -> None:
-    with archive.open("rb") as content, opened(sandbox) as target:
-        extract(archive.name, content, target, limits, stop or threading.Event(), None, links)
 
 
 class Place:

@@ -27,8 +27,8 @@ from mesos_service.containers.plan import LaunchFailed, UriSpec
 from mesos_service.containers.rotation import Bound, rotate
 from mesos_service.containers.sandbox import SandboxError, create_nested, link_into
 from mesos_service.domain.ids import ContainerId
+from tests.support.archives import member, tar_bytes, unpack
 from tests.unit.containers.room import run_asyncio
-from tests.unit.containers.test_archive import member, tar_bytes, unpack
 
 ATTEMPTS = 1500
 """Enough for names to have been followed out of the sandbox in each of the ways below."""

@@ -7,6 +7,7 @@ import gzip
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO
@@ -18,17 +19,19 @@ from mesos_service.containers.archive import ArchiveLimits
 from mesos_service.containers.fetcher import Fetcher, FetchFailed, FetchLimits
 from mesos_service.containers.plan import UriSpec
 from mesos_service.containers.users import find_user
+from tests.support.archives import PACKED, member, tar_bytes
+from tests.support.waiting import PATIENCE
 from tests.unit.containers.room import Run, until
-from tests.unit.containers.test_archive import member, tar_bytes
 
 LIMITS = FetchLimits(
-    connect_seconds_max=2.0,
-    stall_seconds_max=0.2,
+    connect_seconds_max=20.0 * PATIENCE,
+    stall_seconds_max=20.0 * PATIENCE,
     redirects_max=3,
     download_bytes_max=100_000,
     archive=ArchiveLimits(bytes_max=100_000, entries_max=10),
 )
-PACKED = gzip.compress(tar_bytes(member("inside", b"inside"), member("tool", b"#!", mode=0o755)))
+IMPATIENT = replace(LIMITS, stall_seconds_max=0.05)
+"""With a server that never answers, however slow the machine is."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -36,6 +39,8 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     stopping = threading.Event()
+    at_once = most_at_once = 0
+    """Requests that are being answered, and the most that were."""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -53,6 +58,12 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(200, bytes(100_001))
         elif path == "/encoded":
             self._answer(200, gzip.compress(b"kept as sent"), **{"Content-Encoding": "gzip"})
+        elif path == "/counted":
+            Handler.at_once += 1
+            Handler.most_at_once = max(Handler.most_at_once, Handler.at_once)
+            self.stopping.wait(0.05)  # Whoever comes beside this one finds it here.
+            Handler.at_once -= 1
+            self._answer(200, self.path.encode())
         elif path == "/silent":
             self.stopping.wait()
         elif path == "/short":
@@ -159,7 +170,6 @@ def test_an_archive_is_unpacked_only_when_asked_and_never_when_executable(run: R
         ("/circle", "redirected more than 3"),
         ("/elsewhere", "file"),
         ("/big", "bigger than 100000"),
-        ("/silent", "silent for 0.2 s"),
         ("/short", "."),
         ("/", "output_file"),
     ],
@@ -170,6 +180,11 @@ def test_what_a_server_does_wrong_is_told_with_the_uri(
     with pytest.raises(FetchFailed, match=reason) as caught:
         run(Fetcher(LIMITS).fetch([UriSpec(value=web + path)], sandbox))
     assert f"'{web}{path}'" in str(caught.value)
+
+
+def test_a_server_that_says_nothing_is_given_up_after_a_while(run: Run, web: str, sandbox: Path) -> None:
+    with pytest.raises(FetchFailed, match=rf"'{web}/silent'.* silent for 0\.05 s"):
+        run(Fetcher(IMPATIENT).fetch([UriSpec(value=f"{web}/silent")], sandbox))
 
 
 @pytest.mark.parametrize(
@@ -316,3 +331,11 @@ def test_a_cancelled_fetch_writes_nothing_more(run: Run, web: str, sandbox: Path
 
     run(body())
     assert [path.name for path in sandbox.iterdir()] == ["hello"]
+
+
+def test_m_ag_14_one_task_fetches_one_after_the_other_in_order(run: Run, web: str, sandbox: Path) -> None:
+    Handler.most_at_once = 0
+    uris = [UriSpec(value=f"{web}/counted?{number}", output_file="same") for number in range(4)]
+    run(Fetcher(LIMITS).fetch(uris, sandbox))
+    assert Handler.most_at_once == 1
+    assert (sandbox / "same").read_text() == "/counted?3", "the last of them wins"

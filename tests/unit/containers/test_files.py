@@ -127,10 +127,13 @@ def test_a_link_swapped_in_after_the_check_is_not_followed(
 
 def test_pipes_and_directories_are_no_files_to_read(files: Files, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "sandbox" / "pipe")
-    for path in ("pipe", "dir"):
-        with pytest.raises(BadRequest, match="not a file"):
+    for path, read, download in (
+        ("pipe", "not a file", "not a file"),
+        ("dir", "Cannot read a directory", "Cannot download a directory"),
+    ):
+        with pytest.raises(BadRequest, match=read):
             files.read(f"/frameworks/f/latest/{path}")
-        with pytest.raises(BadRequest, match="not a file"):
+        with pytest.raises(BadRequest, match=download):
             files.open(f"/frameworks/f/latest/{path}")
 
 

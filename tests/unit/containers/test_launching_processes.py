@@ -7,14 +7,18 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mesos_service.containers.command import invocation, refuse_command
+from mesos_service.containers.first_process import Launch, command_line
 from mesos_service.containers.kept import KeeperLink
 from mesos_service.containers.launcher import PosixLauncher
-from mesos_service.containers.plan import LaunchFailed
+from mesos_service.containers.mounts import Becoming
+from mesos_service.containers.plan import LaunchFailed, Streams
 from mesos_service.domain.errors import ConfigurationError
 from tests.unit.containers.room import Run, children_of_ours, cid, name_of, open_descriptors, room, until
 
@@ -334,3 +338,33 @@ def test_a_keeper_short_of_descriptors_refuses_what_is_new_and_keeps_what_it_has
             assert await here.outcome(here.plan("after", "/bin/true")) == 0
 
     run(body())
+
+
+def test_x53_under_a_keeper_of_a_version_before_it_joins_its_groups_all_the_same(tmp_path: Path) -> None:
+    """That one gives no pipe to speak into: what goes wrong is said where the command writes."""
+    group = tmp_path / "tasks"
+    group.touch()
+    plain = Launch(
+        argv=("sh", "-c", "cat ../tasks"),
+        program=None,
+        missing_program_status=None,
+        environment={},
+        sandbox=tmp_path / "c",
+        streams=Streams(None, 1, 2),
+        becoming=Becoming(user=None, capabilities=None, system_calls=None),
+        command_prefix=(),
+        mounts=(),
+        inside=None,
+        joins=(str(group),),
+        gated=False,
+        begun=None,
+        survives=True,
+        name="c",
+    )
+    plain.sandbox.mkdir()
+    ran = subprocess.run(command_line(plain), capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0\n", "")
+    lost = replace(plain, joins=(str(tmp_path / "gone" / "tasks"),))
+    ran = subprocess.run(command_line(lost), capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert f"cannot write to {tmp_path}/gone/tasks" in ran.stderr

@@ -17,35 +17,16 @@ from mesos_service.containers.containerizer import Members
 from mesos_service.containers.garbage import NotRemoved
 from mesos_service.containers.images import ImageStore, NoImage
 from mesos_service.containers.plan import LaunchFailed
-from mesos_service.containers.provisioner import Backend, Provisioner
+from mesos_service.containers.provisioner import Backend
 from mesos_service.domain.containers import Capabilities, Image, Source, Volume, Wishes
 from mesos_service.plugins.isolator import Isolator
 from mesos_service.plugins.loader import ISOLATORS, load
 from tests.support.busybox import directory, file, link, packed, root_tar
 from tests.unit.containers.room import Room, cid, open_descriptors, room, run_asyncio, until
+from tests.unit.isolators.places import INSIDE, Place
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
-INSIDE = "/mnt/mesos/sandbox"
 BUSYBOX = Image("busybox")
-
-
-class Place:
-    """Where images are, and what makes roots of them."""
-
-    def __init__(self, root: Path, backend: Backend) -> None:
-        self.registry = root / "registry"
-        self.registry.mkdir()
-        self.store_directory = root / "store"
-        self.store_directory.mkdir()
-        self.roots = root / "provisioner" / "containers"
-        self.backend = backend
-
-    def provisioner(self) -> Provisioner:
-        store = ImageStore(self.registry, self.store_directory, INSIDE)
-        return Provisioner(store, self.roots.parent, self.backend, INSIDE)
-
-    def put(self, content: bytes, name: str = "busybox.tar") -> None:
-        (self.registry / name).write_bytes(content)
 
 
 @pytest.fixture(params=list(Backend))

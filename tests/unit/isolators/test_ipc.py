@@ -18,7 +18,7 @@ from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from mesos_service.wire import containers as wire
 from tests.support.busybox import root_tar
 from tests.unit.containers.room import RESOURCES, Room, cid, room, run_asyncio, until
-from tests.unit.isolators.test_images import INSIDE, Place
+from tests.unit.isolators.places import INSIDE, Place
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making namespaces takes root")
 PRIVATE, SHARED = Wishes(ipc_mode=IpcMode.PRIVATE), Wishes(ipc_mode=IpcMode.SHARE_PARENT)

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from mesos_service.containers.containerizer import Members
 from mesos_service.domain.errors import ConfigurationError
+from mesos_service.domain.ids import ContainerId
 from mesos_service.domain.resource import Resource, ResourceKey
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.values import Ranges
@@ -59,7 +61,9 @@ def test_m_ag_11_a_listener_at_a_strange_port_is_a_breach(tmp_path: Path) -> Non
     run_asyncio(body())
 
 
-def test_m_ag_11_ports_that_are_held_are_nobodys_business(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_m_ag_11_ports_that_are_held_are_nobodys_business(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def body() -> None:
         host = Members()
         isolator = make(host, container_ports_watch_interval=0.02)
@@ -72,10 +76,21 @@ def test_m_ag_11_ports_that_are_held_are_nobodys_business(tmp_path: Path, caplog
                 assert str(others.getsockname()[1]) not in caplog.text, "another process' port is not the container's"
             assert not here.limitations, "without being told to enforce, it only tells"
             assert listening_ports(host.processes(cid("c"))) == {first, second}
-            told = len(caplog.records)
-            await isolator.update(cid("c"), with_ports(first, second), {})
-            await until(lambda: True)
+            told, looks = len(caplog.records), 0
+            look = isolator._stray
+
+            def counted(container_id: ContainerId, ports: Collection[int]) -> Ranges:
+                nonlocal looks
+                looks += 1
+                return look(container_id, ports)
+
+            monkeypatch.setattr(isolator, "_stray", counted)
+            await until(lambda: looks > 2)
             assert len(caplog.records) == told, "and tells once"
+            await isolator.update(cid("c"), with_ports(first, second), {})
+            looks = 0
+            await until(lambda: looks > 2)
+            assert len(caplog.records) == told
 
     caplog.set_level(logging.WARNING)
     run_asyncio(body())

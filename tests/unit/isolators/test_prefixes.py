@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
 from mesos_service.containers.containerizer import Members
-from mesos_service.containers.namespaces import namespaces_of
 from mesos_service.containers.plan import LaunchFailed
 from mesos_service.domain.containers import Wishes
 from mesos_service.domain.errors import ConfigurationError
@@ -112,33 +109,6 @@ def test_m_ag_08_pid_who_asks_to_share_is_among_the_machines_processes(tmp_path:
     run_asyncio(body())
     asking = ContainerConfig(sandbox="/nowhere", resources=RESOURCES, wishes=shares)
     assert make("namespaces/pid").explain(cid("c"), asking) == []
-
-
-@ROOT_ONLY
-def test_m_ag_08_who_comes_beside_a_container_waits_for_the_innermost_of_its_namespaces(tmp_path: Path) -> None:
-    """Two isolators may each make one of mounts; who entered the outer one would see other files than the task."""
-    unshare = [str(shutil.which("unshare")), "--mount", "--"]
-    held = ["/bin/sh", "-c", f'echo > {tmp_path}/outer; read -r _ < {tmp_path}/gate; exec "$@"', "sh"]
-    prefix = [*unshare, *held, *unshare]
-    os.mkfifo(tmp_path / "gate")
-
-    async def body() -> None:
-        process = await asyncio.create_subprocess_exec(*prefix, "/bin/sleep", "1000")
-        try:
-            await until((tmp_path / "outer").exists)
-            outer = os.readlink(f"/proc/{process.pid}/ns/mnt")  # noqa: PTH115
-            finding = asyncio.ensure_future(namespaces_of(process.pid, prefix))
-            await asyncio.sleep(0.05)
-            assert not finding.done()
-            (tmp_path / "gate").write_text("\n")
-            found = await finding
-            assert found is not None and found.kinds == ["mnt"]
-            assert os.readlink(f"/proc/{process.pid}/ns/mnt") != outer  # noqa: PTH115
-        finally:
-            process.kill()
-            await process.wait()
-
-    run_asyncio(body())
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,11 @@ from mesos_service.plugins.isolator import ContainerConfig, Isolator
 from mesos_service.plugins.loader import ISOLATORS, load, read_config
 from mesos_service.seccomp.library import Library
 from mesos_service.seccomp.profile import ACTIONS, NotAProfile, Profile, Rule, read_profile
+from tests.support.bpf import run_program
 from tests.support.busybox import root_tar
 from tests.support.docker_profile import docker_profile
 from tests.unit.containers.room import RESOURCES, Room, cid, room, run_asyncio, until
-from tests.unit.isolators.test_images import INSIDE, Place
+from tests.unit.isolators.places import INSIDE, Place
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="a filter without no_new_privs takes root")
 Json = dict[str, Any]
@@ -209,29 +210,6 @@ def test_m_ag_08_seccomp_the_program_judges_as_the_profile_says() -> None:
     assert judged("socket", 40, 1) == judged("socket", 39, 2) == allow
     assert judged("socket", 40, 2) == judged("socket", 40, 1 << 33) == ACTIONS["SCMP_ACT_TRAP"]
     assert run_program(program, 0xC00000F3, numbers["getpid"], ()) == ACTIONS["SCMP_ACT_KILL"], "not in the profile"
-
-
-def run_program(program: bytes, architecture: int, number: int, arguments: tuple[int, ...]) -> int:
-    """What a program of classic BPF returns for a call; as far as programs for seccomp go."""
-    data = number.to_bytes(4, "little") + architecture.to_bytes(4, "little") + bytes(8)
-    data += b"".join(one.to_bytes(8, "little") for one in (*arguments, *[0] * 6)[:6])
-    at = accumulator = 0
-    while True:
-        code, yes, no = int.from_bytes(program[at * 8 : at * 8 + 2], "little"), *program[at * 8 + 2 : at * 8 + 4]
-        operand = int.from_bytes(program[at * 8 + 4 : at * 8 + 8], "little")
-        at += 1
-        if code == 0x20:
-            accumulator = int.from_bytes(data[operand : operand + 4], "little")
-        elif code == 0x54:
-            accumulator &= operand
-        elif code == 0x05:
-            at += operand
-        elif code in (0x15, 0x25, 0x35, 0x45):
-            true = {0x15: accumulator == operand, 0x25: accumulator > operand, 0x35: accumulator >= operand}
-            at += yes if true.get(code, bool(accumulator & operand)) else no
-        else:
-            assert code == 0x06, f"instruction {code:#x}"
-            return operand
 
 
 # -- the isolator --------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from mesos_service.core.effects import SendExecutor
 from mesos_service.core.events import Acknowledged
 from mesos_service.domain.ids import TaskId
 from mesos_service.domain.tasks import TaskState
-from tests.unit.core.agent.test_recovery import alive, reborn, recover
+from tests.unit.core.agent.reborn import alive, reborn, recover
 from tests.unit.core.agent.world import FRAMEWORK_ID, World, facts, only, statuses
 
 

@@ -24,13 +24,6 @@ from tests.unit.core.agent.world import World, only, pod, states, statuses, task
 GOOD, BAD = ProbeResult(0), ProbeResult(1)
 
 
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.register()
-    return world
-
-
 def command(delay: float = 0.0, interval: float = 1.0, timeout: float = 1.0) -> Check:
     return Check(
         type=CheckType.COMMAND,

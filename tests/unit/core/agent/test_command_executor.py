@@ -35,13 +35,6 @@ from tests.unit.core.agent.world import (
 )
 
 
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.register()
-    return world
-
-
 def test_m_op_01_a_command_task_is_launched_in_a_container_of_its_own(world: World) -> None:
     effects = deeds(world.run(task_info("t1")))
     assert len(effects) == 1

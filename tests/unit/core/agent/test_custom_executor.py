@@ -64,13 +64,6 @@ if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
 
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.register()
-    return world
-
-
 def shut_down(world: World) -> list[AgentEffect]:
     return world.master(ShutdownExecutor(framework_id=FRAMEWORK_ID, executor_id=EXECUTOR_ID))
 

@@ -34,13 +34,6 @@ from tests.unit.core.agent.world import (
 )
 
 
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.register()
-    return world
-
-
 def test_m_op_02_each_task_gets_a_container_nested_in_the_executors(world: World) -> None:
     effects = world.run_group(pod(), task_info("a"), task_info("b"))
     launches = only(effects, LaunchContainer)

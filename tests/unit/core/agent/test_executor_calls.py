@@ -36,13 +36,6 @@ from tests.unit.core.agent.world import (
 )
 
 
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.register()
-    return world
-
-
 def test_x05_state_first_then_the_stream_then_the_executors_acknowledgement(world: World) -> None:
     container_id, stream_id = world.start_custom("c1")
     effects = deeds(world.update("c1", TaskState.RUNNING, uuid=5, data=b"some data"))

@@ -33,13 +33,6 @@ from tests.unit.core.agent.world import (
 TERM = 15
 
 
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.register()
-    return world
-
-
 def test_x51_kill_before_the_executor_is_there_ends_the_task_at_once(world: World) -> None:
     container_id = only(world.run(task_info("t1")), LaunchContainer)[0].container_id
     effects = world.kill("t1")

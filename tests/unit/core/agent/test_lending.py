@@ -24,7 +24,7 @@ from mesos_service.domain.frameworks import PARTITION_AWARE, FrameworkInfo
 from mesos_service.domain.ids import ContainerId, ExecutorId, FrameworkId
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import Source, TaskState
-from tests.unit.core.agent.test_recovery import alive, reborn, recover
+from tests.unit.core.agent.reborn import alive, reborn, recover
 from tests.unit.core.agent.world import (
     AGENT_ID,
     FRAMEWORK_ID,
@@ -44,13 +44,6 @@ TERM = 15
 TWO = lent(Resources.scalars(cpus=2))
 ONE = lent(Resources.scalars(cpus=1))
 PREEMPTED = "REASON_CONTAINER_PREEMPTED"
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.register()
-    return world
 
 
 def estimate(world: World, lendable: Resources) -> list[Resources]:

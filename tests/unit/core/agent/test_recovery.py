@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
-import pytest
-
-from mesos_service.core.agent.recording import snapshot
 from mesos_service.core.agent.records import (
     AgentKept,
-    ExecutorKept,
-    Record,
-    TaskKept,
-    TaskMoved,
-    UpdateAcknowledged,
     UpdateKept,
 )
-from mesos_service.core.agent.replay import kept_agent, replay
-from mesos_service.core.agent.state import AgentState, ExecutorState
+from mesos_service.core.agent.replay import kept_agent
 from mesos_service.core.agent_messages import (
     Checkpointed,
     ContainerDestroyed,
@@ -27,7 +17,6 @@ from mesos_service.core.agent_messages import (
     ContainerLimited,
     ContainerLost,
     ContainersRecovered,
-    ExecutorDisconnected,
     ExecutorUpdate,
     FoundContainer,
     FromMaster,
@@ -35,7 +24,6 @@ from mesos_service.core.agent_messages import (
     Recover,
 )
 from mesos_service.core.effects import (
-    AgentEffect,
     Checkpoint,
     DestroyContainer,
     Exit,
@@ -46,13 +34,13 @@ from mesos_service.core.effects import (
 )
 from mesos_service.core.events import Acknowledged
 from mesos_service.core.link import (
-    ExitedExecutor,
     KillTask,
     RunTask,
     ShutdownExecutor,
 )
-from mesos_service.domain.ids import ContainerId, ExecutorId, LinkId, TaskId
+from mesos_service.domain.ids import ExecutorId, LinkId, TaskId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.agent.reborn import alive, come_back, ended, reborn, recover
 from tests.unit.core.agent.world import (
     AGENT_ID,
     FRAMEWORK_ID,
@@ -70,42 +58,6 @@ from tests.unit.core.agent.world import (
     task_info,
     told,
 )
-
-
-def reborn(before: World, records: Iterable[Record] | None = None, seed: int = 8) -> World:
-    """A new agent with these records, or all of ``before``'s; it has not asked for its containers yet."""
-    world = World(before.state.options, seed)
-    world.now = before.now + 5.0
-    world.records = list(before.records if records is None else records)
-    replay(world.state, world.records)
-    return world
-
-
-def alive(container_id: ContainerId, pid: int = 100) -> FoundContainer:
-    return FoundContainer(container_id=container_id, pid=pid, alive=True)
-
-
-def ended(container_id: ContainerId, status: int, pid: int = 100) -> FoundContainer:
-    return FoundContainer(container_id=container_id, pid=pid, alive=False, status=status)
-
-
-def recover(world: World, *found: FoundContainer) -> list[AgentEffect]:
-    """Ask for the containers, and be answered."""
-    world.take(Recover())
-    return world.take(ContainersRecovered(found))
-
-
-def come_back(world: World) -> list[AgentEffect]:
-    """Register again; what the master is told."""
-    return world.reregister()
-
-
-@pytest.fixture
-def world() -> World:
-    made = World()
-    made.register()
-    return made
-
 
 # -- nothing before it is stored -----------------------------------------------------------------------------
 
@@ -332,75 +284,6 @@ def test_what_was_shut_down_stays_so(world: World) -> None:
     assert only(recover(after, alive(container_id)), DestroyContainer) == [DestroyContainer(container_id)]
 
 
-# -- custom executors ----------------------------------------------------------------------------------------
-
-
-def test_x53_an_executor_that_comes_back_goes_on_and_only_then_the_agent_registers(world: World) -> None:
-    container_id, _ = world.start_custom("c1")
-    world.acknowledge_all(world.update("c1", TaskState.RUNNING))
-    after = reborn(world)
-    recover(after, alive(container_id))
-    after.take(MasterConnected(LinkId("link-2")))
-    after.link = LinkId("link-2")
-    assert sent_uplinks(after.wait(1.0)) == []
-    effects = after.subscribe(tasks=(task_info("c1", custom()),))
-    assert after.executor().state is ExecutorState.RUNNING
-    assert {type(one).__name__ for one in sent_uplinks(effects)} == {"Reregister"}
-
-
-def test_x53_one_that_does_not_is_killed_and_its_tasks_are_told(world: World) -> None:
-    container_id, _ = world.start_custom("c1")
-    world.acknowledge_all(world.update("c1", TaskState.RUNNING))
-    after = reborn(world)
-    recover(after, alive(container_id))
-    after.take(MasterConnected(LinkId("link-2")))
-    after.link = LinkId("link-2")
-    assert sent_uplinks(after.wait(1.9)) == []
-    assert DestroyContainer(container_id) in after.wait(0.2)
-    after.take(ContainerDestroyed(container_id))
-    [status] = statuses(come_back(after))
-    assert (status.state, status.reason) == (TaskState.FAILED, "REASON_EXECUTOR_REREGISTRATION_TIMEOUT")
-    assert status.message == "Executor did not reregister within 2secs"
-
-
-def test_x10_an_executor_repeats_what_it_has_not_seen_acknowledged(world: World) -> None:
-    container_id, _ = world.start_custom("c1", "c2")
-    world.acknowledge_all(world.update("c1", TaskState.RUNNING, uuid=5))
-    after = reborn(world)
-    recover(after, alive(container_id))
-    effects = after.subscribe(
-        tasks=(task_info("c1", custom()),),
-        updates=(executor_status("c1", TaskState.RUNNING, 5), executor_status("c1", TaskState.FINISHED, 6)),
-    )
-    # What is known already is acknowledged without another word, and what it does not know never came to it.
-    assert [event.uuid[-1] for event in told(effects) if isinstance(event, Acknowledged)] == [5, 6]
-    seen = {status.task_id: status.state for status in after.acknowledge_all(come_back(after))}
-    assert seen == {"c1": TaskState.FINISHED, "c2": TaskState.DROPPED}
-
-
-def test_m_ex_04_one_that_had_not_registered_has_its_time_for_that(world: World) -> None:
-    world.run(task_info("c1", custom()))
-    container_id = world.executor().container_id
-    world.take(ContainerLaunched(container_id, 300))
-    after = reborn(world)
-    recover(after, alive(container_id))
-    come_back(after)
-    after.subscribe()
-    assert [type(event).__name__ for event in told(after.wait(0.0))] == []
-    assert after.executor().launched.keys() == {"c1"}
-
-
-def test_an_executor_that_ended_meanwhile_leaves_its_tasks_failed(world: World) -> None:
-    container_id, _ = world.start_custom("c1")
-    after = reborn(world)
-    recover(after, ended(container_id, 256))
-    after.take(ContainerDestroyed(container_id))
-    effects = come_back(after)
-    assert [one for one in sent_uplinks(effects) if isinstance(one, ExitedExecutor)] == []
-    [status] = statuses(effects)
-    assert (status.state, status.reason) == (TaskState.FAILED, "REASON_EXECUTOR_TERMINATED")
-
-
 # -- ending instead ------------------------------------------------------------------------------------------
 
 
@@ -427,93 +310,3 @@ def test_an_agent_that_begins_anew_registers_as_soon_as_it_knows_that_nothing_is
     assert sent_uplinks(world.wait(2.0)) == []
     assert "agent.recovered" in facts(world.take(ContainersRecovered()))
     assert {type(one).__name__ for one in sent_uplinks(world.wait(1.0))} == {"Register"}
-
-
-# -- records -------------------------------------------------------------------------------------------------
-
-
-def comparable(state: AgentState) -> object:
-    """All of a state that records are to give back."""
-    return [
-        (
-            framework.info,
-            framework.terminating,
-            [
-                (
-                    executor.info,
-                    executor.container_id,
-                    executor.state,
-                    executor.termination,
-                    *(
-                        [replace(task, trace=None, launch_trace=None, running_trace=None) for task in tasks.values()]
-                        for tasks in (executor.queued, executor.launched, executor.terminated)
-                    ),
-                )
-                for executor in framework.executors.values()
-            ],
-        )
-        for framework in state.frameworks.values()
-    ], [
-        (key, [(uuid, one.status) for uuid, one in stream.pending.items()], list(stream.acknowledged))
-        for key, stream in state.streams.items()
-    ]
-
-
-def test_x07_reading_gives_back_what_was_written_and_so_does_a_snapshot(world: World) -> None:
-    world.start_command()
-    world.start_group("g1", "g2")
-    world.start_custom("c1", "c2")
-    world.update("c1", TaskState.RUNNING)
-    world.update("c1", TaskState.FINISHED)
-    world.kill("g1", grace=60.0)
-    world.run(task_info("t2"))
-    read = reborn(world)
-    assert comparable(read.state) == comparable(world.state)
-    again = reborn(world, snapshot(read.state))
-    assert comparable(again.state) == comparable(world.state)
-    # Written twice is read as once.
-    assert comparable(reborn(world, [*snapshot(read.state), *world.records]).state)[1] == comparable(world.state)[1]  # type: ignore[index]
-
-
-def test_records_about_what_is_gone_mean_nothing() -> None:
-    world = World()
-    info = custom()
-    nobody = FRAMEWORK_ID
-    replay(
-        world.state,
-        [
-            ExecutorKept(framework_id=nobody, info=info, container_id=ContainerId("c"), launched_at=1.0),
-            TaskKept(framework_id=nobody, executor_id=info.executor_id, info=task_info("t"), received_at=1.0),
-            TaskMoved(
-                framework_id=nobody,
-                task_id=TaskId("t"),
-                launched_at=1.0,
-                kill_started_at=None,
-                kill_grace_seconds=None,
-                overdue=False,
-                termination=None,
-            ),
-            UpdateAcknowledged(framework_id=nobody, task_id=TaskId("t"), uuid=b"x"),
-        ],
-    )
-    assert world.state.frameworks == {}
-    assert world.state.streams == {}
-
-
-def test_an_executor_that_leaves_while_it_is_waited_for_is_waited_for_no_more(world: World) -> None:
-    container_id, _ = world.start_custom("c1")
-    after = reborn(world)
-    recover(after, alive(container_id))
-    after.take(ContainerExited(container_id, 0))
-    assert after.state.recovering is None
-
-
-def test_m_ex_05_an_executor_that_came_back_may_go_again(world: World) -> None:
-    container_id, _ = world.start_custom("c1")
-    after = reborn(world)
-    recover(after, alive(container_id))
-    after.subscribe(tasks=(task_info("c1", custom()),))
-    stream_id = after.executor().stream_id
-    assert stream_id is not None
-    after.take(ExecutorDisconnected(framework_id=FRAMEWORK_ID, executor_id=ExecutorId("custom-1"), stream_id=stream_id))
-    assert only(after.wait(800.0), DestroyContainer) == []

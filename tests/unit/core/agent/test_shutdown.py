@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from mesos_service.core.agent_messages import ContainerDestroyed, ContainerLaunched, ShutDown
 from mesos_service.core.effects import DestroyContainer, Exit, LaunchContainer, SendExecutor, SignalContainer
 from mesos_service.core.events import Shutdown
@@ -33,13 +31,6 @@ from tests.unit.core.agent.world import (
     task_info,
     uplinks,
 )
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.register()
-    return world
 
 
 def test_m_sc_08_shutting_a_command_executor_down_kills_its_task(world: World) -> None:

@@ -26,13 +26,6 @@ from tests.unit.core.agent.world import (
 )
 
 
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.register()
-    return world
-
-
 def launched(world: World, task_id: str = "t1") -> list[TaskStatus]:
     container_id = only(world.run(task_info(task_id)), LaunchContainer)[0].container_id
     return statuses(world.take(ContainerLaunched(container_id, 1)))

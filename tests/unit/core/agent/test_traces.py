@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
 from mesos_service.core.agent_messages import ContainerExited, ContainerLaunched, ContainerLaunchFailed
 from mesos_service.core.effects import LaunchContainer, OpenExecutorStream, Span
 from mesos_service.core.link import UpdateStatus
@@ -15,13 +13,6 @@ from tests.unit.core.agent.world import World, custom, only, statuses, task_info
 
 TRACE = start_trace(random.Random(1))
 TRACE_ID = TRACE.split("-")[1]
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.register()
-    return world
 
 
 def test_n03_a_command_task_tells_launch_run_and_each_update(world: World) -> None:
