@@ -15,12 +15,14 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
 from mesos_service.bench.greedy import JSON_HEADERS, Event
+from mesos_service.bench.launch_bound import BOUNDS, bounds
 from mesos_service.bench.processes import Running, running
 from mesos_service.bench.report import Report, percentile
 from mesos_service.http.client import Connection
@@ -31,6 +33,8 @@ MEM = 1
 EXECUTOR_MEM = 32
 BATCH_PREFIX = "bench-"
 TERMINAL = frozenset({"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED"})
+QUICK: Final[Mapping[str, int]] = {"singles": 15, "bursts": 2, "burst": 200, "rounds": 2}
+"""Sizes of :func:`measure` that take half a minute."""
 Sizes = tuple[int, int, int, int, int, int]
 """Single commands, bursts, commands of a burst, tasks of a small and of a large ACCEPT, and how often the two."""
 
@@ -207,18 +211,31 @@ class Submitter:
 
 
 async def measure(
-    singles: int = 40, bursts: int = 3, burst: int = 400, small: int = 1000, large: int = 5000, rounds: int = 5
+    singles: int = 40,
+    bursts: int = 3,
+    burst: int = 400,
+    small: int = 1000,
+    large: int = 5000,
+    rounds: int = 5,
+    bounded: int = 0,
 ) -> Report:
-    """All three; ``failed_tasks`` counts what did not finish and must be 0 for the others to mean anything."""
+    """All three; ``failed_tasks`` counts what did not finish and must be 0 for the others to mean anything.
+
+    ``bounded``: so many launches of each loop that does nothing else (``launch_bound``), beside the figures.
+    """
     report = Report("agent")
     # Removed when all is measured: an ext4 without a journal goes past what was deleted lately with every new file.
     with tempfile.TemporaryDirectory(prefix="mesos-service-bench-") as work:
         async with launched_agent("--isolation=posix/cpu,posix/mem", work_dir=f"{work}/posix") as (agent, submitter):
             await _measure(report, submitter, agent, (singles, bursts, burst, small, large, rounds))
         if os.geteuid() == 0:
-            rates = await _under_cgroups(bursts, burst, f"{work}/cgroups")
+            rates, costs = await _under_cgroups(bursts, burst, f"{work}/cgroups")
             report.figures["cgroup_launches_per_second"] = statistics.median(rates)
+            report.figures |= costs
             report.details["cgroup_rates"] = rates
+    if bounded:
+        report.figures |= bounds(bounded)
+        report.legend |= BOUNDS
     return report
 
 
@@ -248,17 +265,23 @@ async def launched_agent(*flags: str, work_dir: str | None = None) -> AsyncItera
                     submitter.close()
 
 
-async def _under_cgroups(bursts: int, burst: int, work_dir: str) -> list[float]:
-    """Launches per second, by burst, with processor and memory bounded; every task has to finish."""
+async def _under_cgroups(bursts: int, burst: int, work_dir: str) -> tuple[list[float], dict[str, float]]:
+    """Launches per second, by burst, with processor and memory bounded; every task has to finish. And what one takes of
+    processor time: the agent, its keeper, and the processes of the task."""
     flags = ("--isolation=cgroups/cpu,cgroups/mem", f"--cgroups_root=mesos_bench_{os.getpid()}")
     rates: list[float] = []
-    async with launched_agent(*flags, work_dir=work_dir) as (_, submitter):
+    async with launched_agent(*flags, work_dir=work_dir) as (agent, submitter):
+        await submitter.run(1)  # Before, there is no keeper.
+        begun = (agent.cpu_seconds(), *agent.kept_cpu_seconds())
         for _ in range(bursts):
             batch = await submitter.run(burst)
             rates.append(burst / (time.perf_counter() - batch.accepted_at))
             if batch.states.get("TASK_FINISHED", 0) != burst:
                 raise RuntimeError(f"Under control groups not every task finished: {batch.states}")
-    return rates
+        used = (agent.cpu_seconds(), *agent.kept_cpu_seconds())
+    names = (f"cgroup_launch_{whose}_cpu_us" for whose in ("agent", "keeper", "task"))
+    per_launch = ((after - before) / (bursts * burst) * 1e6 for before, after in zip(begun, used, strict=True))
+    return rates, dict(zip(names, per_launch, strict=True))
 
 
 async def _measure(report: Report, submitter: Submitter, agent: Running, sizes: Sizes) -> None:

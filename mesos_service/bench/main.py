@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from mesos_service.bench import agent, allocator, failover, hotpath, isolation, launch, reads, registrar
+from mesos_service.bench import agent, allocator, failover, hotpath, isolation, launch, launch_bound, reads, registrar
 from mesos_service.bench.report import Report
 from mesos_service.domain.errors import ConfigurationError
 
@@ -30,7 +30,7 @@ BENCHES: dict[str, tuple[Measure, Measure]] = {
             warm_up_seconds=5.0,
         ),
     ),
-    "agent": (agent.measure, partial(agent.measure, singles=15, bursts=2, burst=200, rounds=2)),
+    "agent": (agent.measure, partial(agent.measure, **agent.QUICK)),
     "isolation": (isolation.measure, partial(isolation.measure, seconds=6.0)),
     "failover": (failover.measure, partial(failover.measure, sizes=failover.SIZES[:1], runs=3)),
     "reads": (reads.measure, partial(reads.measure, runs=1)),
@@ -39,8 +39,16 @@ BENCHES: dict[str, tuple[Measure, Measure]] = {
 """Each in full and in short."""
 
 
-def run(name: str, *, quick: bool = False, agents: int | None = None, agents_per_link: int | None = None) -> Report:
+def run(
+    name: str,
+    *,
+    quick: bool = False,
+    agents: int | None = None,
+    agents_per_link: int | None = None,
+    bounds: bool = False,
+) -> Report:
     """Measure. ``agents`` is a size of one's own, for benchmarks that have one; of these are ``agents_per_link``.
+    ``bounds`` are figures of what is the least that could be done, beside those of what is.
 
     Raises:
         ConfigurationError: there is no such benchmark, and the text names those there are; or it has no such size.
@@ -59,5 +67,22 @@ def run(name: str, *, quick: bool = False, agents: int | None = None, agents_per
             runs=3 if quick else failover.RUNS,
             agents_per_link=agents_per_link or failover.AGENTS_PER_LINK,
         )
+    if bounds:
+        if name == "allocator":
+            measure = (
+                partial(allocator.measure, runs=3, shares=(0.95,), bounded=True)
+                if quick
+                else partial(allocator.measure, bounded=True)
+            )
+        elif name != "agent":
+            raise ConfigurationError(
+                f"the benchmark '{name}' has no bounds to show; --bounds is for 'agent' and 'allocator'"
+            )
+        else:
+            measure = (
+                partial(agent.measure, **agent.QUICK, bounded=launch_bound.QUICK_COUNT)
+                if quick
+                else partial(agent.measure, bounded=launch_bound.COUNT)
+            )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(measure())

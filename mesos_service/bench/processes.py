@@ -14,6 +14,8 @@ import psutil
 
 from mesos_service.http.client import Connection, ConnectionFault
 
+_KEEPER = "/keeper.py"
+
 
 def free_port() -> int:
     """A port that was free a moment ago."""
@@ -41,6 +43,12 @@ class Running:
     def cpu_seconds(self) -> float:
         times = self._process.cpu_times()
         return float(times.user + times.system)
+
+    def kept_cpu_seconds(self) -> tuple[float, float]:
+        """Of an agent: what its keeper has used, and what all has that the keeper ran and saw the end of."""
+        [keeper] = [one for one in self._process.children() if any(part.endswith(_KEEPER) for part in one.cmdline())]
+        times = keeper.cpu_times()
+        return float(times.user + times.system), float(times.children_user + times.children_system)
 
     def rss_mb(self) -> float:
         return float(self._process.memory_info().rss) / 1e6

@@ -8,7 +8,7 @@ import typer
 
 from mesos_service.cli.options import DEFAULT_MASTER, MasterOption
 
-AgentArgument = Annotated[str, typer.Argument(help="Its id, as 'agents' lists it.")]
+AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="Its id, as 'agents' lists it.")]
 
 
 def _drain(

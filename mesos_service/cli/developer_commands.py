@@ -38,7 +38,8 @@ def _bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="'agent', 'allocator', 'failover', 'hotpath', 'isolation', 'launch', 'reads' or 'registrar'."
+            metavar="NAME",
+            help="'agent', 'allocator', 'failover', 'hotpath', 'isolation', 'launch', 'reads' or 'registrar'.",
         ),
     ],
     output: OutputOption = OutputFormat.TABLE,
@@ -50,6 +51,9 @@ def _bench(
         int | None,
         typer.Option("--agents-per-link", min=1, help="Of 'failover': so many agents to a connection, not 20."),
     ] = None,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Of 'agent', 'allocator': with figures of loops that do nothing else.")
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Of 'isolation': draw the figures into this file, as SVG.")
     ] = None,
@@ -57,7 +61,7 @@ def _bench(
     """Measure this machine. Figures are measured here and now, and asserted nowhere."""
     from mesos_service.bench.main import run
 
-    report = run(name, quick=quick, agents=agents, agents_per_link=agents_per_link)
+    report = run(name, quick=quick, agents=agents, agents_per_link=agents_per_link, bounds=bounds)
     if output is OutputFormat.JSON:
         print_json(report.as_json())
     else:

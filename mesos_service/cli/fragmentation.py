@@ -47,6 +47,8 @@ def show_fragmentation(task: str, master: str, output: OutputFormat) -> None:
         f"{answer.fits} tasks of {_amounts(answer.shape)} fit now, and {answer.fits_if_defragmented} would if all that"
         " is free were on one agent."
     )
+    if answer.fits_as_offered < answer.fits:
+        print(f"As it is offered now, {answer.fits_as_offered} fit into an offer, or into what is in none.")
     if answer.stranded:
         print(f"Stranded: {_amounts(answer.stranded)} of {_amounts(answer.free)}.")
 

@@ -26,7 +26,7 @@ def _list(
 
 
 def _check(
-    file: Annotated[Path, typer.Argument(help="The module: one Python file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The module: one Python file.")],
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Run what every module of its kind must hold, and say in a sentence what is wrong; 1 when something is."""

@@ -10,7 +10,7 @@ from mesos_service.cli.options import DEFAULT_MASTER, MasterOption, OutputOption
 from mesos_service.cli.output import OutputFormat
 from mesos_service.domain.errors import ConfigurationError
 
-RoleArgument = Annotated[str, typer.Argument(help="A role at the top of the tree.")]
+RoleArgument = Annotated[str, typer.Argument(metavar="ROLE", help="A role at the top of the tree.")]
 _AMOUNTS: Final = "NAME:AMOUNT;..."
 
 

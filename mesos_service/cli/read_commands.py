@@ -40,18 +40,24 @@ def _offers(master: MasterOption = DEFAULT_MASTER, output: OutputOption = Output
 
 
 def _explain(
-    framework: Annotated[str, typer.Argument(help="Its id, or its name.")],
+    framework: Annotated[
+        str, typer.Argument(metavar="FRAMEWORK", help="Its id, or its name; with --agent an agent's id or hostname.")
+    ],
+    agent: Annotated[
+        bool, typer.Option("--agent", help="Ask about an agent: who is offered it, and who is not.")
+    ] = False,
     master: MasterOption = DEFAULT_MASTER,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Say why a framework is offered nothing, and what would have to change."""
+    """Say why a framework is offered nothing, or who is not offered an agent, and what would have to change."""
     from mesos_service.cli.explain import explain as run_explain
+    from mesos_service.cli.explain import explain_agent
 
-    run_explain(framework, master, output)
+    (explain_agent if agent else run_explain)(framework, master, output)
 
 
 def _fragmentation(
-    task: Annotated[str, typer.Argument(help="What one task needs, such as 'cpus:8;mem:16384'.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What one task needs, such as 'cpus:8;mem:16384'.")],
     master: MasterOption = DEFAULT_MASTER,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:

@@ -273,17 +273,18 @@ def _scalar(resources: Sequence[Resource], name: str) -> float:
 
 
 def _part(used: Sequence[Resource], total: Sequence[Resource], name: str) -> str:
-    return f"{_number(_scalar(used, name))}/{_number(_scalar(total, name))}"
+    return f"{plain_number(_scalar(used, name))}/{plain_number(_scalar(total, name))}"
 
 
-def _number(amount: float) -> str:
+def plain_number(amount: float) -> str:
+    """For people: 48 rather than 48.0, and no more than thousandths."""
     return f"{round(amount, 3):.3f}".rstrip("0").rstrip(".")
 
 
 def _quantities(amounts: Mapping[str, ValueScalar] | Mapping[str, ValueLimit]) -> str:
     # A limit may be spelled "Infinity", which reads as a number.
     return ";".join(
-        f"{name}:{_number(float(amount.value)).replace('inf', 'Infinity')}" for name, amount in amounts.items()
+        f"{name}:{plain_number(float(amount.value)).replace('inf', 'Infinity')}" for name, amount in amounts.items()
     )
 
 
@@ -299,4 +300,4 @@ def _amounts(resources: Sequence[Resource]) -> str:
             others.append(f"{resource.name}:{spans}")
         elif resource.set is not None:
             others.append(f"{resource.name}:{{{','.join(resource.set.item)}}}")
-    return ";".join([*(f"{name}:{_number(amount)}" for name, amount in scalars.items()), *others])
+    return ";".join([*(f"{name}:{plain_number(amount)}" for name, amount in scalars.items()), *others])

@@ -12,7 +12,7 @@ from mesos_service.cli.output import EXIT_FAULT, OutputFormat, print_json
 
 
 def _certify(
-    file: Annotated[Path, typer.Argument(help="What --allocation_journal of a master has written.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What --allocation_journal of a master has written.")],
     patience: Annotated[
         str, typer.Option(metavar="DURATION", help="How long a role may be below its part before that is told.")
     ] = "10mins",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mesos_service.cli.output import OutputFormat, print_json, print_table
-from mesos_service.cli.reads import ask
+from mesos_service.cli.reads import ask, plain_number
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.domain.resource import Reservation
 from mesos_service.domain.resources import Resources, ResourcesError
@@ -92,7 +92,11 @@ def show_volumes(master: str, output: OutputFormat) -> None:
         print_json(found)
     else:
         titles = ("AGENT", "ROLE", "ID", "MEGABYTES", "PATH")
-        print_table(titles, [[str(value) for value in one.values()] for one in found])
+        print_table(titles, [[*map(_shown, one.values())] for one in found])
+
+
+def _shown(value: str | float) -> str:
+    return value if isinstance(value, str) else plain_number(value)
 
 
 def _at(agent: str, **more: object) -> Json:

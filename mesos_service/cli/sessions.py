@@ -34,6 +34,8 @@ from mesos_service.wire.common import ContainerID
 from mesos_service.wire.recordio import RecordReader, record
 from mesos_service.wire.tasks import Task
 
+END_OF_INPUT: Final = b"\x04"
+"""Ctrl-D, as it is typed at a terminal."""
 DETACH: Final = b"\x10\x11"
 """Ctrl-P, Ctrl-Q: what leaves a task that one is attached to by a terminal."""
 READ_BYTES: Final = 16 * 1024
@@ -270,7 +272,8 @@ class Session:
                     yield _input_record(_process_io({"type": "CONTROL", "control": control}))
                 continue
             data = typed.result()
-            text = b64encode(data or b"").decode()
+            # Nothing is the end of a pipe. A terminal has no end: it is typed there.
+            text = b64encode(data or (END_OF_INPUT if self._terminal and not sys.stdin.isatty() else b"")).decode()
             yield _input_record(_process_io({"type": "DATA", "data": {"type": "STDIN", "data": text}}))
             if data is None:
                 return

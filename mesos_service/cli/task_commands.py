@@ -16,7 +16,7 @@ FrameworkOption = Annotated[
 
 
 def _run(
-    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after '--'.")],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="The command and its arguments, after '--'.")],
     master: MasterOption = DEFAULT_MASTER,
     name: Annotated[str, typer.Option(help="Name of the framework and of its tasks.")] = "run",
     resources: Annotated[str, typer.Option(help="What each instance needs.")] = "cpus:0.1;mem:32",
@@ -47,8 +47,8 @@ def _run(
 
 
 def _execute(
-    task: Annotated[str, typer.Argument(help="The task's id.")],
-    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after '--'.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's id.")],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="The command and its arguments, after '--'.")],
     master: MasterOption = DEFAULT_MASTER,
     framework: FrameworkOption = None,
     tty: Annotated[
@@ -67,7 +67,7 @@ def _execute(
 
 
 def _attach(
-    task: Annotated[str, typer.Argument(help="The task's id.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's id.")],
     master: MasterOption = DEFAULT_MASTER,
     framework: FrameworkOption = None,
     stdin: Annotated[bool, typer.Option("--stdin/--no-stdin", help="Hand on what is typed here.")] = True,

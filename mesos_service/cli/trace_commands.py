@@ -14,7 +14,9 @@ DEFAULT_STORE: Final = "127.0.0.1:4318"
 
 
 def _trace(
-    trace_id: Annotated[str | None, typer.Argument(help="32 hexadecimal digits, or a traceparent.")] = None,
+    trace_id: Annotated[
+        str | None, typer.Argument(metavar="TRACE_ID", help="32 hexadecimal digits, or a traceparent.")
+    ] = None,
     offer: Annotated[str | None, typer.Option(metavar="ID", help="The trace of this offer.")] = None,
     task: Annotated[str | None, typer.Option(metavar="ID", help="The trace of this task.")] = None,
     slowest: Annotated[int | None, typer.Option(metavar="N", min=1, max=1000, help="List the N slowest.")] = None,

@@ -7,6 +7,7 @@ B30 and E54 to E57.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -48,13 +49,17 @@ def run() -> int:
     except (NotAsThePaperSays, MesosServiceError) as failure:
         print(f"demo: not as the paper says: {failure}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     return 0
 
 
 async def _demo() -> None:
     started = time.monotonic()
+    this = asyncio.current_task()
+    assert this is not None, "it runs in a task"
+    for end in (signal.SIGTERM, signal.SIGHUP):  # As by Ctrl-C: nothing that was started stays.
+        asyncio.get_running_loop().add_signal_handler(end, this.cancel)
     with tempfile.TemporaryDirectory(prefix="mesos-service-demo-") as directory:
         agents = [{"resources": resources} for resources in AGENTS]
         async with LocalCluster(agents=agents, work_dir=Path(directory) / "cluster", master_port=0) as cluster:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Final
 
 from mesos_service.local.cluster import LocalCluster
 from mesos_service.master.config import MasterConfig
-from mesos_service.runner import run_service, serve_until_signalled
+from mesos_service.runner import Stop, run_service, serve_until_signalled
 from mesos_service.telemetry.logs import set_up_logging
 
 AGENT_PORT: Final = 5051
@@ -42,9 +43,17 @@ def run(config: MasterConfig, agents: int = 1, *, processes: bool = False) -> in
             agent_flags={"logging_level": config.logging_level},
             processes=processes,
         )
-        return await serve_until_signalled(_Told(cluster), cluster.ended)
+        told = _Told(cluster)
+        return await serve_until_signalled(told, cluster.ended, on_signals=_further_signals(told))
 
     return run_service(main)
+
+
+def _further_signals(told: _Told) -> dict[signal.Signals, Stop]:
+    """The terminal is closed: all ends as by Ctrl-C, unless somebody wants it to outlive that (``nohup``)."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return {}
+    return {signal.SIGHUP: told.stop}
 
 
 def _describe(cluster: LocalCluster) -> str:

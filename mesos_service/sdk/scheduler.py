@@ -117,6 +117,8 @@ class Scheduler(SchedulerHandlers):
         """Where the last attempt to subscribe went."""
         self._master_info: MasterInfo | None = None
         self._stopped = asyncio.Event()
+        self._teardown_under_way: asyncio.Task[None] | None = None
+        """The call that ends the framework, until it is answered."""
 
     # -- life ------------------------------------------------------------------------------------------------
     @property
@@ -177,6 +179,9 @@ class Scheduler(SchedulerHandlers):
                 beside.append(asyncio.create_task(beats))
             try:
                 reason = await self._handle_all(subscription, backoff)
+                if self._teardown_under_way is not None:
+                    # Its answer and the end of the stream come at once, and either may be read first.
+                    await asyncio.wait((self._teardown_under_way,))
             finally:
                 for task in beside:
                     task.cancel()
@@ -333,6 +338,13 @@ class Scheduler(SchedulerHandlers):
 
     async def teardown(self) -> None:
         """End the framework and all its tasks for good, and with it :meth:`run`."""
+        self._teardown_under_way = asyncio.create_task(self._tear_down())
+        try:
+            await self._teardown_under_way
+        finally:
+            self._teardown_under_way = None
+
+    async def _tear_down(self) -> None:
         await self.call(wire.Call(type="TEARDOWN"))
         self.stop()
 

@@ -57,6 +57,14 @@ def test_check_config_checks_and_ends(tmp_path: Path, capsys: pytest.CaptureFixt
             assert says in capsys.readouterr().err, service
 
 
+def test_n27_a_plan_of_isolators_makes_no_working_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    work_dir = tmp_path / "work"
+    flags = ("--master=127.0.0.1:5050", "--isolation=posix/cpu", f"--work_dir={work_dir}")
+    assert ends("agent", *flags, "--dry_run_isolation=cpus:1") == 0
+    assert capsys.readouterr().out == "posix/cpu:\n  nothing\n"
+    assert not work_dir.exists(), "none of it is done"
+
+
 def test_check_config_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     assert ends("master", "--check_config", "--allocation_interval=5", "--port=no") == 2
 

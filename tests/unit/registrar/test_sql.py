@@ -23,7 +23,7 @@ from mesos_service.registrar.sql import SqlRegistrar
 from mesos_service.registrar.store import SqlStore
 from mesos_service.registrar.url import file_url, parse_url
 from tests.support.postgresql import MakePostgreSQL
-from tests.unit.registrar.test_store import admit
+from tests.unit.registrar.stores import admit
 
 SECONDS = 30.0
 

@@ -23,7 +23,7 @@ from mesos_service.registrar.url import FILE_NAME, file_url, parse_url
 from tests.support.postgresql import MakePostgreSQL, PostgreSQL
 from tests.support.tcp_proxy import TcpProxy
 from tests.unit.registrar.conftest import OpenStore
-from tests.unit.registrar.test_store import SECONDS, STORED, Halt, admit
+from tests.unit.registrar.stores import SECONDS, STORED, Halt, admit
 
 REVISIONS = [one.revision for one in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 

@@ -73,6 +73,10 @@ class FakeServer:
         """Put an event on the newest stream."""
         self.streams[-1].write(json.dumps(event).encode())
 
+    def thaw(self) -> None:
+        """Answer what is unanswered."""
+        self._ends.set()
+
     def end_stream(self) -> None:
         self.streams[-1].close()
 

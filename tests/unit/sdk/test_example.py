@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from tests.unit.sdk.fake_server import Json, fake_master
-from tests.unit.sdk.test_scheduler import OFFER, in_loop
+from tests.unit.sdk.recording import OFFER, in_loop
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "run_lines.py"
 

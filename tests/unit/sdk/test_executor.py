@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-import json
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 
 import pytest
 
-from mesos_service.http.held_stream import HeldStream
 from mesos_service.sdk.errors import CallRefused, NotConnected, SubscriptionEnded, Unreachable
-from mesos_service.sdk.executor import PATH, Executor, ExecutorEnvironment
+from mesos_service.sdk.executor import Executor, ExecutorEnvironment
 from mesos_service.sdk.subscription import Address
 from mesos_service.wire import executor as wire
 from mesos_service.wire.tasks import TaskInfo
+from tests.unit.sdk.fake_agent import ENVIRONMENT, environment, fake_agent, task_info
 from tests.unit.sdk.fake_server import Answer, FakeServer, Json
-
-ENVIRONMENT = {
-    "MESOS_AGENT_ENDPOINT": "127.0.0.1:5051",
-    "MESOS_FRAMEWORK_ID": "F1",
-    "MESOS_EXECUTOR_ID": "e1",
-    "MESOS_CHECKPOINT": "1",
-    "MESOS_RECOVERY_TIMEOUT": "2mins",
-    "MESOS_SUBSCRIPTION_BACKOFF_MAX": "500ms",
-    "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": "3secs",
-}
 
 
 def in_loop(test: Coroutine[object, object, None]) -> None:
@@ -36,30 +24,6 @@ def in_loop(test: Coroutine[object, object, None]) -> None:
             await test
 
     asyncio.run(bounded())
-
-
-def task_info(task_id: str) -> Json:
-    return {"name": task_id, "task_id": {"value": task_id}, "agent_id": {"value": "S1"}}
-
-
-def subscribe_executor(stream: HeldStream, call: Json) -> None:
-    subscribed = {
-        "executor_info": {"executor_id": {"value": "e1"}},
-        "framework_info": {"user": "u", "name": "f"},
-        "agent_info": {"hostname": "h"},
-    }
-    stream.write(json.dumps({"type": "SUBSCRIBED", "subscribed": subscribed}).encode())
-
-
-@contextlib.asynccontextmanager
-async def fake_agent() -> AsyncIterator[FakeServer]:
-    server = FakeServer(PATH)
-    server.on_subscribe = subscribe_executor
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.stop()
 
 
 class Recording(Executor):
@@ -90,17 +54,6 @@ class Recording(Executor):
 
     async def shutdown(self) -> None:
         self.told.append(("shutdown",))
-
-
-def environment(agent: FakeServer, checkpoint: bool = True, recovery_seconds: float = 60.0) -> ExecutorEnvironment:
-    return ExecutorEnvironment(
-        agent=Address.parse(agent.address, 5051),
-        framework_id="F1",
-        executor_id="e1",
-        checkpoint=checkpoint,
-        recovery_timeout_seconds=recovery_seconds,
-        subscription_backoff_seconds_max=0.05,
-    )
 
 
 def acknowledge(agent: FakeServer, update: Json) -> None:

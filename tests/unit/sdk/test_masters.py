@@ -16,7 +16,7 @@ from mesos_service.sdk.masters import DetectedMasters, NamedMasters, masters
 from mesos_service.sdk.subscription import Address, Backoff, Subscription
 from tests.support.ports import fixed_port
 from tests.unit.sdk.fake_server import Answer, FakeServer, fake_master
-from tests.unit.sdk.test_scheduler import Recording, in_loop, running
+from tests.unit.sdk.recording import Recording, in_loop, running
 
 
 @dataclass(frozen=True)

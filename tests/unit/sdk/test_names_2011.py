@@ -14,9 +14,9 @@ from mesos_service.sdk.tasks import task
 from mesos_service.wire.agents import MasterInfo
 from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskInfo, TaskStatus
+from tests.unit.sdk.fake_agent import ENVIRONMENT, environment, fake_agent, task_info
 from tests.unit.sdk.fake_server import Answer, fake_master
-from tests.unit.sdk.test_executor import ENVIRONMENT, environment, fake_agent, task_info
-from tests.unit.sdk.test_scheduler import OFFER, STATUS, in_loop, running
+from tests.unit.sdk.recording import OFFER, STATUS, in_loop, running
 
 QUOTA = """{"type": "GET_QUOTA", "get_quota": {"status": {"configs": [
     {"role": "r", "guarantees": {"cpus": {"value": 0.5}}},

@@ -12,7 +12,7 @@ from mesos_service.http.held_stream import HeldStream
 from mesos_service.sdk import Scheduler, SubscriptionEnded
 from mesos_service.wire.agents import MasterInfo
 from tests.unit.sdk.fake_server import Answer, FakeServer, Json, fake_master
-from tests.unit.sdk.test_scheduler import in_loop, running
+from tests.unit.sdk.recording import in_loop, running
 
 
 class Recording(Scheduler):
