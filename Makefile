@@ -4,6 +4,10 @@ SHELL := /bin/sh
 BIN := .venv/bin
 SEED ?= 1
 BENCH ?= hotpath launch agent
+# Which tests, as pytest takes it: a folder, a file, several of them.
+TESTS ?=
+# How many longer histories of each kind test-all goes through (tests/support/histories.py): 20, or all; else a tenth.
+HISTORIES ?=
 # Two workers: the suite waits on processes and sockets more than it computes.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
@@ -30,20 +34,20 @@ check: setup-dev ## ruff, mypy and the house rules
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/house
 
-test: setup-dev ## Install the real parts, check, and run every test but the long ones
+test: setup-dev ## Install the real parts, check, and run every test but the long ones, or only TESTS=tests/unit
 	@scripts/install_real_parts.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) -m 'not long'
+	$(PYTEST) -m 'not long' $(TESTS)
 	@scripts/report_not_run.sh
 
-test-all: setup-dev ## The same with the long suites, all scenarios and Vagrant among them
+test-all: setup-dev ## The same with the long suites, scenarios and Vagrant too; all histories with HISTORIES=all
 	@scripts/install_real_parts.sh all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST)
+	$(PYTEST) $(TESTS)
 	@scripts/report_not_run.sh
 
 sim: setup ## Run one simulated history: make sim SEED=7
@@ -84,6 +88,7 @@ lock: setup-dev ## Choose locked versions anew (needs uv: .venv/bin/pip install 
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(UV_COMPILE) requirements/clients.in --no-emit-package http-parser -o requirements/clients.txt
+	$(UV_COMPILE) --no-deps requirements/mesos_cli.in -o requirements/mesos_cli.txt
 	$(UV_COMPILE) requirements/generators.in -o requirements/generators.txt
 
 clean: ## Remove what the other targets made

@@ -146,6 +146,27 @@ install_pymesos() {
 }
 install_pymesos || true
 
+# The command line that Mesos had last brings a package of avmesos' name, and therefore has a folder of its own there.
+mesos_cli="avmesos-cli (Mesos' last command line)"
+cli="$venv/mesos-cli"
+has_mesos_cli() { [ "$(cat "$cli/stamp" 2>/dev/null)" = "$(cksum <requirements/mesos_cli.txt)" ]; }
+install_mesos_cli() {
+    has_pymesos || without "$mesos_cli" "$venv, in which it is to be, could not be made" || return 1
+    has_mesos_cli && return 0
+    rm -rf "$cli"
+    if ! pip_install --target "$cli" --require-hashes -r requirements/mesos_cli.txt; then
+        grep -qi 'do not match the hashes' "$log" || without "$mesos_cli" "pip failed; see $log" || return 1
+        [ "${REQUIRE_HASHES:-}" != 1 ] || without "$mesos_cli" "a package does not match its hash; see $log" || return 1
+        say "WARNING: a package does not match its hash in requirements/mesos_cli.txt; taking the locked versions unchecked"
+        sed -E 's/ *\\$//; /^ *--hash=/d' requirements/mesos_cli.txt >.cache/mesos-cli-versions.txt
+        rm -rf "$cli"
+        pip_install --target "$cli" -r .cache/mesos-cli-versions.txt || without "$mesos_cli" "pip failed; see $log" || return 1
+    fi
+    cksum <requirements/mesos_cli.txt >"$cli/stamp"
+    say "$cli is ready"
+}
+install_mesos_cli || true
+
 # mesos-go is a library of sources; building it takes a minute the first time, and next to nothing from then on.
 mesos_go="mesos-go (a client we did not write, in Go)"
 has_mesos_go() { command -v go >/dev/null 2>&1 && [ -d /usr/share/gocode/src/github.com/mesos/mesos-go/api/v1/lib ]; }

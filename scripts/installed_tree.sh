@@ -4,12 +4,14 @@
 # which takes a tenth of what pip takes on each of them. CHECKSUM is the wheelhouse's, so that no other one's is taken for
 # it. `make dist` calls this; hosts that it does not fit install the wheels.
 #
-# installed_tree.sh PYTHON...: the versions to do it for; those that are not on this machine are passed over.
+# installed_tree.sh PYTHON...: the versions to do it for; those that are not on this machine are passed over. OUT=DIRECTORY is
+# where the wheelhouse is, and the result goes, instead of dist/.
 set -eu
 cd "$(dirname "$0")/.."
 bin=.venv/bin
 version=$("$bin/python" -c 'import mesos_service; print(mesos_service.__version__)')
-house=dist/mesos-service-$version-wheelhouse.tar
+out=${OUT:-dist}
+house=$out/mesos-service-$version-wheelhouse.tar
 checksum=$(sha1sum <"$house" | cut -c 1-12)
 say() { printf '%s\n' "installed tree: $*" >&2; }
 
@@ -24,15 +26,15 @@ program() {
     return 1
 }
 
-part=$(mktemp -d dist/part.XXXXXX)
+part=$(mktemp -d "$out/part.XXXXXX")
 trap 'rm -rf "$part"' EXIT
-for tree in "dist/mesos-service-$version"-installed-*.tar.gz; do
+for tree in "$out/mesos-service-$version"-installed-*.tar.gz; do
     case $tree in *-"$checksum".tar.gz) ;; *) rm -f "$tree" ;; esac
 done
 for wanted in "$@"; do
     python=$(program "$wanted") || { say "there is no Python $wanted here; its hosts install the wheels"; continue; }
     kind=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("SOABI"))')
-    tree=dist/mesos-service-$version-installed-$kind-$checksum.tar.gz
+    tree=$out/mesos-service-$version-installed-$kind-$checksum.tar.gz
     [ ! -e "$tree" ] || continue
     rm -rf "$part/tree" "$part/wheelhouse"
     tar -xf "$house" -C "$part"

@@ -36,7 +36,7 @@ find_python() {
 # Debian parts the venv module from python3; its absence shows only as a failing ensurepip.
 make_venv() {
     if ! python=$(find_python); then
-        stop "no Python 3.11 or newer was found. On Debian 12 or Ubuntu 24.04: apt-get install python3 python3-venv." \
+        stop "no Python 3.11 or newer was found. On Debian 12 or 13, or Ubuntu 24.04: apt-get install python3 python3-venv." \
             "Elsewhere set PYTHON=/path/to/python3.11."
     fi
     # Not -m venv: a Debian without python3-venv has that module, and fails only later, for want of this one.

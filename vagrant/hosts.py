@@ -1,11 +1,12 @@
 """Hosts as LXC system containers: a real systemd, sshd and network stack each, up in seconds.
 
-All on one bridge that is made and removed with them. Needs root and the Debian packages ``lxc`` and ``mmdebstrap``.
+All on one bridge that is made and removed with them. Needs root, and what ``PROGRAMS`` installs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import threading
@@ -17,6 +18,8 @@ from typing import Final
 
 from vagrant.topology import USER, Machine, Topology
 
+PROGRAMS: Final = "apt-get install lxc mmdebstrap iptables iproute2 openssh-client"
+"""What installs all programs that are run here."""
 BOOT_SECONDS_MAX: Final = 60.0
 SHUTDOWN_SECONDS_MAX: Final = 60
 """Less than the 90 s after which systemd ends by force whoever did not end when he was told to."""
@@ -51,7 +54,10 @@ class TestbedFault(Exception):
 
 def run(*command: str, check: bool = True, stdin: str | None = None, seconds_max: float = 120.0) -> str:
     """Run a program of the computer's; its stdout. Raises :class:`TestbedFault` where it fails."""
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=seconds_max)
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=seconds_max)
+    except FileNotFoundError as error:
+        raise TestbedFault(f"{command[0]} is not installed: {PROGRAMS}") from error
     if check and done.returncode != 0:
         raise TestbedFault(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip() or done.stdout}")
     return done.stdout
@@ -145,15 +151,15 @@ class Testbed:
             for machine in topology.machines.values()
         }
 
-    def up(self, box: Path | None = None) -> None:
+    def up(self) -> None:
         """Make and boot every machine that does not run yet; returns when all can be reached."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        box = box or build_box()
+        boxes = {suite: build_box(suite) for suite in {host.machine.suite for host in self.hosts.values()}}
         if not self.key.exists():
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "testbed", "-f", str(self.key))
         self.make_bridge()
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda host: self._bring_up(host, box), self.hosts.values()))
+            list(pool.map(lambda host: self._bring_up(host, boxes[host.machine.suite]), self.hosts.values()))
 
     def _bring_up(self, host: Host, box: Path) -> None:
         if not host.directory.exists():
@@ -258,9 +264,10 @@ def _remove_cgroups(group: Path) -> None:
     group.rmdir()
 
 
-def build_box() -> Path:
-    """The root file system that machines start from; made when there is none yet, which takes a minute or two."""
-    done = subprocess.run([str(_BUILD)], stdout=subprocess.PIPE, text=True, check=False)
+def build_box(suite: str) -> Path:
+    """The root file system that machines of a platform start from; made, in a minute or two, when there is none yet."""
+    environment = {**os.environ, "SUITE": suite}
+    done = subprocess.run([str(_BUILD)], env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise TestbedFault(f"{_BUILD} ended with {done.returncode}; its words are above")
     return Path(done.stdout.strip())

@@ -20,11 +20,11 @@ ANSIBLE: Final = ROOT / "ansible"
 STATE: Final = ROOT / ".cache" / "testbed" / "state"
 
 
-def write_inventory(testbed: Testbed) -> Path:
-    """The inventory of the testbed, beside its other files."""
+def write_inventory(testbed: Testbed, wheelhouse: Path | None = None) -> Path:
+    """The inventory of the testbed, beside its other files; hosts install from ``wheelhouse``, or that of ``dist/``."""
     path = testbed.directory / "inventory.yml"
     version = str(testbed.topology.variables["mesos_common_version"])
-    wheelhouse = ROOT / "dist" / f"mesos-service-{version}-wheelhouse.tar"
+    wheelhouse = wheelhouse or ROOT / "dist" / f"mesos-service-{version}-wheelhouse.tar"
     content = testbed.topology.inventory(testbed.key, variables={"mesos_common_wheelhouse": str(wheelhouse)})
     path.write_text(yaml.safe_dump(content, sort_keys=False, width=120), encoding="utf-8")
     return path

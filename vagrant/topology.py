@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,13 @@ import yaml
 
 USER: Final = "vagrant"
 """Who logs in on every machine; may become root."""
+SUITES: Final = {"bookworm": "3.11", "trixie": "3.13", "noble": "3.12"}
+"""The platforms that machines can be of, as ``vagrant/box/build`` calls them, each with the version of its Python."""
 DEFAULT: Final = Path(__file__).with_name("topology.yml")
+
+
+USUAL: Final = "bookworm"
+"""The platform of machines of which nothing else is said."""
 
 
 class TopologyMistake(Exception):
@@ -21,12 +28,13 @@ class TopologyMistake(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One host: its memory in megabytes, and the groups of the inventory that it is in."""
+    """One host: its memory in megabytes, its groups of the inventory, and its platform, one of ``SUITES``."""
 
     name: str
     address: str
     memory_mb: int
     groups: tuple[str, ...]
+    suite: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,11 @@ class Topology:
             for machine in self.machines.values()
         }
         return replace(self, name=name, network=there, machines=machines)
+
+    def of(self, *suites: str) -> Topology:
+        """The same machines, of other platforms: in turns where several are given."""
+        each = zip(self.machines.values(), itertools.cycle(suites), strict=False)
+        return replace(self, machines={machine.name: replace(machine, suite=suite) for machine, suite in each})
 
     def inventory(self, key: Path, *, variables: Mapping[str, object] | None = None) -> dict[str, object]:
         """An inventory for Ansible, as the value of a YAML file. ``key`` is the private key to log in with."""
@@ -94,15 +107,19 @@ def read(path: Path = DEFAULT) -> Topology:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
         network = ipaddress.IPv4Network(content["network"])
-        machines = {name: _machine(str(name), given, network) for name, given in content["machines"].items()}
+        usual = str(content.get("suite", USUAL))
+        machines = {name: _machine(str(name), given, network, usual) for name, given in content["machines"].items()}
         return Topology(str(content["name"]), network, machines, content.get("vars") or {})
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise TopologyMistake(f"{path}: {type(error).__name__}: {error}") from error
 
 
 # Any: what a YAML file holds is known when it has been read.
-def _machine(name: str, given: Any, network: ipaddress.IPv4Network) -> Machine:
+def _machine(name: str, given: Any, network: ipaddress.IPv4Network, usual: str) -> Machine:
     address = ipaddress.IPv4Address(given["address"])
     if address not in network or address in (network.network_address + 1, network.broadcast_address):
         raise ValueError(f"{name}: {address} is not a machine's address in {network}")
-    return Machine(name, str(address), int(given["memory_mb"]), tuple(given["groups"]))
+    suite = str(given.get("suite", usual))
+    if suite not in SUITES:
+        raise ValueError(f"{name}: there is no box of '{suite}', only of {', '.join(SUITES)}")
+    return Machine(name, str(address), int(given["memory_mb"]), tuple(given["groups"]), suite)

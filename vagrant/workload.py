@@ -21,6 +21,8 @@ from mesos_service.wire.tasks import TaskInfo, TaskStatus
 
 NEEDS: Final = Resources.parse("cpus:0.1;mem:16")
 COMMAND: Final = "sleep 1000000"
+STUBBORN_COMMAND: Final = "trap '' TERM; sleep 1000000"
+"""Ends only when it is killed."""
 SHORT_COMMAND: Final = "sleep 0.5"
 REFUSE_SECONDS: Final = 1.0
 ASK_SECONDS: Final = 5.0
@@ -76,8 +78,9 @@ class _Framework(Scheduler):
 class _Lasting(_Framework):
     """Launches each task once, spread over the hosts, and never again."""
 
-    def __init__(self, master: str, count: int, prefix: str, needs: Resources) -> None:
+    def __init__(self, master: str, count: int, prefix: str, needs: Resources, command: str) -> None:
         super().__init__("scenario", master)
+        self._command = command
         self._needs = needs
         self.waiting = [f"{prefix}-{number}" for number in range(count)]
 
@@ -91,7 +94,7 @@ class _Lasting(_Framework):
                 held -= part
                 task_id = self.waiting.pop()
                 self.fates[task_id] = Fate(offer.hostname, offer.agent_id.value)
-                infos.append(task(task_id, offer, part, COMMAND))
+                infos.append(task(task_id, offer, part, self._command))
             if infos:
                 await self.launch(offer, *infos, refuse_seconds=REFUSE_SECONDS)
             else:
@@ -170,8 +173,10 @@ class _Run:
 class Workload(_Run):
     """``count`` tasks that should never end."""
 
-    def __init__(self, master: str, count: int, prefix: str = "task", needs: Resources = NEEDS) -> None:
-        super().__init__(_Lasting(master, count, prefix, needs))
+    def __init__(
+        self, master: str, count: int, prefix: str = "task", needs: Resources = NEEDS, command: str = COMMAND
+    ) -> None:
+        super().__init__(_Lasting(master, count, prefix, needs, command))
         self.count = count
 
     def all_run(self) -> bool:

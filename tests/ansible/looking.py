@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from tests.ansible.conftest import Converged
-from tests.ansible.test_contract import run_ansible
+from tests.ansible.running import run_ansible
 from vagrant.hosts import Host
 
 

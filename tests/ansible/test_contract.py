@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from scripts.role_readmes import readme
-from tests.house.source import ROOT, place
+from tests.ansible.running import ANSIBLE, ROLES, run_ansible
+from tests.house.source import place
+from vagrant import hosts
 from vagrant.topology import TopologyMistake, read
 
-ANSIBLE = ROOT / "ansible"
-ROLES = sorted(path for path in (ANSIBLE / "roles").iterdir() if path.is_dir())
 PLAYBOOKS = sorted((ANSIBLE / "playbooks").glob("*.yml"))
 ORDER = ["preflight", "install", "configure", "service", "verify"]
-BIN = Path(sys.executable).parent
-
-
-def run_ansible(program: str, *arguments: str, seconds_max: float = 240.0) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "NO_COLOR": "1",
-    }
-    return subprocess.run(
-        [str(BIN / program), *arguments],
-        cwd=ANSIBLE,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=seconds_max,
-    )
 
 
 def test_the_collection_passes_the_production_profile() -> None:
@@ -114,6 +92,12 @@ def test_a_topology_that_cannot_be_built_is_refused(tmp_path: Path) -> None:
     file.write_text("name: x\n")
     with pytest.raises(TopologyMistake, match="network"):
         read(file)
+
+
+def test_a_program_that_the_testbed_lacks_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(hosts.TestbedFault, match=r"^lxc-start is not installed: apt-get install lxc mmdebstrap "):
+        hosts.run("lxc-start", "-n", "node1")
 
 
 def test_a_topology_moves_as_a_whole() -> None:

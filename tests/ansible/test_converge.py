@@ -18,7 +18,7 @@ import yaml
 from mesos_service.domain.resources import Resources
 from tests.ansible.conftest import Converged
 from tests.ansible.looking import active_agents, assert_nothing_changed, assert_nothing_is_left, main_pids
-from tests.ansible.test_contract import run_ansible
+from tests.ansible.running import run_ansible
 from vagrant.cluster import until
 from vagrant.releases import VERSION, make_release
 from vagrant.scenarios.__main__ import NAMES

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.ansible.test_contract import ANSIBLE, run_ansible
+from tests.ansible.running import ANSIBLE, run_ansible
 
 Json = dict[str, Any]  # Any: what modules take and answer
 ALONE = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"

@@ -15,7 +15,7 @@ import uvloop
 import yaml
 
 from mesos_service.local import AgentSpec, LocalCluster
-from tests.ansible.test_contract import ANSIBLE, BIN, run_ansible
+from tests.ansible.running import ANSIBLE, BIN, run_ansible
 from tests.support.certificates import Authority
 
 Json = dict[str, Any]  # Any: JSON documents, and what modules take

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.ansible.test_contract import ANSIBLE, run_ansible
+from tests.ansible.running import ANSIBLE, run_ansible
 from tests.support.certificates import Authority, Certificate
 
 # Any: as YAML has it.

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 import mesos_service
-from tests.ansible.test_contract import run_ansible
+from tests.ansible.running import run_ansible
 from tests.house.source import ROOT
 from vagrant.releases import VERSION
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.ansible.test_contract import run_ansible
+from tests.ansible.running import run_ansible
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root: as the roles do")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.ansible.test_contract import run_ansible
+from tests.ansible.running import run_ansible
 
 MASTERS = ("a", "b", "c")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from vagrant.cluster import Cluster, DidNotHold, until
-from vagrant.workload import Workload
+from vagrant.workload import COMMAND, Workload
 
 
 @dataclass
@@ -38,9 +38,9 @@ class Story:
 
 
 @contextlib.contextmanager
-def tasks_running(cluster: Cluster, story: Story, count: int = 6) -> Iterator[Workload]:
+def tasks_running(cluster: Cluster, story: Story, count: int = 6, command: str = COMMAND) -> Iterator[Workload]:
     """``count`` tasks run when the block begins, and end with it."""
-    with Workload(cluster.zk, count) as work:
+    with Workload(cluster.zk, count, command=command) as work:
         until(f"{count} tasks run", work.all_run)
         hosts = sorted({fate.host for fate in work.fates.values()})
         story.tell(f"{count} tasks run on {', '.join(hosts)}")
