@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
@@ -131,6 +132,42 @@ class Live:
 
     def json(self, name: str) -> Any:  # Any: JSON documents
         return json.loads(self.answers[name].content)
+
+
+@dataclass(frozen=True)
+class WithOneTask:
+    """A master and an agent, with a command task of a framework that runs."""
+
+    master: str
+    agent: str
+    framework_id: str
+
+
+@contextlib.contextmanager
+def with_one_task(runner: asyncio.Runner) -> Iterator[WithOneTask]:
+    """While ``runner`` does something: the cluster stands in its loop."""
+    local = LocalCluster(agents=[AGENT])
+    runner.run(local.__aenter__())
+    framework = Framework(local.master)
+    running: list[asyncio.Future[Any]] = []
+
+    async def begin() -> None:
+        async with asyncio.timeout(60):
+            running.append(asyncio.ensure_future(framework.run()))
+            await framework.be_offered()
+            await framework.run_task()
+
+    async def end() -> None:
+        framework.stop()
+        await asyncio.wait(running)
+
+    try:
+        runner.run(begin())
+        assert framework.framework_id is not None
+        yield WithOneTask(local.master, local.agents[0], framework.framework_id)
+    finally:
+        runner.run(end())
+        runner.run(local.__aexit__(None, None, None))
 
 
 async def passed_twice(client: httpx.AsyncClient, master: str) -> None:

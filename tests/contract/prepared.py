@@ -18,7 +18,7 @@ from mesos_service.local import LocalCluster
 from tests.contract.live import AGENT, Live
 from tests.contract.walk import FLAGS, INFO, LONG, MACHINE, NOW, ROLE, WHOLE, Walk, reserved, volume
 from tests.e2e.raw import Json, RawFramework, command_task, scalar, until
-from tests.e2e.test_operator_events import begin
+from tests.e2e.watching import begin
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,8 @@ The words are those of the recording that ``derive_decisions.py`` reads, and mor
     wait 5
 
 Resources are written as in ``--resources``, save that ``cpus{revocable}`` may be revoked, ``cpus(~a)`` is reserved
-dynamically, ``cpus(a>a/x)`` is a reservation refined, ``disk(~a)[v]`` a volume, ``disk[mount:/m]`` a whole disk.
+dynamically, ``cpus(~a#me)`` by ``me``, ``cpus(a>a/x)`` is a reservation refined, ``disk(~a)[v]`` a volume,
+``disk[mount:/m]`` a whole disk and ``disk[path:/p]`` one that is not.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _PIECE = re.compile(
 
 def resources(text: str) -> str:
     """As ``--resources`` takes it; in JSON where plain text cannot say it."""
-    if not any(sign in text for sign in ("{revocable}", "~", ">", "[v", "[mount")):
+    if not any(sign in text for sign in ("{revocable}", "~", ">", "[v", "[mount", "[path")):
         return text
     return json.dumps([_resource(piece) for piece in text.split(";")])
 
@@ -45,22 +46,29 @@ def _resource(piece: str) -> Json:
         raise ValueError(f"cannot read the resource '{piece}'")
     said: Json = {"name": match["name"]}
     if match["value"].startswith("["):
-        first, last = map(int, match["value"].strip("[]").split("-"))
-        said |= {"type": "RANGES", "ranges": {"range": [{"begin": first, "end": last}]}}
+        pairs = [map(int, each.split("-")) for each in match["value"].strip("[]").split(",")]
+        said |= {"type": "RANGES", "ranges": {"range": [{"begin": first, "end": last} for first, last in pairs]}}
+    elif match["value"].startswith("{"):
+        said |= {"type": "SET", "set": {"item": match["value"].strip("{}").split(",")}}
     else:
         said |= {"type": "SCALAR", "scalar": {"value": float(match["value"])}}
     if match["revocable"]:
         said["revocable"] = {}
     if match["stack"]:
         bottom, *refined = match["stack"].split(">")
+        bottom, _, principal = bottom.partition("#")
         said["reservations"] = [
-            {"role": bottom.removeprefix("~"), "type": "DYNAMIC" if bottom.startswith("~") else "STATIC"},
+            {
+                "role": bottom.removeprefix("~"),
+                "type": "DYNAMIC" if bottom.startswith("~") else "STATIC",
+                **({"principal": principal} if principal else {}),
+            },
             *({"role": role, "type": "DYNAMIC"} for role in refined),
         ]
     if match["disk"]:
         kind, _, root = match["disk"].partition(":")
-        if kind == "mount":
-            said["disk"] = {"source": {"type": "MOUNT", "mount": {"root": root}}}
+        if kind in ("mount", "path"):
+            said["disk"] = {"source": {"type": kind.upper(), kind: {"root": root}}}
         else:
             name, *shared = kind.split(",")
             said["disk"] = {"persistence": {"id": name}, "volume": {"container_path": name, "mode": "RW"}}

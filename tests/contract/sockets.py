@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 
 
-async def exchanged(address: str, sent: bytes, until: bytes) -> bytes:
-    """All that comes back until there is ``until`` in it, or the server closes."""
+def post(path: str, body: bytes, headers: str = "", kind: str = "application/json") -> bytes:
+    """A request with its body; ``headers`` are whole lines."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+async def exchanged(address: str, sent: bytes, until: bytes | None, *, half_close: bool = False) -> bytes:
+    """All that comes back until there is ``until`` in it, or the server closes.
+
+    With ``half_close`` the client says with its last byte that none is going to follow, and reads on.
+    """
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         writer.write(sent)
+        if half_close:
+            writer.write_eof()
         found = b""
         async with asyncio.timeout(20):
-            while until not in found:
+            while until is None or until not in found:
                 piece = await reader.read(65536)
                 if not piece:
                     break

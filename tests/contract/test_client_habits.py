@@ -9,67 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
 from typing import Any, Final
 
 import httpx
 import pytest
-import uvloop
 
-from mesos_service.local import LocalCluster
-from tests.contract.live import AGENT, Framework
-from tests.contract.sockets import exchanged
+from mesos_service.http.asgi import BODY_BYTES_MAX
+from tests.contract.live import WithOneTask as Cluster
+from tests.contract.sockets import exchanged, post
 
 HEALTH: Final = b'{"type":"GET_HEALTH"}'
+PACKED: Final = gzip.compress(HEALTH, mtime=0)
 HEALTHY: Final = b'{"type":"GET_HEALTH","get_health":{"healthy":true}}'
 H2C: Final = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
-
-
-@dataclass(frozen=True)
-class Cluster:
-    master: str
-    agent: str
-    framework_id: str
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def cluster(runner: asyncio.Runner) -> Iterator[Cluster]:
-    """With one task that runs."""
-    local = LocalCluster(agents=[AGENT])
-    runner.run(local.__aenter__())
-    framework = Framework(local.master)
-    running: list[asyncio.Future[Any]] = []
-
-    async def begin() -> None:
-        async with asyncio.timeout(60):
-            running.append(asyncio.ensure_future(framework.run()))
-            await framework.be_offered()
-            await framework.run_task()
-
-    async def end() -> None:
-        framework.stop()
-        await asyncio.wait(running)
-
-    try:
-        runner.run(begin())
-        assert framework.framework_id is not None
-        yield Cluster(local.master, local.agents[0], framework.framework_id)
-    finally:
-        runner.run(end())
-        runner.run(local.__aexit__(None, None, None))
-
-
-def post(path: str, body: bytes, headers: str = "", kind: str = "application/json") -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
 
 
 @pytest.mark.parametrize(
@@ -89,6 +44,13 @@ def post(path: str, body: bytes, headers: str = "", kind: str = "application/jso
             post("/api/v1", HEALTH, "Accept: application/x-protobuf;q=0.5, application/json;q=0.9\r\n"), id="q"
         ),
         pytest.param(post("/api/v1", HEALTH, "Accept-Encoding: gzip, deflate, br\r\n"), id="short answers plain"),
+        pytest.param(post("//api/v1", HEALTH), id="an address that ends in a slash, and a path"),
+        pytest.param(post("/master//api//v1", HEALTH), id="and of an address with the prefix"),
+        pytest.param(post("/api/v1", gzip.compress(HEALTH), "Content-Encoding: gzip\r\n"), id="compressed"),
+        pytest.param(
+            b"POST /api/v1 HTTP/1.1\nHost: x\nContent-Type: application/json\nContent-Length: 21\n\n" + HEALTH,
+            id="typed by hand, in lines that end as those of a file do",
+        ),
         pytest.param(post("http://elsewhere:5050/api/v1", HEALTH), id="through what was set as a proxy"),
         pytest.param(post("/api/v1", b'{"type":"GET_HEALTH","get_health":null,"unknown":{"a":[1]}}'), id="null"),
     ],
@@ -112,6 +74,118 @@ def test_m_le_01_what_is_no_request_for_us_is_refused_in_our_spelling(
     found = runner.run(exchanged(cluster.master, sent, b"received."))
     assert found.startswith(b"HTTP/1.1 400 Bad Request\r\nDate: ")
     assert b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 30\r\nConnection: close\r\n\r\n" in found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(PACKED[:-9], id="cut off"),
+        pytest.param(PACKED + PACKED, id="two files in one"),
+        pytest.param(PACKED + b"\0", id="something behind it"),
+        b"\x1f\x8b",
+        HEALTH,
+        b"",
+    ],
+)
+def test_m_om_01_what_is_not_compressed_as_it_says_is_refused(
+    runner: asyncio.Runner, cluster: Cluster, body: bytes
+) -> None:
+    """On a connection that goes on."""
+    sent = post("/api/v1", body, "Content-Encoding: gzip\r\n") + post("/api/v1", HEALTH)
+    found = runner.run(exchanged(cluster.master, sent, HEALTHY))
+    assert found.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"Failed to decompress" in found
+    assert found.endswith(HEALTHY)
+
+
+def test_m_om_01_what_is_little_compressed_and_much_otherwise_is_too_large(
+    runner: asyncio.Runner, cluster: Cluster
+) -> None:
+    sent = post("/api/v1", gzip.compress(b" " * (BODY_BYTES_MAX + 1)), "Content-Encoding: gzip\r\n")
+    assert len(sent) < 200_000
+    assert runner.run(exchanged(cluster.master, sent, b"large.")).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /files/browse?path=/é HTTP/1.1\r\n",
+        "GET /files/browse?path=/%C3%A9 HTTP/1.1\r\n",
+        "GET /files/browse?path=/é HTTP/1.1\n",
+        "GET /é HTTP/1.1\r\nHost: x\r\n",
+    ],
+)
+def test_m_le_01_names_with_any_letters_are_looked_for(runner: asyncio.Runner, cluster: Cluster, line: str) -> None:
+    """As curl sends them: the letters that were typed."""
+    end = "\r\n" if line.endswith("\r\n") else "\n"
+    found = runner.run(exchanged(cluster.agent, (line + end).encode(), b"\r\n\r\n"))
+    assert found.startswith(b"HTTP/1.1 404 Not Found\r\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "same"),
+    [
+        ("/state/x/y", "/state"),
+        ("/master/state/x", "/state"),
+        ("/version/", "/version"),
+        ("/metrics/snapshot/x", "/metrics/snapshot"),
+        ("/master", "/"),
+        ("/master/", "/"),
+    ],
+)
+def test_m_le_01_the_longest_path_that_is_known_answers(
+    runner: asyncio.Runner, cluster: Cluster, path: str, same: str
+) -> None:
+    async def asked() -> tuple[httpx.Response, httpx.Response]:
+        async with httpx.AsyncClient(trust_env=False, base_url=f"http://{cluster.master}") as client:
+            return await client.get(path), await client.get(same)
+
+    found, expected = runner.run(asked())
+    assert (found.status_code, found.headers["content-type"]) == (200, expected.headers["content-type"])
+    if same != "/metrics/snapshot":
+        assert found.content == expected.content
+
+
+def test_m_le_01_whoever_asks_for_nothing_in_particular_is_told_where_to_look(
+    runner: asyncio.Runner, cluster: Cluster
+) -> None:
+    """Checks of load balancers, and people who were given an address and nothing else."""
+
+    async def asked(address: str) -> tuple[httpx.Response, list[int]]:
+        async with httpx.AsyncClient(trust_env=False, base_url=f"http://{address}") as client:
+            page = await client.get("/")
+            links = re.findall(r'href="([^"]+)"', page.text)
+            assert len(links) >= 4
+            return await client.head("/"), [(await client.get(link)).status_code for link in links]
+
+    for address in (cluster.master, cluster.agent):
+        head, found = runner.run(asked(address))
+        assert (head.status_code, head.content) == (200, b"")
+        assert set(found) == {200}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET /é HTTP/1.1\r\nHost: x\r\nX: a\n\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nX: a\n\n",
+        "GET / HTTP/1.1\nX: a\n Content-Length: 3\n\n",
+        "GET / HTTP/1.1\nX: a\rContent-Length: 3\n\n",
+        "GET / HTTP/1.1\nX: a\0\n\n",
+        "GET /é\0 HTTP/1.1\r\n\r\n",
+        "POST /api/v1 HTTP/1.1\nContent-Length: 3\nTransfer-Encoding: chunked\n\n",
+        "POST /api/v1 HTTP/1.1\nContent-Length: 3\nContent-Length: 4\n\n",
+    ],
+)
+def test_m_le_01_a_head_that_others_may_read_otherwise_is_refused(
+    runner: asyncio.Runner, cluster: Cluster, head: str
+) -> None:
+    """A proxy that takes its end to be elsewhere would send us requests that it has not seen."""
+    behind = "GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
+    for address in (cluster.master, cluster.agent):
+        found = runner.run(exchanged(address, (head + behind).encode(), None))
+        assert found.startswith(b"HTTP/1.1 400 ")
+        assert found.count(b"HTTP/1.1 ") == 1
 
 
 def test_m_om_01_fields_that_are_newer_than_we_are_do_no_harm(runner: asyncio.Runner, cluster: Cluster) -> None:
@@ -275,3 +349,39 @@ def test_m_le_01_what_checks_and_exporters_ask(runner: asyncio.Runner, cluster: 
 
 def _files(verb: str, executor: dict[str, Any], name: str = "", more: str = "") -> str:
     return f"/files/{verb}?path={executor['directory']}{name}{more}"
+
+
+def test_m_oa_01_an_exporter_asks_an_agent_by_a_path_of_its_own_making(
+    runner: asyncio.Runner, cluster: Cluster
+) -> None:
+    """As the Mesos App Exporter for Prometheus (``mae``) does: a call, below the path of calls, on a connection that is
+    to be closed."""
+
+    async def asked() -> httpx.Response:
+        headers = {"User-Agent": "Mesos-App-Exporter/1.0.11", "Connection": "close"}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            return await client.post(
+                f"http://{cluster.agent}/api/v1/state", json={"type": "GET_TASKS"}, headers=headers
+            )
+
+    answer = runner.run(asked())
+    assert answer.status_code == 200
+    [task] = answer.json()["get_tasks"]["launched_tasks"]
+    assert task["task_id"] == {"value": "t1"}
+
+
+def test_m_le_01_a_monitor_asks_who_leads_without_wanting_a_body(runner: asyncio.Runner, cluster: Cluster) -> None:
+    """As ``nagios-mesos`` does, which makes an address of what it is told, and then reads the old spelling of state."""
+
+    async def asked() -> tuple[httpx.Response, dict[str, Any]]:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            told = await client.head(f"http://{cluster.master}/master/redirect", follow_redirects=False)
+            state = await client.get(f"http:{told.headers['Location']}/master/state.json")
+            return told, state.json()
+
+    told, state = runner.run(asked())
+    assert (told.status_code, told.content) == (307, b"")
+    assert told.headers["Location"].endswith(cluster.master.rpartition(":")[2])
+    assert (state["activated_slaves"], bool(state["leader"])) == (1.0, True)
+    [framework] = state["frameworks"]
+    assert (framework["active"], framework["unregistered_time"]) == (True, 0.0)

@@ -6,18 +6,11 @@ the order, each one seen from Mesos is found here too, and otherwise every order
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
+from tests.contract.clusters import CLUSTERS, SEEDS, SEEDS_MANY
 from tests.contract.derive_decisions import Json, operation, outcome
 from tests.contract.small_clusters import run
-
-CLUSTERS: list[Json] = json.loads((Path(__file__).parent / "decisions.json").read_text(encoding="utf-8"))
-SEEDS = 12
-SEEDS_MANY = 200
-"""Where there are several outcomes: enough that one which can come up does."""
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS, ids=[one["name"] for one in CLUSTERS])

@@ -5,27 +5,13 @@ The clusters are in ``derived_decisions.txt``, with the reason for each outcome.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
+from tests.contract.clusters import DERIVED, FILE, SEEDS
 from tests.contract.derive_decisions import derive
 from tests.contract.small_clusters import run
-from tests.contract.test_decisions import SEEDS
-
-FILE = Path(__file__).parent / "derived_decisions.txt"
-
-
-def read(text: str) -> Iterator[tuple[str, str, Sequence[str]]]:
-    """Name, reason and steps of each cluster; comments begin with a semicolon."""
-    lines = [line for line in text.splitlines() if not line.startswith(";")]
-    for block in "\n".join(lines).strip().split("\n\n"):
-        name, why, *steps = block.splitlines()
-        yield name.removeprefix("# "), why, steps
-
-
-DERIVED = list(read(FILE.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize(("name", "why", "steps"), DERIVED, ids=[one[0] for one in DERIVED])

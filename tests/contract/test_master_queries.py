@@ -71,7 +71,7 @@ class Service:
 
 
 def make_application(service: Service) -> Application:
-    return MesosPaths(build_fastapi(service), "/master", OWN_PATHS)
+    return MesosPaths(build_fastapi(service), "/master", OWN_PATHS, ())
 
 
 def ask(service: Service, path: str, method: str = "GET", body: str = "", kind: str = "") -> httpx.Response:
@@ -246,6 +246,6 @@ def test_a_defect_of_ours_leaves_no_trace_in_the_answer(service: Service, monkey
     def fail(*_: object) -> dict[str, float]:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(service.metrics, "snapshot", fail)
+    monkeypatch.setattr(service.metrics, "told", fail)
     answer = ask(service, "/api/v1", "POST", '{"type":"GET_METRICS","get_metrics":{}}', "application/json")
     assert (answer.status_code, "secret" in answer.text, "Traceback" in answer.text) == (500, False, False)

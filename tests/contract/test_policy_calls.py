@@ -10,61 +10,10 @@ import pytest
 import uvloop
 
 from mesos_service.local import LocalCluster
+from tests.contract.asked import STEPS
 from tests.contract.compare import check
 from tests.contract.live import AGENT, Live
 from tests.contract.shapes import recorded
-
-_LEGACY: Final = {
-    "role": "legacyq",
-    "force": True,
-    "guarantee": [{"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.25}}],
-}
-
-
-def weights(role: str, weight: float) -> dict[str, object]:
-    return {"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": [{"role": role, "weight": weight}]}}
-
-
-def quota(**update: object) -> dict[str, object]:
-    return {"type": "UPDATE_QUOTA", "update_quota": update}
-
-
-STEPS: Final[tuple[tuple[str, object], ...]] = (
-    ("master-api-v1/write-UPDATE_WEIGHTS", weights("heavy", 4.0)),
-    ("master-api-v1/after-UPDATE_WEIGHTS-GET_WEIGHTS", {"type": "GET_WEIGHTS"}),
-    ("master/after-weights", None),
-    ("master-api-v1/write-UPDATE_WEIGHTS-bad", weights("heavy", -1.0)),
-    ("master/write-PUT-weights-malformed", '[{"role":'),
-    (
-        "master-api-v1/write-UPDATE_QUOTA",
-        quota(
-            force=True,
-            quota_configs=[
-                {
-                    "role": "q",
-                    "guarantees": {"cpus": {"value": 0.5}},
-                    "limits": {"cpus": {"value": 1.0}, "mem": {"value": 512}},
-                }
-            ],
-        ),
-    ),
-    ("master-api-v1/after-UPDATE_QUOTA-GET_QUOTA", {"type": "GET_QUOTA"}),
-    ("master-api-v1/after-UPDATE_QUOTA-GET_ROLES", {"type": "GET_ROLES"}),
-    ("master/after-quota", None),
-    ("master/after-quota-roles", None),
-    (
-        "master-api-v1/write-UPDATE_QUOTA-overcommit",
-        quota(
-            quota_configs=[{"role": "q2", "guarantees": {"cpus": {"value": 5000}}, "limits": {"cpus": {"value": 5000}}}]
-        ),
-    ),
-    ("master/write-POST-quota", _LEGACY),
-    ("master/write-POST-quota-duplicate", _LEGACY),
-    ("master/write-DELETE-quota", None),
-    ("master/write-DELETE-quota-unknown", None),
-    ("master-api-v1/write-UPDATE_QUOTA-clear", quota(quota_configs=[{"role": "q"}])),
-)
-"""Recorded exchanges, in an order in which they may come, with their bodies."""
 
 
 async def record() -> tuple[Live, httpx.Response]:

@@ -19,8 +19,8 @@ from tests.contract.compare import check_body
 from tests.contract.live import AGENT, Live
 from tests.contract.shapes import recorded
 from tests.e2e.raw import Json, RawFramework, get, scalar, until
-from tests.e2e.test_agent_restarts import restartable
-from tests.e2e.test_operator_events import Watcher, begin
+from tests.e2e.restarting import restartable
+from tests.e2e.watching import Watcher, begin
 
 SECONDS_MAX = 100
 SOON: Final = {"refuse_seconds": 0.1}

@@ -11,80 +11,18 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
 
 import httpx
 import pytest
 import uvloop
 
 from mesos_service.local import LocalCluster
+from tests.contract.asked import REQUESTS, Request
 from tests.contract.compare import DIFFERENT, METRICS_DIFFERENT
 from tests.contract.derive_shapes import anonymous
 from tests.contract.live import AGENT, passed_twice
 from tests.contract.shapes import differences, exchange_shape, recorded
 from tests.contract.sockets import exchanged
-
-Json = dict[str, Any]  # Any: JSON documents
-
-FORM: Final = "application/x-www-form-urlencoded"
-JSON: Final = "application/json"
-
-
-@dataclass(frozen=True)
-class Request:
-    body: str | Json = ""
-    content_type: str | None = None
-    headers: str = ""
-
-
-def call(kind: str, **fields: object) -> Request:
-    return Request({"type": kind, kind.lower(): fields}, JSON, "Accept: application/json\r\n")
-
-
-NOBODY: Final = {"agent_id": {"value": "nope"}}
-CPUS: Final = {
-    "name": "cpus",
-    "type": "SCALAR",
-    "scalar": {"value": 1.0},
-    "reservations": [{"type": "DYNAMIC", "role": "ops", "principal": "ops"}],
-}
-REQUESTS: Final[dict[str, Request]] = {
-    **dict.fromkeys(
-        (
-            "master/alias-master-redirect",
-            "master/alias-master-redirect-state",
-            "master/files-browse-unknown",
-            "master/files-read-unknown",
-            "master/head-health",
-            "master/head-state",
-            "master/options-state",
-            "master/post-health",
-            "master/post-state",
-            "master/query-metrics-timeout",
-            "master/query-slaves-one-id",
-            "master/query-tasks-limit0",
-            "master/trailing-slash-state",
-            "master/upper-case-STATE",
-            "master/write-DELETE-quota-unknown",
-        ),
-        Request(),
-    ),
-    "master/gzip-flags": Request(headers="Accept-Encoding: gzip\r\n"),
-    "master/write-POST-machine-down-unscheduled": Request(json.dumps([{"hostname": "x"}]), JSON),
-    "master/write-POST-machine-up-unscheduled": Request(json.dumps([{"hostname": "x"}]), JSON),
-    "master/write-POST-maintenance-schedule-empty": Request({}, JSON),
-    "master/write-POST-teardown-nobody": Request("", FORM),
-    "master/write-POST-teardown-unknown": Request("frameworkId=nope", FORM),
-    "master-api-v1/write-DEACTIVATE_AGENT-unknown": call("DEACTIVATE_AGENT", **NOBODY),
-    "master-api-v1/write-MARK_AGENT_GONE-unknown": call("MARK_AGENT_GONE", **NOBODY),
-    "master-api-v1/write-RESERVE_RESOURCES-unknown-agent": call("RESERVE_RESOURCES", **NOBODY, resources=[CPUS]),
-    "master-api-v1/write-SET_LOGGING_LEVEL": call("SET_LOGGING_LEVEL", level=0, duration={"nanoseconds": 10**9}),
-    "master-api-v1/write-START_MAINTENANCE-unscheduled": call("START_MAINTENANCE", machines=[{"hostname": "other"}]),
-    "master-api-v1/write-TEARDOWN-unknown": call("TEARDOWN", framework_id={"value": "nope"}),
-    "master-api-v1/write-UPDATE_WEIGHTS": call("UPDATE_WEIGHTS", weight_infos=[{"role": "heavy", "weight": 4.0}]),
-    "master-api-v1/write-UPDATE_MAINTENANCE_SCHEDULE": call("UPDATE_MAINTENANCE_SCHEDULE", schedule={"windows": []}),
-}
 
 
 @pytest.fixture(scope="module")

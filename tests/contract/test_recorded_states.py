@@ -16,13 +16,12 @@ import uvloop
 
 from mesos_service.local import LocalCluster
 from tests.contract import live, prepared
+from tests.contract.asked import REQUESTS, STEPS
 from tests.contract.compare import check
 from tests.contract.derive_shapes import Anonymous
 from tests.contract.live import Live
 from tests.contract.prepared import AFTER
 from tests.contract.shapes import Json, Shape, exchange_shape, recorded
-from tests.contract.test_policy_calls import STEPS
-from tests.contract.test_recorded_requests import REQUESTS
 from tests.contract.walk import MACHINE, ROLE, Walk
 
 OPERATORS: Final = (

@@ -19,5 +19,5 @@ def compiled_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 def by_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every queue is served by stretches in Python, however short, and by short ones."""
     monkeypatch.setattr(kernel, "enabled", False)
-    for name, value in {"LEAST": 0, "STRETCH": 7, "SHORT": 2, "ALONE": 2}.items():
+    for name, value in {"LEAST": 0, "WORTH": 0, "STRETCH": 7, "SHORT": 2, "ALONE": 2}.items():
         monkeypatch.setattr(by_levels, name, value)
