@@ -11,6 +11,8 @@ import pytest
 import uvloop
 
 from mesos_service.local import AgentSpec, LocalCluster, processes
+from tests.e2e.other_interpreter import client_python as client_python
+from tests.support.shop import shop as shop
 from tests.support.waiting import PATIENCE
 
 SCENARIO_SECONDS_MAX: Final = 60.0

@@ -7,10 +7,16 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, Self
 
+import msgspec
+
+from mesos_service.domain.resources import Resources
 from mesos_service.http.client import Connection, Response
+from mesos_service.wire.convert.values import resources_from_wire
+from mesos_service.wire.offers import Offer
 
 PATH: Final = "/api/v1/scheduler"
 WAIT_SECONDS: Final = 20.0
+FOREVER: Final = {"refuse_seconds": 1e6}
 
 Json = dict[str, Any]  # Any: JSON documents
 Cutter = Callable[[bytearray], bytes | None]
@@ -142,3 +148,46 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
         while not await condition():  # noqa: ASYNC110 - what is waited for happens elsewhere
             await asyncio.sleep(0.01)
+
+
+def info(name: str, role: str) -> Json:
+    capabilities = [{"type": "MULTI_ROLE"}, {"type": "RESERVATION_REFINEMENT"}]
+    return {"user": "root", "name": name, "roles": [role], "capabilities": capabilities}
+
+
+def held(offer: Json) -> Resources:
+    """All that an offer holds."""
+    resources, refusal = resources_from_wire(msgspec.convert(offer, Offer).resources)
+    assert refusal is None
+    return resources.unallocated()
+
+
+def task(task_id: str, offer: Json, cpus: float, mem: float, command: str = "sleep 1000") -> Json:
+    return command_task(task_id, offer, command) | {"resources": [scalar("cpus", cpus), scalar("mem", mem)]}
+
+
+async def offers_of(framework: RawFramework, count: int) -> list[Json]:
+    """The next so many offers, the largest first."""
+    found: list[Json] = []
+    while len(found) < count:
+        found += (await framework.event("OFFERS"))["offers"]["offers"]
+    assert len(found) == count
+    return sorted(found, key=lambda one: -held(one).scalar("cpus"))
+
+
+async def launch(framework: RawFramework, offer: Json, *infos: Json) -> None:
+    operation = {"type": "LAUNCH", "launch": {"task_infos": infos}}
+    accepted = await framework.call("ACCEPT", offer_ids=[offer["id"]], operations=[operation], filters=FOREVER)
+    assert accepted == (202, "")
+
+
+async def reach(framework: RawFramework, state: str, *task_ids: str) -> None:
+    """Acknowledge updates until all these tasks have come to that state."""
+    missing = set(task_ids)
+    while missing:
+        update = await framework.event("UPDATE")
+        await framework.acknowledge(update)
+        status = update["update"]["status"]
+        assert status["state"] in ("TASK_STARTING", "TASK_RUNNING", state), status
+        if status["state"] == state:
+            missing.discard(status["task_id"]["value"])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -17,75 +15,13 @@ import psutil
 import pytest
 
 from mesos_service.local import LocalCluster
-from mesos_service.local.processes import ServiceFailed, ServiceProcess, free_port
+from mesos_service.local.processes import ServiceFailed
 from mesos_service.sdk import tasks
-from mesos_service.wire.tasks import ExecutorInfo, TaskStatus
-from tests.e2e.test_agent_service import Framework, play, subscribed_as
-from tests.support.children import runs
+from mesos_service.wire.tasks import ExecutorInfo
+from tests.e2e.frameworks import Patient, play, subscribed_as
+from tests.e2e.restarting import ROOT, Restartable, pid_of, restartable, until_dead
 
-ROOT = Path(__file__).resolve().parents[2]
 NEEDS = "cpus:0.1;mem:16"
-
-
-class Patient(Framework):
-    """Counts an update once: who is told again after a restart knows it by its uuid (X06)."""
-
-    def __init__(self, master: str) -> None:
-        super().__init__(master)
-        self.repeated: list[TaskStatus] = []
-
-    async def update(self, status: TaskStatus) -> None:
-        if any(one.uuid == status.uuid for one in self.seen.get(status.task_id.value, [])):
-            self.repeated.append(status)
-        else:
-            await super().update(status)
-
-
-class Restartable:
-    """An agent in a process of its own, to be ended and started again."""
-
-    def __init__(self, master: str, work_dir: Path, **flags: object) -> None:
-        self.work_dir = work_dir
-        self.flags: dict[str, object] = {
-            "ip": "127.0.0.1",
-            "port": free_port(),
-            "master": master,
-            "work_dir": str(work_dir),
-            "resources": "cpus:2;mem:512;disk:64;ports:[31000-31009]",
-            "registration_backoff_factor": "10ms",
-            "executor_reregistration_timeout": "2secs",
-            **flags,
-        }
-        self.process = ServiceProcess("agent", self.flags)
-
-    async def start(self) -> None:
-        self.process = ServiceProcess("agent", self.flags)
-        await self.process.start()
-
-    async def kill(self) -> None:
-        await self.process.stop(graceful=False)
-
-    async def terminate(self) -> None:
-        """As a service manager would."""
-        assert self.process.pid is not None
-        os.kill(self.process.pid, signal.SIGTERM)
-        assert await self.process.ended() == 0
-
-
-@contextlib.asynccontextmanager
-async def restartable(cluster: LocalCluster, work_dir: Path, **flags: object) -> AsyncIterator[Restartable]:
-    agent = Restartable(cluster.master, work_dir, **flags)
-    try:
-        await agent.start()
-        yield agent
-    finally:
-        await agent.process.stop()
-
-
-def pid_of(framework: Framework, task_id: str) -> int:
-    status = framework.seen[task_id][-1].container_status
-    assert status is not None and status.executor_pid is not None
-    return status.executor_pid
 
 
 @pytest.mark.parametrize("how", ["kill", "terminate"])
@@ -133,16 +69,6 @@ def test_m_ag_16_tasks_run_on_and_their_ends_are_told_truly(tmp_path: Path, how:
             assert shot.message == "Command terminated with signal User defined signal 2"
 
     play(scenario)
-
-
-async def until_dead(pid: int) -> None:
-    try:
-        process = psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return
-    async with asyncio.timeout(20):
-        while runs(process):  # noqa: ASYNC110 - it ends elsewhere
-            await asyncio.sleep(0.01)
 
 
 EXECUTOR = """

@@ -9,8 +9,7 @@ import psutil
 from mesos_service.http.client import Connection
 from mesos_service.local import LocalCluster
 from tests.e2e.conftest import Play
-from tests.e2e.raw import RawFramework, get, until
-from tests.e2e.test_whole_cluster import info, launch, offers_of, reach, task
+from tests.e2e.raw import RawFramework, get, info, launch, offers_of, reach, task, until
 
 
 def test_m_om_13_x15e_a43_an_agent_marked_gone_ends_and_its_tasks_are_gone_by_operator(play: Play) -> None:

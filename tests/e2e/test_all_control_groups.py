@@ -15,8 +15,8 @@ import pytest
 
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
-from tests.e2e.test_agent_restarts import Patient, pid_of, restartable
-from tests.e2e.test_agent_service import play, subscribed_as
+from tests.e2e.frameworks import Patient, play, subscribed_as
+from tests.e2e.restarting import pid_of, restartable
 from tests.support.children import runs
 from tests.support.waiting import PATIENCE
 from tests.unit.cgroups.live import Live, live_groups, written_down

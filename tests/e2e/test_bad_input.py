@@ -29,9 +29,9 @@ from mesos_service.sdk import tasks
 from mesos_service.wire import containers as wire
 from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskInfo
-from tests.e2e.test_agent_restarts import Patient, restartable
-from tests.e2e.test_agent_service import play, subscribed_as
-from tests.e2e.test_standalone_containers import Operator
+from tests.e2e.frameworks import Patient, play, subscribed_as
+from tests.e2e.operators import Operator
+from tests.e2e.restarting import restartable
 from tests.unit.cgroups.live import Live, live_groups
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups and mounts takes root")
@@ -239,7 +239,7 @@ def test_x50_a_group_that_somebody_else_has_made_is_told_of_and_left_alone(tmp_p
             await operator.launch("first", "exec sleep 1000")
             [theirs] = {group.parent / "theirs" for group in live.containers() if group.name == "first"}
             theirs.mkdir()
-            told = await operator.launch("theirs", "true", 500)
+            told = await operator.launch("theirs", "true", 400)
             assert f"Isolator 'cgroups/pids' failed to prepare: {theirs} is there already" in told
             assert "was made by somebody else" in told
             theirs.rmdir()  # It was left alone, or this would fail.

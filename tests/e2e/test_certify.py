@@ -13,9 +13,8 @@ from mesos_service.cli.main import run
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.e2e.conftest import SCENARIO_SECONDS_MAX
-from tests.e2e.raw import RawFramework, get, until
-from tests.e2e.test_draining import agents, ask
-from tests.e2e.test_whole_cluster import info
+from tests.e2e.operators import agents, ask
+from tests.e2e.raw import RawFramework, get, info, until
 
 AGENTS = [AgentSpec(resources="cpus:2;mem:1024;disk:64;ports:[31000-31009]") for _ in range(4)]
 CHEAT = """

@@ -21,8 +21,8 @@ from mesos_service.wire.checks import (
 )
 from mesos_service.wire.offers import Offer, OfferOperation
 from mesos_service.wire.tasks import TaskStatus
-from tests.e2e.test_agent_restarts import Patient, restartable
-from tests.e2e.test_agent_service import NEEDS, Framework, play, subscribed, subscribed_as, task_processes
+from tests.e2e.frameworks import NEEDS, Framework, Patient, play, subscribed, subscribed_as, task_processes
+from tests.e2e.restarting import restartable
 from tests.unit.agent_service.support import until
 from tests.unit.cgroups.live import Live, live_groups
 

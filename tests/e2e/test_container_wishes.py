@@ -18,9 +18,10 @@ from mesos_service.wire import containers as wire
 from mesos_service.wire.checks import HealthCheck
 from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskInfo
-from tests.e2e.test_agent_restarts import Patient, restartable
-from tests.e2e.test_agent_service import play, subscribed_as
-from tests.e2e.test_exec_and_attach import command
+from tests.e2e.attaching import command
+from tests.e2e.frameworks import Patient, play, subscribed_as
+from tests.e2e.restarting import restartable
+from tests.e2e.volumes import volume
 from tests.support.busybox import root_tar
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting and capabilities take root")
@@ -30,11 +31,6 @@ SHOW = "ulimit -n; cat seen/word; grep -h -e ^CapEff /proc/self/status; echo wri
 
 def asking(offer: Offer, name: str, line: str, info: wire.ContainerInfo) -> TaskInfo:
     return msgspec.structs.replace(tasks.task(name, offer, "cpus:0.1;mem:32", line), container=info)
-
-
-def volume(source: Path, at: str, mode: wire.VolumeMode) -> wire.Volume:
-    path = wire.VolumeSourceHostPath(path=str(source))
-    return wire.Volume(mode=mode, container_path=at, source=wire.VolumeSource(type="HOST_PATH", host_path=path))
 
 
 def wishes(place: Path) -> wire.ContainerInfo:

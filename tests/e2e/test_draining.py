@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
-from mesos_service.http.client import Connection
 from mesos_service.local import AgentSpec, LocalCluster
+from tests.e2e.operators import INFO, agents, ask
 from tests.e2e.raw import Json, RawFramework, command_task, get, until
-
-JSON = {"Content-Type": "application/json", "Accept": "application/json"}
-INFO = {
-    "user": "root",
-    "name": "f",
-    "roles": ["a"],
-    "checkpoint": True,
-    "capabilities": [{"type": "MULTI_ROLE"}, {"type": "TASK_KILLING_STATE"}],
-}
-
-
-async def ask(master: str, call: Json) -> tuple[int, Any]:  # Any: JSON documents
-    host, _, port = master.rpartition(":")
-    connection = await Connection.open(host, int(port))
-    try:
-        answer = await connection.request("POST", "/api/v1", json.dumps(call).encode(), JSON)
-        return answer.status, json.loads(answer.body) if answer.body[:1] == b"{" else answer.body.decode()
-    finally:
-        connection.close()
-
-
-async def agents(master: str) -> list[Json]:
-    found: list[Json] = (await ask(master, {"type": "GET_AGENTS"}))[1]["get_agents"]["agents"]
-    return found
 
 
 async def run_two(master: str) -> tuple[RawFramework, Json]:

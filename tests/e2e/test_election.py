@@ -24,14 +24,12 @@ from tests.contract.compare import DIFFERENT, METRICS_DIFFERENT, check_body, che
 from tests.contract.derive_shapes import anonymous
 from tests.contract.live import AGENT, Live, passed_twice
 from tests.contract.shapes import differences, exchange_shape, recorded
+from tests.e2e.other_interpreter import CLIENTS
 from tests.e2e.raw import Json, RawFramework, command_task
-from tests.e2e.test_agent_restarts import Restartable
-from tests.e2e.test_pymesos import CLIENTS, client_python
+from tests.e2e.restarting import Restartable
 from tests.support.ports import fixed_port
 from tests.support.supervisor import Supervised
 from tests.support.zookeeper import ZooKeeper
-
-__all__ = ["client_python"]
 
 WAIT_SECONDS = 60.0
 MESOS_SERVICE = (sys.executable, "-m", "mesos_service.cli.main")

@@ -3,166 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import os
-import pty
-import struct
-import sys
 import termios
-import uuid
-from base64 import b64encode
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
-from mesos_service.wire.containers import ContainerInfo, TTYInfo
-from mesos_service.wire.recordio import record
-from tests.e2e.test_agent_restarts import Patient, restartable
-from tests.e2e.test_agent_service import NEEDS, Framework, play, subscribed, subscribed_as, task_processes
+from tests.e2e.attaching import (
+    SECONDS_MAX,
+    at_terminal,
+    command,
+    found_below,
+    give_input,
+    nested_id,
+    processes,
+    running,
+    start,
+)
+from tests.e2e.frameworks import NEEDS, Patient, play, subscribed, subscribed_as
+from tests.e2e.restarting import restartable
 from tests.unit.agent_service.support import until
 from tests.unit.cgroups.live import Live, live_groups
 
 live = live_groups
-Json = dict[str, Any]  # Any: bodies as the test writes them.
-
-
-async def start(cluster: LocalCluster, *arguments: str, **streams: Any) -> asyncio.subprocess.Process:
-    verb, *others = arguments
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "mesos_service.cli.main", verb, "--master", cluster.master, *others, **streams
-    )
-
-
-async def command(cluster: LocalCluster, *arguments: str, given: bytes = b"") -> tuple[int | None, str, str]:
-    pipe = asyncio.subprocess.PIPE
-    process = await start(cluster, *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
-    async with asyncio.timeout(30):
-        out, err = await process.communicate(given)
-    return process.returncode, out.decode(), err.decode()
-
-
-async def running(framework: Framework, line: str, task_id: str = "t1", tty: bool = False) -> str:
-    """A task that runs; gives its container's id."""
-    container = ContainerInfo(type="MESOS", tty_info=TTYInfo()) if tty else None
-
-    def make(offer: Any) -> Any:  # Any: messages that are handed on
-        made = tasks.task(task_id, offer, NEEDS, line)
-        return made if container is None else _with(made, container)
-
-    await framework.run_tasks(make)
-    told = await framework.reaches(task_id, "STARTING", "RUNNING")
-    assert told.container_status is not None
-    assert told.container_status.container_id is not None
-    return told.container_status.container_id.value
-
-
-def _with(task: Any, container: ContainerInfo) -> Any:
-    import msgspec
-
-    return msgspec.structs.replace(task, container=container)
-
-
-class Terminal:
-    """A terminal of ours with a command of ours at it."""
-
-    def __init__(self, rows: int = 33, columns: int = 101) -> None:
-        self.ours, self.theirs = pty.openpty()
-        self.resize(rows, columns)
-        self.before = termios.tcgetattr(self.theirs)
-        self.shown = b""
-        os.set_blocking(self.ours, False)
-        asyncio.get_running_loop().add_reader(self.ours, self._read)
-
-    def _read(self) -> None:
-        with contextlib.suppress(OSError):
-            self.shown += os.read(self.ours, 65536)
-
-    def resize(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def type(self, text: str) -> None:
-        os.write(self.ours, text.encode())
-
-    async def shows(self, text: str) -> None:
-        await until(lambda: text.encode() in self.shown, 20)
-
-    def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self.ours)
-        os.close(self.ours)
-        os.close(self.theirs)
-
-
-@contextlib.asynccontextmanager
-async def at_terminal(
-    cluster: LocalCluster, *arguments: str
-) -> AsyncIterator[tuple[Terminal, asyncio.subprocess.Process]]:
-    terminal = Terminal()
-    theirs = terminal.theirs
-
-    def lead() -> None:
-        os.setsid()
-        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
-
-    process = await start(cluster, *arguments, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=lead)
-    try:
-        yield terminal, process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        terminal.close()
-
-
-async def call(address: str, kind: str, **body: Any) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-        return await client.post(f"http://{address}/api/v1", json={"type": kind, kind.lower(): body})
-
-
-def nested_id(parent: str, own: str | None = None) -> Json:
-    return {"value": own or str(uuid.uuid4()), "parent": {"value": parent}}
-
-
-async def give_input(
-    address: str, container: Json, pieces: list[bytes], message_type: str = "application/json"
-) -> httpx.Response:
-    """ATTACH_CONTAINER_INPUT with these bytes to be read."""
-
-    async def content() -> AsyncIterator[bytes]:
-        yield framed({"type": "CONTAINER_ID", "container_id": container})
-        for piece in pieces:
-            io = {"type": "DATA", "data": {"type": "STDIN", "data": b64encode(piece).decode()}}
-            yield framed({"type": "PROCESS_IO", "process_io": io})
-
-    return await post_records(address, content(), message_type)
-
-
-def framed(asked: Json) -> bytes:
-    body: Json = {"type": "ATTACH_CONTAINER_INPUT", "attach_container_input": asked}
-    return record(httpx.Request("POST", "http://x", json=body).content)
-
-
-async def post_records(
-    address: str, content: AsyncIterator[bytes], message_type: str = "application/json"
-) -> httpx.Response:
-    headers = {"Content-Type": "application/recordio", "Message-Content-Type": message_type}
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-        return await client.post(f"http://{address}/api/v1", content=content, headers=headers)
-
-
-def found_below(path: Path, pattern: str) -> Path:
-    [found] = path.rglob(pattern)
-    return found
-
-
-def processes(*words: str) -> list[psutil.Process]:
-    return [one for one in task_processes() if all(word in one.cmdline() for word in words)]
 
 
 def test_m_oa_04_exec_hands_on_arguments_input_output_and_the_exit_status(tmp_path: Path) -> None:
@@ -194,18 +61,13 @@ def test_m_oa_04_exec_with_a_terminal(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
             await running(framework, "exec sleep 1000")
-            async with at_terminal(cluster, "exec", "t1", "--", "/bin/bash", "--norc") as (terminal, process):
+            async with at_terminal(start, cluster, "exec", "t1", "--", "/bin/bash", "--norc") as (terminal, process):
                 terminal.type("tty; stty size; PS1=ready\\>\n")
                 await terminal.shows("33 101")
                 await terminal.shows("\nready>")
                 assert b"/dev/pts/" in terminal.shown
                 terminal.resize(50, 120)
-                for _ in range(100):
-                    terminal.type("stty size\n")
-                    await asyncio.sleep(0.05)
-                    if b"50 120" in terminal.shown:
-                        break
-                assert b"50 120" in terminal.shown
+                await terminal.answers("stty size\n", "50 120")
                 terminal.type("sleep 1234\n")
                 await until(lambda: processes("1234"))
                 terminal.type("\x03")
@@ -213,7 +75,7 @@ def test_m_oa_04_exec_with_a_terminal(tmp_path: Path) -> None:
                 terminal.type("echo still $((40 + 2)) here\n")
                 await terminal.shows("still 42 here")
                 terminal.type("exit 9\n")
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(SECONDS_MAX):
                     assert await process.wait() == 9
                 assert termios.tcgetattr(terminal.theirs) == terminal.before
 
@@ -277,27 +139,28 @@ def test_m_oa_04_attach_to_a_task_with_a_terminal(tmp_path: Path) -> None:
         async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
             line = 'stty -echo; while read line; do test $line = end && exit 5; echo "<$line>"; done'
             container = await running(framework, line, tty=True)
-            async with at_terminal(cluster, "attach", "t1") as (terminal, process):
+            async with at_terminal(start, cluster, "attach", "t1") as (terminal, process):
                 terminal.type("hello\r")
                 await terminal.shows("<hello>")
                 # A second one hears too, but has no say.
-                async with at_terminal(cluster, "attach", "t1") as (other, _):
-                    for _ in range(200):
-                        terminal.type("again\r")
-                        await asyncio.sleep(0.05)
-                        if b"<again>" in other.shown:
-                            break
-                    assert b"<again>" in other.shown
+                async with at_terminal(start, cluster, "attach", "t1") as (other, _):
+                    await terminal.answers("again\r", "<again>", other)
                 terminal.type("\x10\x11")
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(SECONDS_MAX):
                     assert await process.wait() == 0
                 assert termios.tcgetattr(terminal.theirs) == terminal.before
             assert framework.states("t1") == ["STARTING", "RUNNING"]
-            async with at_terminal(cluster, "attach", "t1") as (terminal, process):
+            # The end of what somebody types is not the end of the terminal.
+            async with asyncio.timeout(SECONDS_MAX):
+                # Until the agent has heard that the one before has left.
+                while (ended := await give_input(cluster.agents[0], {"value": container}, [b""])).status_code == 409:
+                    pass
+            assert ended.status_code == 200
+            async with at_terminal(start, cluster, "attach", "t1") as (terminal, process):
                 terminal.type("back\r")
                 await terminal.shows("<back>")
                 terminal.type("end\r")
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(SECONDS_MAX):
                     assert await process.wait() == 5
             await framework.reaches("t1", "STARTING", "RUNNING", "FAILED")
             stdout = found_below(tmp_path, f"runs/{container}/stdout")
@@ -322,7 +185,7 @@ def test_m_oa_04_attach_to_a_task_that_writes_to_files(tmp_path: Path) -> None:
             assert refused.status_code == 400
             assert "without an input" in refused.text
             await framework.kill("t1")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS_MAX):
                 await process.communicate()
             assert process.returncode == 143
 

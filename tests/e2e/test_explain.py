@@ -10,8 +10,43 @@ import pytest
 from mesos_service.cli.main import run
 from mesos_service.local import LocalCluster
 from tests.e2e.conftest import Play
-from tests.e2e.raw import RawFramework, get
-from tests.e2e.test_whole_cluster import FOREVER, info, offers_of
+from tests.e2e.raw import FOREVER, RawFramework, get, info, offers_of
+
+
+def test_e72_n01_what_others_hold_is_seen_too_and_nothing_changes_by_looking(
+    play: Play, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A framework is offered what is free alone; whoever asks is told of every agent, and of who holds it."""
+
+    async def scenario(cluster: LocalCluster) -> None:
+        greedy = await RawFramework.subscribe(cluster.master, info("greedy", "one"))
+        await offers_of(greedy, 2)
+        waiting = await RawFramework.subscribe(cluster.master, info("waiting", "two"))
+        await waiting.event("SUBSCRIBED")
+        before = await get(cluster.master, "/state")
+        for _ in range(3):
+            answer = await get(cluster.master, f"/api/v1/explain/frameworks/{waiting.framework_id}")
+            (role,) = answer["roles"]
+            (obstacle,) = role["obstacles"]
+            assert (obstacle["reason"], obstacle["agents"]) == ("nothing_free", 2)
+            named = {one["agent_id"] for one in obstacle["examples"]}
+            assert named <= {one["id"] for one in before["slaves"]} and named
+            for agent in before["slaves"]:
+                seen = await get(cluster.master, f"/api/v1/explain/agents/{agent['id']}")
+                assert greedy.framework_id in json.dumps(seen) and waiting.framework_id in json.dumps(seen)
+        first = before["slaves"][0]["id"]
+        assert await asyncio.to_thread(run, ["explain", first, "--agent", "--master", cluster.master]) == 0
+        shown = capfd.readouterr().out
+        assert f"Agent {first} (" in shown and "  waiting as two: nothing_free" in shown
+        assert await asyncio.to_thread(run, ["explain", "nobody", "--agent", "--master", cluster.master]) == 1
+        assert "There is no agent 'nobody'." in capfd.readouterr().err
+        after = await get(cluster.master, "/state")
+        for one in ("slaves", "frameworks"):
+            assert after[one] == before[one]
+        greedy.close()
+        waiting.close()
+
+    play(scenario)
 
 
 def test_e72_n01_n02_who_asks_hears_why_and_what_is_named_helps(play: Play, capfd: pytest.CaptureFixture[str]) -> None:

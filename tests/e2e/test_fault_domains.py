@@ -12,8 +12,7 @@ import msgspec
 
 from mesos_service.local import AgentSpec, LocalCluster
 from mesos_service.wire.frameworks import FrameworkInfoCapability
-from tests.e2e.test_agent_restarts import Patient
-from tests.e2e.test_agent_service import play, subscribed_as
+from tests.e2e.frameworks import Patient, play, subscribed_as
 
 
 def domain(region: str, zone: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from mesos_service.local import LocalCluster
-from tests.e2e.test_run import in_loop, run
+from tests.e2e.in_process import in_loop, run
 
 V6 = {"ip": "::1"}
 

@@ -17,8 +17,8 @@ import pytest
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
 from mesos_service.wire.containers import ContainerInfo, LinuxInfo
-from tests.e2e.test_agent_restarts import Patient, pid_of, restartable
-from tests.e2e.test_agent_service import play, subscribed_as
+from tests.e2e.frameworks import Patient, play, subscribed_as
+from tests.e2e.restarting import pid_of, restartable
 from tests.support.waiting import PATIENCE
 from tests.unit.cgroups.live import Live, hierarchies, live_groups, written_down
 
@@ -248,6 +248,49 @@ def test_m_ag_23_a_group_shares_its_executors_groups_or_has_its_own(tmp_path: Pa
             async with asyncio.timeout(20 * PATIENCE):
                 while live.containers():  # noqa: ASYNC110 - the agent's doing
                     await asyncio.sleep(0.02)
+
+    play(scenario)
+
+
+def test_m_ag_09_m_ag_11_who_takes_more_disk_or_another_port_fails_with_its_reason(tmp_path: Path) -> None:
+    """And a neighbour that does the same within what it has goes on."""
+    listen = "import socket, time; held = socket.create_server(('127.0.0.1', {port})); time.sleep(1000)"
+
+    async def scenario() -> None:
+        async with (
+            cluster_for(tmp_path) as cluster,
+            restartable(
+                cluster,
+                tmp_path / "agent",
+                isolation="posix/cpu,posix/mem,disk/du,network/ports",
+                enforce_container_disk_quota="true",
+                container_disk_watch_interval="50ms",
+                enforce_container_ports="true",
+                container_ports_watch_interval="50ms",
+            ),
+            subscribed_as(Patient, cluster) as framework,
+        ):
+            offer = await framework.an_offer()
+            needs = "cpus:0.1;mem:32;disk:2"
+            port = next(range_.begin for one in offer.resources if one.ranges for range_ in one.ranges.range)
+            write = "head -c {count} /dev/zero > file"
+            lines = {
+                "modest": f'{write.format(count=1_000_000)}; exec {sys.executable} -c "{listen.format(port=port)}"',
+                "full": f"{write.format(count=4_000_000)}; exec sleep 1000",
+                "stray": f'exec {sys.executable} -c "{listen.format(port=0)}"',
+            }
+            amounts = {"modest": f"{needs};ports:[{port}-{port}]"}
+            made = [tasks.task(name, offer, amounts.get(name, needs), line) for name, line in lines.items()]
+            await framework.accept([offer], [tasks.launch(*made)], refuse_seconds=0)
+            full = await framework.reaches("full", "STARTING", "RUNNING", "FAILED")
+            assert full.reason == "REASON_CONTAINER_LIMITATION_DISK"
+            assert full.message is not None and "exceeds quota (2MB)" in full.message
+            stray = await framework.reaches("stray", "STARTING", "RUNNING", "FAILED")
+            assert stray.reason == "REASON_CONTAINER_LIMITATION"
+            assert stray.message is not None and "listens at ports that it does not hold" in stray.message
+            assert framework.states("modest") == ["STARTING", "RUNNING"]
+            await framework.kill("modest")
+            await framework.reaches("modest", "STARTING", "RUNNING", "KILLED")
 
     play(scenario)
 

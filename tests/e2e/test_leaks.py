@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
 from mesos_service.containers.keeper_books import Books
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
-from tests.e2e.test_agent_restarts import Patient, Restartable, restartable
-from tests.e2e.test_agent_service import play, subscribed_as
+from mesos_service.wire import containers as wire
+from tests.e2e.frameworks import Patient, is_told, play, subscribed_as
+from tests.e2e.restarting import Restartable, restartable
+from tests.e2e.volumes import volume
+from tests.support.busybox import root_tar
 from tests.support.docker_profile import docker_profile
 from tests.support.waiting import PATIENCE
 from tests.unit.cgroups.live import Live, live_groups, written_down
@@ -24,7 +28,10 @@ from tests.unit.cgroups.live import Live, live_groups, written_down
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups and namespaces takes root")
 live = live_groups
 GROUPS = "cgroups/cpu,cgroups/mem,cgroups/pids"
-ALL = f"{GROUPS},disk/du,network/ports,namespaces/ipc,namespaces/pid,posix/rlimits,linux/capabilities,linux/seccomp"
+ALL = (
+    f"{GROUPS},disk/du,network/ports,filesystem/linux,namespaces/ipc,namespaces/pid,posix/rlimits,linux/capabilities,"
+    "linux/nnp,linux/seccomp"
+)
 EAT = f"{sys.executable} -c 'hoard = [bytearray(1 << 20) for _ in range(500)]'"
 KINDS = {
     "finished": ("true", "FINISHED"),
@@ -37,19 +44,27 @@ KINDS = {
     "fetching": ("true", "FAILED"),
 }
 """How tasks end: what they run, and what they come to."""
+IN_AN_IMAGE = ("finished", "failed", "stubborn", "fetching")
+"""What they run is in busybox."""
 IN_ONE_ROUND = 16
-
-
-def is_told(framework: Patient, name: str, *states: str) -> bool:
-    return bool(set(states).intersection(framework.states(name)))
 
 
 def free_memory(framework: Patient) -> int:
     return sum(tasks.available(offer).scalar("mem") for offer in framework.held)
 
 
-async def one_round(framework: Patient, number: int) -> None:
-    """Tasks of all kinds at once, to their ends."""
+def mounting(place: Path, kind: str, number: int) -> wire.ContainerInfo:
+    """A directory of the machine, one of the task's own, and in every other round an image where it can be."""
+    own = wire.VolumeSource(type="SANDBOX_PATH", sandbox_path=wire.VolumeSourceSandboxPath(type="SELF", path="own"))
+    volumes = (volume(place / "data", "data", "RO"), wire.Volume(mode="RW", container_path="seen", source=own))
+    if number % 2 or kind not in IN_AN_IMAGE:
+        return wire.ContainerInfo(type="MESOS", volumes=volumes)
+    image = wire.Image(type="DOCKER", docker=wire.ImageDocker(name="busybox"))
+    return wire.ContainerInfo(type="MESOS", volumes=volumes, mesos=wire.ContainerInfoMesosInfo(image=image))
+
+
+async def one_round(framework: Patient, number: int, place: Path | None) -> None:
+    """Tasks of all kinds at once, to their ends; what they mount is in ``place``, ``None`` where nothing is."""
     # What earlier tasks held comes back in offers of its own: all of them together are enough.
     await framework.until(lambda: free_memory(framework) >= 32_000 * IN_ONE_ROUND)
     offers, framework.held = framework.held, []
@@ -59,7 +74,8 @@ async def one_round(framework: Patient, number: int) -> None:
         kind = name.partition("-")[0]
         uris = ["/no/such/file"] if kind == "fetching" else []
         command = tasks.command_info(KINDS[kind][0], uris=uris)
-        made.append(tasks.task(name, offers[0], "cpus:0.01;mem:32", command, kill_grace_seconds=0.05))
+        one = tasks.task(name, offers[0], "cpus:0.01;mem:32", command, kill_grace_seconds=0.05)
+        made.append(one if place is None else msgspec.structs.replace(one, container=mounting(place, kind, number)))
     await framework.accept(offers, [tasks.launch(*made)], refuse_seconds=0)
     for name in names:
         if name.startswith(("killed", "stubborn")):
@@ -90,10 +106,11 @@ class Traces:
         self.kept = Books(str(agent.work_dir / "runtime" / "containers.log")).entries
         self.processes = [one.pid for one in keepers[0].children(recursive=True)]
         self.marked = [one.pid for one in psutil.process_iter() if is_in(one, agent.work_dir)]
+        self.roots = [*(agent.work_dir / "provisioner").glob("containers/*")]
 
     @property
     def nobody_is_there(self) -> bool:
-        return not (self.groups or self.written or self.kept or self.processes or self.marked)
+        return not (self.groups or self.written or self.kept or self.processes or self.marked or self.roots)
 
 
 def is_in(process: psutil.Process, work_dir: Path) -> bool:
@@ -105,9 +122,16 @@ def is_in(process: psutil.Process, work_dir: Path) -> bool:
 
 
 def leaves_nothing(tmp_path: Path, live: Live, isolation: str, rounds: int) -> None:
-    confined = "linux/seccomp" in isolation
-    (tmp_path / "docker.json").write_text(docker_profile())
-    flags = {"seccomp_config_dir": tmp_path, "seccomp_profile_name": "docker.json"} if confined else {}
+    flags: dict[str, object] = {}
+    place = None
+    if isolation == ALL:
+        (tmp_path / "docker.json").write_text(docker_profile())
+        flags = {"seccomp_config_dir": tmp_path, "seccomp_profile_name": "docker.json"}
+        place = tmp_path / "place"
+        for name in ("data", "images"):
+            (place / name).mkdir(parents=True)
+        (place / "images" / "busybox.tar").write_bytes(root_tar())
+        flags |= {"image_providers": "docker", "docker_registry": place / "images"}
 
     async def scenario() -> None:
         async with (
@@ -122,16 +146,17 @@ def leaves_nothing(tmp_path: Path, live: Live, isolation: str, rounds: int) -> N
             ) as agent,
             subscribed_as(Patient, cluster) as framework,
         ):
-            await one_round(framework, 0)
+            await one_round(framework, 0, place)
             before = await settled(agent, live)
             for number in range(1, rounds + 1):
-                await one_round(framework, number)
+                await one_round(framework, number, place)
             after = await settled(agent, live)
             assert after.descriptors == before.descriptors
             assert after.mounts == before.mounts
             assert after.threads <= before.threads + 8, "threads that measure are a pool"
 
     play(scenario, 60 + 30 * rounds)
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
     assert not live.groups(), "an agent that ends for good leaves nothing"
 
 

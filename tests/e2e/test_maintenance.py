@@ -10,8 +10,8 @@ import uvloop
 
 from mesos_service.http.client import Connection
 from mesos_service.local import AgentSpec, LocalCluster
+from tests.e2e.operators import INFO, JSON, agents, ask
 from tests.e2e.raw import RawFramework, command_task, get
-from tests.e2e.test_draining import INFO, JSON, agents, ask
 
 MACHINE = {"hostname": "127.0.0.1", "ip": "127.0.0.1"}
 HOUR = 3600 * 10**9

@@ -19,9 +19,8 @@ from mesos_service.wire import containers as wire
 from mesos_service.wire.convert.values import resources_to_wire
 from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskInfo
-from tests.e2e.test_agent_restarts import restartable
-from tests.e2e.test_agent_service import play, subscribed_as
-from tests.e2e.test_reservations import Operating
+from tests.e2e.frameworks import Operating, play, subscribed_as
+from tests.e2e.restarting import restartable
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
 ISOLATION = "posix/cpu,posix/mem,filesystem/linux,disk/du"

@@ -19,18 +19,8 @@ from mesos_service.wire.common import ContainerID
 from mesos_service.wire.protobuf.decode import read_message
 from mesos_service.wire.protobuf.encode import encode_protobuf
 from mesos_service.wire.recordio import RecordReader, record
-from tests.e2e.test_agent_service import play, subscribed
-from tests.e2e.test_exec_and_attach import (
-    Json,
-    call,
-    found_below,
-    framed,
-    give_input,
-    nested_id,
-    post_records,
-    processes,
-    running,
-)
+from tests.e2e.attaching import Json, call, found_below, framed, give_input, nested_id, post_records, processes, running
+from tests.e2e.frameworks import play, subscribed
 from tests.unit.agent_service.support import until
 
 
@@ -87,13 +77,74 @@ def test_m_oa_03_nested_containers_by_the_calls(tmp_path: Path) -> None:
     play(scenario)
 
 
+def test_m_oa_03_m_ag_14_what_is_nested_has_its_files_fetched_into_its_own_sandbox(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("fetched")
+
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path / "cluster") as cluster, subscribed(cluster) as framework:
+            agent = cluster.agents[0]
+            container = await running(framework, "exec sleep 1000")
+            line = {"value": "cat file; exit 3", "uris": [{"value": str(tmp_path / "file")}]}
+            own = nested_id(container, "child")
+            assert (await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=own, command=line)).status_code == 200
+            told = (await call(agent, "WAIT_NESTED_CONTAINER", container_id=own)).json()
+            assert told["wait_nested_container"]["exit_status"] == 3 << 8
+            sandbox = found_below(tmp_path, f"runs/{container}/containers/child")
+            assert (sandbox / "stdout").read_text() == "fetched"
+            assert not (sandbox.parents[1] / "file").exists(), "the task's own is left alone"
+            other = nested_id(container, "other")
+            absent = {"value": "true", "uris": [{"value": str(tmp_path / "absent")}]}
+            refused = await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=other, command=absent)
+            assert (refused.status_code, "absent': No such file" in refused.text) == (400, True), refused.text
+            assert not (sandbox.parent / "other").exists()
+            # What runs in the task's sandbox fetches nothing into it, and says so.
+            refused = await call(agent, "LAUNCH_NESTED_CONTAINER_SESSION", container_id=other, command=line)
+            assert (refused.status_code, "nothing is fetched for it" in refused.text) == (400, True), refused.text
+
+    play(scenario)
+
+
+def test_m_oa_03_who_has_the_same_name_elsewhere_is_not_meant(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
+            agent = cluster.agents[0]
+            first = await running(framework, "exec sleep 1000")
+            second = await running(framework, "exec sleep 1000", task_id="t2")
+            mine, others = nested_id(first, "same"), nested_id(second, "same")
+            line = {"value": "while [ ! -e go ]; do sleep 0.02; done; exit 3"}
+            assert (await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=mine, command=line)).status_code == 200
+            refusal = await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=others, command=line)
+            assert refusal.status_code == 400
+            assert f"There is a container 'same' in container '{first}'" in refusal.text
+            for kind in ("KILL_NESTED_CONTAINER", "WAIT_NESTED_CONTAINER"):
+                assert (await call(agent, kind, container_id=others)).status_code == 404
+            assert (await call(agent, "REMOVE_NESTED_CONTAINER", container_id=others)).status_code == 200
+            sandbox = found_below(tmp_path, f"runs/{first}/containers/same")
+            (sandbox / "go").touch()
+            told = (await call(agent, "WAIT_NESTED_CONTAINER", container_id=mine)).json()
+            assert told["wait_nested_container"]["exit_status"] == 3 << 8
+            assert (await call(agent, "REMOVE_NESTED_CONTAINER", container_id=others)).status_code == 200
+            assert sandbox.exists() and (await call(agent, "WAIT_NESTED_CONTAINER", container_id=mine)).json() == told
+            assert (
+                await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=others, command=line)
+            ).status_code == 400, "it has not been removed"
+            await framework.kill("t1")
+            await framework.reaches("t1", "STARTING", "RUNNING", "KILLED")
+            line = {"value": "exit 5"}
+            assert (await call(agent, "LAUNCH_NESTED_CONTAINER", container_id=others, command=line)).status_code == 200
+            told = (await call(agent, "WAIT_NESTED_CONTAINER", container_id=others)).json()
+            assert told["wait_nested_container"]["exit_status"] == 5 << 8
+
+    play(scenario)
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "status", "says"),
     [
         ("LAUNCH_NESTED_CONTAINER", {"container_id": {"value": "a"}, "command": {"value": "true"}}, 400, "parent"),
-        ("LAUNCH_NESTED_CONTAINER", {"container_id": nested_id("nobody"), "command": {"value": "true"}}, 404, "nobody"),
+        ("LAUNCH_NESTED_CONTAINER", {"container_id": nested_id("nobody"), "command": {"value": "true"}}, 400, "nobody"),
         ("LAUNCH_NESTED_CONTAINER", {"container_id": nested_id("HERE")}, 400, "command"),
-        ("LAUNCH_NESTED_CONTAINER", {"container_id": nested_id("HERE"), "command": {}}, 500, "needs a value"),
+        ("LAUNCH_NESTED_CONTAINER", {"container_id": nested_id("HERE"), "command": {}}, 400, "needs a value"),
         (
             "LAUNCH_NESTED_CONTAINER",
             {"container_id": nested_id("HERE", "../../up"), "command": {"value": "true"}},
@@ -113,21 +164,21 @@ def test_m_oa_03_nested_containers_by_the_calls(tmp_path: Path) -> None:
                 "command": {"value": "true"},
                 "container": {"type": "MESOS", "linux_info": {"share_cgroups": False}},
             },
-            500,
+            400,
             "none of this agent's isolators makes any",
         ),
         (
             "LAUNCH_NESTED_CONTAINER_SESSION",
             {"container_id": nested_id("nobody"), "command": {"value": "true"}},
-            404,
-            "",
+            400,
+            "Parent container nobody does not exist",
         ),
         ("WAIT_CONTAINER", {"container_id": {"value": "nobody"}}, 404, "cannot be found"),
         ("WAIT_NESTED_CONTAINER", {"container_id": {"value": "HERE"}}, 400, "parent"),
         ("KILL_CONTAINER", {"container_id": {"value": "HERE"}, "signal": 99}, 400, "no signal"),
         ("REMOVE_CONTAINER", {"container_id": {"value": "HERE"}}, 500, "belongs to a task"),
         ("ATTACH_CONTAINER_OUTPUT", {"container_id": {"value": "nobody"}}, 404, "cannot be found"),
-        ("ATTACH_CONTAINER_INPUT", {"type": "CONTAINER_ID"}, 400, "recordio"),
+        ("ATTACH_CONTAINER_INPUT", {"type": "PROCESS_IO"}, 415, "recordio"),
     ],
 )
 def test_m_oa_03_calls_that_cannot_be_done_say_why(
@@ -171,7 +222,7 @@ def test_m_oa_04_input_that_makes_no_sense_is_refused_and_harms_nobody(tmp_path:
                 (400, sending(record(b"{}"))),
                 (400, sending(record(b"[1]"))),
                 (400, sending(record(b"\xff\xfe"))),
-                (400, sending(record(b'{"type":"GET_HEALTH"}'))),
+                (415, sending(record(b'{"type":"GET_HEALTH"}'))),
                 (400, sending(framed(io))),
                 (404, sending(framed({"type": "CONTAINER_ID", "container_id": {"value": "nobody"}}))),
                 (400, sending(framed(here), framed(here))),
@@ -230,6 +281,7 @@ def test_m_oa_04_a_sessions_records(tmp_path: Path, accept: dict[str, str], cont
             async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
                 answer = await client.post(f"http://{cluster.agents[0]}/api/v1", json=body, headers=accept)
             assert answer.headers["content-type"] == content_type
+            assert (b"Transfer-Encoding", b"chunked") in answer.headers.raw, "spelled as Mesos spells it"
             assert answer.headers.get("message-content-type") == (
                 "application/json" if content_type == "application/recordio" else None
             )

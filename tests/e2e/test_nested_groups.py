@@ -12,9 +12,9 @@ import pytest
 
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
-from tests.e2e.test_agent_restarts import Patient, restartable
-from tests.e2e.test_agent_service import play, subscribed_as
-from tests.e2e.test_exec_and_attach import Json, call, nested_id
+from tests.e2e.attaching import Json, call, nested_id
+from tests.e2e.frameworks import Patient, play, subscribed_as
+from tests.e2e.restarting import restartable
 from tests.support.waiting import PATIENCE
 from tests.unit.cgroups.live import Live, hierarchies, live_groups, written_down
 
@@ -117,7 +117,7 @@ def test_m_ag_23_m_oa_03_what_is_nested_may_have_groups_of_its_own(tmp_path: Pat
             await left_are(live, {task, "again"})
             # What an earlier one has left holds its name until it is removed.
             status, why = await launch("LAUNCH_CONTAINER", "own", "exec sleep 1000", container=OWN, **much)
-            assert (status, "File exists" in why) == (500, True)
+            assert (status, "File exists" in why) == (400, True)
             removals = [call(address, "REMOVE_CONTAINER", container_id=nested_id(task, "own")) for _ in range(3)]
             assert {answer.status_code for answer in await asyncio.gather(*removals)} == {200}
             assert await launch("LAUNCH_CONTAINER", "own", "exec sleep 1000", container=OWN, **much) == (200, "")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from mesos_service.local import LocalCluster
 from tests.e2e.conftest import Play
-from tests.e2e.raw import Json, RawFramework, get
-from tests.e2e.test_whole_cluster import info, offers_of
+from tests.e2e.raw import Json, RawFramework, get, info, offers_of
 
 ON_R2: Json = {"role_constraints": {"one": {"groups": [{"attribute_constraints": [
     {"selector": {"attribute_name": "rack"}, "predicate": {"text_equals": {"value": "r2"}}}
@@ -40,6 +39,38 @@ def test_a38_c25_n10_a_filtered_pair_causes_no_traffic(play: Play) -> None:
             assert obstacle["examples"][0]["culprit"] == "only_agents"
         assert await offers_sent(cluster) == before == 0
         framework.close()
+
+    play(scenario)
+
+
+def test_a38_where_a_filter_stands_nobody_sends_and_nobody_declines(play: Play) -> None:
+    """Two frameworks that want rack r2 alone: one says so to the master, the other declines what is not there."""
+
+    async def traffic(cluster: LocalCluster, name: str) -> tuple[float, float]:
+        told = await get(cluster.master, "/metrics/snapshot")
+        prefix = f"master/frameworks/{name}/"
+        found = {key: value for key, value in told.items() if key.startswith(prefix)}
+        sent = sum(value for key, value in found.items() if key.endswith("/offers/sent"))
+        return float(sent), float(sum(value for key, value in found.items() if key.endswith("/calls/decline")))
+
+    async def scenario(cluster: LocalCluster) -> None:
+        asking = await RawFramework.subscribe(cluster.master, info("asking", "one"), offer_constraints=ON_R2)
+        await asking.event("SUBSCRIBED")
+        (wanted,) = await offers_of(asking, 1)
+        for _ in range(3):
+            await passes(cluster, asking)
+        assert await traffic(cluster, "asking") == (1.0, 0.0)
+        assert (await asking.call("TEARDOWN"))[0] == 202
+        asking.close()
+
+        declining = await RawFramework.subscribe(cluster.master, info("declining", "one"))
+        await declining.event("SUBSCRIBED")
+        (unwanted,) = [one for one in await offers_of(declining, 2) if one["agent_id"] != wanted["agent_id"]]
+        assert (await declining.call("DECLINE", offer_ids=[unwanted["id"]], filters={"refuse_seconds": 0}))[0] == 202
+        (again,) = await offers_of(declining, 1)
+        assert again["agent_id"] == unwanted["agent_id"]
+        assert await traffic(cluster, "declining") == (3.0, 1.0)
+        declining.close()
 
     play(scenario)
 

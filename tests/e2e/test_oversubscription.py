@@ -11,8 +11,7 @@ import uvloop
 
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.e2e.conftest import SCENARIO_SECONDS_MAX
-from tests.e2e.raw import Json, RawFramework, get, scalar, until
-from tests.e2e.test_whole_cluster import FOREVER, held, info, launch, offers_of, reach, task
+from tests.e2e.raw import FOREVER, Json, RawFramework, get, held, info, launch, offers_of, reach, scalar, task, until
 
 RESOURCES = "cpus:1;mem:512;disk:64;ports:[31000-31009]"
 SPIN = f"exec {sys.executable} -c 'while True: pass'"

@@ -9,9 +9,8 @@ import uvloop
 
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.e2e.conftest import SCENARIO_SECONDS_MAX
-from tests.e2e.raw import RawFramework, get
-from tests.e2e.test_whole_cluster import info, launch, offers_of, reach, task
-from tests.house.test_writing_modules import write_examples
+from tests.e2e.raw import RawFramework, get, info, launch, offers_of, reach, task
+from tests.support.written_modules import write_examples
 
 TWO = [AgentSpec(resources="cpus:2;mem:1024;disk:512;ports:[31000-31004]")] * 2
 

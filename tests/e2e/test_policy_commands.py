@@ -13,8 +13,7 @@ from mesos_service.cli.main import run
 from mesos_service.local import AgentSpec, LocalCluster
 from mesos_service.registrar.url import file_url
 from tests.e2e.conftest import SCENARIO_SECONDS_MAX, Play
-from tests.e2e.raw import RawFramework
-from tests.e2e.test_whole_cluster import held, info, offers_of
+from tests.e2e.raw import RawFramework, held, info, offers_of
 
 
 def test_m_om_07_m_om_08_what_operators_set_shows_in_offers(play: Play, capfd: pytest.CaptureFixture[str]) -> None:

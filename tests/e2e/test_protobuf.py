@@ -178,15 +178,15 @@ def test_m_pk_03_bad_bytes_are_refused_and_nobody_else_is_disturbed(play: Play) 
         framework = await ProtobufFramework.subscribe(cluster.master, HEADERS, SUBSCRIBE)
         await framework.event("OFFERS")
         agent = cluster.agents[0]
-        for address, path in (
-            (cluster.master, PATH),
-            (cluster.master, "/api/v1"),
-            (agent, "/api/v1/executor"),
-            (agent, "/api/v1"),
+        for address, path, what in (
+            (cluster.master, PATH, b"Call protobuf"),
+            (cluster.master, "/api/v1", b"Call protobuf"),
+            (agent, "/api/v1/executor", b"Call protobuf"),
+            (agent, "/api/v1", b"a protobuf object"),
         ):
             for body in (b"\xff\xff", b"\x0a\x7f", bytes(range(256)), b'{"type":"SUBSCRIBE"}'):
                 answer = await post(address, path, body, {"Content-Type": PROTOBUF})
-                assert (answer.status, answer.body) == (400, b"Failed to parse body into Call protobuf")
+                assert (answer.status, answer.body) == (400, b"Failed to parse body into " + what)
             answer = await post(address, path, b"{}", {"Content-Type": "application/x-protobuf; charset=utf-8"})
             assert answer.status == 415
         answer = await post(agent, "/api/v1/executor", b"\x18\x01", {"Content-Type": PROTOBUF})

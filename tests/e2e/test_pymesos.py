@@ -8,25 +8,12 @@ import sys
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from mesos_service.local import AgentSpec, LocalCluster
 from mesos_service.sdk import tasks
-from tests.e2e.test_agent_restarts import Patient, pid_of, restartable
-from tests.e2e.test_agent_service import play, subscribed_as
-from tests.support.real_parts import missing_part
-
-ROOT = Path(__file__).resolve().parents[2]
-CLIENTS = Path(__file__).parent / "clients"
-PYTHON = ROOT / ".venv-clients" / "bin" / "python"
-
-
-@pytest.fixture
-def client_python() -> Path:
-    """The interpreter with pymesos; ``make test`` installs it, and names it as not run where it cannot."""
-    if not PYTHON.exists():
-        missing_part("pymesos")
-    return PYTHON
+from tests.e2e.frameworks import Patient, play, subscribed_as
+from tests.e2e.other_interpreter import CLIENTS
+from tests.e2e.restarting import pid_of, restartable
 
 
 def test_unmodified_pymesos_runs_a_command_and_its_own_executor(client_python: Path, tmp_path: Path) -> None:

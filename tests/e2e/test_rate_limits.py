@@ -11,9 +11,8 @@ import httpx
 import msgspec
 
 from mesos_service.local import LocalCluster
+from tests.e2e.frameworks import Patient, play, subscribed_as
 from tests.e2e.raw import until
-from tests.e2e.test_agent_restarts import Patient
-from tests.e2e.test_agent_service import play, subscribed_as
 
 LIMITS = {"limits": [{"principal": "slow", "qps": 50}, {"principal": "tiny", "qps": 0.5, "capacity": 1}]}
 

@@ -6,11 +6,7 @@ import asyncio
 import signal
 import socket
 import ssl
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 import uvloop
@@ -21,6 +17,7 @@ from mesos_service.http.dialing import Dialing
 from mesos_service.http.tls import RenewableContext, TlsFiles, client_context, renew, server_context
 from mesos_service.local import AgentSpec, LocalCluster
 from mesos_service.local.processes import free_port
+from tests.e2e.masters import master
 from tests.e2e.raw import until
 from tests.support.certificates import Authority, Certificate
 from tests.support.waiting import until as wait_until
@@ -43,18 +40,6 @@ def shown(port: int, believed: Path) -> bytes:
             return wrapped.getpeercert(binary_form=True) or b""
     except OSError:
         return b""
-
-
-@contextmanager
-def master(port: int, flags: dict[str, object], log: Path) -> Iterator[Popen[bytes]]:
-    given = [f"--{name}={value}" for name, value in {"ip": "127.0.0.1", "port": port, **flags}.items()]
-    with log.open("wb") as out:
-        process = Popen([str(Path(sys.executable).with_name("mesos-service")), "master", *given], stderr=out)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        assert process.wait(30) == 0
 
 
 def test_m_se_16_sighup_brings_a_new_certificate_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:

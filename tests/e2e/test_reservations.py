@@ -18,24 +18,11 @@ from mesos_service.domain.resources import Resources
 from mesos_service.local import LocalCluster
 from mesos_service.sdk import tasks
 from mesos_service.wire.frameworks import FrameworkInfoCapability
-from mesos_service.wire.offers import OperationStatus
+from tests.e2e.frameworks import Operating, play, subscribed_as
 from tests.e2e.raw import until
-from tests.e2e.test_agent_restarts import ROOT, Patient, restartable
-from tests.e2e.test_agent_service import play, subscribed_as
+from tests.e2e.restarting import ROOT, restartable
 
 NEEDS = "cpus:0.1;mem:16"
-
-
-class Operating(Patient):
-    """Remembers what it is told of operations."""
-
-    def __init__(self, master: str) -> None:
-        super().__init__(master)
-        self.framework_info = msgspec.structs.replace(self.framework_info, roles=("store/files",))
-        self.operations: list[OperationStatus] = []
-
-    async def operation_status(self, status: OperationStatus) -> None:
-        self.operations.append(status)
 
 
 async def agent_of(master: str) -> dict[str, Any]:
@@ -94,6 +81,65 @@ def test_m_al_10_a_file_on_a_volume_is_there_after_the_agent_was_restarted(tmp_p
             await framework.accept([offer], [sdk.destroy(held), sdk.unreserve(disk)], refuse_seconds=0)
             await until(lambda: _holds(lambda: not on_disk.exists()))
             assert (await agent_of(cluster.master))["reserved_resources"] == {}
+
+    play(scenario)
+
+
+def test_m_op_05_files_stay_where_a_volume_is_grown_and_shrunk(tmp_path: Path) -> None:
+    """By the framework: its task finds in the larger, and in the smaller volume, what was written into the first."""
+
+    async def scenario() -> None:
+        async with (
+            LocalCluster(0, work_dir=tmp_path / "master") as cluster,
+            restartable(cluster, tmp_path / "agent") as agent,
+            subscribed_as(Operating, cluster) as framework,
+        ):
+            role = framework.roles[0]
+            half = sdk.reserved("disk:16", role)
+            data = sdk.volume(half, "data", "var/data")
+            on_disk = tmp_path / "agent" / "volumes" / "roles" / "store files" / "data"
+
+            async def offer_with(megabytes: float) -> tuple[Any, Resources]:  # Any: an offer of the wire
+                while True:
+                    offer = await framework.an_offer()
+                    held = tasks.available(offer).persistent_volumes()
+                    if held.scalar("disk") == megabytes * 1000:
+                        return offer, held
+                    await framework.decline(offer, refuse_seconds=0)
+
+            async def run(name: str, offer: Any, held: Resources, command: str) -> None:  # Any: as above
+                task = tasks.task(name, offer, Resources.parse(NEEDS) + held, command)
+                await framework.accept([offer], [tasks.launch(task)], refuse_seconds=0)
+                await framework.reaches(name, "STARTING", "RUNNING", "FINISHED")
+
+            offer = await framework.an_offer()
+            made = [sdk.reserve(half), sdk.reserve(half), sdk.create(data)]
+            await framework.accept([offer], made, refuse_seconds=0)
+            offer, held = await offer_with(16)
+            await run(
+                "writes", offer, held, "mkdir var/data/d && echo first > var/data/d/file && ln -s d var/data/link"
+            )
+            directory = on_disk.stat().st_ino
+
+            offer, held = await offer_with(16)
+            await framework.accept([offer], [sdk.grow_volume(held, half)], refuse_seconds=0)
+            offer, held = await offer_with(32)
+            assert (on_disk / "link" / "file").read_text() == "first\n"
+            await run("adds", offer, held, "cat var/data/link/file && echo second >> var/data/d/file")
+
+            await agent.kill()
+            await agent.start()
+            offer, held = await offer_with(32)
+            await framework.accept([offer], [sdk.shrink_volume(held, 24)], refuse_seconds=0)
+            offer, held = await offer_with(8)
+            await run("reads", offer, held, "cp var/data/link/file found")
+            assert next((tmp_path / "agent").rglob("reads/runs/*/found")).read_text() == "first\nsecond\n"
+            assert on_disk.stat().st_ino == directory, "the same directory from the first to the last"
+            assert (await agent_of(cluster.master))["reserved_resources"][role]["disk"] == 32.0
+
+            offer, held = await offer_with(8)
+            await framework.accept([offer], [sdk.destroy(held)], refuse_seconds=0)
+            await until(lambda: _holds(lambda: not on_disk.exists()))
 
     play(scenario)
 
@@ -216,7 +262,9 @@ def test_m_om_09_and_m_om_10_operators_calls_answer_as_recorded(tmp_path: Path) 
             grown = {**VOLUME, "scalar": {"value": 48}}
             assert await call("SHRINK_VOLUME", volume=grown, subtract={"value": 16}) == (202, "")
             shown = await agent_of(cluster.master)
-            assert [one["scalar"]["value"] for one in shown["reserved_resources_full"]["ops"]] == [32.0, 32.0]
+            reserved = shown["reserved_resources_full"]["ops"]
+            assert [one["scalar"]["value"] for one in reserved] == [32.0, 32.0]
+            await until(lambda: _shows(shown["pid"].rpartition("@")[2], reserved))
             assert await call("DESTROY_VOLUMES", volumes=[VOLUME]) == (202, "")
             assert await call("UNRESERVE_RESOURCES", resources=[RESERVED]) == (202, "")
             status, text = await call("UNRESERVE_RESOURCES", resources=[RESERVED])
@@ -237,6 +285,12 @@ def test_m_om_09_and_m_om_10_operators_calls_answer_as_recorded(tmp_path: Path) 
             status, text = await form("/unreserve", resources='{"name":')
             assert (status, text[:19]) == (400, "Error in parsing 'r")
             await until(lambda: _nothing_under_way(client))
+
+    async def _shows(agent: str, reserved: list[object]) -> bool:
+        """The agent itself, of what it has carried out."""
+        async with httpx.AsyncClient() as asking:
+            found = (await asking.get(f"http://{agent}/state")).json()["reserved_resources_full"]
+        return sorted(map(str, found.get("ops", []))) == sorted(map(str, reserved))
 
     async def _registered(client: httpx.AsyncClient) -> bool:
         return bool((await client.get("/slaves")).json()["slaves"])
@@ -270,6 +324,8 @@ def test_m_om_10_the_commands_do_what_operators_calls_do(tmp_path: Path, capsys:
             await command("reserve", agent_id, "cpus:0.5;disk:32", "--role", "ops")
             await command("volume", "create", agent_id, "archive", "8", "--role", "ops", "--path", "archive")
             assert await volumes() == [("archive", 8.0)]
+            *_, shown = (await command("volume", "list")).splitlines()
+            assert shown.split()[1:] == ["ops", "archive", "8", "archive"]
             await command("volume", "resize", agent_id, "archive", "12", "--role", "ops")
             assert await volumes() == [("archive", 12.0)]
             await command("volume", "resize", agent_id, "archive", "4", "--role", "ops")

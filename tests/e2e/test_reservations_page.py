@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from mesos_service.local import AgentSpec, LocalCluster
-from tests.e2e.test_agent_service import play
+from tests.e2e.frameworks import play
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reservations.md"
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)

@@ -11,8 +11,7 @@ import uvloop
 from mesos_service.cli.main import run
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.e2e.conftest import SCENARIO_SECONDS_MAX
-from tests.e2e.raw import RawFramework, get
-from tests.e2e.test_whole_cluster import held, info, launch, offers_of
+from tests.e2e.raw import RawFramework, get, held, info, launch, offers_of
 
 SLEEP = {"value": "trap '' TERM; sleep 600 & wait; sleep 600"}
 """Does not heed a polite kill."""

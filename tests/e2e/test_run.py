@@ -6,43 +6,12 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from mesos_service.http.client import Connection
 from mesos_service.local import LocalCluster
-
-T = TypeVar("T")
-
-
-def in_loop(test: Coroutine[object, object, T]) -> T:
-    async def bounded() -> T:
-        async with asyncio.timeout(60):
-            return await test
-
-    return asyncio.run(bounded())
-
-
-async def start(cluster: LocalCluster, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "mesos_service.cli.main",
-        "run",
-        "--master",
-        cluster.master,
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def run(cluster: LocalCluster, *arguments: str) -> tuple[int, str, str]:
-    process = await start(cluster, *arguments)
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+from tests.e2e.in_process import in_loop, run, start
 
 
 async def state(cluster: LocalCluster) -> dict[str, Any]:  # Any: /state is as deep as Mesos made it.

@@ -10,12 +10,11 @@ import pytest
 from mesos_service.local import AgentSpec, LocalCluster
 from mesos_service.sdk import tasks
 from mesos_service.wire.containers import CommandInfoURI
-from tests.e2e.test_agent_restarts import Patient, restartable
-from tests.e2e.test_agent_service import NEEDS, play, subscribed, subscribed_as
+from tests.e2e.frameworks import NEEDS, Patient, play, subscribed, subscribed_as
+from tests.e2e.restarting import restartable
+from tests.support.shop import Shop
 from tests.unit.agent_service.support import until
-from tests.unit.containers.test_fetch_cache import Shop, shop
 
-shop = shop
 AT_ONCE = {"gc_delay": "0ns", "disk_watch_interval": "20ms"}
 
 

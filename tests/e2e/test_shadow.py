@@ -13,8 +13,7 @@ from mesos_service.cli.main import run
 from mesos_service.domain.errors import ConfigurationError
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.e2e.conftest import SCENARIO_SECONDS_MAX
-from tests.e2e.raw import RawFramework, get
-from tests.e2e.test_whole_cluster import info, offers_of
+from tests.e2e.raw import RawFramework, get, info, offers_of
 
 DEAF = """
 from mesos_service.plugins.allocator import Allocator

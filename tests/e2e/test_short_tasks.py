@@ -8,8 +8,7 @@ import uvloop
 
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.e2e.conftest import SCENARIO_SECONDS_MAX
-from tests.e2e.raw import Json, RawFramework, get
-from tests.e2e.test_whole_cluster import held, info, launch, offers_of, reach, task
+from tests.e2e.raw import Json, RawFramework, get, held, info, launch, offers_of, reach, task
 
 
 def test_a54_a_short_task_does_not_wait_for_long_ones() -> None:

@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from mesos_service.local import LocalCluster
-from tests.e2e.test_agent_restarts import Restartable, restartable
-from tests.e2e.test_agent_service import play
-
-
-class Operator:
-    """One who asks an agent over its API."""
-
-    def __init__(self, agent: Restartable, client: httpx.AsyncClient) -> None:
-        self._url = f"http://127.0.0.1:{agent.flags['port']}"
-        self._client = client
-
-    async def call(self, kind: str, expect: int = 200, **fields: object) -> Any:  # Any: JSON
-        answer = await self._client.post(f"{self._url}/api/v1", json={"type": kind, kind.lower(): fields}, timeout=30)
-        assert answer.status_code == expect, answer.text
-        return answer.json() if answer.text.startswith("{") else answer.text
-
-    async def launch(self, name: str, line: str, expect: int = 200, **more: object) -> Any:  # Any: JSON
-        return await self.call(
-            "LAUNCH_CONTAINER", expect, container_id={"value": name}, command={"value": line}, **more
-        )  # fmt: skip
-
-    async def wait(self, name: str) -> int | None:
-        told = await self.call("WAIT_CONTAINER", container_id={"value": name})
-        status = told["wait_container"].get("exit_status")
-        return None if status is None else os.waitstatus_to_exitcode(status)
-
-    async def shown(self, **which: bool) -> list[dict[str, Any]]:
-        told = await self.call("GET_CONTAINERS", **which)
-        return list(told.get("get_containers", {}).get("containers", []))
-
-    async def offered(self) -> object:
-        answer = await self._client.get(f"{self._url}/state")
-        return answer.json()["resources"]["cpus"]
+from tests.e2e.frameworks import play
+from tests.e2e.operators import Operator
+from tests.e2e.restarting import restartable
 
 
 def resource(name: str, amount: float) -> dict[str, object]:
@@ -103,13 +71,13 @@ def test_m_oa_03_what_cannot_be_launched_is_refused_in_words_and_leaves_nothing(
             cases: tuple[tuple[int, str, dict[str, object]], ...] = (
                 (400, "is invalid", {"container_id": {"value": "../up"}}),
                 (400, "Expecting 'command'", {"command": None}),
-                (404, "cannot be found", {"container_id": {"value": "x", "parent": {"value": "no"}}}),
-                (500, "needs a value", {"command": {"shell": False}}),
-                (500, "no terminal", {"container": {"type": "MESOS", "tty_info": {}}}),
-                (500, "--image_providers is not set", {"container": image}),
-                (500, "cpus", {"resources": [resource("cpus", -1)]}),
-                (500, "No such user", {"command": {**true, "user": "nobody-at-all"}}),
-                (500, "Failed to fetch", {"command": {**true, "uris": [{"value": "/nowhere"}]}}),
+                (400, "container no does not exist", {"container_id": {"value": "x", "parent": {"value": "no"}}}),
+                (400, "needs a value", {"command": {"shell": False}}),
+                (400, "no terminal", {"container": {"type": "MESOS", "tty_info": {}}}),
+                (400, "--image_providers is not set", {"container": image}),
+                (400, "cpus", {"resources": [resource("cpus", -1)]}),
+                (400, "No such user", {"command": {**true, "user": "nobody-at-all"}}),
+                (400, "Failed to fetch", {"command": {**true, "uris": [{"value": "/nowhere"}]}}),
             )
             for expect, words, more in cases:
                 fields = {"container_id": {"value": "x"}, "command": true, **more}
@@ -133,8 +101,8 @@ def test_x53_a_container_of_nobody_outlives_its_agent_and_its_end_is_remembered(
             httpx.AsyncClient(trust_env=False) as client,
         ):
             operator = Operator(agent, client)
-            await operator.launch("over.new", "exit 4")
-            assert await operator.wait("over.new") == 4
+            await operator.launch("over-new", "exit 4")
+            assert await operator.wait("over-new") == 4
             await operator.launch("lives", "while [ ! -e go ]; do sleep 0.05; done; exit 5")
             await operator.launch("ends", "while [ ! -e go ]; do sleep 0.05; done; exit 6")
             pids = [one["container_status"]["executor_pid"] for one in await operator.shown(show_standalone=True)]
@@ -144,7 +112,7 @@ def test_x53_a_container_of_nobody_outlives_its_agent_and_its_end_is_remembered(
                 while Path(f"/proc/{pids[1]}/cmdline").exists() and Path(f"/proc/{pids[1]}/cmdline").read_bytes():  # noqa: ASYNC110, ASYNC240 - a process ends
                     await asyncio.sleep(0.02)
             await agent.start()
-            assert await operator.wait("over.new") == 4
+            assert await operator.wait("over-new") == 4
             assert await operator.wait("ends") == 6
             [shown] = await operator.shown(show_standalone=True)
             assert shown["container_status"]["executor_pid"] == pids[0]
@@ -152,7 +120,7 @@ def test_x53_a_container_of_nobody_outlives_its_agent_and_its_end_is_remembered(
             await agent.start()
             (tmp_path / "agent" / "containers" / "lives" / "go").touch()
             assert await operator.wait("lives") == 5
-            for name in ("over.new", "ends", "lives"):
+            for name in ("over-new", "ends", "lives"):
                 await operator.call("REMOVE_CONTAINER", container_id={"value": name})
             assert not list((tmp_path / "agent" / "containers").iterdir())
             assert not list((tmp_path / "agent" / "runtime" / "standalone").iterdir())

@@ -7,62 +7,15 @@ import os
 import sys
 from pathlib import Path
 
-import msgspec
 import psutil
 
 from mesos_service.domain.resources import Resources
 from mesos_service.local import LocalCluster
-from mesos_service.wire.convert.values import resources_from_wire
-from mesos_service.wire.offers import Offer
 from tests.e2e.conftest import AGENTS, Play
-from tests.e2e.raw import Json, RawFramework, command_task, get, scalar, until
+from tests.e2e.raw import FOREVER, Json, RawFramework, get, held, info, launch, offers_of, reach, scalar, task, until
 from tests.support.children import living_children
 
 ROOT = Path(__file__).resolve().parents[2]
-FOREVER = {"refuse_seconds": 1e6}
-
-
-def info(name: str, role: str) -> Json:
-    capabilities = [{"type": "MULTI_ROLE"}, {"type": "RESERVATION_REFINEMENT"}]
-    return {"user": "root", "name": name, "roles": [role], "capabilities": capabilities}
-
-
-def held(offer: Json) -> Resources:
-    """All that an offer holds."""
-    resources, refusal = resources_from_wire(msgspec.convert(offer, Offer).resources)
-    assert refusal is None
-    return resources.unallocated()
-
-
-def task(task_id: str, offer: Json, cpus: float, mem: float, command: str = "sleep 1000") -> Json:
-    return command_task(task_id, offer, command) | {"resources": [scalar("cpus", cpus), scalar("mem", mem)]}
-
-
-async def offers_of(framework: RawFramework, count: int) -> list[Json]:
-    """The next so many offers, the largest first."""
-    found: list[Json] = []
-    while len(found) < count:
-        found += (await framework.event("OFFERS"))["offers"]["offers"]
-    assert len(found) == count
-    return sorted(found, key=lambda one: -held(one).scalar("cpus"))
-
-
-async def launch(framework: RawFramework, offer: Json, *infos: Json) -> None:
-    operation = {"type": "LAUNCH", "launch": {"task_infos": infos}}
-    accepted = await framework.call("ACCEPT", offer_ids=[offer["id"]], operations=[operation], filters=FOREVER)
-    assert accepted == (202, "")
-
-
-async def reach(framework: RawFramework, state: str, *task_ids: str) -> None:
-    """Acknowledge updates until all these tasks have come to that state."""
-    missing = set(task_ids)
-    while missing:
-        update = await framework.event("UPDATE")
-        await framework.acknowledge(update)
-        status = update["update"]["status"]
-        assert status["state"] in ("TASK_STARTING", "TASK_RUNNING", state), status
-        if status["state"] == state:
-            missing.discard(status["task_id"]["value"])
 
 
 def test_a25_d18_the_papers_walk_over_http_with_exact_amounts(play: Play) -> None:

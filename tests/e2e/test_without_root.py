@@ -21,8 +21,8 @@ from mesos_service.cgroups.hierarchy import find, mounted
 from mesos_service.local import LocalCluster
 from mesos_service.local.processes import free_port
 from mesos_service.sdk import tasks
-from tests.e2e.test_agent_restarts import ROOT, Patient, pid_of, until_dead
-from tests.e2e.test_agent_service import play, subscribed_as
+from tests.e2e.frameworks import Patient, play, subscribed_as
+from tests.e2e.restarting import ROOT, pid_of, until_dead
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")
 

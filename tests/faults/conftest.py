@@ -15,6 +15,7 @@ import pytest
 
 from tests.faults.audit import PostgreSQLAudit
 from tests.faults.cluster import Cluster, Plan
+from tests.support.histories import longer
 from tests.support.postgresql import PostgreSQL
 from tests.support.zookeeper import MakeZooKeeper, ZooKeeper
 
@@ -30,7 +31,7 @@ MakePlan = Callable[..., Plan]
 KEPT_SEEDS: Final = (1, 2, 782236)
 """Schedules of every run: some, and those that failed once."""
 DRAWN_SCHEDULES: Final = 50
-"""Schedules of a run of the long suite, which no other run has."""
+"""Schedules for runs of the long suite, which no other run has; as many of them as of other longer histories."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,7 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             _RUN, os.urandom(8).hex()
         )
         source = random.Random(run)
-        drawn = [source.randrange(1_000_000) for _ in range(DRAWN_SCHEDULES)] if asked is None else []
+        drawn = [source.randrange(1_000_000) for _ in longer(0, DRAWN_SCHEDULES)] if asked is None else []
         metafunc.parametrize("drawn_fault_seed", drawn)
 
 

@@ -235,6 +235,7 @@ BEHAVIOURS: Final = {
     "N01": "Whoever is offered nothing can ask why, and hears what the pass that decided said.",
     "N02": "Whoever is offered nothing hears what would have to change.",
     "N03": "One trace for each offer's life.",
+    "N04": "An OpenAPI document of everything, from which clients can be generated.",
     "N05": "The same stream as RecordIO, JSON Lines and SSE.",
     "N08": "A framework that waits for offers for too long is told of, with the reason and who is in its way.",
     "N09": "A module is one file, which a command checks; one that fails costs nobody else anything.",
@@ -338,9 +339,7 @@ BEHAVIOURS: Final = {
     "X63": "Heartbeats, and a reader who leaves.",
 }
 
-LATER: Final = {
-    "N04": "An OpenAPI document of everything, from which clients can be generated.",
-}
+LATER: Final[Mapping[str, str]] = {}
 """Named in the code, and not promised yet: a later version has the whole of it, tested under its name. Of some, much is
 here already."""
 
@@ -366,13 +365,17 @@ def page() -> str:
         "",
         *_table(BEHAVIOURS),
         "",
-        "## Later",
-        "",
-        "Not promised yet: a later version has the whole of it, tested under its name. Of some, much is here already.",
-        "",
-        *_table(LATER),
-        "",
     ]
+    if LATER:
+        lines += [
+            "## Later",
+            "",
+            "Not promised yet: a later version has the whole of it, tested under its name. Of some, much is here",
+            "already.",
+            "",
+            *_table(LATER),
+            "",
+        ]
     return "\n".join(lines)
 
 

@@ -78,13 +78,13 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 """By room, the rooms it may import; anything may import the package itself (its version)."""
 
 _PURE_STDLIB = """
-    __future__ abc array base64 binascii bisect collections contextlib copy dataclasses decimal enum fractions functools
-    heapq hashlib ipaddress itertools json math operator re signal string struct types typing
+    __future__ abc array ast base64 binascii bisect collections contextlib copy dataclasses decimal enum fractions
+    functools heapq hashlib ipaddress itertools json math operator re signal string struct types typing
 """
 PURE_STDLIB = frozenset(_PURE_STDLIB.split())
 """What the inner rooms may use of the standard library. ``signal`` is there for the names of signals."""
 
-LOADER_STDLIB = frozenset({"ast", "importlib", "inspect", "pathlib", "sys"})
+LOADER_STDLIB = frozenset({"importlib", "inspect", "pathlib", "sys", "weakref"})
 """``plugins/loader.py`` finds files and imports them, which is its one purpose; ``manifest.py`` says where they are."""
 
 PURE_THIRD_PARTY = {"domain": frozenset[str](), "plugins": frozenset({"pydantic"}), "core": frozenset({"numpy"})}

@@ -78,6 +78,16 @@ def test_nothing_has_two_docstrings() -> None:
     assert not doubled, f"keep the one that says more: {doubled}"
 
 
+def test_what_tests_share_stands_in_no_test_file() -> None:
+    borrowed = [
+        f"{place(file)} imports {node.module}"
+        for file in python_files("tests")
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.ImportFrom) and node.module and ".test_" in f".{node.module}"
+    ]
+    assert not borrowed, f"put it into a file of its own, named after what it is: {borrowed}"
+
+
 def test_no_test_sleeps() -> None:
     """A test waits for a condition: sleeping is too short on a busy machine and too long on a quiet one."""
     sleeping = [

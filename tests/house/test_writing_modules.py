@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,24 +16,7 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView, AllocatorOptions, FrameworkView
 from mesos_service.plugins.isolator import ContainerConfig
 from mesos_service.plugins.loader import ALLOCATORS, ISOLATORS, OFFER_FILTERS, load, read_config
-from tests.house.source import ROOT
-
-PAGE = ROOT / "docs" / "writing_modules.md"
-EXAMPLE = re.compile(r"`((?:isolators|allocators|offer_filters)/\w+\.py)`(?:(?!```).)*```python\n(.*?)```", re.DOTALL)
-
-
-def write_examples(folder: Path) -> None:
-    """The page's examples, each in the file that the page names."""
-    examples = EXAMPLE.findall(PAGE.read_text(encoding="utf-8"))
-    assert [name for name, _ in examples] == [
-        "isolators/nice_tasks.py",
-        "allocators/one_at_a_time.py",
-        "offer_filters/only_region.py",
-    ]
-    for name, code in examples:
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(code, encoding="utf-8")
+from tests.support.written_modules import write_examples
 
 
 @pytest.fixture
