@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from mesos_service.core.watch import OutOfTime
@@ -38,12 +39,13 @@ class Stopwatch:
 
 
 class TimeLimit:
-    """A :class:`~mesos_service.core.watch.Watch` with a clock; ``seconds`` is the most that one call may take.
+    """A :class:`~mesos_service.core.watch.Watch` with a ``clock``; ``seconds`` is the most that one call may take.
 
     Stretches are not nested, and one thread at a time has one.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.limit_seconds = seconds
         self.slow_seconds = seconds * SLOW_PART
         self._lock = threading.Lock()
@@ -59,7 +61,7 @@ class TimeLimit:
         if self._thread is None:
             self._thread = threading.Thread(target=self._look, name="time-limit", daemon=True)
             self._thread.start()
-        self._begun = time.monotonic()
+        self._begun = self._clock()
 
     def end(self) -> float:
         begun = self._begun
@@ -81,7 +83,7 @@ class TimeLimit:
                         pass
             except OutOfTime:
                 continue
-        return time.monotonic() - begun
+        return self._clock() - begun
 
     def close(self) -> None:
         """Look no more."""
@@ -94,7 +96,7 @@ class TimeLimit:
         while not self._wake.wait(pause):
             with self._lock:
                 begun = self._begun
-                late = begun is not None and time.monotonic() - begun >= self.limit_seconds
+                late = begun is not None and self._clock() - begun >= self.limit_seconds
                 if late:
                     self._raised = True
                     _raise_in(self._watched)

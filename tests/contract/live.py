@@ -31,7 +31,7 @@ AGENT: Final = AgentSpec(
 )
 STAGES: Final = ("idle", "state", "running", "pod", "after")
 FOLDERS: Final = ("master", "agent", "master-api-v1", "agent-api-v1")
-TIMEOUT_SECONDS: Final = 30
+TIMEOUT_SECONDS: Final = 120
 
 
 _OTHER: Final = re.compile(r"/after-(errors|failover|quota|weights|CREATE|UPDATE)").search
@@ -172,7 +172,7 @@ def with_one_task(runner: asyncio.Runner) -> Iterator[WithOneTask]:
 
 async def passed_twice(client: httpx.AsyncClient, master: str) -> None:
     """Wait until there are percentiles of how long an allocation takes."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         told = ""
         while "allocation_run_latency_ms/p50" not in told:
             told = (await client.get(f"http://{master}/metrics/snapshot")).text
@@ -211,7 +211,7 @@ async def record() -> Live:
     async with (
         asyncio.timeout(TIMEOUT_SECONDS),
         LocalCluster(agents=[AGENT], master_flags={"cluster": "recorded"}) as cluster,
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(timeout=60) as client,
     ):
         # httpx would send headers of its own, by which some of the answers are decided.
         client.headers.clear()

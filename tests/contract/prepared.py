@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 async def as_operators() -> Live:
     async with (
         LocalCluster(agents=[AGENT], master_flags=FLAGS) as cluster,
-        httpx.AsyncClient(trust_env=False) as client,
+        httpx.AsyncClient(timeout=60, trust_env=False) as client,
     ):
         walk = Walk(cluster, client)
         v1 = "master-api-v1/"
@@ -114,7 +114,7 @@ async def as_a_scheduler() -> tuple[Walk, list[Json]]:
     """The walk, and what the operators' stream told of it."""
     async with (
         LocalCluster(agents=[AGENT], master_flags=FLAGS) as cluster,
-        httpx.AsyncClient(trust_env=False) as client,
+        httpx.AsyncClient(timeout=60, trust_env=False) as client,
     ):
         walk = Walk(cluster, client)
         watcher = await begin(cluster.master)
@@ -220,7 +220,7 @@ async def of_tasks(folder: Path) -> Walk:
     """Kinds of tasks; ``folder`` takes a program."""
     async with (
         LocalCluster(agents=[AGENT], master_flags=FLAGS) as cluster,
-        httpx.AsyncClient(trust_env=False) as client,
+        httpx.AsyncClient(timeout=60, trust_env=False) as client,
     ):
         walk = Walk(cluster, client)
         one = await RawFramework.subscribe(cluster.master, INFO)

@@ -23,7 +23,7 @@ async def exchanged(address: str, sent: bytes, until: bytes | None, *, half_clos
         if half_close:
             writer.write_eof()
         found = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while until is None or until not in found:
                 piece = await reader.read(65536)
                 if not piece:

@@ -33,7 +33,7 @@ def ask(
 ) -> Response:
     async def asked() -> Response:
         host, _, port = address.rpartition(":")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             connection = await Connection.open(host, int(port))
             try:
                 spelled = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -137,7 +137,7 @@ def test_m_le_01_the_longest_path_that_is_known_answers(
     runner: asyncio.Runner, cluster: Cluster, path: str, same: str
 ) -> None:
     async def asked() -> tuple[httpx.Response, httpx.Response]:
-        async with httpx.AsyncClient(trust_env=False, base_url=f"http://{cluster.master}") as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False, base_url=f"http://{cluster.master}") as client:
             return await client.get(path), await client.get(same)
 
     found, expected = runner.run(asked())
@@ -152,7 +152,7 @@ def test_m_le_01_whoever_asks_for_nothing_in_particular_is_told_where_to_look(
     """Checks of load balancers, and people who were given an address and nothing else."""
 
     async def asked(address: str) -> tuple[httpx.Response, list[int]]:
-        async with httpx.AsyncClient(trust_env=False, base_url=f"http://{address}") as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False, base_url=f"http://{address}") as client:
             page = await client.get("/")
             links = re.findall(r'href="([^"]+)"', page.text)
             assert len(links) >= 4
@@ -216,7 +216,7 @@ def test_m_sc_01_a_scheduler_subscribes_and_calls_as_its_library_likes(
     async def played() -> list[bytes]:
         reader, writer = await asyncio.open_connection(host, int(port))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 writer.write(
                     post(
                         "/api/v1/scheduler",
@@ -265,7 +265,7 @@ def _acknowledge() -> dict[str, Any]:
 
 def read(runner: asyncio.Runner, address: str, path: str) -> Any:  # Any: JSON documents
     async def asked() -> Any:
-        async with httpx.AsyncClient(trust_env=False, base_url=f"http://{address}") as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False, base_url=f"http://{address}") as client:
             answer = await client.get(path)
             assert answer.status_code == 200, answer.text
             assert answer.headers["content-type"] == "application/json"
@@ -333,7 +333,7 @@ def test_m_le_01_what_checks_and_exporters_ask(runner: asyncio.Runner, cluster: 
     a path below ``/api/v1`` that no Mesos ever had, which is that one."""
 
     async def asked() -> tuple[httpx.Response, httpx.Response]:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
             leader = await client.head(f"http://{cluster.master}/master/redirect")
             call = {"type": "GET_TASKS"}
             closing = {"Connection": "close"}
@@ -359,7 +359,7 @@ def test_m_oa_01_an_exporter_asks_an_agent_by_a_path_of_its_own_making(
 
     async def asked() -> httpx.Response:
         headers = {"User-Agent": "Mesos-App-Exporter/1.0.11", "Connection": "close"}
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
             return await client.post(
                 f"http://{cluster.agent}/api/v1/state", json={"type": "GET_TASKS"}, headers=headers
             )
@@ -374,7 +374,7 @@ def test_m_le_01_a_monitor_asks_who_leads_without_wanting_a_body(runner: asyncio
     """As ``nagios-mesos`` does, which makes an address of what it is told, and then reads the old spelling of state."""
 
     async def asked() -> tuple[httpx.Response, dict[str, Any]]:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
             told = await client.head(f"http://{cluster.master}/master/redirect", follow_redirects=False)
             state = await client.get(f"http:{told.headers['Location']}/master/state.json")
             return told, state.json()

@@ -96,7 +96,7 @@ def test_m_sc_01_a_scheduler_that_ends_what_it_sends_has_gone(runner: asyncio.Ru
         return bool(one["active"])
 
     async def until_gone() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await names_active():
                 pass
 
@@ -110,7 +110,7 @@ def test_m_om_01_a_stream_ends_with_what_its_reader_sends(runner: asyncio.Runner
         host, _, port = address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 writer.write(post("/api/v1", json.dumps(call).encode()))
                 await reader.readuntil(b"\n{")
                 writer.write_eof()

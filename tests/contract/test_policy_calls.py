@@ -20,7 +20,7 @@ async def record() -> tuple[Live, httpx.Response]:
     live = Live()
     async with (
         LocalCluster(agents=[AGENT], master_flags={"cluster": "recorded"}) as cluster,
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(timeout=60) as client,
     ):
         client.headers.clear()
 
@@ -124,7 +124,7 @@ REFUSED: Final = (
 
 
 async def refused() -> list[httpx.Response]:
-    async with LocalCluster(agents=[AGENT]) as cluster, httpx.AsyncClient() as client:
+    async with LocalCluster(agents=[AGENT]) as cluster, httpx.AsyncClient(timeout=60) as client:
         return [
             await client.request(method, f"http://{cluster.master}{path}", content=body)
             for method, path, body, _, _ in REFUSED

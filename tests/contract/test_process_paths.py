@@ -23,13 +23,13 @@ def as_usual() -> Iterator[None]:
 
 @asynccontextmanager
 async def cluster() -> AsyncIterator[tuple[LocalCluster, httpx.AsyncClient]]:
-    async with LocalCluster(agents=1) as one, httpx.AsyncClient() as client:
+    async with LocalCluster(agents=1) as one, httpx.AsyncClient(timeout=60) as client:
         yield one, client
 
 
 def play(scenario: Callable[[LocalCluster, httpx.AsyncClient], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with asyncio.timeout(30), cluster() as (one, client):
+        async with asyncio.timeout(120), cluster() as (one, client):
             await scenario(one, client)
 
     asyncio.run(run())

@@ -22,7 +22,7 @@ from tests.e2e.raw import Json, RawFramework, get, scalar, until
 from tests.e2e.restarting import restartable
 from tests.e2e.watching import Watcher, begin
 
-SECONDS_MAX = 100
+SECONDS_MAX = 240
 SOON: Final = {"refuse_seconds": 0.1}
 LONG: Final = {"refuse_seconds": 3600}
 READS: Final[dict[str, tuple[str, ...]]] = {
@@ -143,11 +143,11 @@ async def inverse_offer(framework: RawFramework) -> list[Json]:
 
 
 async def tell(tmp_path: Path) -> Story:
-    flags = {"cluster": "recorded", "agent_ping_timeout": "1secs", "max_agent_ping_timeouts": 2}
+    flags = {"cluster": "recorded", "agent_ping_timeout": "3secs", "max_agent_ping_timeouts": 2}
     async with (
         LocalCluster(0, work_dir=tmp_path / "master", master_flags=flags, master_port=0) as cluster,
         restartable(cluster, tmp_path / "a", resources=AGENT.resources, attributes=AGENT.attributes) as agent,
-        httpx.AsyncClient(trust_env=False) as client,
+        httpx.AsyncClient(timeout=60, trust_env=False) as client,
     ):
         client.headers.clear()
         story = Story(cluster.master, client)

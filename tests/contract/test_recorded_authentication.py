@@ -144,7 +144,7 @@ def test_m_sc_01_a_scheduler_is_who_it_proved_to_be(runner: asyncio.Runner, mast
         finally:
             writer.close()
 
-    runner.run(asyncio.wait_for(played(), 30))
+    runner.run(asyncio.wait_for(played(), 60))
 
 
 def test_nothing_but_what_was_forbidden_is_left_out() -> None:

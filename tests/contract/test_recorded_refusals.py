@@ -220,7 +220,7 @@ def test_x18a_it_is_answered_as_recorded(runner: asyncio.Runner, cluster: LocalC
             framework.close()
         return answer, own
 
-    answer, own = runner.run(asyncio.wait_for(run(), 30))
+    answer, own = runner.run(asyncio.wait_for(run(), 60))
     assert answer.status == wanted["status"], answer.body
     # How much there is to say of the state is another matter, and so is whether it is worth compressing.
     told = {header.lower() for header in wanted["headers"]}
@@ -248,7 +248,7 @@ def test_m_sc_01_a_subscription_begins_as_recorded(runner: asyncio.Runner, clust
         connection.close()
         return head, events
 
-    head, events = runner.run(asyncio.wait_for(run(), 30))
+    head, events = runner.run(asyncio.wait_for(run(), 60))
     assert head.status == wanted["status"]
     assert set(head.headers) == {header.lower() for header in wanted["headers"]}
     assert events[0] == wanted["events"][0]

@@ -41,7 +41,7 @@ def master(runner: asyncio.Runner) -> Iterator[str]:
 
 
 async def settled(address: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
         await passed_twice(client, address)
 
 

@@ -249,7 +249,7 @@ def test_m_le_01_an_executor_of_ones_own_is_told_with_its_command_and_cost(of_ta
 
 async def scheduled() -> list[tuple[int, Json]]:
     """Status of each body, and the schedule after it; a window is set anew before each."""
-    async with LocalCluster(0) as cluster, httpx.AsyncClient(trust_env=False) as client:
+    async with LocalCluster(0) as cluster, httpx.AsyncClient(timeout=60, trust_env=False) as client:
         url = f"http://{cluster.master}/maintenance/schedule"
         window = {"machine_ids": [MACHINE], "unavailability": {"start": {"nanoseconds": 4 * 10**18}}}
         found = []

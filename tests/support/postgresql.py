@@ -164,7 +164,8 @@ class PostgreSQL:
     def freeze(self) -> None:
         """Stop it and its sessions where they stand: connections stay open, and nobody answers on them."""
         for process in self._family():
-            process.send_signal(signal.SIGSTOP)
+            with contextlib.suppress(psutil.NoSuchProcess):  # A worker that has done its work.
+                process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let all go on."""
@@ -188,11 +189,11 @@ class PostgreSQL:
         process.send_signal(how)
         self.thaw()
         try:
-            process.wait(15)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             # The server's own word to its sessions to end at once; SIGKILL would leave them behind.
             process.send_signal(signal.SIGQUIT)
-            process.wait(15)
+            process.wait(60)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from mesos_service.runner import serve_until_signalled
 def systemd(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(tmp_path / "notify"))
-        receiver.settimeout(10)
+        receiver.settimeout(60)
         yield receiver
 
 
@@ -85,6 +85,6 @@ def test_an_abstract_socket_is_reached() -> None:
     name = f"mesos-service-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(f"\0{name}")
-        receiver.settimeout(10)
+        receiver.settimeout(60)
         Supervisor({"NOTIFY_SOCKET": f"@{name}"}).tell(STOPPING)
         assert hear(receiver) == STOPPING

@@ -14,9 +14,9 @@ from mesos_service.election.interface import ElectionFault, Leader
 from mesos_service.election.standalone import StandaloneDetector
 from tests.unit.agent_service.support import FakeMaster, fake_master, until
 
-SLOW = LinkOptions(backoff_seconds=1000, backoff_seconds_max=1000, call_seconds_max=5, spread_seconds=0.01)
+SLOW = LinkOptions(backoff_seconds=1000, backoff_seconds_max=1000, call_seconds_max=30, spread_seconds=0.01)
 """Whoever waits out one of these pauses does not come back within a test."""
-QUICK = LinkOptions(backoff_seconds=0.01, backoff_seconds_max=0.05, call_seconds_max=5, spread_seconds=0.01)
+QUICK = LinkOptions(backoff_seconds=0.01, backoff_seconds_max=0.05, call_seconds_max=30, spread_seconds=0.01)
 
 
 class Oracle:
@@ -126,7 +126,7 @@ def test_x26_a_new_leader_ends_the_waiting_for_an_old_one() -> None:
 
 def test_x26_agents_that_wait_for_a_leader_do_not_all_go_there_in_one_moment() -> None:
     """Each goes at a moment of its own, after the leader is known and not before."""
-    options = LinkOptions(backoff_seconds=0.001, backoff_seconds_max=0.001, call_seconds_max=5, spread_seconds=1000)
+    options = LinkOptions(backoff_seconds=0.001, backoff_seconds_max=0.001, call_seconds_max=30, spread_seconds=1000)
 
     async def scenario() -> None:
         async with fake_master() as old, fake_master() as new, World(options) as world:
@@ -183,7 +183,7 @@ def test_x22_a_call_that_a_leader_in_doubt_does_not_take_is_made_again_in_order(
             taken = len(master.calls)
             master.call_status = 202
             await until(lambda: len(master.calls) >= taken + 2)
-            assert await world.link.drain(5)
+            assert await world.link.drain(30)
             said = [one.status for call in master.calls[-2:] for batch in call.batches for one in batch.messages]  # type: ignore[union-attr]
             assert said == [1, 2]
             assert world.kinds() == [MasterConnected]

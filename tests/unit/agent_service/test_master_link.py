@@ -17,9 +17,10 @@ from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, LinkId
 from mesos_service.election.standalone import StandaloneDetector
 from mesos_service.wire import agent_link
+from tests.support.ports import fixed_port
 from tests.unit.agent_service.support import FakeMaster, fake_master, until
 
-QUICK = LinkOptions(backoff_seconds=0.01, backoff_seconds_max=0.05, call_seconds_max=5.0)
+QUICK = LinkOptions(backoff_seconds=0.01, backoff_seconds_max=0.05, call_seconds_max=30.0)
 
 
 class Agent:
@@ -123,7 +124,7 @@ def test_x62_a_call_is_bounded_in_bytes_and_order_is_kept(monkeypatch: pytest.Mo
             for number in range(60):
                 agent.say("S1", told(number, 9000 if number == 30 else 100))
                 other.say("S2", told(number, 10))
-            assert await master_link.drain(5.0)
+            assert await master_link.drain(30.0)
             for speaker in ("S1", "S2"):
                 said = [one for one in master.said(speaker) if isinstance(one, agent_link.MessageFromExecutor)]
                 assert [int(one.data.split(b":")[0]) for one in said] == list(range(60))
@@ -146,11 +147,11 @@ def test_a_burst_of_executors_messages_is_dropped_and_what_must_arrive_is_not(mo
             for number in range(100):
                 agent.say("S1", burst)
                 agent.say("S1", exited(number))
-            assert await master_link.drain(5.0)
+            assert await master_link.drain(30.0)
             assert statuses(master, "S1") == list(range(100))
             assert 10 < len(master.said("S1")) - 100 < 50
             agent.say("S1", burst)
-            assert await master_link.drain(5.0)
+            assert await master_link.drain(30.0)
             assert isinstance(master.said("S1")[-1], agent_link.MessageFromExecutor), "the backlog is gone"
 
     asyncio.run(scenario())
@@ -209,16 +210,15 @@ def test_whatever_breaks_ends_the_whole_link(trouble: str) -> None:
             else:
                 master.tell(None, agent_link.LinkRefused(message="go away"))
             agent.say("S1", exited(1))
-            await until(lambda: len(master.links) == 2)
-            await until(lambda: agent.link_id not in (None, first))
+            # There may be more of them: on a slow machine a tenth of a second is too short for a new one as well.
+            await until(lambda: len(master.links) >= 2 and agent.link_id not in (None, first))
 
     asyncio.run(scenario())
 
 
 def test_a_master_that_is_not_there_yet_is_tried_again() -> None:
     async def scenario() -> None:
-        async with fake_master() as gone:
-            port = gone.port
+        port = fixed_port()
         async with linked(port) as (_, agent), fake_master(port) as master:
             await until(lambda: agent.link_id)
             assert master.links == [agent.link_id]
@@ -267,7 +267,7 @@ def test_drain_waits_for_the_answer() -> None:
             agent.say("S1", link.Unregister())
             assert not await master_link.drain(0.05)
             master.answering.set()
-            assert await master_link.drain(5.0)
+            assert await master_link.drain(30.0)
             assert [type(one) for one in master.said("S1")] == [agent_link.Unregister]
 
     asyncio.run(scenario())

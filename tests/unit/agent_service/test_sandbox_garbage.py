@@ -74,7 +74,7 @@ def test_x59_what_is_to_run_there_again_takes_the_directory_back_or_is_told_that
 
     def slowly(path: Path, stop: threading.Event) -> None:
         removing.set()
-        may_go_on.wait(20)
+        may_go_on.wait(60)
         remove_tree(path, stop)
 
     monkeypatch.setattr(module, "remove_tree", slowly)
@@ -86,7 +86,7 @@ def test_x59_what_is_to_run_there_again_takes_the_directory_back_or_is_told_that
             collecting.retire(run)
         assert collecting.keep(back)
         collected = asyncio.ensure_future(collecting.collect())
-        assert await asyncio.to_thread(removing.wait, 20)
+        assert await asyncio.to_thread(removing.wait, 60)
         assert not collecting.keep(late)
         may_go_on.set()
         await collected

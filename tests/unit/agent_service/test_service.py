@@ -49,7 +49,7 @@ class Scene:
     def __init__(self, master: FakeMaster, service: AgentService) -> None:
         self.master = master
         self.service = service
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", trust_env=False)
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", trust_env=False, timeout=60)
         self._acknowledged: set[bytes] = set()
 
     def updates(self, task_id: str) -> list[tasks.TaskStatus]:
@@ -144,10 +144,16 @@ def task_processes() -> list[psutil.Process]:
     return found
 
 
+def is_zombie(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):  # As above.
+        return process.status() == psutil.STATUS_ZOMBIE
+    return False
+
+
 def play(scenario: Callable[[], Coroutine[object, object, None]]) -> None:
     # The loop that services run on.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(scenario(), 60))
+        runner.run(asyncio.wait_for(scenario(), 120))
 
 
 def test_m_ex_06_a_command_task_runs_and_its_output_is_in_its_sandbox(tmp_path: Path) -> None:
@@ -330,7 +336,8 @@ def custom_executor(tmp_path: Path) -> tasks.ExecutorInfo:
 
 def test_m_ex_01_m_ex_02_a_custom_executor_speaks_the_executor_api(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with scene(tmp_path / "work") as s:
+        # It goes by itself, and may take its time for that.
+        async with scene(tmp_path / "work", executor_shutdown_grace_period="60secs") as s:
             executor = custom_executor(tmp_path)
             for name in ("c1", "c2"):
                 s.master.tell("S1", agent_link.RunTask(framework=FRAMEWORK, task=task(name, executor=executor)))
@@ -359,11 +366,11 @@ def test_leaving_unregisters_and_takes_all_tasks_along(tmp_path: Path) -> None:
             s.run("t2", "sleep 1000")
             await s.reaches("t1", "STARTING", "RUNNING")
             await s.reaches("t2", "STARTING", "RUNNING")
-            assert len(task_processes()) >= 3
+            await until(lambda: len(task_processes()) >= 3)
             await s.service.stop()
             assert not living_children()
             assert any(isinstance(one, agent_link.Unregister) for one in s.master.said("S1"))
-            assert await asyncio.wait_for(s.service.ended(), 1) == 0
+            assert await asyncio.wait_for(s.service.ended(), 30) == 0
 
     play(scenario)
 
@@ -386,7 +393,7 @@ def test_the_master_sends_the_agent_away(tmp_path: Path) -> None:
             s.run("t1", "sleep 1000")
             await s.reaches("t1", "STARTING", "RUNNING")
             s.master.tell("S1", agent_link.ShutdownAgent(message="gone"))
-            assert await asyncio.wait_for(s.service.ended(), 10) == 1
+            assert await asyncio.wait_for(s.service.ended(), 30) == 1
             await until(lambda: not task_processes())
 
     play(scenario)
@@ -404,9 +411,8 @@ def test_no_descriptor_and_no_process_is_left_after_many_tasks(tmp_path: Path) -
             for number in range(60):
                 await s.reaches(f"t{number}", "STARTING", "RUNNING", "FINISHED")
             await until(lambda: not s.service.containerizer.containers())
-            assert psutil.Process().num_fds() <= before
-            zombies = [one for one in psutil.Process().children() if one.status() == psutil.STATUS_ZOMBIE]
-            assert not zombies
+            await until(lambda: psutil.Process().num_fds() <= before)
+            await until(lambda: not any(map(is_zombie, psutil.Process().children())))
 
     play(scenario)
 

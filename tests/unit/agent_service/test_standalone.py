@@ -85,7 +85,7 @@ class Some:
 
 
 def play(body: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(body, 20))
+    asyncio.run(asyncio.wait_for(body, 60))
 
 
 def test_m_oa_03_a_second_removal_never_meets_the_next_container_of_the_name(
@@ -98,7 +98,7 @@ def test_m_oa_03_a_second_removal_never_meets_the_next_container_of_the_name(
         nonlocal count
         count += 1
         if count > 1:
-            late.wait(20)
+            late.wait(60)
         remove_tree(path, stop)
 
     monkeypatch.setattr(standalone, "remove_tree", slowly)
@@ -160,7 +160,7 @@ def test_x53_how_a_container_ended_is_known_to_the_next_agent_though_this_one_go
         await some.launched()
         some.launches.may_be_destroyed.clear()
         some.launches.exits[NAME].set_result(7 << 8)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while b'"ended":true' not in (tmp_path / "runtime" / NAME).read_bytes():  # noqa: ASYNC110 - a file
                 await asyncio.sleep(0)
         assert list(some.containers.running()) == [NAME], "nobody is told before nothing of it is left"

@@ -153,10 +153,10 @@ def test_n10_whatever_strangers_write_is_refused_or_answered_and_nothing_of_it_i
 
 @pytest.mark.parametrize("holds", ["-" * 1000 + "1", "x**" * 300 + "x", "9**9**9**9", "'" + "x" * 500 + "' * 10**9"])
 def test_n10_an_expression_takes_no_time_to_read(holds: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(ConfigurationError):
         make_filter("expression", holds=holds)
-    assert time.monotonic() - began < 5.0 and sys.getrecursionlimit() > 100
+    assert time.thread_time() - began < 5.0 and sys.getrecursionlimit() > 100
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_m_ag_23_want_of_memory_in_version_2_is_told_to_all_and_nobody_joins_any
             await memory.prepare(late.plan.container_id, config(late, memory))
 
     monkeypatch.setattr("mesos_service.cgroups.oom.LOOK_SECONDS", 0.001)
-    asyncio.run(asyncio.wait_for(body(), 20))
+    asyncio.run(asyncio.wait_for(body(), 60))
 
 
 def test_m_ag_23_x53_a_new_agent_knows_the_shared_group_and_ends_one_that_nobody_has(boot: Boot) -> None:

@@ -208,7 +208,7 @@ class Desk:
         return self.meta.latest / "journal"
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 - a thread does what is waited for
                 await asyncio.sleep(0.002)
 

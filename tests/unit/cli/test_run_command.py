@@ -21,6 +21,7 @@ from mesos_service.sdk.subscription import Address
 from mesos_service.sdk.tasks import command_info
 from mesos_service.wire.common import TaskID
 from mesos_service.wire.tasks import TaskState, TaskStatus
+from tests.support.leaping import leap, run_leaping
 from tests.unit.sdk.fake_server import FakeServer, Json, fake_master
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 def in_loop(test: Coroutine[object, object, T]) -> T:
     async def bounded() -> T:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             return await test
 
     return asyncio.run(bounded())
@@ -142,16 +143,25 @@ def test_of_several_instances_the_first_that_failed_counts(capsys: pytest.Captur
 
 
 def test_what_is_never_offered_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The time is over as soon as that was said."""
     monkeypatch.setattr(module, "WAITING_SECONDS", 0.05)
+    tell = module.tell
+
+    def seen(text: str) -> None:
+        tell(text)
+        if "offered was at most" in text:
+            leap(20.0)
+
+    monkeypatch.setattr(module, "tell", seen)
 
     async def test() -> int:
         async with fake_master() as server:
-            run = asyncio.create_task(run_until_ended(a_scheduler(server, needs="cpus:8"), 0.5))
+            run = asyncio.create_task(run_until_ended(a_scheduler(server, needs="cpus:8"), 20.0))
             await server.called("SUBSCRIBE")
             server.send({"type": "OFFERS", "offers": {"offers": [offer(server)]}})
             return await run
 
-    assert in_loop(test()) == 124
+    assert run_leaping(test()) == 124
     told = capsys.readouterr().err
     assert "run: waiting; 1 of 1 not launched: each needs cpus:8; offered was at most" in told
     assert "cpus" in told.split("offered was at most", 1)[1]

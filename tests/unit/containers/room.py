@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 Body = Coroutine[Any, Any, Result]  # Any: what a coroutine yields and takes is the event loop's business.
 Run = Callable[[Body[None]], None]
 
-SECONDS_MAX = 20.0 * PATIENCE
+SECONDS_MAX = 60.0 * PATIENCE
 RESOURCES = Resources.scalars(cpus=1, mem=32)
 SHELL = "/bin/sh"
 
@@ -70,8 +70,16 @@ def children_of_ours() -> set[int]:
     """Every child of this process and of its keepers, zombies included; the keepers themselves are none."""
     stats = [stat for path in Path("/proc").iterdir() if path.name.isdigit() and (stat := read_stat(int(path.name)))]
     children = {stat.pid for stat in stats if stat.ppid == os.getpid()}
-    keepers = {pid for pid in children if keeper.__file__.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    keepers = {pid for pid in children if keeper.__file__.encode() in command_line(pid)}
     return children - keepers | {stat.pid for stat in stats if stat.ppid in keepers}
+
+
+def command_line(pid: int) -> bytes:
+    """As the kernel has it; nothing of one that has gone meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def open_descriptors() -> dict[str, str]:

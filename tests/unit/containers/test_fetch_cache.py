@@ -30,7 +30,7 @@ class Room:
         self.path = path
         self.cache = FetchCache(path / "cache", bytes_max)
         limits = FetchLimits(
-            stall_seconds_max=5.0, download_bytes_max=10_000, archive=ArchiveLimits(bytes_max=50_000, entries_max=10)
+            stall_seconds_max=30.0, download_bytes_max=10_000, archive=ArchiveLimits(bytes_max=50_000, entries_max=10)
         )
         self.fetcher = Fetcher(limits, cache=self.cache)
         self.sandboxes = 0
@@ -62,7 +62,7 @@ def room(tmp_path: Path) -> Room:
 
 def run(work: Coroutine[object, object, T]) -> T:
     async def bounded() -> T:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await work
 
     return asyncio.run(bounded())

@@ -16,7 +16,7 @@ from mesos_service.containers.network_probe import probe_network
 from mesos_service.domain.checks import Check, CheckType, ProbeResult
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-BOUND_SECONDS = 20.0
+BOUND_SECONDS = 60.0
 
 
 @contextlib.asynccontextmanager

@@ -16,8 +16,9 @@ from mesos_service.election.url import ZooKeeperUrl
 from mesos_service.master.description import describe_master
 from mesos_service.wire.agents import MasterInfo
 
-WAIT_SECONDS = 30.0
-SESSION_SECONDS = 1.0
+WAIT_SECONDS = 60.0
+SESSION_SECONDS = 4.0
+"""As long as servers with short ticks grant: a busy machine keeps nobody from his session for so long."""
 _PATHS = itertools.count()
 
 

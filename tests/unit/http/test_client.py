@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from mesos_service.http.server import HttpServer, bind
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await scenario()
 
     asyncio.run(bounded())
@@ -83,11 +84,11 @@ def test_a_refused_stream_is_read_whole() -> None:
 
 def test_nobody_there_is_said_with_the_address() -> None:
     async def scenario() -> None:
-        listener = bind("127.0.0.1", 0)
-        port = listener.getsockname()[1]
-        listener.close()
-        with pytest.raises(ConnectionFault, match=f"127.0.0.1:{port} cannot be reached"):
-            await Connection.open("127.0.0.1", port)
+        with socket.socket() as nobody:  # The port is taken, and nobody listens.
+            nobody.bind(("127.0.0.1", 0))
+            port = nobody.getsockname()[1]
+            with pytest.raises(ConnectionFault, match=f"127.0.0.1:{port} cannot be reached"):
+                await Connection.open("127.0.0.1", port)
 
     run(scenario)
 

@@ -106,7 +106,7 @@ def run(
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
 ) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await scenario()
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:

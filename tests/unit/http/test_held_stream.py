@@ -47,7 +47,7 @@ class Client:
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await scenario()
 
     asyncio.run(bounded())
@@ -284,7 +284,7 @@ def test_a_client_that_pipelined_behind_its_stream_and_left_is_noticed(
             streams.append(HeldStream(record))
             ended.put_nowait(await streams[-1].serve(receive, send, 200, []))
 
-        async with asyncio.timeout(20), serving(application) as port:
+        async with asyncio.timeout(60), serving(application) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
             await reader.readuntil(b"\r\n\r\n")
@@ -311,7 +311,7 @@ def test_n17_a_reader_that_was_given_up_loses_its_connection_though_it_never_rea
             streams.append(HeldStream(record, lag_bytes_max=256 * 1024))
             assert "behind" in await streams[-1].serve(receive, send, 200, [])
 
-        async with asyncio.timeout(20), serving(application) as port:
+        async with asyncio.timeout(60), serving(application) as port:
             loop = asyncio.get_running_loop()
             stalled = socket.socket()
             stalled.setblocking(False)

@@ -21,7 +21,7 @@ Scenario = Callable[[LargeAnswers], Awaitable[None]]
 
 def play(scenario: Scenario, answers: LargeAnswers | None = None) -> None:
     async def played() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await scenario(answers or LargeAnswers())
 
     asyncio.run(played())
@@ -190,7 +190,7 @@ def test_n17_a_reader_that_takes_nothing_is_cut_off_when_others_need_the_room() 
             await asyncio.get_running_loop().sock_connect(stuck, ("127.0.0.1", port))
             await asyncio.get_running_loop().sock_sendall(stuck, b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\n")
             await come(lambda: answers.unsent_bytes > 0)
-            async with httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{port}") as client:
+            async with httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
                 found = await client.get("/2", headers={"Accept-Encoding": "identity"})
             assert len(found.content) == 64 * 256 * 1024
             assert answers.cut_off == 1

@@ -346,7 +346,7 @@ def test_a82_a_master_that_stands_by_reads_the_registry_beforehand(
 
     async def scenario() -> None:
         await world.service.lead()
-        await asyncio.wait_for(read.wait(), 10)
+        await asyncio.wait_for(read.wait(), 60)
         phases = [world.leadership.phase]
         await world.elect()
         assert [*phases, world.leadership.phase] == [Phase.STANDBY, Phase.LEADING], "it is no condition"

@@ -53,8 +53,8 @@ def test_m_al_28_others_are_not_limited_unless_all_are_together() -> None:
 def test_m_al_28_who_waits_is_served_in_order_and_on_time() -> None:
     async def scenario() -> None:
         limits = limiter(50.0)
-        assert limits.may_go("slow")
         begun, order = time.monotonic(), []
+        assert limits.may_go("slow")
 
         async def call(number: int) -> None:
             assert await limits.turn("slow") is None
@@ -92,7 +92,7 @@ def test_m_al_28_nobody_waits_for_a_master_that_ends() -> None:
         waiting = [asyncio.create_task(limits.turn("slow")) for _ in range(3)]
         await asyncio.sleep(0)
         limits.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await asyncio.gather(*waiting, limits.turn("slow")) == [None] * 4
         assert limits.may_go("slow") and limits.unprocessed("slow") == 0
 

@@ -73,7 +73,7 @@ class Client:
         self._gone.set()
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.sent) < count:
                 self._changed.clear()
                 await self._changed.wait()
@@ -105,7 +105,7 @@ def play(
         monkeypatch.setattr(service_module, "make_registrar", make)
         service = MasterService(MasterConfig.load({"port": 0, **flags}))
         await service.lead()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             await scenario(service, made[0])
         await service.close()
 

@@ -61,7 +61,7 @@ class FakeServer:
 
     async def called(self, call_type: str, count: int = 1) -> list[Json]:
         """Wait until there were ``count`` calls of this type, and give them all."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = [call for _, call in self.calls if call["type"] == call_type]
                 if len(found) >= count:

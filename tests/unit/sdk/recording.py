@@ -46,7 +46,7 @@ class Recording(Scheduler):
         self._news.set()
 
     async def heard(self, kind: str, count: int = 1) -> list[tuple[object, ...]]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = [what for what in self.told if what[0] == kind]
                 if len(found) >= count:
@@ -95,7 +95,7 @@ async def running(scheduler: Scheduler) -> AsyncIterator[asyncio.Task[None]]:
 
 def in_loop(test: Coroutine[object, object, None]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await test
 
     asyncio.run(bounded())

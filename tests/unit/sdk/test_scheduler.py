@@ -127,7 +127,7 @@ def test_m_sc_02_who_is_torn_down_hears_so_though_the_stream_ends_before_the_ans
                 ending = asyncio.ensure_future(scheduler.teardown())
                 await master.called("TEARDOWN")
                 master.end_stream()
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while subscription._stream._exchanges:  # noqa: ASYNC110 - nobody tells
                         await asyncio.sleep(0)
                     for _ in range(20):

@@ -72,8 +72,9 @@ def test_m_se_01_a_call_that_nobody_answers_ends_a_subscription_too() -> None:
             scheduler = Declining(master.address)
             async with running(scheduler):
                 await master.called("DECLINE", 2)
-            (_, reason), *_ = await scheduler.heard("disconnected")
-            assert reason == f"{master.address} did not answer within 0.1 s"
+            # There may be others on a machine that stands still, on which it is silent before it is called.
+            reasons = [reason for _, reason in await scheduler.heard("disconnected")]
+            assert f"{master.address} did not answer within 0.1 s" in reasons
 
     in_loop(test())
 

@@ -29,7 +29,7 @@ class Recording(Scheduler):
 
     async def heard(self, *what: tuple[str, int | None]) -> None:
         """Wait until it was told exactly this."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.told != [*what]:
                 self._news.clear()
                 await self._news.wait()

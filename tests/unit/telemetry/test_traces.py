@@ -212,7 +212,7 @@ class Stuck(SdkExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self.entered.set()
-        self.release.wait(30)
+        self.release.wait(60)
         self.names += [span.name for span in spans]
         return SpanExportResult.SUCCESS
 
@@ -227,7 +227,7 @@ def test_a_full_queue_drops_and_counts_and_never_waits(monkeypatch: pytest.Monke
     exporter = SpanExporter("mesos-master", exporters=[stuck])
     for number in range(5):
         exporter.emit(a_span(name=f"s{number}"))
-    assert stuck.entered.wait(10)
+    assert stuck.entered.wait(60)
     for number in range(5, 30):
         exporter.emit(a_span(name=f"s{number}"))
     assert exporter.counts()["telemetry/spans_dropped"] == 15
@@ -266,5 +266,5 @@ def test_a_collector_that_is_away_does_not_hold_up_the_end(monkeypatch: pytest.M
         exporter.emit(a_span())
         started = time.monotonic()
         exporter.shutdown(timeout_seconds=0.2)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20, "the SDK alone would take half a minute"
     assert exporter.counts()["telemetry/spans_failed"] == 1

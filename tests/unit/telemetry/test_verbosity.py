@@ -9,7 +9,7 @@ from mesos_service.telemetry.verbosity import Verbosity
 
 
 async def until_usual(verbosity: Verbosity) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while verbosity.level:  # noqa: ASYNC110 - a timer brings it about
             await asyncio.sleep(0.01)
 

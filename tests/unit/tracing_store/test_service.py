@@ -22,6 +22,7 @@ from mesos_service.tracing_store import service as service_module
 from mesos_service.tracing_store.config import TracesConfig
 from mesos_service.tracing_store.schema import StoreFault
 from mesos_service.tracing_store.service import TracesService
+from tests.support.ports import fixed_port
 from tests.unit.tracing_store.exports import NOON, TRACE, body, span
 from tests.unit.tracing_store.spans import AS_JSON
 
@@ -48,7 +49,8 @@ async def served(work_dir: Path, **flags: object) -> AsyncIterator[tuple[TracesS
     service = TracesService(TracesConfig.load({"work_dir": work_dir, "port": 0, **flags}))
     await service.start()
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", trust_env=False) as client:
+        url = f"http://127.0.0.1:{service.port}"
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
             yield service, client
     finally:
         await service.stop()
@@ -216,9 +218,7 @@ async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(tmp_path: Pa
 @in_a_loop
 async def test_a_port_or_a_file_that_is_taken_is_told_and_the_other_is_let_go(tmp_path: Path) -> None:
     async with served(tmp_path) as (service, _):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = fixed_port()
         with pytest.raises(StoreFault, match="another trace store"):
             TracesService(TracesConfig.load({"work_dir": tmp_path, "port": port}))
         with socket.socket() as probe:

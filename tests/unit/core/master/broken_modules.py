@@ -19,6 +19,7 @@ from mesos_service.plugins.allocator import AgentView, Allocator, AllocatorOptio
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.plugins.verdict import Veto
+from tests.support.hanging import hang
 from tests.unit.core.master.told import only
 from tests.unit.core.master.world import Node, Scheduler, World, framework_info, task_info
 
@@ -76,8 +77,7 @@ def lost_afterwards(work: Callable[[], object]) -> object:
 
 
 def loop(work: Callable[[], object]) -> object:
-    while True:
-        pass
+    hang()
 
 
 def in_order(world: World, schedulers: Sequence[Scheduler]) -> None:

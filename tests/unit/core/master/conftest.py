@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from mesos_service.master.time_limit import TimeLimit
+from tests.support.hanging import CLOCK
 
 
 @pytest.fixture
 def limit() -> Iterator[TimeLimit]:
-    """For what never comes back: short, so that nobody waits long for it."""
-    yield from _limit(0.2)
+    """For what never comes back (``tests/support/hanging.py``), which is the only one that takes time."""
+    yield from _limit(0.2, CLOCK)
 
 
 @pytest.fixture
 def patient() -> Iterator[TimeLimit]:
     """For what comes back: long, so that a machine that stands still for a moment is not taken for a module's loop."""
-    yield from _limit(60.0)
+    yield from _limit(60.0, time.monotonic)
 
 
-def _limit(seconds: float) -> Iterator[TimeLimit]:
-    made = TimeLimit(seconds)
+def _limit(seconds: float, clock: Callable[[], float]) -> Iterator[TimeLimit]:
+    before = threading.enumerate()
+    made = TimeLimit(seconds, clock)
     yield made
     made.close()
-    assert not any(thread.name == "time-limit" for thread in threading.enumerate())
+    assert not [one for one in threading.enumerate() if one.name == "time-limit" and one not in before]

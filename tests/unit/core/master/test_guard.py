@@ -17,6 +17,7 @@ from mesos_service.domain.randomness import RandomSource
 from mesos_service.domain.tasks import TaskState
 from mesos_service.master.time_limit import TimeLimit
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Grant, Observer
+from tests.support.hanging import CLOCK, HANGS_SECONDS, hang
 from tests.unit.core.master.broken_modules import (
     EVENTS,
     Stock,
@@ -33,6 +34,7 @@ from tests.unit.core.master.world import Node, Scheduler, World, framework_info,
 
 
 def stubborn_loop(work: Callable[[], object]) -> object:
+    CLOCK.now += HANGS_SECONDS
     while True:
         try:
             while True:
@@ -341,13 +343,12 @@ def test_n09_a_filter_that_says_something_else_than_a_verdict_keeps_the_agent_aw
 def test_n09_a_filter_that_does_not_come_back_is_interrupted_named_and_not_asked_again(limit: TimeLimit) -> None:
     asked = 0
 
-    def hang() -> None:
+    def hangs() -> None:
         nonlocal asked
         asked += 1
-        while True:
-            pass
+        hang()
 
-    world, scheduler = filtered_world(limit, hang)
+    world, scheduler = filtered_world(limit, hangs)
     other = world.framework(framework_info("other"))
     node = world.agent()
     assert fact(world.settle(), "allocator.rebuilt").attributes["attempts"] == 1

@@ -28,6 +28,7 @@ from mesos_service.plugins.allocator import AgentView, Allocator, AllocatorOptio
 from mesos_service.plugins.loader import ALLOCATORS, OFFER_FILTERS, load
 from mesos_service.plugins.offer_filter import OfferFilter, filtered
 from mesos_service.plugins.verdict import Veto
+from tests.support.hanging import hang
 from tests.unit.core.master.broken_modules import Stock, Trap, in_order, loop, lost
 from tests.unit.core.master.told import fact, facts
 from tests.unit.core.master.world import Scheduler, World, framework_info, running
@@ -243,14 +244,12 @@ def test_n09_a_changed_filter_that_refuses_its_parameters_changes_nothing() -> N
 
 class Hanging(Only):
     def __init__(self, config: Any) -> None:  # Any: as in the base
-        while True:
-            pass
+        hang()
 
 
 class HangingLater(Only):
     def about_agent(self, agent: AgentView, now: float) -> Veto | None:
-        while True:
-            pass
+        hang()
 
 
 @pytest.mark.parametrize("kind", [Hanging, HangingLater], ids=["constructor", "about_agent"])
@@ -295,8 +294,7 @@ def test_n10_a_built_in_filter_that_ran_into_a_machine_standing_still_is_asked_a
         cpus = one.config.resources["cpus"]
         if left[cpus]:
             left[cpus] -= 1
-            while True:
-                pass
+            hang()
         return asked(one, *arguments)
 
     monkeypatch.setattr(AtLeast, method, answers)
@@ -361,6 +359,7 @@ ALLOCATOR = (
     "from mesos_service.plugins.loader import ALLOCATORS, load\n\n\n"
     "class Mine(load(ALLOCATORS, {base!r})):\n    name = 'mine'\n    which = {which}\n"
 )
+HANG = "from tests.support.hanging import hang\n"
 FILTER = (
     "from mesos_service.plugins.offer_filter import OfferFilter\n\n\n"
     "class Own(OfferFilter):\n    name = 'own'\n    which = {which}\n"
@@ -409,14 +408,15 @@ def test_n09_files_that_have_changed_are_read_again_and_others_stay(folder: Path
         ("class {", "SyntaxError"),
         ("import nothing_of_this_name", "ModuleNotFoundError"),
         ("raise SystemExit(0)", "SystemExit"),
-        ("while True: pass", "were not imported within 0.2 s"),
+        (f"{HANG}hang()", "were not imported within 0.2 s"),
         (
             ALLOCATOR.format(base="hierarchical", which=2) + "    def allocate(self):\n        return ()\n",
             "argument 'now'",
         ),
         (
-            ALLOCATOR.format(base="hierarchical", which=2)
-            + "    def __init__(self, options, config=None):\n        while True: pass\n",
+            HANG
+            + ALLOCATOR.format(base="hierarchical", which=2)
+            + "    def __init__(self, options, config=None):\n        hang()\n",
             "__init__() did not come back within 0.2 s",
         ),
     ],
