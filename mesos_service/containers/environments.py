@@ -8,6 +8,7 @@ up the agent for a small part of its time only.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import queue
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 _SECONDS_MAX: Final = 0.5
 _QUICK_SECONDS: Final = 0.02
 """Whoever takes longer is slow. It is microseconds, where nobody is in the way."""
+_PARTS: Final = 10
+"""Waits are made of so many: when the machine stands still one of them is over, and whoever was not held up by anybody
+has the others to answer in."""
 _CREDIT_SECONDS: Final = 5.0
 """How long slow ones may be waited for, altogether; that much is regained in a minute."""
 _REGAINED: Final = _CREDIT_SECONDS / 60
@@ -59,12 +63,11 @@ class _Reader:
     def ask(self, pid: int, seconds_max: float) -> bytes:
         """Raises ``queue.Empty`` when there is no answer in time; it is not to be asked again then."""
         self._asked.put(pid)
-        try:
-            told = self._told.get(timeout=seconds_max)
-        except queue.Empty:
-            self._asked.put(None)
-            raise
-        return _environment(told)
+        for _ in range(_PARTS):
+            with contextlib.suppress(queue.Empty):
+                return _environment(self._told.get(timeout=seconds_max / _PARTS))
+        self._asked.put(None)
+        raise queue.Empty
 
     def late(self) -> bytes:
         """What it was given up on, once it is not there any more."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mesos_service.containers.environments import Environments, environment_of
@@ -89,6 +93,32 @@ def test_m_ag_02_who_is_slow_is_asked_once_and_all_of_them_cost_little() -> None
     let_go.set()
     until("it is heard late", lambda: environments.carries(1000, 7, MARK))
     assert read == [*range(20), 1000]
+
+
+STANDS_STILL = """
+import os, signal
+from mesos_service.containers.environments import Environments
+
+def read(pid):
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return b"NAME=value\\0"
+
+print(Environments(read, 0.1).carries(1, 1, b"\\0NAME=value\\0"))
+"""
+
+
+def test_m_ag_02_a_machine_that_stands_still_is_nobody_who_holds_up() -> None:
+    """All of the agent is stopped while it reads, for longer than it waits; whose the process is it knows then."""
+    with subprocess.Popen([sys.executable, "-c", STANDS_STILL], stdout=subprocess.PIPE, text=True) as agent:
+        try:
+            process = psutil.Process(agent.pid)
+            until("it stands still", lambda: process.status() == psutil.STATUS_STOPPED)
+            over = time.monotonic() + 0.3
+            until("its patience is over", lambda: time.monotonic() > over)
+            process.send_signal(signal.SIGCONT)
+            assert agent.communicate(timeout=60)[0] == "True\n"
+        finally:
+            agent.kill()
 
 
 def test_m_ag_02_what_cannot_be_read_carries_nothing(caplog: pytest.LogCaptureFixture) -> None:
