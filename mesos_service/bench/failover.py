@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from mesos_service.bench.ports import fixed_port
 from mesos_service.bench.postgresql import postgresql
 from mesos_service.bench.recovering import RecoveringFleet
 from mesos_service.bench.report import Report, percentile
@@ -27,6 +26,7 @@ from mesos_service.bench.tenants import Prober, Tenant
 from mesos_service.bench.zookeeper import ZooKeeper, is_installed
 from mesos_service.domain.errors import ConfigurationError, OperatingFault
 from mesos_service.http.client import Connection, ConnectionFault
+from mesos_service.local.ports import fixed_port
 from mesos_service.local.processes import ServiceProcess
 from mesos_service.memory import tame_garbage_collection
 

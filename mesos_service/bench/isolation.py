@@ -20,13 +20,13 @@ from typing import Final
 from mesos_service.bench import prefork
 from mesos_service.bench.agent import Submitter, launched_agent
 from mesos_service.bench.plot import Bars
-from mesos_service.bench.processes import free_port
 from mesos_service.bench.report import Report, percentile
 from mesos_service.cgroups.group import PROCESSES_FILE, Group
 from mesos_service.cgroups.hierarchy import Hierarchy, find, mounted
 from mesos_service.cgroups.isolator import SUBTREE_FILE
 from mesos_service.cgroups.steps import Make, Write, perform
 from mesos_service.domain.errors import ConfigurationError
+from mesos_service.local.ports import fixed_port
 
 HOG_PROCESSES: Final = 256
 WORKERS: Final = 16
@@ -156,7 +156,7 @@ async def _measure(setting: Setting, seconds: float, iterations: int, heavy: _He
     flags = (f"--isolation={setting.isolation}", f"--cgroups_root={heavy.name}/mesos")
     heavy.enter()
     async with launched_agent(*flags) as (_, submitter):
-        port = free_port()
+        port = fixed_port()
         server = f"exec {sys.executable} -I -S {prefork.__file__} {port} {WORKERS} {iterations}"
         await submitter.begin("web", server, cpus=1, mem=256)
         await _await_answer(port)

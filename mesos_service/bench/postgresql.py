@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mesos_service.local.processes import free_port
+from mesos_service.local.ports import fixed_port
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def postgresql() -> Iterator[str | None]:
     names = {entry.pw_name for entry in pwd.getpwall()}
     account = None if os.geteuid() else ("postgres" if "postgres" in names else "nobody")
     directory = Path(tempfile.mkdtemp(prefix="mesos-bench-"))
-    data, port = directory / "data", free_port()
+    data, port = directory / "data", fixed_port()
 
     def call(*command: str | Path) -> None:
         subprocess.run(command, check=True, user=account, cwd=directory, stdout=subprocess.DEVNULL)

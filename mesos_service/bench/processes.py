@@ -6,23 +6,15 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 
 import psutil
 
 from mesos_service.http.client import Connection, ConnectionFault
+from mesos_service.local.ports import fixed_port
 
 _KEEPER = "/keeper.py"
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Running:
@@ -61,7 +53,7 @@ async def running(service: str, *flags: str) -> AsyncIterator[Running]:
     Raises:
         RuntimeError: it did not answer ``/health`` within 20 seconds, or ended before.
     """
-    port = free_port()
+    port = fixed_port()
     command = (sys.executable, "-m", "mesos_service.cli.main", service, f"--port={port}", *flags)
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     try:

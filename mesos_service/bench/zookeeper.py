@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from mesos_service.bench.ports import fixed_port
 from mesos_service.domain.errors import OperatingFault
+from mesos_service.local.ports import fixed_port
 
 JAR: Final = Path("/usr/share/java/zookeeper.jar")
 MAIN: Final = "org.apache.zookeeper.server.quorum.QuorumPeerMain"

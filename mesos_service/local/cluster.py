@@ -24,13 +24,14 @@ from mesos_service.configuration.credentials import read_credentials
 from mesos_service.http.client import Connection, ConnectionFault
 from mesos_service.http.dialing import PLAIN, Dialing
 from mesos_service.http.tls import TlsFiles, client_context
-from mesos_service.local.processes import ServiceFailed, ServiceProcess, free_port
+from mesos_service.local.ports import fixed_port, give_back
+from mesos_service.local.processes import ServiceFailed, ServiceProcess
 from mesos_service.local.shares import complete_share
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.service import MasterService
 
 LOOPBACK: Final = "127.0.0.1"
-REGISTER_SECONDS_MAX: Final = 20.0
+REGISTER_SECONDS_MAX: Final = 60.0
 _PAUSE_SECONDS: Final = 0.01
 _QUICK: Final[Mapping[str, object]] = {"registration_backoff_factor": "10ms"}
 """Waiting at random keeps thousands of agents from registering at once; a few on one machine need not wait."""
@@ -98,6 +99,8 @@ class LocalCluster:
         self.agent_services: list[AgentService] = []
         """In this process; empty with ``processes``."""
         self._agents: list[_Agent] = []
+        self._ports: list[int] = []
+        """Those that were chosen for services in processes of their own."""
         self.dialing = _dialing(self._master_flags)
         """How to speak to the master: over TLS if it does, and as the first of those that it knows."""
 
@@ -106,6 +109,7 @@ class LocalCluster:
             self.work_dir = self._given_work_dir or Path(tempfile.mkdtemp(prefix="mesos-service-"))
             if self._given_work_dir is None:
                 stack.callback(shutil.rmtree, self.work_dir, ignore_errors=True)
+            stack.callback(self._give_back_ports)
             master = self._make_master()
             await master.start()
             stack.push_async_callback(master.stop)
@@ -147,10 +151,19 @@ class LocalCluster:
             return LOOPBACK
         return f"[{ip}]" if ":" in ip else ip
 
+    def _a_port(self) -> int:
+        """A child's own choice could only be learned from its log. Nobody takes this one before the child has it."""
+        self._ports.append(fixed_port())
+        return self._ports[-1]
+
+    def _give_back_ports(self) -> None:
+        while self._ports:
+            give_back(self._ports.pop())
+
     def _make_master(self) -> MasterService | ServiceProcess:
         flags: dict[str, object] = {"ip": LOOPBACK, "port": self._master_port, **self._master_flags}
         if self._processes:
-            return ServiceProcess("master", {**flags, "port": self._master_port or free_port()}, self.dialing)
+            return ServiceProcess("master", {**flags, "port": self._master_port or self._a_port()}, self.dialing)
         self.master_service = MasterService(MasterConfig.load(flags))
         return self.master_service
 
@@ -168,7 +181,7 @@ class LocalCluster:
             **spec.flags,
         }
         if self._processes:
-            return ServiceProcess("agent", {**flags, "port": flags["port"] or free_port()}, self.dialing)
+            return ServiceProcess("agent", {**flags, "port": flags["port"] or self._a_port()}, self.dialing)
         service = AgentService(AgentConfig.load(flags))
         self.agent_services.append(service)
         return service

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from typing import Final
@@ -13,20 +12,12 @@ from mesos_service.domain.errors import OperatingFault
 from mesos_service.http.client import Connection, ConnectionFault
 from mesos_service.http.dialing import PLAIN, Dialing
 
-START_SECONDS_MAX: Final = 30.0
+START_SECONDS_MAX: Final = 60.0
 _PAUSE_SECONDS: Final = 0.02
 
 
 class ServiceFailed(OperatingFault):
     """A service ended or did not answer; the text says which."""
-
-
-def free_port(ip: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago: a child's own choice could only be learned from its log."""
-    with socket.socket() as probe:
-        probe.bind((ip, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class ServiceProcess:

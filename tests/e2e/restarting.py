@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 
 from mesos_service.local import LocalCluster
-from mesos_service.local.processes import ServiceProcess, free_port
+from mesos_service.local.processes import ServiceProcess
 from tests.e2e.frameworks import Framework
 from tests.support.children import runs
+from tests.support.ports import fixed_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +27,7 @@ class Restartable:
         self.work_dir = work_dir
         self.flags: dict[str, object] = {
             "ip": "127.0.0.1",
-            "port": free_port(),
+            "port": fixed_port(),
             "master": master,
             "work_dir": str(work_dir),
             "resources": "cpus:2;mem:512;disk:64;ports:[31000-31009]",
@@ -71,6 +72,6 @@ async def until_dead(pid: int) -> None:
         process = psutil.Process(pid)
     except psutil.NoSuchProcess:
         return
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while runs(process):  # noqa: ASYNC110 - it ends elsewhere
             await asyncio.sleep(0.01)

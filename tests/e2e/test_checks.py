@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from mesos_service.local import LocalCluster
-from mesos_service.local.processes import free_port
 from mesos_service.sdk import tasks
 from mesos_service.wire.checks import (
     CheckInfo,
@@ -23,6 +22,8 @@ from mesos_service.wire.offers import Offer, OfferOperation
 from mesos_service.wire.tasks import TaskStatus
 from tests.e2e.frameworks import NEEDS, Framework, Patient, play, subscribed, subscribed_as, task_processes
 from tests.e2e.restarting import restartable
+from tests.support.children import command_line
+from tests.support.ports import fixed_port
 from tests.unit.agent_service.support import until
 from tests.unit.cgroups.live import Live, live_groups
 
@@ -41,19 +42,19 @@ http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_
 """
 
 
-def by_command(line: str, failures: int = 2, timeout: float = 5.0) -> HealthCheck:
+def by_command(line: str, failures: int = 2, timeout: float = 60.0, grace: float = 0.0) -> HealthCheck:
     return HealthCheck(
         type="COMMAND",
         command=tasks.command_info(line),
         delay_seconds=0,
         interval_seconds=0.1,
         timeout_seconds=timeout,
-        grace_period_seconds=0,
+        grace_period_seconds=grace,
         consecutive_failures=failures,
     )
 
 
-def by_http(port: int, path: str = "/", timeout: float = 5.0, grace: float = 30.0) -> HealthCheck:
+def by_http(port: int, path: str = "/", timeout: float = 60.0, grace: float = 60.0) -> HealthCheck:
     return HealthCheck(
         type="HTTP",
         http=HealthCheckHTTPCheckInfo(port=port, path=path),
@@ -77,7 +78,7 @@ def healths(framework: Framework, task_id: str) -> list[bool | None]:
 
 
 def slow_checks() -> list[psutil.Process]:
-    return [one for one in task_processes() if "4321" in one.cmdline()]
+    return [one for one in task_processes() if "4321" in command_line(one)]
 
 
 def last(framework: Framework, task_id: str) -> TaskStatus:
@@ -97,7 +98,8 @@ def test_m_ag_19_a_command_that_fails_so_often_kills_its_task(tmp_path: Path) ->
                     NEEDS,
                     "touch well; exec sleep 1000",
                     environment={"WHO": "me"},
-                    health_check=by_command(line),
+                    # It may be checked before it has begun.
+                    health_check=by_command(line, grace=60),
                 )
             )
             await framework.until(lambda: True in healths(framework, "hc"))
@@ -135,9 +137,9 @@ def test_m_ag_19_http_and_a_server_that_breaks(tmp_path: Path) -> None:
         async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
             for name, path in (("web", "/"), ("mute", "/hang")):
                 offer = await framework.an_offer()
-                port = free_port()
+                port = fixed_port()
                 command = [sys.executable, "-c", WEB, str(port)]
-                check = by_http(port, path, timeout=5.0 if name == "web" else 0.3, grace=30 if name == "web" else 0)
+                check = by_http(port, path) if name == "web" else by_http(port, path, timeout=0.3, grace=0)
                 made = tasks.task(name, offer, NEEDS, command, health_check=check)
                 await framework.accept([offer], [tasks.launch(made)], refuse_seconds=0)
             await framework.until(lambda: True in healths(framework, "web"))
@@ -177,7 +179,7 @@ def test_m_ag_20_checks_tell_changes_and_leave_the_task_alone(tmp_path: Path) ->
             await framework.until(lambda: codes()[-1:] == [3])
             (sandbox_of(framework, "exits") / "status").write_text("0")
             await framework.until(lambda: codes()[-1:] == [0])
-            await framework.until(lambda: len(framework.seen.get("closed", [])) == 3)
+            await framework.until(lambda: len(framework.seen.get("closed", [])) >= 3)
             told = last(framework, "closed")
             assert told.check_status is not None
             assert told.check_status.tcp is not None
@@ -230,7 +232,7 @@ def test_m_ag_19_x53_checks_go_on_over_a_kill_of_the_agent(tmp_path: Path) -> No
             subscribed_as(Patient, cluster) as framework,
         ):
             line = "test ! -e ill && { echo $$ > checking; test ! -e slow || sleep 4321; }"
-            made = by_command(line, failures=1, timeout=100)
+            made = by_command(line, failures=1, timeout=1000)
             await framework.run_tasks(
                 lambda offer: tasks.task("hc", offer, NEEDS, "exec sleep 1000", health_check=made)
             )
@@ -264,13 +266,14 @@ def test_m_ag_19_a_check_is_in_the_groups_and_namespaces_of_its_task(tmp_path: P
             subscribed_as(Patient, cluster) as framework,
         ):
             line = (
+                # Once, and when the shell that the task begins as has become what it is.
+                "test -e namespaces && exit 0; tr '\\0' ' ' < /proc/1/cmdline | grep -q '^sleep' || exit 1;"
                 "cat /proc/1/cmdline > first; cat /proc/1/cgroup > task_groups; cat /proc/self/cgroup > groups;"
-                " ls -l /proc/1/ns/ipc /proc/self/ns/ipc | sed 's/.*-> //' | uniq | wc -l > namespaces; exit 0"
+                " ls -l /proc/1/ns/ipc /proc/self/ns/ipc | sed 's/.*-> //' | uniq | wc -l > counted;"
+                " mv counted namespaces"
             )
             await framework.run_tasks(
-                lambda offer: tasks.task(
-                    "hc", offer, NEEDS, "exec sleep 1000", health_check=by_command(line, failures=1)
-                )
+                lambda offer: tasks.task("hc", offer, NEEDS, "exec sleep 1000", health_check=by_command(line, grace=60))
             )
             await framework.until(lambda: True in healths(framework, "hc"))
             [sandbox] = (tmp_path / "agent").glob("slaves/*/frameworks/*/executors/hc/runs/latest")

@@ -9,9 +9,9 @@ from pathlib import Path
 import uvloop
 
 from mesos_service.http.client import ConnectionFault
-from mesos_service.local.processes import free_port
 from tests.e2e.masters import master
 from tests.e2e.raw import get
+from tests.support.ports import fixed_port
 from tests.support.waiting import until
 
 FILTER = """
@@ -37,7 +37,7 @@ class Own(load(ALLOCATORS, "hierarchical")):
 def summary(address: str) -> str:
     """Of the filter, as the master tells it; empty while it does not answer."""
     try:
-        answer = uvloop.run(asyncio.wait_for(get(address, "/api/v1/filters"), 10))
+        answer = uvloop.run(asyncio.wait_for(get(address, "/api/v1/filters"), 60))
     except (ConnectionFault, OSError, AssertionError, TimeoutError):
         return ""
     (found,) = answer["filters"]
@@ -50,12 +50,12 @@ def test_n09_n10_a_signal_has_changed_modules_take_the_place_of_what_runs(tmp_pa
         file.parent.mkdir()
     files["mine"].write_text(FILTER.format(summary="The first."))
     files["own"].write_text(ALLOCATOR.format(more=""))
-    port, log = free_port(), tmp_path / "log"
+    port, log = fixed_port(), tmp_path / "log"
     address = f"127.0.0.1:{port}"
-    flags = {"modules_dir": tmp_path, "allocator": "own", "offer_filters": "mine", "allocator_timeout": "2secs"}
+    flags = {"modules_dir": tmp_path, "allocator": "own", "offer_filters": "mine", "allocator_timeout": "10secs"}
 
     def logged(text: str, times: int = 1) -> None:
-        until(f"the log has {text}", lambda: log.read_text().count(text) >= times)
+        until(f"the log has {text}", lambda: log.read_text().count(text) >= times, 60)
 
     with master(port, flags, log) as process:
         until("the master serves", lambda: summary(address) == "The first.")
@@ -68,7 +68,7 @@ def test_n09_n10_a_signal_has_changed_modules_take_the_place_of_what_runs(tmp_pa
         # What does not hold what an allocator must ends nothing, and takes nothing of what is right along.
         silent = "def allocate(self, now, random, *, agents, limit=None, observer=None): return []"
         for broken, said in (
-            ("while True: pass", "not imported within 2 s"),
+            ("while True: pass", "not imported within 10 s"),
             ("def allocate(self): ...", "'now'"),
             (silent, "does not hold that everything is offered and nothing twice"),
         ):

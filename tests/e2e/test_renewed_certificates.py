@@ -16,10 +16,10 @@ from mesos_service.http.client import Connection, ConnectionFault
 from mesos_service.http.dialing import Dialing
 from mesos_service.http.tls import RenewableContext, TlsFiles, client_context, renew, server_context
 from mesos_service.local import AgentSpec, LocalCluster
-from mesos_service.local.processes import free_port
 from tests.e2e.masters import master
 from tests.e2e.raw import until
 from tests.support.certificates import Authority, Certificate
+from tests.support.ports import fixed_port
 from tests.support.waiting import until as wait_until
 
 JSON = {"Accept": "application/json"}
@@ -35,7 +35,7 @@ def shown(port: int, believed: Path) -> bytes:
 
     context = ssl.create_default_context(cafile=str(believed))
     try:
-        plain = socket.create_connection(("127.0.0.1", port), 10)
+        plain = socket.create_connection(("127.0.0.1", port), 60)
         with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as wrapped:
             return wrapped.getpeercert(binary_form=True) or b""
     except OSError:
@@ -46,7 +46,7 @@ def test_m_se_16_sighup_brings_a_new_certificate_and_a_broken_one_changes_nothin
     """M-SE-16: also of another authority, whom new connections then have to believe."""
     first, second = Authority(tmp_path, "first"), Authority(tmp_path, "second")
     made = first.vouch_for("localhost", "IP:127.0.0.1")
-    port, log = free_port(), tmp_path / "log"
+    port, log = fixed_port(), tmp_path / "log"
     with master(port, files(made, first), log) as process:
         before = wait_until("the master serves", lambda: shown(port, first.ca_file))
         first.vouch_for("localhost", "IP:127.0.0.1")
@@ -67,7 +67,7 @@ def test_m_se_16_sighup_brings_a_new_certificate_and_a_broken_one_changes_nothin
 
 
 def test_sighup_does_not_end_a_service_without_certificates(tmp_path: Path) -> None:
-    port, log = free_port(), tmp_path / "log"
+    port, log = fixed_port(), tmp_path / "log"
     with master(port, {}, log) as process:
         wait_until("it leads", lambda: "leads" in log.read_text())
         process.send_signal(signal.SIGHUP)
@@ -110,14 +110,14 @@ def test_m_se_16_streams_go_on_and_agents_come_back_over_the_new_certificate(tmp
                 return Dialing(tls=client_context(TlsFiles(cert_file=names[0], key_file=names[1], ca_file=new.ca_file)))
 
             host, _, port = cluster.master.rpartition(":")
-            connection = await Connection.open(host, int(port), 5, showing(made))
+            connection = await Connection.open(host, int(port), 60, showing(made))
             assert (await connection.request("GET", "/health", b"", JSON)).status == 200
             connection.close()
             with pytest.raises(ConnectionFault):
-                connection = await Connection.open(host, int(port), 5, showing(old.own))
+                connection = await Connection.open(host, int(port), 60, showing(old.own))
                 await connection.request("GET", "/health", b"", JSON)
 
-    uvloop.run(asyncio.wait_for(scenario(), 60))
+    uvloop.run(asyncio.wait_for(scenario(), 180))
 
 
 def test_contexts_are_renewed_together_or_not_at_all(tmp_path: Path) -> None:

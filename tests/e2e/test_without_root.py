@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -19,10 +20,11 @@ import pytest
 
 from mesos_service.cgroups.hierarchy import find, mounted
 from mesos_service.local import LocalCluster
-from mesos_service.local.processes import free_port
 from mesos_service.sdk import tasks
 from tests.e2e.frameworks import Patient, play, subscribed_as
+from tests.e2e.raw import get, until
 from tests.e2e.restarting import ROOT, pid_of, until_dead
+from tests.support.ports import fixed_port
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")
 
@@ -95,10 +97,15 @@ async def agent(
         await process.wait()
 
 
+async def is_active(cluster: LocalCluster, wanted: bool) -> bool:
+    """Whether the master says so of its one agent."""
+    return [agent["active"] for agent in (await get(cluster.master, "/slaves"))["slaves"]] == [wanted]
+
+
 def test_n29_an_agent_without_root_runs_kills_and_takes_over_tasks_and_says_what_it_cannot_have(
     tmp_path: Path, place: Path
 ) -> None:
-    port = free_port()
+    port = fixed_port()
 
     async def scenario() -> None:
         async with (
@@ -121,9 +128,10 @@ def test_n29_an_agent_without_root_runs_kills_and_takes_over_tasks_and_says_what
                 pid = pid_of(framework, "stays")
                 first.kill()
                 await first.wait()
+            await until(partial(is_active, cluster, False))
             assert psutil.Process(pid).uids().real == USER
             async with agent(cluster, place, port):
-                await framework.until(lambda: framework.held)
+                await until(partial(is_active, cluster, True))
                 await framework.kill("stays")
                 await framework.reaches("stays", "STARTING", "RUNNING", "KILLED")
                 await until_dead(pid)
@@ -141,7 +149,7 @@ def test_n29_an_agent_without_root_runs_kills_and_takes_over_tasks_and_says_what
 def test_n29_groups_that_were_given_to_its_user_hold_what_an_agent_without_root_runs(
     tmp_path: Path, place: Path, given: str
 ) -> None:
-    port = free_port()
+    port = fixed_port()
 
     async def scenario() -> None:
         flags = ("--isolation=cgroups/pids,cgroups/mem", f"--cgroups_root={given}", "--cgroups_pids_max=20")
@@ -156,9 +164,11 @@ def test_n29_groups_that_were_given_to_its_user_hold_what_an_agent_without_root_
             await framework.accept([offer], [tasks.launch(*made)], refuse_seconds=0)
             told = await framework.reaches("e", "STARTING", "RUNNING", "FAILED")
             assert told.reason == "REASON_CONTAINER_LIMITATION_MEMORY"
-            await framework.reaches("b", "STARTING", "RUNNING")
-            [group] = [one for one in (HIERARCHY / "pids" / given).iterdir() if one.is_dir()]
-            async with asyncio.timeout(20):
+            told = await framework.reaches("b", "STARTING", "RUNNING")
+            assert told.container_status is not None and told.container_status.container_id is not None
+            # Whoever has ended may still have one.
+            group = HIERARCHY / "pids" / given / told.container_status.container_id.value
+            async with asyncio.timeout(60):
                 while "max 0" in (group / "pids.events").read_text():  # noqa: ASYNC110 - the kernel counts
                     await asyncio.sleep(0.02)
             assert int((group / "pids.current").read_text()) <= 20

@@ -28,3 +28,21 @@ def _counts(process: psutil.Process) -> bool:
         return runs(process) and process.name() not in SHARED_SERVERS
     except psutil.NoSuchProcess:
         return False
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """Its words; none of one that ended while it was looked at."""
+    try:
+        return list(process.cmdline())
+    except psutil.NoSuchProcess:
+        return []
+
+
+def running_with(word: str) -> list[psutil.Process]:
+    """Of all descendants, those with this word in their command line."""
+    return [one for one in living_children() if word in command_line(one)]
+
+
+def is_keeper(process: psutil.Process) -> bool:
+    """Whether it is what an agent keeps its tasks by."""
+    return any(part.endswith("keeper.py") for part in command_line(process))

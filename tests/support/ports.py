@@ -1,3 +1,3 @@
 """Ports for servers that are to come back where they were."""
 
-from mesos_service.bench.ports import fixed_port as fixed_port
+from mesos_service.local.ports import fixed_port as fixed_port
