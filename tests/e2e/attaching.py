@@ -24,10 +24,12 @@ from mesos_service.sdk import tasks
 from mesos_service.wire.containers import ContainerInfo, TTYInfo
 from mesos_service.wire.recordio import record
 from tests.e2e.frameworks import NEEDS, Framework, task_processes
+from tests.support.asking import patient_client
+from tests.support.children import command_line
 from tests.support.waiting import PATIENCE
 from tests.unit.agent_service.support import until
 
-SECONDS_MAX = 30.0 * PATIENCE
+SECONDS_MAX = 60.0 * PATIENCE
 
 
 Json = dict[str, Any]  # Any: bodies as the test writes them.
@@ -133,7 +135,7 @@ async def at_terminal(
 
 
 async def call(address: str, kind: str, **body: Any) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=SECONDS_MAX) as client:
+    async with patient_client() as client:
         return await client.post(f"http://{address}/api/v1", json={"type": kind, kind.lower(): body})
 
 
@@ -164,7 +166,7 @@ async def post_records(
     address: str, content: AsyncIterator[bytes], message_type: str = "application/json"
 ) -> httpx.Response:
     headers = {"Content-Type": "application/recordio", "Message-Content-Type": message_type}
-    async with httpx.AsyncClient(trust_env=False, timeout=SECONDS_MAX) as client:
+    async with patient_client() as client:
         return await client.post(f"http://{address}/api/v1", content=content, headers=headers)
 
 
@@ -174,4 +176,4 @@ def found_below(path: Path, pattern: str) -> Path:
 
 
 def processes(*words: str) -> list[psutil.Process]:
-    return [one for one in task_processes() if all(word in one.cmdline() for word in words)]
+    return [one for one in task_processes() if set(words) <= set(command_line(one))]

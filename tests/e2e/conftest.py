@@ -15,7 +15,7 @@ from tests.e2e.other_interpreter import client_python as client_python
 from tests.support.shop import shop as shop
 from tests.support.waiting import PATIENCE
 
-SCENARIO_SECONDS_MAX: Final = 60.0
+SCENARIO_SECONDS_MAX: Final = 180.0
 AGENTS: Final = (
     AgentSpec(resources="cpus:4;mem:4096;disk:1024;ports:[31000-31009]"),
     AgentSpec(resources="cpus:2;mem:1024;disk:512;ports:[31000-31004]", attributes="rack:r2"),

@@ -16,7 +16,7 @@ from mesos_service.sdk import tasks
 from mesos_service.sdk.scheduler import Scheduler
 from mesos_service.wire.offers import Offer, OfferOperation, OperationStatus
 from mesos_service.wire.tasks import TaskInfo, TaskStatus
-from tests.support.children import living_children
+from tests.support.children import is_keeper, living_children
 from tests.support.waiting import PATIENCE
 
 NEEDS = "cpus:0.1;mem:16"
@@ -38,6 +38,7 @@ class Framework(Scheduler):
 
     async def rescind(self, offer_id: str) -> None:
         self.held = [offer for offer in self.held if offer.id.value != offer_id]
+        self._news.set()
 
     async def update(self, status: TaskStatus) -> None:
         self.seen.setdefault(status.task_id.value, []).append(status)
@@ -48,7 +49,7 @@ class Framework(Scheduler):
         self._news.set()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(30 * PATIENCE):
+        async with asyncio.timeout(60 * PATIENCE):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
@@ -109,15 +110,16 @@ def subscribed(cluster: LocalCluster) -> contextlib.AbstractAsyncContextManager[
     return subscribed_as(Framework, cluster)
 
 
-def play(scenario: Callable[[], Awaitable[None]], seconds: float = 90) -> None:
+def play(scenario: Callable[[], Awaitable[None]], seconds: float = 180) -> None:
+    before = set(living_children())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(asyncio.wait_for(scenario(), seconds * PATIENCE))
-    assert not living_children(), "something outlived its cluster"
+    assert before.issuperset(living_children()), "something outlived its cluster"
 
 
 def task_processes() -> list[psutil.Process]:
     """What tasks run: everything but the keepers that keep it."""
-    return [one for one in living_children() if not any(part.endswith("keeper.py") for part in one.cmdline())]
+    return [one for one in living_children() if not is_keeper(one)]
 
 
 def is_told(framework: Patient, name: str, *states: str) -> bool:

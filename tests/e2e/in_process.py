@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 def in_loop(test: Coroutine[object, object, T]) -> T:
     async def bounded() -> T:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             return await test
 
     return asyncio.run(bounded())

@@ -18,4 +18,4 @@ def master(port: int, flags: dict[str, object], log: Path) -> Iterator[Popen[byt
         yield process
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0

@@ -15,7 +15,7 @@ from mesos_service.wire.convert.values import resources_from_wire
 from mesos_service.wire.offers import Offer
 
 PATH: Final = "/api/v1/scheduler"
-WAIT_SECONDS: Final = 20.0
+WAIT_SECONDS: Final = 60.0
 FOREVER: Final = {"refuse_seconds": 1e6}
 
 Json = dict[str, Any]  # Any: JSON documents

@@ -9,7 +9,6 @@ import signal
 import sys
 from pathlib import Path
 
-import httpx
 import msgspec
 import psutil
 import pytest
@@ -20,6 +19,7 @@ from mesos_service.sdk import tasks
 from mesos_service.wire.tasks import ExecutorInfo
 from tests.e2e.frameworks import Patient, play, subscribed_as
 from tests.e2e.restarting import ROOT, Restartable, pid_of, restartable, until_dead
+from tests.support.asking import patient_client
 
 NEEDS = "cpus:0.1;mem:16"
 
@@ -115,7 +115,7 @@ def test_x53_x10_an_executor_comes_back_to_the_next_agent(tmp_path: Path, by_soc
             await agent.start()
             assert running.agent_id is not None
             # A message may be lost while the agent registers, as messages may.
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while len(framework.states("t")) < 2:
                     await framework.send(running.agent_id.value, "patient", b"t")
                     await asyncio.sleep(0.1)
@@ -266,7 +266,7 @@ def size(path: Path) -> int:
 
 async def until_known(agent: Restartable, task_id: str) -> None:
     """Wait until the agent has decided about a task, which is before it has written that down."""
-    async with asyncio.timeout(20), httpx.AsyncClient(trust_env=False) as client:
+    async with asyncio.timeout(60), patient_client() as client:
         url = f"http://127.0.0.1:{agent.flags['port']}/state"
         while task_id not in (await client.get(url)).text:  # noqa: ASYNC110 - another process decides
             await asyncio.sleep(0.02)

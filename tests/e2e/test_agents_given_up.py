@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import psutil
 
@@ -11,6 +12,9 @@ from mesos_service.local import LocalCluster
 from tests.e2e.conftest import Play
 from tests.e2e.raw import RawFramework, get, info, launch, offers_of, reach, task, until
 
+NAP = str(5_000_000 + os.getpid())
+"""So long as nobody else on this machine sleeps, who may run the same tests."""
+
 
 def test_m_om_13_x15e_a43_an_agent_marked_gone_ends_and_its_tasks_are_gone_by_operator(play: Play) -> None:
     async def scenario(cluster: LocalCluster) -> None:
@@ -18,10 +22,13 @@ def test_m_om_13_x15e_a43_an_agent_marked_gone_ends_and_its_tasks_are_gone_by_op
         aware["capabilities"].append({"type": "PARTITION_AWARE"})
         framework = await RawFramework.subscribe(cluster.master, aware)
         offer, _ = await offers_of(framework, 2)
-        await launch(framework, offer, task("t", offer, 1, 64, "exec sleep 54321"))
+        await launch(framework, offer, task("t", offer, 1, 64, f"exec sleep {NAP}"))
         await reach(framework, "TASK_RUNNING", "t")
-        assert len(sleepers()) == 1
 
+        async def it_sleeps() -> bool:
+            return len(sleepers()) == 1
+
+        await until(it_sleeps)
         assert await mark_gone(cluster, "nope") == (404, "Agent 'nope' not found")
         assert await mark_gone(cluster, offer["agent_id"]["value"]) == (200, "")
 
@@ -60,4 +67,4 @@ async def mark_gone(cluster: LocalCluster, agent_id: str) -> tuple[int, str]:
 
 def sleepers() -> list[psutil.Process]:
     """Processes of the task, which are this process' descendants or were."""
-    return [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-2:] == ["sleep", "54321"]]
+    return [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-2:] == ["sleep", NAP]]

@@ -20,7 +20,6 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
 
@@ -32,6 +31,7 @@ from mesos_service.wire.tasks import TaskInfo
 from tests.e2e.frameworks import Patient, play, subscribed_as
 from tests.e2e.operators import Operator
 from tests.e2e.restarting import restartable
+from tests.support.asking import patient_client
 from tests.unit.cgroups.live import Live, live_groups
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="making control groups and mounts takes root")
@@ -52,7 +52,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/slow":
             self.asked.set()
-            assert self.may_go_on.wait(30)
+            assert self.may_go_on.wait(60)
         super().do_GET()
 
 
@@ -201,7 +201,7 @@ def test_x50_a_group_that_somebody_deletes_during_a_launch_fails_the_task_in_wor
             offer = await framework.an_offer()
             made = asking(offer, "t", "touch ran; sleep 1000", wire.CommandInfoURI(value=f"{web}/slow"))
             await framework.accept([offer], [tasks.launch(made)], refuse_seconds=0)
-            assert await asyncio.to_thread(_Quiet.asked.wait, 30)
+            assert await asyncio.to_thread(_Quiet.asked.wait, 60)
             groups = live.containers()
             assert groups, "they are made before files are fetched"
             for group in reversed(groups):
@@ -233,7 +233,7 @@ def test_x50_a_group_that_somebody_else_has_made_is_told_of_and_left_alone(tmp_p
         async with (
             LocalCluster(0, work_dir=tmp_path / "master") as cluster,
             restartable(cluster, tmp_path / "agent", isolation="cgroups/pids", cgroups_root=live.root) as agent,
-            httpx.AsyncClient(trust_env=False) as client,
+            patient_client() as client,
         ):
             operator = Operator(agent, client)
             await operator.launch("first", "exec sleep 1000")
@@ -309,7 +309,7 @@ def test_m_ag_10_a_sandbox_path_that_is_a_link_to_etc_is_not_mounted(tmp_path: P
             line = "touch v/to/made-by-a-task"
             made = msgspec.structs.replace(tasks.task("t", offer, "cpus:0.1;mem:32", line), container=info)
             await framework.accept([offer], [tasks.launch(made)])
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while framework.states("t")[-1:] != ["FAILED"]:  # noqa: ASYNC110 - the task itself may tell it
                     await asyncio.sleep(0.02)
             [sandbox] = (tmp_path / "agent").glob("slaves/*/frameworks/*/executors/t/runs/latest")

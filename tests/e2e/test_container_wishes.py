@@ -7,7 +7,6 @@ import json
 import os
 from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
 
@@ -22,6 +21,7 @@ from tests.e2e.attaching import command
 from tests.e2e.frameworks import Patient, play, subscribed_as
 from tests.e2e.restarting import restartable
 from tests.e2e.volumes import volume
+from tests.support.asking import patient_client
 from tests.support.busybox import root_tar
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting and capabilities take root")
@@ -58,7 +58,7 @@ def test_m_ag_08_m_ag_10_a_task_has_what_it_asks_for_and_keeps_it_over_a_restart
             await framework.accept([offer], [tasks.launch(asking(offer, "t", line, wishes(tmp_path)))])
             await framework.reaches("t", "STARTING", "RUNNING")
             sandbox = next((tmp_path / "agent").glob("slaves/*/frameworks/*/executors/t/runs/latest"))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not (tmp_path / "out" / "file").exists():  # noqa: ASYNC110 - a process writes it
                     await asyncio.sleep(0.02)
             said = (sandbox / "stdout").read_text().split()
@@ -122,11 +122,16 @@ def test_m_ag_08_a_task_has_its_own_shared_memory_and_only_some_system_calls(tmp
             info = wire.ContainerInfo(type="MESOS", linux_info=confined)
             wrong = wire.SeccompInfo(profile_name="absent")
             bad = wire.ContainerInfo(type="MESOS", linux_info=wire.LinuxInfo(seccomp=wrong))
-            made = [asking(offer, "t1", f"{look}; exec sleep 1000", info), asking(offer, "bad", "true", bad)]
+            line = f"{look}; touch looked; exec sleep 1000"
+            made = [asking(offer, "t1", line, info), asking(offer, "bad", "true", bad)]
             await framework.accept([offer], [tasks.launch(*made)])
             told = await framework.reaches("bad", "FAILED")
             assert told.message is not None and "profile 'absent' of system calls cannot be read" in told.message
             await framework.reaches("t1", "STARTING", "RUNNING")
+            async with asyncio.timeout(60):
+                looked = "slaves/*/frameworks/*/executors/t1/runs/latest/looked"
+                while not list((tmp_path / "agent").glob(looked)):  # noqa: ASYNC110 - a process makes it
+                    await asyncio.sleep(0.02)
             for _ in range(2):
                 status, out, _ = await command(cluster, "exec", "t1", "--", f"export LC_ALL=C.UTF-8; {look}")
                 assert (status, out) == (0, said_then)
@@ -181,11 +186,11 @@ def test_m_ag_13_a_task_runs_in_an_image_over_a_restart(tmp_path: Path) -> None:
             said = (sandbox / "stdout").read_text()
             assert said == "of busybox\n/mnt/mesos/sandbox\nof busybox\n"
             roots = tmp_path / "agent" / "provisioner" / "containers"
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while list(roots.iterdir()):  # noqa: ASYNC110 - it goes when the agent has seen to it
                     await asyncio.sleep(0.02)
             store = tmp_path / "agent" / "store" / "docker"
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with patient_client() as client:
                 excluded = {"excluded_images": [{"type": "DOCKER", "docker": {"name": "busybox"}}]}
                 for asked, left in (({"prune_images": excluded}, 1), ({"prune_images": {}}, 0)):
                     url = f"http://127.0.0.1:{agent.flags['port']}/api/v1"
@@ -202,7 +207,7 @@ def test_m_ag_13_checks_and_operators_are_in_the_root_of_the_task(tmp_path: Path
     flags = {"image_providers": "docker", "docker_registry": str(tmp_path / "images")}
     image = wire.Image(type="DOCKER", docker=wire.ImageDocker(name="busybox"))
     info = wire.ContainerInfo(type="MESOS", mesos=wire.ContainerInfoMesosInfo(image=image))
-    probe = wire.CommandInfo(value="test -e /image && test ! -e /usr && echo seen > checked")
+    probe = wire.CommandInfo(value="test -e /image && test ! -e /usr && { test -e checked || echo seen > checked; }")
     check = HealthCheck(
         type="COMMAND", command=probe, delay_seconds=0, interval_seconds=0.1, grace_period_seconds=0
     )  # fmt: skip
@@ -216,7 +221,7 @@ def test_m_ag_13_checks_and_operators_are_in_the_root_of_the_task(tmp_path: Path
             offer = await framework.an_offer()
             task = msgspec.structs.replace(asking(offer, "t1", "exec sleep 1000", info), health_check=check)
             await framework.accept([offer], [tasks.launch(task)])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not any(one.healthy for one in framework.seen.get("t1", [])):  # noqa: ASYNC110 - told by the master
                     await asyncio.sleep(0.02)
             status, out, err = await command(cluster, "exec", "t1", "--", "cat /image checked; pwd; exit 7")

@@ -11,6 +11,7 @@ import uvloop
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.e2e.operators import INFO, agents, ask
 from tests.e2e.raw import Json, RawFramework, command_task, get, until
+from tests.support.ports import fixed_port
 
 
 async def run_two(master: str) -> tuple[RawFramework, Json]:
@@ -70,22 +71,22 @@ def test_m_om_12_draining_ends_tasks_within_the_grace_and_the_agent_is_offered_w
             assert "drain_info" not in agent
             framework.close()
 
-    uvloop.run(asyncio.wait_for(scenario(), 60))
+    uvloop.run(asyncio.wait_for(scenario(), 180))
 
 
 def test_m_ag_25_a_master_that_is_started_again_goes_on_with_it(tmp_path: Path) -> None:
     async def scenario() -> None:
+        port = fixed_port()  # Nobody else has it between one master and the next.
         registry = f"sqlite:///{tmp_path / 'registry.sqlite'}"
-        async with LocalCluster([AgentSpec(resources="cpus:2;mem:512")], master_flags={"registry": registry}) as first:
+        agents_made = [AgentSpec(resources="cpus:2;mem:512")]
+        async with LocalCluster(agents_made, master_port=port, master_flags={"registry": registry}) as first:
             (agent,) = await agents(first.master)
             agent_id = agent["agent_info"]["id"]
             call = {"type": "DEACTIVATE_AGENT", "deactivate_agent": {"agent_id": agent_id}}
             assert await ask(first.master, call) == (200, "")
             assert first.master_service is not None
             await first.master_service.stop()
-            again = LocalCluster(
-                0, master_port=int(first.master.rpartition(":")[2]), master_flags={"registry": registry}
-            )
+            again = LocalCluster(0, master_port=port, master_flags={"registry": registry})
             async with again:
 
                 async def back() -> bool:
@@ -95,7 +96,7 @@ def test_m_ag_25_a_master_that_is_started_again_goes_on_with_it(tmp_path: Path) 
                 (agent,) = await agents(again.master)
                 assert (agent["active"], agent["deactivated"]) == (False, True)
 
-    uvloop.run(asyncio.wait_for(scenario(), 60))
+    uvloop.run(asyncio.wait_for(scenario(), 180))
 
 
 def test_m_om_12_by_command() -> None:
@@ -118,7 +119,7 @@ def test_m_om_12_by_command() -> None:
                     await framework.acknowledge(await framework.event("UPDATE"))
 
             acknowledging = asyncio.create_task(acknowledge())
-            assert await command("drain", name, "--grace", "500ms", "--wait", "20secs") == (0, "")
+            assert await command("drain", name, "--grace", "500ms", "--wait", "120secs") == (0, "")
             assert " drained " in (await command("agents"))[1]
             assert await command("reactivate", name) == (0, "")
             assert await command("deactivate", name) == (0, "")
@@ -129,4 +130,4 @@ def test_m_om_12_by_command() -> None:
             acknowledging.cancel()
             framework.close()
 
-    uvloop.run(asyncio.wait_for(scenario(), 90))
+    uvloop.run(asyncio.wait_for(scenario(), 180))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import termios
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,16 @@ from tests.unit.cgroups.live import Live, live_groups
 live = live_groups
 
 
+def in_a_sandbox(place: Path, name: str) -> bool:
+    """Whether a task has made a file of that name."""
+    return any(one.is_file() for one in place.rglob(name))
+
+
 def test_m_oa_04_exec_hands_on_arguments_input_output_and_the_exit_status(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with LocalCluster(1, work_dir=tmp_path) as cluster, subscribed(cluster) as framework:
             await running(framework, "touch mine; exec sleep 1000")
+            await until(lambda: in_a_sandbox(tmp_path, "mine"))
             status, out, err = await command(cluster, "exec", "t1", "--", "ls; echo oh >&2; exit 7")
             assert (status, out, err) == (7, "mine\nstderr\nstdout\n", "oh\n")
             assert await command(cluster, "exec", "t1", "--", "/bin/echo", "a  b", "c") == (0, "a  b c\n", "")
@@ -203,6 +210,7 @@ def test_m_oa_04_m_ag_23_exec_into_a_task_of_a_group(tmp_path: Path) -> None:
             await framework.run_tasks(make)
             for name in ("a", "b"):
                 await framework.reaches(name, "STARTING", "RUNNING")
+                await until(partial(in_a_sandbox, tmp_path, name))
                 status, out, err = await command(cluster, "exec", name, "--", "ls")
                 assert (status, out) == (0, f"{name}\nstderr\nstdout\n"), err
 
@@ -248,6 +256,8 @@ def test_m_oa_04_exec_is_in_the_groups_and_namespaces_of_its_task(tmp_path: Path
             subscribed_as(Patient, cluster) as framework,
         ):
             await running(framework, "exec sleep 1000")
+            # It begins as a shell.
+            await until(lambda: processes("sleep", "1000"))
             status, out, err = await command(cluster, "exec", "t1", "--", "tr '\\0' ' ' < /proc/1/cmdline; exit 6")
             assert (status, out) == (6, "sleep 1000 "), err
             status, out, _ = await command(cluster, "exec", "t1", "--", "diff /proc/1/cgroup /proc/self/cgroup")

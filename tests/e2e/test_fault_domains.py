@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 
 from mesos_service.local import AgentSpec, LocalCluster
 from mesos_service.wire.frameworks import FrameworkInfoCapability
 from tests.e2e.frameworks import Patient, play, subscribed_as
+from tests.support.asking import patient_client
 
 
 def domain(region: str, zone: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def test_m_al_21_where_everybody_is_can_be_read_and_is_heeded(tmp_path: Path) ->
                 work_dir=tmp_path / "cluster",
                 master_flags={"domain": json.dumps(here)},
             ) as cluster,
-            httpx.AsyncClient(base_url=f"http://{cluster.master}") as client,
+            patient_client(base_url=f"http://{cluster.master}") as client,
         ):
             state = (await client.get("/state")).json()
             assert state["domain"] == state["leader_info"]["domain"] == here

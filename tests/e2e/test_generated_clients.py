@@ -9,18 +9,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from mesos_service.agent import app as agent_app
 from mesos_service.local import AgentSpec, LocalCluster
 from mesos_service.master import app as master_app
+from tests.support.asking import patient_client
 from tests.support.real_parts import CLIENTS, ROOT, missing_part, states_of, told
 
 FILES = CLIENTS / "generated"
 INSTALLED = ROOT / ".cache" / "generators"
 PYTHON = INSTALLED / "venv" / "bin" / "python"
-SECONDS_MAX = 150
+SECONDS_MAX = 300
 AGENTS = [AgentSpec(resources="cpus:4;mem:4096")]
 SERVICES = ("master", "agent")
 
@@ -48,7 +48,7 @@ def story_of(work_dir: Path, *program: str | Path) -> list[dict[str, Any]]:
 
     async def run() -> tuple[int, list[dict[str, Any]]]:
         async with LocalCluster(agents=AGENTS, work_dir=work_dir, master_port=0) as cluster:
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with patient_client() as client:
                 for address, application in ((cluster.master, master_app), (cluster.agents[0], agent_app)):
                     served = await client.get(f"http://{address}/openapi.json")
                     assert served.json() == application.openapi_documents().plain

@@ -9,7 +9,6 @@ import struct
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
@@ -18,6 +17,7 @@ from tests.contract.sockets import post
 from tests.e2e.frameworks import play
 from tests.e2e.operators import Operator
 from tests.e2e.restarting import restartable
+from tests.support.asking import patient_client
 
 LINGER_NOT = struct.pack("ii", 1, 0)
 """Closing such a socket resets the connection, as the end of a process does whose answer is on its way."""
@@ -45,7 +45,7 @@ def test_m_oa_03_n17_who_dies_while_his_container_is_launched_keeps_no_socket(
             web,
             LocalCluster(0, work_dir=tmp_path / "master") as cluster,
             restartable(cluster, tmp_path / "agent") as agent,
-            httpx.AsyncClient(trust_env=False) as client,
+            patient_client() as client,
         ):
             operator = Operator(agent, client)
             await operator.launch("around", "exec sleep 1000")
@@ -59,12 +59,12 @@ def test_m_oa_03_n17_who_dies_while_his_container_is_launched_keeps_no_socket(
                 there = dying.getsockname()
                 dying.sendall(call)
                 dying.shutdown(socket.SHUT_WR)
-                await asyncio.wait_for(asked.wait(), 20)
+                await asyncio.wait_for(asked.wait(), 60)
                 if resets:
                     dying.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
             may_go_on.set()
             process = psutil.Process(agent.process.pid)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while any(one.raddr == there for one in process.net_connections("tcp")):  # noqa: ASYNC110 - its own
                     await asyncio.sleep(0.02)
             shown = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
-import httpx
 import pytest
 
 from mesos_service.local import LocalCluster
 from tests.e2e.in_process import in_loop, run
+from tests.support.asking import patient_client
 
 V6 = {"ip": "::1"}
 
@@ -31,7 +31,7 @@ def test_a_task_runs_where_all_listen_on_ipv6(tmp_path: Path) -> None:
         async with LocalCluster(agents=1, work_dir=tmp_path, master_flags=V6, agent_flags=V6) as cluster:
             assert cluster.master.startswith("[::1]:")
             assert (await run(cluster, "--", "echo", "hello"))[:2] == (0, "hello\n")
-            async with httpx.AsyncClient(base_url=f"http://{cluster.master}", trust_env=False) as client:
+            async with patient_client(base_url=f"http://{cluster.master}") as client:
                 redirect = await client.get("/redirect")
                 (agent,) = (await client.get("/slaves")).json()["slaves"]
             assert redirect.headers["Location"] == f"//{cluster.master}"

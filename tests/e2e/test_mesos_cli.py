@@ -37,7 +37,7 @@ async def start(cluster: LocalCluster, *arguments: str, **streams: Any) -> async
 async def mesos(cluster: LocalCluster, *arguments: str, given: bytes = b"") -> tuple[int | None, str, str]:
     pipe = asyncio.subprocess.PIPE
     process = await start(cluster, *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         out, err = await process.communicate(given)
     return process.returncode, out.decode(), err.decode()
 
@@ -100,21 +100,21 @@ def test_m_oa_04_terminals_in_a_task_and_of_one(tmp_path: Path) -> None:
                 await terminal.shows("\nready>")
                 assert b"/dev/pts/" in terminal.shown
                 terminal.type("exit 9\n")
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     assert await process.wait() == 9
                 assert termios.tcgetattr(terminal.theirs) == terminal.before
             async with at_terminal(start, cluster, "task", "attach", "t1") as (terminal, process):
                 terminal.type("hello\r")
                 await terminal.shows("<hello>")
                 terminal.type("\x10\x11")
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     assert await process.wait() == 0
             assert framework.states("t1") == ["STARTING", "RUNNING"]
             async with at_terminal(start, cluster, "task", "attach", "t1") as (terminal, process):
                 terminal.type("back\r")
                 await terminal.shows("<back>")
                 terminal.type("end\r")
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     assert await process.wait() == 0
             await framework.reaches("t1", "STARTING", "RUNNING", "FAILED")
 

@@ -47,7 +47,7 @@ def test_m_pk_03_unmodified_mesos_go_runs_commands_and_its_own_executor(
         async with LocalCluster(agents=agents, work_dir=tmp_path, master_port=0) as cluster:
             return await told(client, "scheduler", cluster.master, codec, f"exec {client} executor {codec}")
 
-    status, story = asyncio.run(asyncio.wait_for(run(), 90))
+    status, story = asyncio.run(asyncio.wait_for(run(), 180))
     assert status == 0, story
     assert states_of(story) == {
         "by-command": ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"],
@@ -68,7 +68,7 @@ def test_m_pk_03_unmodified_mesos_go_reads_masters_and_agents(client: Path, code
         async with LocalCluster(agents=2, master_port=0) as cluster:
             return await told(client, "operator", cluster.master, cluster.agents[0], codec)
 
-    status, story = asyncio.run(asyncio.wait_for(run(), 90))
+    status, story = asyncio.run(asyncio.wait_for(run(), 180))
     assert status == 0, story
     of_master = {one["type"]: one for one in story if one["what"] == "master"}
     assert len(of_master) == (11 if codec == "protobuf" else 9)

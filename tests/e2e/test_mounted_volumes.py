@@ -98,7 +98,7 @@ def test_m_op_04_m_al_12_read_only_is_enforced_on_every_kind_of_disk(tmp_path: P
 
             offer = await with_volume(framework)
             await framework.accept([offer], [sdk.destroy(data)], refuse_seconds=0)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (on_disk / "file").exists():  # noqa: ASYNC110 - the agent removes it
                     await asyncio.sleep(0.02)
 

@@ -41,7 +41,7 @@ def memory_of(live: Live, container: str) -> int:
 
 
 async def left_are(live: Live, names: set[str]) -> None:
-    async with asyncio.timeout(20 * PATIENCE):
+    async with asyncio.timeout(60 * PATIENCE):
         while set(live.names()) != names:  # noqa: ASYNC110 - the agent's doing
             await asyncio.sleep(0.02)
 

@@ -17,7 +17,7 @@ from tests.support.real_parts import CLIENTS, ROOT, missing_part, states_of, tol
 
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 NODE_MODULES = ROOT / ".cache" / "node" / "node_modules"
-SECONDS_MAX = 90
+SECONDS_MAX = 180
 AGENTS = [AgentSpec(resources="cpus:4;mem:4096;ports:[31000-32000]")]
 
 

@@ -36,7 +36,7 @@ def test_unmodified_pymesos_runs_a_command_and_its_own_executor(client_python: P
             assert process.returncode is not None
             return process.returncode, [json.loads(line) for line in output.splitlines()]
 
-    status, story = asyncio.run(asyncio.wait_for(run(), 90))
+    status, story = asyncio.run(asyncio.wait_for(run(), 180))
     assert status == 0, story
     updates = [(one["task"], one["state"]) for one in story if one["what"] == "update"]
     assert [state for task, state in updates if task == "by-command"] == [
@@ -75,7 +75,7 @@ def test_x53_an_unmodified_pymesos_executor_comes_back_to_the_next_agent(client_
             await agent.start()
             assert running.agent_id is not None
             # A message may be lost while the agent registers, as messages may.
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(120):
                 while len(framework.states("t")) < 2:
                     await framework.send(running.agent_id.value, "echo", b"ping")
                     await asyncio.sleep(0.1)
@@ -101,7 +101,7 @@ def test_m_op_03_and_m_op_04_pymesos_reserves_and_keeps_a_volume(client_python: 
             output, _ = await process.communicate()
             return process.returncode, [json.loads(line) for line in output.splitlines()]
 
-    status, story = asyncio.run(asyncio.wait_for(run(), 90))
+    status, story = asyncio.run(asyncio.wait_for(run(), 180))
     assert status == 0, story
     [volume] = [one["volume"] for one in story if one["what"] == "offer"]
     assert isinstance(volume, dict)

@@ -21,12 +21,13 @@ from mesos_service.wire.frameworks import FrameworkInfoCapability
 from tests.e2e.frameworks import Operating, play, subscribed_as
 from tests.e2e.raw import until
 from tests.e2e.restarting import ROOT, restartable
+from tests.support.asking import patient_client
 
 NEEDS = "cpus:0.1;mem:16"
 
 
 async def agent_of(master: str) -> dict[str, Any]:
-    async with httpx.AsyncClient() as client:
+    async with patient_client() as client:
         [agent] = (await client.get(f"http://{master}/slaves")).json()["slaves"]
     found: dict[str, Any] = agent
     return found
@@ -243,7 +244,7 @@ def test_m_om_09_and_m_om_10_operators_calls_answer_as_recorded(tmp_path: Path) 
         async with (
             LocalCluster(0, work_dir=tmp_path / "master") as cluster,
             restartable(cluster, tmp_path / "agent"),
-            httpx.AsyncClient(base_url=f"http://{cluster.master}") as client,
+            patient_client(base_url=f"http://{cluster.master}") as client,
         ):
             await until(lambda: _registered(client))
             agent_id = (await agent_of(cluster.master))["id"]
@@ -288,7 +289,7 @@ def test_m_om_09_and_m_om_10_operators_calls_answer_as_recorded(tmp_path: Path) 
 
     async def _shows(agent: str, reserved: list[object]) -> bool:
         """The agent itself, of what it has carried out."""
-        async with httpx.AsyncClient() as asking:
+        async with patient_client() as asking:
             found = (await asking.get(f"http://{agent}/state")).json()["reserved_resources_full"]
         return sorted(map(str, found.get("ops", []))) == sorted(map(str, reserved))
 
@@ -341,7 +342,7 @@ def test_m_om_10_the_commands_do_what_operators_calls_do(tmp_path: Path, capsys:
             assert await asyncio.to_thread(run, wrong) == 2
 
     async def _holds_soon(master: str) -> bool:
-        async with httpx.AsyncClient() as client:
+        async with patient_client() as client:
             return bool((await client.get(f"http://{master}/slaves")).json()["slaves"])
 
     play(scenario)

@@ -8,10 +8,9 @@ import re
 import sys
 from pathlib import Path
 
-import httpx
-
 from mesos_service.local import AgentSpec, LocalCluster
 from tests.e2e.frameworks import play
+from tests.support.asking import patient_client
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reservations.md"
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -28,7 +27,7 @@ def test_m_op_04_the_scheduler_of_the_page_keeps_a_file(tmp_path: Path) -> None:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, tmp_path / "keeper.py", cluster.master, stdout=asyncio.subprocess.PIPE
             )
-            said, _ = await asyncio.wait_for(process.communicate(), 60)
+            said, _ = await asyncio.wait_for(process.communicate(), 180)
             lines = said.decode().splitlines()
             assert process.returncode == 0, lines
             assert "the-volume OPERATION_FINISHED" in lines
@@ -49,7 +48,7 @@ def test_m_om_10_the_calls_of_the_page_are_accepted_in_turn(tmp_path: Path) -> N
     async def scenario() -> None:
         async with (
             LocalCluster([AGENT], work_dir=tmp_path / "cluster") as cluster,
-            httpx.AsyncClient(base_url=f"http://{cluster.master}", trust_env=False) as client,
+            patient_client(base_url=f"http://{cluster.master}") as client,
         ):
             [agent] = (await client.get("/slaves")).json()["slaves"]
             for call in calls:

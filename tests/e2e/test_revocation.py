@@ -19,7 +19,7 @@ SLEEP = {"value": "trap '' TERM; sleep 600 & wait; sleep 600"}
 
 def test_b36_b38_n15_what_was_shown_is_what_is_done(capfd: pytest.CaptureFixture[str]) -> None:
     agent = AgentSpec(resources="cpus:2;mem:512;disk:1024;ports:[31000-31009]")
-    flags = {"revocation": True, "revocation_delay": "3secs", "revocation_grace": "1secs"}
+    flags = {"revocation": True, "revocation_delay": "10secs", "revocation_grace": "1secs"}
 
     async def scenario() -> None:
         async with LocalCluster([agent], master_flags=flags) as cluster:

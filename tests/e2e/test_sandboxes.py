@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 
 from mesos_service.local import AgentSpec, LocalCluster
@@ -12,6 +13,7 @@ from mesos_service.sdk import tasks
 from mesos_service.wire.containers import CommandInfoURI
 from tests.e2e.frameworks import NEEDS, Patient, play, subscribed, subscribed_as
 from tests.e2e.restarting import restartable
+from tests.support.asking import patient_client
 from tests.support.shop import Shop
 from tests.unit.agent_service.support import until
 
@@ -19,19 +21,30 @@ AT_ONCE = {"gc_delay": "0ns", "disk_watch_interval": "20ms"}
 
 
 async def metrics(address: str) -> dict[str, float]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with patient_client() as client:
         found: dict[str, float] = (await client.get(f"http://{address}/metrics/snapshot")).json()
         return found
 
 
-def agents_work_dir(path: Path) -> Path:
-    [found] = [one.parent for one in path.rglob("slaves") if one.parent.name != "meta"]
-    return found
+def executors(work_dir: Path) -> list[Path]:
+    """The directories that executors have on an agent, while others of them are being removed."""
+    try:
+        return list(work_dir.glob("slaves/*/frameworks/*/executors/*"))
+    except FileNotFoundError:
+        return executors(work_dir)
 
 
 def runs(work_dir: Path) -> set[str]:
     """Executors that have a sandbox."""
-    return {one.parents[1].name for one in work_dir.glob("slaves/*/frameworks/*/executors/*/runs/*")}
+    return {one.name for one in executors(work_dir) if listed(one / "runs")}
+
+
+def listed(directory: Path) -> set[str]:
+    """What is in it; nothing is in one that is not there."""
+    try:
+        return {one.name for one in directory.iterdir()}
+    except FileNotFoundError:
+        return set()
 
 
 def test_m_ag_15_ended_sandboxes_go_and_the_living_stay(tmp_path: Path) -> None:
@@ -45,13 +58,15 @@ def test_m_ag_15_ended_sandboxes_go_and_the_living_stay(tmp_path: Path) -> None:
             line = "mkdir -p a/b; ln -s /etc link; touch a/b/file; chmod 0 a; exit 0"
             await framework.run_tasks(lambda offer: tasks.task("ends", offer, NEEDS, line))
             await framework.reaches("ends", "STARTING", "RUNNING", "FINISHED")
-            work_dir = agents_work_dir(tmp_path)
-            await until(lambda: runs(work_dir) == {"lives"})
+            work_dir = tmp_path / "agent-0"
             # Of the directories above, only those stay that hold something.
-            assert [one.name for one in work_dir.glob("slaves/*/frameworks/*/executors/*")] == ["lives"]
-            found = await metrics(cluster.agents[0])
+            await until(lambda: [one.name for one in executors(work_dir)] == ["lives"])
+            assert runs(work_dir) == {"lives"}
+            async with asyncio.timeout(60):
+                while not (found := await metrics(cluster.agents[0]))["gc/path_removals_succeeded"]:  # noqa: ASYNC110 - counted afterwards
+                    await asyncio.sleep(0.02)
             assert (found["gc/path_removals_succeeded"], found["gc/path_removals_failed"]) == (1.0, 0.0)
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with patient_client() as client:
                 shown = (await client.get(f"http://{cluster.agents[0]}/files/debug")).json()
             assert not [path for path in shown if "/ends/" in path]
             assert [path for path in shown if "/lives/" in path]
@@ -102,8 +117,16 @@ def test_m_ag_14_tasks_share_a_download(tmp_path: Path, shop: Shop, cache: bool)
     play(scenario)
 
 
-def sizes(sandbox: Path) -> dict[str, int]:
-    return {one.name: one.stat().st_size for one in sandbox.iterdir() if one.name.startswith("std")}
+def logs(sandbox: Path) -> set[str]:
+    return {name for name in listed(sandbox) if name.startswith("std")}
+
+
+def number_of(file: Path) -> int | None:
+    """By which it is known that another file has its name; ``None`` between one and the next."""
+    try:
+        return file.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def test_m_ag_28_files_rotate_and_tasks_may_say_how(tmp_path: Path) -> None:
@@ -135,13 +158,24 @@ def test_m_ag_28_files_rotate_and_tasks_may_say_how(tmp_path: Path) -> None:
             for name in ("plain", "own"):
                 await framework.reaches(name, "STARTING", "RUNNING")
                 found[name] = next((tmp_path / "agent").glob(f"slaves/*/frameworks/*/executors/{name}/runs/latest"))
-            await until(lambda: set(sizes(found["plain"])) == {"stdout", "stdout.1", "stdout.2", "stderr"})
-            assert set(sizes(found["own"])) == {"stdout", "stdout.1", "stderr"}
+            wanted = {
+                "plain": {"stdout", "stdout.1", "stdout.2", "stderr"},
+                "own": {"stdout", "stdout.1", "stderr"},
+            }
+
+            def rotated(name: str) -> bool:
+                # While one takes the place of another, one is missing; there is never one too many.
+                there = logs(found[name])
+                assert there <= wanted[name]
+                return there == wanted[name]
+
+            for name in wanted:
+                await until(partial(rotated, name))
             # The next agent goes on with it.
             await agent.kill()
-            before = (found["plain"] / "stdout.1").stat().st_ino
+            before = number_of(found["plain"] / "stdout.1")
             await agent.start()
-            await until(lambda: (found["plain"] / "stdout.1").stat().st_ino != before)
-            assert set(sizes(found["plain"])) == {"stdout", "stdout.1", "stdout.2", "stderr"}
+            await until(lambda: number_of(found["plain"] / "stdout.1") not in (None, before))
+            await until(partial(rotated, "plain"))
 
     play(scenario)

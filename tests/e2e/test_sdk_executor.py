@@ -22,6 +22,7 @@ from mesos_service.local import LocalCluster
 from mesos_service.sdk import Scheduler, custom_executor, task
 from mesos_service.wire.offers import Offer
 from mesos_service.wire.tasks import TaskStatus
+from tests.support.asking import patient_client
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,7 +91,7 @@ def test_m_ex_01_m_ex_02_m_sc_11_an_executor_and_its_scheduler_talk(tmp_path: Pa
     program.write_text(PROGRAM)
 
     async def run() -> Conversation:
-        async with asyncio.timeout(40), LocalCluster(agents=1, work_dir=tmp_path / "cluster") as cluster:
+        async with asyncio.timeout(120), LocalCluster(agents=1, work_dir=tmp_path / "cluster") as cluster:
             scheduler = Conversation(cluster.master, program)
             await scheduler.run()
             return scheduler
@@ -111,11 +112,11 @@ def test_m_ex_07_an_executor_without_any_network_talks_by_a_unix_socket(tmp_path
         async def run() -> Conversation:
             flags = {"http_executor_domain_sockets": True, "domain_socket_location": place}
             async with (
-                asyncio.timeout(40),
+                asyncio.timeout(120),
                 LocalCluster(agents=1, work_dir=tmp_path / "cluster", agent_flags=flags) as cluster,
             ):
                 transport = httpx.AsyncHTTPTransport(uds=str(place))
-                async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
+                async with patient_client(transport=transport, base_url="http://agent") as client:
                     assert [(await client.get(path)).status_code for path in ("/state", "/", "/api/v1")] == [404] * 3
                     assert (await client.post("/api/v1/executor", json={})).status_code == 400
                 scheduler = Conversation(cluster.master, program, f"{shutil.which('unshare')} --net --")
@@ -166,7 +167,7 @@ def test_m_ex_07_what_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
             other.listen(0)
             asking.connect(str(place))  # It takes no more: a further one would wait.
             with pytest.raises(ConfigurationError, match=r"somebody listens at .* already"):
-                await asyncio.wait_for(refused.start(), 5)
+                await asyncio.wait_for(refused.start(), 60)
             await refused.stop()
             assert is_there(place)
         first, second = ExecutorSocket(place, nobody, paths), ExecutorSocket(place, nobody, paths)

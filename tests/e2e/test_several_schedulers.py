@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
-
 from mesos_service.local import LocalCluster
+from tests.support.asking import patient_client
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "several_schedulers.py"
@@ -58,7 +57,7 @@ async def scheduler(master: str) -> AsyncIterator[Process]:
 
 
 async def framework(master: str) -> dict[str, object]:
-    async with httpx.AsyncClient() as client:
+    async with patient_client() as client:
         answer = await client.post(f"http://{master}/api/v1", json={"type": "GET_FRAMEWORKS"})
     (found,) = answer.json()["get_frameworks"]["frameworks"]
     assert isinstance(found, dict)
@@ -94,7 +93,7 @@ async def succeed(cluster: LocalCluster, first: Process, second: Process, how: s
 
 def play(how: signal.Signals, directory: Path) -> None:
     async def scenario() -> None:
-        async with asyncio.timeout(50), LocalCluster(agents=1, work_dir=directory) as cluster:
+        async with asyncio.timeout(150), LocalCluster(agents=1, work_dir=directory) as cluster:
             await take_turns(cluster, how)
 
     asyncio.run(scenario())
@@ -110,10 +109,10 @@ def test_a44_and_n11_one_is_frozen_deposed_and_stands_by_when_it_wakes(tmp_path:
 
 def test_a44_one_whose_framework_an_operator_ends_says_so_in_a_line(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with asyncio.timeout(50), LocalCluster(agents=1, work_dir=tmp_path / "cluster") as cluster:
+        async with asyncio.timeout(150), LocalCluster(agents=1, work_dir=tmp_path / "cluster") as cluster:
             async with scheduler(cluster.master) as only:
                 await only.said("kept is TASK_RUNNING")
-                async with httpx.AsyncClient() as client:
+                async with patient_client() as client:
                     await client.post(f"http://{cluster.master}/teardown", data={"frameworkId": "keeper"})
                 await only.said("the master has ended it: Framework has been removed")
             assert not [line for line in only.lines if "Traceback" in line]

@@ -6,12 +6,11 @@ import asyncio
 import signal
 from pathlib import Path
 
-import httpx
-
 from mesos_service.local import LocalCluster
 from tests.e2e.frameworks import play
 from tests.e2e.operators import Operator
-from tests.e2e.restarting import restartable
+from tests.e2e.restarting import restartable, until_dead
+from tests.support.asking import patient_client
 
 
 def resource(name: str, amount: float) -> dict[str, object]:
@@ -23,7 +22,7 @@ def test_m_oa_03_a_container_of_nobody_is_launched_shown_killed_and_removed(tmp_
         async with (
             LocalCluster(0, work_dir=tmp_path / "master") as cluster,
             restartable(cluster, tmp_path / "agent") as agent,
-            httpx.AsyncClient(trust_env=False) as client,
+            patient_client() as client,
         ):
             operator = Operator(agent, client)
             before = await operator.offered()
@@ -45,6 +44,9 @@ def test_m_oa_03_a_container_of_nobody_is_launched_shown_killed_and_removed(tmp_
             assert "has not terminated yet" in await operator.call(
                 "REMOVE_CONTAINER", 500, container_id={"value": "one"}
             )
+            async with asyncio.timeout(60):
+                while not (sandbox / "stdout").read_text():  # noqa: ASYNC110 - it says so when it has begun
+                    await asyncio.sleep(0.02)
             await operator.call("KILL_CONTAINER", container_id={"value": "one"}, signal=signal.SIGTERM)
             assert await operator.wait("one") == -signal.SIGTERM
             assert (sandbox / "stdout").read_text() == f"{sandbox}\n"
@@ -63,7 +65,7 @@ def test_m_oa_03_what_cannot_be_launched_is_refused_in_words_and_leaves_nothing(
         async with (
             LocalCluster(0, work_dir=tmp_path / "master") as cluster,
             restartable(cluster, tmp_path / "agent") as agent,
-            httpx.AsyncClient(trust_env=False) as client,
+            patient_client() as client,
         ):
             operator = Operator(agent, client)
             image = {"type": "MESOS", "mesos": {"image": {"type": "DOCKER", "docker": {"name": "x"}}}}
@@ -85,7 +87,7 @@ def test_m_oa_03_what_cannot_be_launched_is_refused_in_words_and_leaves_nothing(
                     del fields["command"]
                 assert words in await operator.call("LAUNCH_CONTAINER", expect, **fields), fields
             assert await operator.shown(show_standalone=True) == []
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while list((tmp_path / "agent").glob("containers/*")):  # noqa: ASYNC110 - the agent sees to it
                     await asyncio.sleep(0.02)
             assert not list((tmp_path / "agent").glob("runtime/standalone/*"))
@@ -98,7 +100,7 @@ def test_x53_a_container_of_nobody_outlives_its_agent_and_its_end_is_remembered(
         async with (
             LocalCluster(0, work_dir=tmp_path / "master") as cluster,
             restartable(cluster, tmp_path / "agent") as agent,
-            httpx.AsyncClient(trust_env=False) as client,
+            patient_client() as client,
         ):
             operator = Operator(agent, client)
             await operator.launch("over-new", "exit 4")
@@ -108,9 +110,7 @@ def test_x53_a_container_of_nobody_outlives_its_agent_and_its_end_is_remembered(
             pids = [one["container_status"]["executor_pid"] for one in await operator.shown(show_standalone=True)]
             await agent.kill()
             (tmp_path / "agent" / "containers" / "ends" / "go").touch()
-            async with asyncio.timeout(20):
-                while Path(f"/proc/{pids[1]}/cmdline").exists() and Path(f"/proc/{pids[1]}/cmdline").read_bytes():  # noqa: ASYNC110, ASYNC240 - a process ends
-                    await asyncio.sleep(0.02)
+            await until_dead(pids[1])
             await agent.start()
             assert await operator.wait("over-new") == 4
             assert await operator.wait("ends") == 6

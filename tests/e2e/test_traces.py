@@ -52,7 +52,7 @@ def test_n03_an_offers_life_is_one_trace(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     async def run(collector: OtlpReceiver) -> str:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
-        async with asyncio.timeout(30), LocalCluster(agents=1, work_dir=tmp_path) as cluster:
+        async with asyncio.timeout(60), LocalCluster(agents=1, work_dir=tmp_path) as cluster:
             scheduler = OneTask(cluster.master)
             await scheduler.run()
             return scheduler.printed

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from mesos_service.domain.resources import Resources
 from mesos_service.local import LocalCluster
@@ -168,10 +169,18 @@ def test_a24_a_framework_is_a_scheduler_at_the_master_and_executors_on_agents(pl
     play(scenario)
 
 
-def test_m_cl_03_one_fixture_is_a_whole_cluster_in_this_process(play: Play) -> None:
+@pytest.fixture
+def children_before() -> set[psutil.Process]:
+    """Whatever other tests have in common."""
+    return set(living_children())
+
+
+def test_m_cl_03_one_fixture_is_a_whole_cluster_in_this_process(
+    children_before: set[psutil.Process], play: Play
+) -> None:
     async def scenario(cluster: LocalCluster) -> None:
         this = psutil.Process()
-        assert not living_children()
+        assert children_before.issuperset(living_children())
         listening = {one.laddr.port for one in this.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
         assert {int(address.rpartition(":")[2]) for address in (cluster.master, *cluster.agents)} <= listening
         assert len((await get(cluster.master, "/slaves"))["slaves"]) == len(AGENTS)

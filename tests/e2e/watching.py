@@ -32,7 +32,7 @@ class Watcher:
         return cls(connection, *await connection.stream("POST", "/api/v1", b'{"type":"SUBSCRIBE"}', headers))
 
     async def record(self) -> bytes:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             (record,) = self._reader.feed(await anext(self._chunks))
         return record
 
