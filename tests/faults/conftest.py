@@ -19,7 +19,7 @@ from tests.support.histories import longer
 from tests.support.postgresql import PostgreSQL
 from tests.support.zookeeper import MakeZooKeeper, ZooKeeper
 
-SCENARIO_SECONDS_MAX: Final = 240.0
+SCENARIO_SECONDS_MAX: Final = 480.0
 _PATHS: Final = itertools.count(1)
 _RUN: Final = pytest.StashKey[str]()
 

@@ -15,11 +15,8 @@ import pytest
 from mesos_service.http.client import Connection
 from tests.faults.cluster import Cluster, Master
 from tests.faults.conftest import MakePlan, Play
-from tests.faults.facts import Launching, Run, Updated, now, read_truth
+from tests.faults.facts import Accepted, Launching, Refused, Run, Updated, now, read_truth
 from tests.support.zookeeper import ZooKeeper
-
-LONG_SECONDS = 4.0
-"""Beyond the session's time-out and beyond all pings."""
 
 
 def lasting_runs(cluster: Cluster) -> dict[str, tuple[Run, ...]]:
@@ -28,6 +25,13 @@ def lasting_runs(cluster: Cluster) -> dict[str, tuple[Run, ...]]:
 
 def states_since(cluster: Cluster, moment: float) -> set[str]:
     return {fact.state for fact in cluster.facts() if isinstance(fact, Updated) and fact.at > moment}
+
+
+def launched_in_dying(cluster: Cluster) -> str:
+    """A task whose launch was never answered: the scheduler was killed before. The next one may be launching, too."""
+    facts = cluster.facts()
+    answered = {task_id for fact in facts if isinstance(fact, Accepted | Refused) for task_id in fact.task_ids}
+    return next(fact.task_id for fact in facts if isinstance(fact, Launching) and fact.task_id not in answered)
 
 
 async def begin_subscribing(master: Master) -> Connection:
@@ -66,7 +70,9 @@ def test_a82_c17_a_leader_is_killed(play: Play, replicated: MakePlan) -> None:
         await cluster.steady()
         assert lasting_runs(cluster) == before
         epochs = {write.epoch: write.leader for write in await cluster.writes()}
-        assert [str(one.port) in leader for one, leader in zip((old, new), epochs.values(), strict=True)] == [True] * 2
+        first, *later = epochs.values()
+        assert str(old.port) in first
+        assert any(str(new.port) in leader for leader in later)
 
     play(replicated(), kill)
 
@@ -188,8 +194,11 @@ def test_zookeeper_loses_a_node_then_its_quorum(
         await cluster.steady()
         second = await asyncio.to_thread(ensemble.leader)
         second.kill()
-        await asyncio.sleep(LONG_SECONDS)
-        assert await cluster.leading() is None
+
+        async def nobody_leads() -> bool:
+            return await cluster.leading() is None
+
+        await cluster.until("nobody leads", nobody_leads)
         for node in (first, second):
             node.start()
         await asyncio.to_thread(ensemble.wait_serving)
@@ -240,7 +249,7 @@ def test_a_scheduler_is_killed_with_half_an_accept_sent(play: Play, replicated: 
 
     async def wait(cluster: Cluster) -> None:
         assert await cluster.load.ended(1) == -9
-        last = [fact.task_id for fact in cluster.facts() if isinstance(fact, Launching)][-1]
+        last = launched_in_dying(cluster)
         await cluster.steady()
         assert last not in read_truth(cluster.truth)
 
@@ -252,8 +261,8 @@ def test_a_scheduler_is_killed_with_a_whole_accept_sent(play: Play, replicated: 
 
     async def wait(cluster: Cluster) -> None:
         assert await cluster.load.ended(1) == -9
-        last = [fact.task_id for fact in cluster.facts() if isinstance(fact, Launching)][-1]
+        last = launched_in_dying(cluster)
         await cluster.steady()
-        assert last in read_truth(cluster.truth)
+        await cluster.until("the last task runs", lambda: last in read_truth(cluster.truth))
 
     play(replicated(load_flags=("--die-in-accept=1.0",)), wait)
