@@ -8,6 +8,8 @@ BENCH ?= hotpath launch agent
 TESTS ?=
 # How many longer histories of each kind test-all goes through (tests/support/histories.py): 20, or all; else a tenth.
 HISTORIES ?=
+# Tests start a thousand processes, each of which would compile all that it imports once more.
+unexport PYTHONDONTWRITEBYTECODE
 # Two workers: the suite waits on processes and sockets more than it computes.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 

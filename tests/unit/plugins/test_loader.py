@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -120,6 +121,18 @@ def test_a_file_is_imported_once_and_again_when_it_has_changed(folder: Folder) -
     assert folder.load("standard") is first
     folder.write("standard", more="def hint(self):\n    return 'new'\n")
     assert folder.load("standard")("red").hint() == "new"
+
+
+def test_a_change_that_size_and_time_do_not_tell_is_seen(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a file that was put there by a tool that keeps times, or changed twice within a second."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    hints: list[str] = []
+    for hint in ("red", "tan"):
+        file = folder.write("standard", more=f"def hint(self):\n    return {hint!r}\n")
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+        hints.append(folder.load("standard")("red").hint())
+    assert hints == ["red", "tan"]
+    assert [one.name for one in file.parent.iterdir()] == ["standard.py"], "nothing is left beside it"
 
 
 def test_unknown_name_tells_what_there_is(folder: Folder) -> None:
