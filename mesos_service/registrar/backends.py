@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -225,6 +225,13 @@ _PASSING: Final = frozenset({"25006", "25P03", "40001", "40P01", "53300", "57P01
 """A standby that is being promoted, an idle transaction cut off, a deadlock, too many connections, a restart."""
 
 
+def _close_cursor(failure: ExceptionContext) -> None:
+    """SQLAlchemy leaves that of a connection which broke to whoever collects garbage, where psycopg complains of it."""
+    context = failure.execution_context
+    if failure.is_disconnect and context is not None and context.cursor is not None:
+        context.cursor.close()
+
+
 class PostgresqlBackend:
     """A server that several masters share, one of which writes."""
 
@@ -246,6 +253,7 @@ class PostgresqlBackend:
         self.engine = create_engine(
             url, poolclass=NullPool, connect_args=given, use_native_hstore=False, hide_parameters=True
         )
+        event.listen(self.engine, "handle_error", _close_cursor)
 
     def limit(self, seconds: float) -> None:
         self._seconds = seconds

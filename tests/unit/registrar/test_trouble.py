@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import threading
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,8 +15,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from mesos_service.core.registry.registry import Registry
 from mesos_service.registrar import backends, rows
 from mesos_service.registrar.interface import Deposed, RegistryFault
 from mesos_service.registrar.schema import MIGRATIONS, upgrade
@@ -218,6 +221,29 @@ def test_a_server_that_crashes_within_a_batch_gets_it_again(
         server.start()
         writing.result(2 * SECONDS)
     assert set(open_store(url).take(None, "next", SECONDS).admitted) == {"a", "b", "c"}
+
+
+def test_what_was_read_on_a_connection_that_broke_is_let_go(
+    postgresql: PostgreSQL, postgresql_url: str, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It breaks as the registry is read; the next attempt has it, and no cursor is left to be complained of."""
+    store = open_store(postgresql_url)
+    load = rows.load
+    loads: list[int] = []
+
+    def broken_once(connection: Connection) -> Registry:
+        loads.append(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+        if len(loads) == 1:
+            with postgresql.connect() as other:
+                other.execute("SELECT pg_terminate_backend(%s)", loads)
+        return load(connection)
+
+    monkeypatch.setattr(rows, "load", broken_once)
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        assert not store.take(None, "me", SECONDS).admitted
+        gc.collect()
+    assert (len(loads), [str(one.message) for one in complaints]) == (2, [])
 
 
 Break = Callable[[TcpProxy, Callable[[], None]], None]
