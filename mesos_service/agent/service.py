@@ -52,7 +52,7 @@ from mesos_service.domain.errors import OperatingFault
 from mesos_service.driver import Clock
 from mesos_service.http.server import HttpServer, bind
 from mesos_service.http.tls import TlsFiles, renew, server_context
-from mesos_service.telemetry.metrics import AgentMetrics
+from mesos_service.telemetry.agent_metrics import AgentMetrics
 from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
 

@@ -44,7 +44,7 @@ from mesos_service.master.whitelist import Whitelist
 from mesos_service.registrar.factory import make_registrar
 from mesos_service.registrar.interface import PersistedCallback, Registrar
 from mesos_service.registrar.url import IN_MEMORY
-from mesos_service.telemetry.metrics import MasterMetrics
+from mesos_service.telemetry.master_metrics import MasterMetrics
 from mesos_service.telemetry.observers import Observers
 from mesos_service.telemetry.traces import open_exporter
 from mesos_service.wire.agents import MasterInfo

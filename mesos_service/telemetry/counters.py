@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from mesos_service.core.effects import Note
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+
+Snapshot = dict[str, float]
+"""Metrics by name."""
+
+Source = Callable[[], Mapping[str, float]]
+"""Further metrics of an adapter, such as a span exporter's counts; asked at each snapshot."""
+
+ACTIVE: Final = (TaskState.KILLING, TaskState.RUNNING, TaskState.STAGING, TaskState.STARTING)
 
 SCALARS = ("cpus", "disk", "gpus", "mem")
 REVOCABLE = "_revocable"

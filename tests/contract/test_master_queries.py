@@ -26,7 +26,7 @@ from mesos_service.http.paths import MesosPaths
 from mesos_service.master.app import OWN_PATHS, build_fastapi
 from mesos_service.master.operator_events import OperatorEvents
 from mesos_service.master.routes import legacy
-from mesos_service.telemetry.metrics import MasterMetrics
+from mesos_service.telemetry.master_metrics import MasterMetrics
 from mesos_service.wire.agents import MasterInfo
 from tests.contract.asgi import transport
 from tests.unit.render.world import add_framework, add_offer, add_task, make_state

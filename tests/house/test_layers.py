@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,3 +228,24 @@ def test_the_simulator_has_no_real_clock_and_no_real_network() -> None:
         if module.split(".")[0] in real
     ]
     assert not wrong, "\n".join(wrong)
+
+
+ROOMS_OF_THE_OTHER = {
+    "agent": ("master", "core.master", "registrar"),
+    "master": ("agent", "containers", "cgroups", "seccomp", "core.agent.state", "core.agent.step"),
+}
+LIBRARIES_OF_THE_OTHER = {"agent": {"numpy", "sqlalchemy"}, "master": {"httpx"}}
+
+
+@pytest.mark.parametrize("kind", ROOMS_OF_THE_OTHER)
+def test_a_process_loads_nothing_of_the_other_kind(kind: str) -> None:
+    """Imports that one room may have add up. There are thousands of agents: what each carries about costs thousands of
+    times as much."""
+    code = f"import sys, {PACKAGE}.{kind}.main; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    loaded = set(done.stdout.split())
+    assert f"{PACKAGE}.{kind}.main" in loaded
+    rooms = [f"{PACKAGE}.{room}" for room in ROOMS_OF_THE_OTHER[kind]]
+    wrong = {name for name in loaded for room in rooms if name == room or name.startswith(f"{room}.")}
+    wrong |= loaded & LIBRARIES_OF_THE_OTHER[kind]
+    assert not wrong, f"a process of the {kind}'s loads {sorted(wrong)}"

@@ -22,7 +22,6 @@ from mesos_service.wire.convert.values import time_to_wire
 from mesos_service.wire.decode import read_agent_call
 from mesos_service.wire.render import agent_v1 as render
 from mesos_service.wire.render.common_v1 import flags, metrics
-from mesos_service.wire.render.operations import operations_of_agent
 from mesos_service.wire.streams import RECORDS, negotiate_answer, takes_records
 
 
@@ -70,7 +69,7 @@ def _tasks(service: AgentReads) -> Response:
 
 
 def _operations(service: AgentReads) -> Response:
-    known = operations_of_agent(service.state)
+    known = render.operations(service.state)
     return Response(type="GET_OPERATIONS", get_operations=operator_common.ResponseGetOperations(operations=known))
 
 

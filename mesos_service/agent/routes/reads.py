@@ -14,7 +14,7 @@ from mesos_service.agent.sandboxes import Sandboxes
 from mesos_service.agent.standalone import StandaloneContainers
 from mesos_service.containers.containerizer import Containerizer
 from mesos_service.core.agent.state import AgentState
-from mesos_service.telemetry.metrics import AgentMetrics
+from mesos_service.telemetry.agent_metrics import AgentMetrics
 
 
 class AgentReads(Protocol):

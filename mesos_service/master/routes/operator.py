@@ -43,7 +43,6 @@ from mesos_service.wire.operator import Response
 from mesos_service.wire.render import maintenance
 from mesos_service.wire.render import master_v1 as render
 from mesos_service.wire.render.common_v1 import flags, told_metrics
-from mesos_service.wire.render.operations import operations_of_master
 from mesos_service.wire.render.snapshot import snapshot
 from mesos_service.wire.streams import negotiate
 
@@ -71,7 +70,7 @@ def _logging_level(service: MasterReads) -> Response:
 
 
 def _operations(service: MasterReads) -> Response:
-    known = operations_of_master(service.state)
+    known = render.operations(service.state)
     return Response(type="GET_OPERATIONS", get_operations=operator_common.ResponseGetOperations(operations=known))
 
 

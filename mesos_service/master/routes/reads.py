@@ -12,7 +12,7 @@ from mesos_service.core.master.state import MasterState
 from mesos_service.core.messages import MasterMessage
 from mesos_service.http.large import LargeAnswers
 from mesos_service.master.operator_events import OperatorEvents
-from mesos_service.telemetry.metrics import MasterMetrics
+from mesos_service.telemetry.master_metrics import MasterMetrics
 from mesos_service.wire.agents import MasterInfo
 
 

@@ -8,9 +8,11 @@ from mesos_service.core.agent.state import AgentState, Executor, Framework, Task
 from mesos_service.domain.executors import ExecutorType
 from mesos_service.domain.tasks import TaskStatus
 from mesos_service.wire import agent_operator as operator
-from mesos_service.wire import common, tasks
+from mesos_service.wire import common, offers, tasks
 from mesos_service.wire.convert.infos import agent_to_wire, executor_to_wire, framework_to_wire
+from mesos_service.wire.convert.operations import operation_to_wire
 from mesos_service.wire.convert.values import resources_to_wire
+from mesos_service.wire.render.operations import history_to_wire, status_to_wire
 from mesos_service.wire.render.tasks_v1 import task_v1
 
 
@@ -102,3 +104,21 @@ def _last_sent(state: AgentState, task: Task) -> TaskStatus | None:
     if stream is not None and stream.pending:
         return next(iter(stream.pending.values())).status
     return task.statuses[-1] if task.statuses else None
+
+
+def operations(state: AgentState) -> tuple[offers.Operation, ...]:
+    """Those that their frameworks have not acknowledged."""
+    return tuple(_reported(state))
+
+
+def _reported(state: AgentState) -> Iterator[offers.Operation]:
+    for pending in state.operations.values():
+        report = pending.report
+        yield offers.Operation(
+            framework_id=common.FrameworkID(value=report.framework_id),
+            agent_id=None if state.agent_id is None else common.AgentID(value=state.agent_id),
+            info=operation_to_wire(report.operation, report.operation_id),
+            latest_status=status_to_wire(report.status, report.operation_id, state.agent_id),
+            statuses=history_to_wire((report.status,), report.operation_id, state.agent_id),
+            uuid=common.UUID(value=report.uuid),
+        )

@@ -10,7 +10,7 @@ from itertools import chain
 import msgspec
 
 from mesos_service.core.master.role_use import count_roles, has_roles
-from mesos_service.core.master.state import MasterState, Standby
+from mesos_service.core.master.state import MasterState, OperationRecord, Standby
 from mesos_service.domain.agents import AgentInfo, Deactivation
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.offers import Offer
@@ -26,11 +26,13 @@ from mesos_service.wire.convert.infos import (
 )
 from mesos_service.wire.convert.maintenance import drain_info_to_wire
 from mesos_service.wire.convert.offered import in_order
+from mesos_service.wire.convert.operations import operation_to_wire
 from mesos_service.wire.convert.values import allocation_to_wire, attributes_to_wire, resources_to_wire, time_to_wire
 from mesos_service.wire.render.agents import agent_pid, capability_names
 from mesos_service.wire.render.holdings import Holdings
 from mesos_service.wire.render.legacy_master import quota_answer
 from mesos_service.wire.render.legacy_values import endpoint_resources, total
+from mesos_service.wire.render.operations import history_to_wire, status_to_wire
 from mesos_service.wire.render.snapshot import FrameworkThen, ShownAgent, ShownTask, Snapshot
 from mesos_service.wire.render.tasks_v1 import task_v1
 from mesos_service.wire.sliced import each, sliced
@@ -228,4 +230,21 @@ def get_weights(state: MasterState) -> operator.ResponseGetWeights:
         weight_infos=tuple(
             policy.WeightInfo(role=role, weight=weight) for role, weight in sorted(state.weights.items())
         )
+    )
+
+
+def operations(state: MasterState) -> tuple[offers.Operation, ...]:
+    """Those under way, and those that their frameworks have not acknowledged."""
+    return tuple(_operation(record) for agent in state.agents.values() for record in agent.operations.values())
+
+
+def _operation(record: OperationRecord) -> offers.Operation:
+    told = () if record.status.state == "OPERATION_PENDING" else (record.status,)
+    return offers.Operation(
+        framework_id=None if record.framework_id is None else common.FrameworkID(value=record.framework_id),
+        agent_id=common.AgentID(value=record.agent_id),
+        info=operation_to_wire(record.operation, record.operation_id),
+        latest_status=status_to_wire(record.status, record.operation_id, record.agent_id),
+        statuses=history_to_wire(told, record.operation_id, record.agent_id),
+        uuid=common.UUID(value=record.uuid),
     )

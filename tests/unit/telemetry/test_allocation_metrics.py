@@ -11,7 +11,8 @@ from mesos_service.core.operator_messages import OperatorUpdateQuota
 from mesos_service.domain.ids import Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Quota
-from mesos_service.telemetry.metrics import MasterMetrics, Snapshot
+from mesos_service.telemetry.counters import Snapshot
+from mesos_service.telemetry.master_metrics import MasterMetrics
 from tests.unit.core.master.told import only
 from tests.unit.core.master.world import World, framework_info, task_info
 

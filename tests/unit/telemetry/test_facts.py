@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 import mesos_service.core
+from mesos_service.telemetry.agent_metrics import AGENT_FACTS
 from mesos_service.telemetry.logs import INFO, WARNING
-from mesos_service.telemetry.metrics import AGENT_FACTS, MASTER_FACTS
+from mesos_service.telemetry.master_metrics import MASTER_FACTS
 from mesos_service.telemetry.story import SENTENCES
 
 CORE = Path(mesos_service.core.__file__).parent

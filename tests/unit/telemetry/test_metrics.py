@@ -32,8 +32,9 @@ from mesos_service.domain.ids import (
 from mesos_service.domain.operations import Create, Reserve
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
+from mesos_service.telemetry.agent_metrics import AgentMetrics
 from mesos_service.telemetry.counters import TaskKey
-from mesos_service.telemetry.metrics import AgentMetrics, MasterMetrics
+from mesos_service.telemetry.master_metrics import MasterMetrics
 from tests.unit.core.master.resource_world import applied, ask, capable_agent, finish, reserved, volumes
 from tests.unit.core.master.told import only
 from tests.unit.core.master.world import World

@@ -11,8 +11,8 @@ import pytest
 from mesos_service.core.master import role_use
 from mesos_service.core.master.state import MasterState
 from mesos_service.domain.ids import AgentId, FrameworkId, OfferId, Role
-from mesos_service.telemetry import metrics as module
-from mesos_service.telemetry.metrics import MasterMetrics
+from mesos_service.telemetry import master_metrics as module
+from mesos_service.telemetry.master_metrics import MasterMetrics
 from tests.unit.telemetry.masters import PART, a_master
 
 P = ParamSpec("P")
