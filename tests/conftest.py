@@ -1,6 +1,7 @@
 """Fixtures that several rooms of tests share, and options."""
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +24,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("untimed")
+
+# Servers of tests are on this machine, whatever proxy it reaches others by.
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1,localhost,::1")))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
