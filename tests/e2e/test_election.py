@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -219,7 +220,8 @@ def test_b22c_b53_a_framework_and_its_task_outlive_three_leaders(zookeeper: ZooK
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
-                await agent.stop()
+                # For good: by SIGTERM it would leave its tasks to the next one, and there is none.
+                await agent.stop(signal.SIGUSR1)
 
     asyncio.run(scenario())
 
