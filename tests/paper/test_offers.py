@@ -12,8 +12,9 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
 from mesos_service.plugins.allocator import AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.told import launched, spans
-from tests.unit.core.master.world import Scheduler, World, framework_info, task_info
+from tests.unit.core.master.world import Scheduler, World
 
 AGENT = "cpus:4;mem:4096"
 TASK = Resources.scalars(cpus=1, mem=1024)

@@ -14,9 +14,10 @@ from mesos_service.domain.operations import made_by_operations, with_made
 from mesos_service.wire.convert.operations import exact_operation, operation_from_wire, operation_to_wire
 from mesos_service.wire.decode import decode_leniently
 from mesos_service.wire.offers import OfferOperation
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.resource_world import applied, capable_agent, finish
 from tests.unit.core.master.told import only
-from tests.unit.core.master.world import World, framework_info
+from tests.unit.core.master.world import World
 
 Json = dict[str, Any]  # Any: JSON documents
 

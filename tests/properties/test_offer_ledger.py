@@ -39,8 +39,9 @@ from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, TaskId
 from mesos_service.domain.offers import Offer
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TERMINAL_STATES, Source, TaskInfo, TaskState, TaskStatus
+from tests.unit.core.master.infos import AWARE, custom, framework_info
 from tests.unit.core.master.told import messages_to, only, replies
-from tests.unit.core.master.world import AWARE, Node, Scheduler, World, custom, framework_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 TOTALS = (
     "cpus:2;mem:512",

@@ -25,7 +25,8 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
 from mesos_service.master import app
 from mesos_service.master.outlets import OfferEncoder
-from tests.unit.core.master.world import Node, Scheduler, World, framework_info, task_info
+from tests.unit.core.master.infos import framework_info, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 TOTALS = (
     "cpus:2;mem:512",

@@ -19,8 +19,9 @@ from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.plugins.revocation import Revocation, Situation
 from tests.support.written_modules import write_examples
 from tests.unit.allocation.cluster import Cluster, Reasons
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.told import facts
-from tests.unit.core.master.world import World, framework_info
+from tests.unit.core.master.world import World
 
 SMALL = "cpus:2;mem:1024"
 Stock: Any = load(ALLOCATORS, "hierarchical")  # Any: a class to extend

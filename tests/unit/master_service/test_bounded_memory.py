@@ -13,7 +13,8 @@ from mesos_service.http.asgi import Message
 from mesos_service.master.config import MasterConfig
 from mesos_service.master.outlets import OfferEncoder
 from mesos_service.master.service import MasterService
-from tests.unit.core.master.world import World, framework_info
+from tests.unit.core.master.infos import framework_info
+from tests.unit.core.master.world import World
 
 
 def test_an_invented_framework_id_gets_no_counter_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

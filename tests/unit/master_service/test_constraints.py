@@ -18,7 +18,8 @@ from mesos_service.master.routes import constraints
 from mesos_service.master.routes.reads import MasterReads
 from mesos_service.plugins.allocator import AgentView
 from mesos_service.plugins.verdict import Veto
-from tests.unit.core.master.world import World, framework_info
+from tests.unit.core.master.infos import framework_info
+from tests.unit.core.master.world import World
 
 AGENTS = 20
 TWOS = {"text_matches": {"regex": "host-.*2"}}

@@ -13,8 +13,9 @@ from mesos_service.domain.operations import Create, Reserve
 from mesos_service.domain.resources import Resources
 from mesos_service.master.outlets import OfferEncoder
 from mesos_service.wire.convert.offered import in_order
+from tests.unit.core.master.infos import AWARE, framework_info
 from tests.unit.core.master.resource_world import ask, capable_agent, reserved, volumes
-from tests.unit.core.master.world import AWARE, Node, Scheduler, World, framework_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 Json = dict[str, object]
 

@@ -23,9 +23,10 @@ from mesos_service.wire import sliced
 from mesos_service.wire.recordio import RecordReader
 from mesos_service.wire.streams import Encoding
 from tests.contract.shapes import differences, recorded
+from tests.unit.core.master.infos import AWARE, framework_info
 from tests.unit.core.master.reign import Reign
 from tests.unit.core.master.told import only
-from tests.unit.core.master.world import AWARE, framework_info, running
+from tests.unit.core.master.world import running
 
 FAST = MasterOptions(agent_ping_timeout_seconds=1.0, max_agent_ping_timeouts=2)
 Json = Any  # JSON documents

@@ -10,7 +10,8 @@ from mesos_service.domain.ids import Role
 from mesos_service.master.config import MasterConfig
 from mesos_service.wire.filters import FilterModule, FilterParameter
 from mesos_service.wire.render.filters import filters_answer
-from tests.unit.core.master.world import World, framework_info
+from tests.unit.core.master.infos import framework_info
+from tests.unit.core.master.world import World
 
 GROUPS = {
     "groups": [

@@ -7,7 +7,8 @@ from mesos_service.domain.ids import Role
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Quota
 from mesos_service.wire.render.fragmentation import fragmentation_answer
-from tests.unit.core.master.world import World, framework_info, running, task_info
+from tests.unit.core.master.infos import framework_info, task_info
+from tests.unit.core.master.world import World, running
 
 
 def test_n16_what_is_stranded_and_for_want_of_what() -> None:

@@ -13,8 +13,9 @@ from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import Quota
 from mesos_service.telemetry.counters import Snapshot
 from mesos_service.telemetry.master_metrics import MasterMetrics
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.told import only
-from tests.unit.core.master.world import World, framework_info, task_info
+from tests.unit.core.master.world import World
 
 SECONDS = 0.004
 

@@ -20,8 +20,9 @@ from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.plugins.verdict import Veto
 from tests.support.hanging import hang
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.told import only
-from tests.unit.core.master.world import Node, Scheduler, World, framework_info, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 Stock: type[Allocator] = load(ALLOCATORS, "hierarchical")
 

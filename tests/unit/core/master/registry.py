@@ -5,7 +5,7 @@ from __future__ import annotations
 from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.agents import AgentInfo
 from mesos_service.domain.ids import AgentId
-from tests.unit.core.master.world import TOTAL
+from tests.unit.core.master.infos import TOTAL
 
 
 def registry(*names: str) -> Registry:

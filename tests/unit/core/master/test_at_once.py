@@ -20,10 +20,11 @@ from mesos_service.domain.offers import Offer
 from mesos_service.domain.operations import Reserve
 from mesos_service.domain.tasks import TaskState
 from mesos_service.plugins.allocator import Quota
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.operating import milli, quota, set_quotas, set_weights
 from tests.unit.core.master.resource_world import ask, capable_agent, reserved
 from tests.unit.core.master.told import facts, launched, replies
-from tests.unit.core.master.world import World, framework_info, task_info
+from tests.unit.core.master.world import World
 
 # -- two operators -------------------------------------------------------------------------------------------
 

@@ -16,8 +16,9 @@ from mesos_service.core.scheduler_messages import LaunchGroupOperation
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import AgentId, ContainerId, ExecutorId, TaskId
 from mesos_service.domain.tasks import ContainerStatus, Source, TaskState
+from tests.unit.core.master.infos import SMALL, TOTAL, custom, framework_info, task_info
 from tests.unit.core.master.told import downlinks, facts, launched, messages_to, only
-from tests.unit.core.master.world import SMALL, TOTAL, World, custom, framework_info, running, task_info
+from tests.unit.core.master.world import World, running
 
 
 def test_x21_a_known_agent_comes_back_without_anything_being_stored() -> None:

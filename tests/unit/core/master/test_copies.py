@@ -7,9 +7,10 @@ import pytest
 from mesos_service.core.effects import MasterEffect
 from mesos_service.core.link import AcknowledgeUpdate, KillTask, ShutdownFramework
 from mesos_service.domain.tasks import TaskInfo, TaskState
+from tests.unit.core.master.infos import SMALL, TOTAL, task_info
 from tests.unit.core.master.reign import follow
 from tests.unit.core.master.told import downlinks, facts, messages_to
-from tests.unit.core.master.world import SMALL, TOTAL, Node, Scheduler, World, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 ROLE = "role"
 

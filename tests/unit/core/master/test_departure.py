@@ -14,10 +14,11 @@ from mesos_service.core.messages import Persisted
 from mesos_service.core.registry.operations import MarkAgentGone
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.registry import registry
 from tests.unit.core.master.reign import Reign, follow
 from tests.unit.core.master.told import downlinks, facts, only, replies
-from tests.unit.core.master.world import framework_info, running
+from tests.unit.core.master.world import running
 
 BY_OPERATOR = "REASON_AGENT_REMOVED_BY_OPERATOR"
 FAST = MasterOptions(agent_ping_timeout_seconds=1.0, max_agent_ping_timeouts=2)

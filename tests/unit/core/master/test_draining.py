@@ -16,10 +16,11 @@ from mesos_service.core.registry.registry import Registry
 from mesos_service.domain.agents import AgentInfo, Deactivation, Drain
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.operating import deactivate, drain, killed, reactivate
 from tests.unit.core.master.reign import Reign, follow
 from tests.unit.core.master.told import downlinks, facts, only, replies
-from tests.unit.core.master.world import Node, framework_info, running
+from tests.unit.core.master.world import Node, running
 
 FAST = MasterOptions(agent_ping_timeout_seconds=1.0, max_agent_ping_timeouts=2)
 SINCE = 1000.0

@@ -8,8 +8,9 @@ from mesos_service.core.link import ExitedExecutor, MessageFromExecutor, Message
 from mesos_service.core.scheduler_messages import MessageCall, Shutdown
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import SMALL, TOTAL, custom, task_info
 from tests.unit.core.master.told import downlinks, facts, replies
-from tests.unit.core.master.world import SMALL, TOTAL, Node, Scheduler, World, custom, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 EXECUTOR = ExecutorId("executor")
 

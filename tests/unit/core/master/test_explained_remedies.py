@@ -24,9 +24,10 @@ from mesos_service.plugins.loader import OFFER_FILTERS, available, load
 from mesos_service.plugins.verdict import Remedy
 from tests.unit.core.master.broken_modules import Stock, Trap, lost
 from tests.unit.core.master.explained import explained
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.operating import change, deactivate, drain, killed, of, reactivate, schedule
 from tests.unit.core.master.reign import Reign
-from tests.unit.core.master.world import Node, Scheduler, World, framework_info, running
+from tests.unit.core.master.world import Node, Scheduler, World, running
 
 SMALL = "cpus:2;mem:1024"
 

@@ -14,8 +14,9 @@ from mesos_service.domain.randomness import RandomSource
 from mesos_service.plugins.allocator import AllocatorOptions, Grant, Observer
 from mesos_service.plugins.loader import ALLOCATORS, load
 from tests.unit.core.master.explained import answer, ask, explained
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.told import only
-from tests.unit.core.master.world import World, framework_info
+from tests.unit.core.master.world import World
 
 Stock = load(ALLOCATORS, "hierarchical_drf")
 

@@ -13,8 +13,9 @@ from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.operator_messages import ExplainAgent, ExplainFramework, OperatorMarkGone, OperatorUpdateQuota
 from mesos_service.domain.ids import AgentId, Role
 from mesos_service.plugins.allocator import Quota
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.told import only
-from tests.unit.core.master.world import World, framework_info
+from tests.unit.core.master.world import World
 
 
 def ask(world: World, agent_id: str) -> int:

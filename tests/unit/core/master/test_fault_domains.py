@@ -14,8 +14,9 @@ from mesos_service.domain.frameworks import REGION_AWARE
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
+from tests.unit.core.master.infos import AWARE, framework_info
 from tests.unit.core.master.told import downlinks
-from tests.unit.core.master.world import AWARE, Node, World, framework_info
+from tests.unit.core.master.world import Node, World
 
 HERE = FaultDomain("eu", "rack1")
 RESOURCES = Resources.parse("cpus:4;mem:4096")

@@ -14,8 +14,9 @@ from mesos_service.core.registry.operations import RecordFramework, RemoveFramew
 from mesos_service.core.registry.registry import RegisteredFramework
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import FrameworkId
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.told import downlinks, facts, only, replies
-from tests.unit.core.master.world import Scheduler, World, framework_info, running
+from tests.unit.core.master.world import Scheduler, World, running
 
 MINE = FrameworkId("mine")
 

@@ -29,8 +29,9 @@ from tests.unit.core.master.broken_modules import (
     lost_afterwards,
     why,
 )
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.told import fact, facts, only
-from tests.unit.core.master.world import Node, Scheduler, World, framework_info, running, task_info
+from tests.unit.core.master.world import Node, Scheduler, World, running
 
 
 def stubborn_loop(work: Callable[[], object]) -> object:

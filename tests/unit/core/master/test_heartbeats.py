@@ -7,8 +7,9 @@ import pytest
 from mesos_service.core.effects import MasterEffect, SendScheduler
 from mesos_service.core.events import Heartbeat, Subscribed
 from mesos_service.core.master.state import MasterOptions
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.told import only
-from tests.unit.core.master.world import Scheduler, World, framework_info
+from tests.unit.core.master.world import Scheduler, World
 
 
 def beats(world: World, scheduler: Scheduler, seconds: float, step: float = 0.5) -> list[float]:

@@ -37,8 +37,9 @@ from mesos_service.plugins.offer_filter import OfferFilter
 from mesos_service.plugins.revocation import RunningTask, Situation
 from tests.support.hanging import hang
 from tests.unit.core.master.broken_modules import EVENTS, Stock, Trap, filtered_world, in_order, why
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.told import fact
-from tests.unit.core.master.world import Scheduler, World, framework_info, running
+from tests.unit.core.master.world import Scheduler, World, running
 
 
 class Peculiar(BaseException):

@@ -13,7 +13,8 @@ from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, ExecutorId, FrameworkId, LinkId, OfferId, Role, StreamId, TaskId
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
-from tests.unit.core.master.world import SMALL, Node, Scheduler, World, framework_info, running
+from tests.unit.core.master.infos import SMALL, framework_info
+from tests.unit.core.master.world import Node, Scheduler, World, running
 
 Break = Callable[[World, Node, Scheduler], None]
 

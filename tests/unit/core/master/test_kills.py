@@ -5,8 +5,9 @@ from __future__ import annotations
 from mesos_service.core.link import KillTask
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.told import downlinks, facts, replies
-from tests.unit.core.master.world import World, framework_info, running
+from tests.unit.core.master.world import World, running
 
 
 def test_m_sc_07_a_kill_goes_to_the_task_s_agent() -> None:

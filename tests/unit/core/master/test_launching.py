@@ -17,19 +17,9 @@ from mesos_service.domain.resources import Resource, ResourceKey, Resources
 from mesos_service.domain.tasks import Source, TaskInfo, TaskState
 from mesos_service.wire import tasks
 from mesos_service.wire.convert.infos import executor_from_wire
+from tests.unit.core.master.infos import AWARE, SMALL, TOTAL, custom, framework_info, task_info
 from tests.unit.core.master.told import downlinks, launched
-from tests.unit.core.master.world import (
-    AWARE,
-    SMALL,
-    TOTAL,
-    Node,
-    Scheduler,
-    World,
-    custom,
-    framework_info,
-    running,
-    task_info,
-)
+from tests.unit.core.master.world import Node, Scheduler, World, running
 
 ERROR = (TaskState.ERROR, "REASON_TASK_INVALID")
 GROUP_ERROR = (TaskState.ERROR, "REASON_TASK_GROUP_INVALID")

@@ -11,8 +11,9 @@ from mesos_service.core.scheduler_messages import LaunchOperation
 from mesos_service.domain.agents import TASK_RESOURCE_LIMITS, AgentInfo
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.told import launched
-from tests.unit.core.master.world import Node, World, framework_info, task_info
+from tests.unit.core.master.world import Node, World
 
 RESOURCES = Resources.parse("cpus:4;mem:4096")
 

@@ -12,8 +12,9 @@ from mesos_service.core.messages import LinkLost, Persisted
 from mesos_service.core.registry.operations import MarkAgentUnreachable
 from mesos_service.domain.ids import LinkId, TaskId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import AWARE, SMALL, TOTAL, framework_info
 from tests.unit.core.master.told import downlinks, facts, only
-from tests.unit.core.master.world import AWARE, SMALL, TOTAL, Node, World, framework_info, running
+from tests.unit.core.master.world import Node, World, running
 
 FAST = MasterOptions(agent_ping_timeout_seconds=1.0, max_agent_ping_timeouts=2)
 

@@ -16,7 +16,7 @@ from mesos_service.domain.patterns import Pattern
 from mesos_service.domain.resources import Resources
 from mesos_service.plugins.allocator import AgentView
 from mesos_service.plugins.loader import OFFER_FILTERS, load
-from tests.unit.core.master.world import framework_info
+from tests.unit.core.master.infos import framework_info
 
 OPTIONS = MasterOptions(offer_filters={filtering.CONSTRAINTS: load(OFFER_FILTERS, filtering.CONSTRAINTS)})
 MOST = filtering.CONSTRAINTS_MAX

@@ -9,8 +9,9 @@ import pytest
 
 from mesos_service.core.allocation import accounts
 from mesos_service.core.master import policy, room_for_quota
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.operating import milli, quota, set_quotas
-from tests.unit.core.master.world import World, framework_info
+from tests.unit.core.master.world import World
 
 ROLES = 500
 

@@ -13,8 +13,9 @@ from mesos_service.core.scheduler_messages import LaunchOperation, UnsupportedOp
 from mesos_service.domain.ids import OfferId
 from mesos_service.domain.offers import Filters
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import AWARE, SMALL, TOTAL, framework_info, task_info
 from tests.unit.core.master.told import fact, facts, launched, replies
-from tests.unit.core.master.world import AWARE, SMALL, TOTAL, World, framework_info, task_info
+from tests.unit.core.master.world import World
 
 DROPPED = (TaskState.DROPPED, "REASON_INVALID_OFFERS")
 

@@ -18,6 +18,7 @@ from mesos_service.core.scheduler_messages import LaunchOperation
 from mesos_service.domain.ids import AgentId, OperationId
 from mesos_service.domain.operations import Reserve
 from mesos_service.domain.resources import Resources
+from tests.unit.core.master.infos import task_info
 from tests.unit.core.master.resource_world import (
     acknowledge,
     applied,
@@ -30,7 +31,7 @@ from tests.unit.core.master.resource_world import (
     told,
 )
 from tests.unit.core.master.told import downlinks, only, replies
-from tests.unit.core.master.world import Node, Scheduler, World, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 RESERVE = Reserve(reserved("cpus:1;mem:512"))
 

@@ -9,8 +9,9 @@ from mesos_service.core.events import OperationState, UpdateOperationStatus
 from mesos_service.core.scheduler_messages import LaunchOperation, ReconcileOperations, UnsupportedOperation
 from mesos_service.domain.ids import AgentId, OfferId, OperationId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import task_info
 from tests.unit.core.master.told import facts, launched, replies
-from tests.unit.core.master.world import Scheduler, World, task_info
+from tests.unit.core.master.world import Scheduler, World
 
 RESERVE = UnsupportedOperation("RESERVE", OperationId("op-reserve"))
 NAMELESS = UnsupportedOperation("RESERVE")

@@ -7,6 +7,7 @@ from mesos_service.core.scheduler_messages import LaunchOperation
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.operations import Create, Destroy, GrowVolume, Reserve, ShrinkVolume, Unreserve
 from mesos_service.domain.resources import Resources
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.resource_world import (
     applied,
     capable_agent,
@@ -17,7 +18,7 @@ from tests.unit.core.master.resource_world import (
     volumes,
 )
 from tests.unit.core.master.told import replies
-from tests.unit.core.master.world import World, framework_info, task_info
+from tests.unit.core.master.world import World
 
 
 def test_m_om_09_and_m_om_10_all_of_them_in_turn() -> None:

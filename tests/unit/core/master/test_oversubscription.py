@@ -15,9 +15,10 @@ from mesos_service.domain.ids import AgentId
 from mesos_service.domain.operations import Create, Operation, Reserve
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import custom, framework_info, task_info
 from tests.unit.core.master.resource_world import TOTAL, ask, capable_agent, operate, reserved, told, volumes
 from tests.unit.core.master.told import downlinks, facts, launched, replies
-from tests.unit.core.master.world import Node, Scheduler, World, custom, framework_info, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 OWN = Resources.scalars(cpus=4, mem=4096)
 LENT = lent(Resources.scalars(cpus=2))

@@ -16,8 +16,9 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Grant, Observer
 from mesos_service.plugins.loader import ALLOCATORS, load
+from tests.unit.core.master.infos import TOTAL, framework_info, task_info
 from tests.unit.core.master.told import fact, facts
-from tests.unit.core.master.world import TOTAL, Node, Scheduler, World, framework_info, running, task_info
+from tests.unit.core.master.world import Node, Scheduler, World, running
 
 # -- B32: every event that makes something available starts a pass ---------------------------------------------
 

@@ -18,9 +18,10 @@ from mesos_service.domain.ids import FrameworkId, Role
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.plugins.verdict import Remedy
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.operating import milli, quota, set_quotas, set_weights
 from tests.unit.core.master.told import facts, only, replies
-from tests.unit.core.master.world import World, framework_info, running, task_info
+from tests.unit.core.master.world import World, running
 
 FORCED = "(use 'force' flag to bypass this check)"
 

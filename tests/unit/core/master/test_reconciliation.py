@@ -6,8 +6,9 @@ import pytest
 
 from mesos_service.domain.ids import AgentId
 from mesos_service.domain.tasks import ContainerStatus, Source, TaskState, TaskStatus
+from tests.unit.core.master.infos import AWARE, framework_info, task_info
 from tests.unit.core.master.told import replies
-from tests.unit.core.master.world import AWARE, Node, Scheduler, World, framework_info, running, task_info
+from tests.unit.core.master.world import Node, Scheduler, World, running
 
 BOTH = pytest.mark.parametrize("aware", [True, False])
 

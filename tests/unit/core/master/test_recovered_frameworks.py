@@ -10,8 +10,9 @@ from mesos_service.core.link import (
 )
 from mesos_service.domain.ids import AgentId, FrameworkId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.told import downlinks, fact, facts
-from tests.unit.core.master.world import Scheduler, World, framework_info, running, task_info
+from tests.unit.core.master.world import Scheduler, World, running
 
 
 def test_x20_a_framework_that_only_an_agent_knows_is_recovered_and_gets_no_offers() -> None:

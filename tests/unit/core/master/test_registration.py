@@ -21,8 +21,9 @@ from mesos_service.domain.errors import InvariantBroken
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import AWARE, TOTAL, framework_info, task_info
 from tests.unit.core.master.told import downlinks, fact, facts, only
-from tests.unit.core.master.world import AWARE, TOTAL, Node, World, framework_info, running, task_info
+from tests.unit.core.master.world import Node, World, running
 
 # -- the first time ------------------------------------------------------------------------------------------
 

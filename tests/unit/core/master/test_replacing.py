@@ -30,8 +30,9 @@ from mesos_service.plugins.offer_filter import OfferFilter, filtered
 from mesos_service.plugins.verdict import Veto
 from tests.support.hanging import hang
 from tests.unit.core.master.broken_modules import Stock, Trap, in_order, loop, lost
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.told import fact, facts
-from tests.unit.core.master.world import Scheduler, World, framework_info, running
+from tests.unit.core.master.world import Scheduler, World, running
 
 Strict: type[Allocator] = load(ALLOCATORS, "strict_priority")
 OPTIONS = AllocatorOptions()

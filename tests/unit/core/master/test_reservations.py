@@ -13,6 +13,7 @@ from mesos_service.domain.resource import Reservation, Resource, plain_key
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
 from mesos_service.plugins.allocator import Quota
+from tests.unit.core.master.infos import AWARE, framework_info, task_info
 from tests.unit.core.master.resource_world import (
     TOTAL,
     applied,
@@ -27,7 +28,7 @@ from tests.unit.core.master.resource_world import (
     volumes,
 )
 from tests.unit.core.master.told import launched, replies
-from tests.unit.core.master.world import AWARE, Node, Scheduler, World, framework_info, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 
 def begin(roles: tuple[str, ...] = ("role",), principal: str | None = None) -> tuple[World, Node, Scheduler]:

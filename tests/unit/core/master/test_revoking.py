@@ -22,8 +22,9 @@ from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
 from mesos_service.plugins.revocation import Revocation, Situation
 from mesos_service.wire.render.revocation import revocation_answer
+from tests.unit.core.master.infos import custom, framework_info, task_info
 from tests.unit.core.master.told import downlinks, fact, facts, only
-from tests.unit.core.master.world import Node, Scheduler, World, custom, framework_info, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 ON = MasterOptions(revocation=True, revocation_delay_seconds=10.0, revocation_grace_seconds=20.0)
 ONE = Resources.scalars(cpus=1, mem=512)

@@ -18,8 +18,9 @@ from mesos_service.domain.tasks import TaskState
 from mesos_service.plugins.allocator import Allocator, AllocatorOptions, Quota
 from mesos_service.plugins.loader import ALLOCATORS, load
 from tests.unit.core.master.broken_modules import Trap, lost, lost_afterwards
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.told import facts, only
-from tests.unit.core.master.world import World, framework_info, running, task_info
+from tests.unit.core.master.world import World, running
 
 Stock: type[Allocator] = load(ALLOCATORS, "hierarchical")
 OPTIONS = AllocatorOptions()

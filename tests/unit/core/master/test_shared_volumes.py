@@ -15,6 +15,7 @@ from mesos_service.domain.operations import Create, Destroy, GrowVolume, Reserve
 from mesos_service.domain.resource import Resource
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
+from tests.unit.core.master.infos import AWARE, framework_info, task_info
 from tests.unit.core.master.resource_world import (
     applied,
     ask,
@@ -26,7 +27,7 @@ from tests.unit.core.master.resource_world import (
     volumes,
 )
 from tests.unit.core.master.told import launched, replies
-from tests.unit.core.master.world import AWARE, Node, Scheduler, World, framework_info, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 SMALL = Resources.scalars(cpus=1, mem=128)
 

@@ -17,8 +17,9 @@ from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskInfo, TaskState
 from mesos_service.plugins.allocator import AllocatorOptions
 from mesos_service.plugins.loader import ALLOCATORS, load
+from tests.unit.core.master.infos import custom, framework_info, task_info
 from tests.unit.core.master.told import downlinks, fact, launched, replies
-from tests.unit.core.master.world import Scheduler, World, custom, framework_info, task_info
+from tests.unit.core.master.world import Scheduler, World
 
 SECONDS = 300.0
 ONE = Resources.scalars(cpus=1, mem=64)

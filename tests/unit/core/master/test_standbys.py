@@ -13,8 +13,9 @@ from mesos_service.core.scheduler_messages import SchedulerHeartbeat, Subscribe
 from mesos_service.domain.frameworks import SchedulerMode
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import framework_info
 from tests.unit.core.master.told import downlinks, facts, only, replies
-from tests.unit.core.master.world import Scheduler, World, framework_info, running
+from tests.unit.core.master.world import Scheduler, World, running
 
 MINE = FrameworkId("mine")
 

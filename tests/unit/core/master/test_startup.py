@@ -15,10 +15,11 @@ from mesos_service.core.registry.operations import AdmitAgent, MarkAgentReachabl
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import SMALL, TOTAL, framework_info, task_info
 from tests.unit.core.master.registry import registry
 from tests.unit.core.master.reign import Reign, follow
 from tests.unit.core.master.told import downlinks, facts, only
-from tests.unit.core.master.world import SMALL, TOTAL, Node, framework_info, running, task_info
+from tests.unit.core.master.world import Node, running
 
 TIMEOUT = MasterOptions().agent_reregister_timeout_seconds
 

@@ -13,8 +13,9 @@ from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.messages import FromAgent
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.told import only
-from tests.unit.core.master.world import Node, Scheduler, World, framework_info, running, task_info
+from tests.unit.core.master.world import Node, Scheduler, World, running
 
 SECONDS = 80.0
 

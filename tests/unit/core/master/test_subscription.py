@@ -13,8 +13,9 @@ from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.scheduler_messages import Request, SchedulerDisconnected, Unhandled
 from mesos_service.domain.frameworks import FrameworkInfo
 from mesos_service.domain.ids import FrameworkId, OfferId, Role, StreamId
+from tests.unit.core.master.infos import AWARE, framework_info
 from tests.unit.core.master.told import downlinks, facts, only, replies
-from tests.unit.core.master.world import AWARE, Scheduler, World, framework_info, running
+from tests.unit.core.master.world import Scheduler, World, running
 
 # -- subscribing ---------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from mesos_service.core.master.state import MasterOptions
 from mesos_service.core.operator_messages import OperatorTeardown
 from mesos_service.domain.ids import FrameworkId
 from mesos_service.domain.tasks import Source, TaskState
+from tests.unit.core.master.infos import TOTAL, custom, framework_info, task_info
 from tests.unit.core.master.told import downlinks, fact, facts, only, replies
-from tests.unit.core.master.world import TOTAL, World, custom, framework_info, running, task_info
+from tests.unit.core.master.world import World, running
 
 
 def test_m_sc_02_a_teardown_kills_everything_and_ends_the_stream_without_a_word() -> None:

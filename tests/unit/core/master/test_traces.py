@@ -12,8 +12,9 @@ from mesos_service.core.trace import TraceParent
 from mesos_service.domain.executors import ExecutorInfo, ExecutorType
 from mesos_service.domain.ids import ExecutorId, TaskId
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import task_info
 from tests.unit.core.master.told import downlinks, only, spans
-from tests.unit.core.master.world import Node, Scheduler, World, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 TRACED = MasterOptions(tracing=True)
 CALLER = TraceParent("00-000000000000000000000000000000aa-00000000000000bb-01")

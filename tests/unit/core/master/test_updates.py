@@ -9,8 +9,9 @@ from mesos_service.core.link import AcknowledgeUpdate, ShutdownFramework
 from mesos_service.core.master.state import MasterOptions, Task
 from mesos_service.domain.ids import AgentId, TaskId
 from mesos_service.domain.tasks import TERMINAL_STATES, Source, TaskState
+from tests.unit.core.master.infos import SMALL, TOTAL, framework_info, task_info
 from tests.unit.core.master.told import downlinks, fact, facts, replies
-from tests.unit.core.master.world import SMALL, TOTAL, Node, Scheduler, World, framework_info, task_info
+from tests.unit.core.master.world import Node, Scheduler, World
 
 T = TaskId("t")
 

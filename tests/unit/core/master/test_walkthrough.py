@@ -5,8 +5,9 @@ from __future__ import annotations
 from mesos_service.core.link import RunTask
 from mesos_service.domain.resources import Resources
 from mesos_service.domain.tasks import TaskState
+from tests.unit.core.master.infos import framework_info, task_info
 from tests.unit.core.master.told import downlinks, replies
-from tests.unit.core.master.world import World, framework_info, task_info
+from tests.unit.core.master.world import World
 
 
 def test_b27_b28_b29_b30_and_e54_e55_e56_e57_what_two_tasks_leave_goes_to_the_second_framework() -> None:
