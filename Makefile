@@ -91,6 +91,7 @@ lock: setup-dev ## Choose locked versions anew (needs uv: .venv/bin/pip install 
 	$(UV_COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(UV_COMPILE) requirements/clients.in --no-emit-package http-parser -o requirements/clients.txt
 	$(UV_COMPILE) --no-deps requirements/mesos_cli.in -o requirements/mesos_cli.txt
+	$(UV_COMPILE) --no-deps requirements/cook_executor.in -o requirements/cook_executor.txt
 	$(UV_COMPILE) requirements/generators.in -o requirements/generators.txt
 
 clean: ## Remove what the other targets made

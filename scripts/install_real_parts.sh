@@ -167,6 +167,27 @@ install_mesos_cli() {
 }
 install_mesos_cli || true
 
+# The executor of a scheduler for batch jobs, which speaks through pymesos; in a folder of its own, as it is a program.
+cook="cook-executor (an executor we did not write)"
+cook_folder="$venv/cook-executor"
+has_cook() { [ "$(cat "$cook_folder/stamp" 2>/dev/null)" = "$(cksum <requirements/cook_executor.txt)" ]; }
+install_cook() {
+    has_pymesos || without "$cook" "$venv, in which it is to be, could not be made" || return 1
+    has_cook && return 0
+    rm -rf "$cook_folder"
+    if ! pip_install --target "$cook_folder" --require-hashes -r requirements/cook_executor.txt; then
+        grep -qi 'do not match the hashes' "$log" || without "$cook" "pip failed; see $log" || return 1
+        [ "${REQUIRE_HASHES:-}" != 1 ] || without "$cook" "a package does not match its hash; see $log" || return 1
+        say "WARNING: a package does not match its hash in requirements/cook_executor.txt; taking the locked versions unchecked"
+        sed -E 's/ *\\$//; /^ *--hash=/d' requirements/cook_executor.txt >.cache/cook-executor-versions.txt
+        rm -rf "$cook_folder"
+        pip_install --target "$cook_folder" -r .cache/cook-executor-versions.txt || without "$cook" "pip failed; see $log" || return 1
+    fi
+    cksum <requirements/cook_executor.txt >"$cook_folder/stamp"
+    say "$cook_folder is ready"
+}
+install_cook || true
+
 # mesos-go is a library of sources; building it takes a minute the first time, and next to nothing from then on.
 mesos_go="mesos-go (a client we did not write, in Go)"
 has_mesos_go() { command -v go >/dev/null 2>&1 && [ -d /usr/share/gocode/src/github.com/mesos/mesos-go/api/v1/lib ]; }
@@ -195,6 +216,24 @@ install_mesos_framework() {
     say ".cache/node is ready"
 }
 install_mesos_framework || true
+
+# @dcos/mesos-client is for browsers, and gets one without a window.
+dcos_client="@dcos/mesos-client (a client we did not write, in a browser)"
+dcos_files=tests/e2e/clients/dcos_mesos_client
+dcos_cache=.cache/node_dcos
+has_dcos_client() {
+    [ -d "$dcos_cache/node_modules/@dcos/mesos-client" ] && cmp -s "$dcos_files/package-lock.json" "$dcos_cache/package-lock.json"
+}
+install_dcos_client() {
+    has_dcos_client && return 0
+    debian_part "$dcos_client" has_npm nodejs npm || return 1
+    rm -rf "$dcos_cache" && mkdir -p "$dcos_cache"
+    cp "$dcos_files/package.json" "$dcos_files/package-lock.json" "$dcos_cache/"
+    (cd "$dcos_cache" && npm ci --no-audit --no-fund --ignore-scripts) >>"$log" 2>&1 ||
+        without "$dcos_client" "npm ci failed; see $log" || return 1
+    say "$dcos_cache is ready"
+}
+install_dcos_client || true
 
 # Generators of clients, in Python and in JavaScript, each with a lock of its own; what they make is made by the tests.
 generators="openapi-python-client and openapi-ts (clients made of our documents)"

@@ -53,6 +53,10 @@ H2C: Final = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Setti
         ),
         pytest.param(post("http://elsewhere:5050/api/v1", HEALTH), id="through what was set as a proxy"),
         pytest.param(post("/api/v1", b'{"type":"GET_HEALTH","get_health":null,"unknown":{"a":[1]}}'), id="null"),
+        pytest.param(post("/api/v1", HEALTH, "Authorization: \r\n"), id="mesos-framework-sdk, as nobody"),
+        pytest.param(post("/api/v1", HEALTH, "Authorization: Basic Og==\r\n"), id="mesos-compose, as nobody"),
+        pytest.param(post("/api/v1", HEALTH, "Authorization: token=abc\r\n"), id="DC/OS, to who asks for no token"),
+        pytest.param(post("/api/v1?_ts=1795357284000", HEALTH), id="DC/OS in a browser, lest an answer be kept"),
     ],
 )
 def test_m_om_01_a_call_is_understood_however_it_is_sent(runner: asyncio.Runner, cluster: Cluster, sent: bytes) -> None:
@@ -251,6 +255,45 @@ def test_m_sc_01_a_scheduler_subscribes_and_calls_as_its_library_likes(
         assert answer.startswith(b"HTTP/1.1 202 Accepted\r\n"), answer
 
 
+def test_m_sc_01_calls_may_follow_one_another_before_any_is_answered(runner: asyncio.Runner, cluster: Cluster) -> None:
+    """Mesos' own library in C++ sends all calls but SUBSCRIBE so, on one connection."""
+    body = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": {"user": "root", "name": "pipelines"}}})
+    host, _, port = cluster.master.rpartition(":")
+
+    async def played() -> bytes:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(post("/api/v1/scheduler", body.encode()))
+            async with asyncio.timeout(60):
+                head = await reader.readuntil(b"\r\n\r\n")
+                event = await reader.readuntil(b"}}}")
+            stream_id = head.partition(b"Mesos-Stream-Id: ")[2].partition(b"\r\n")[0].decode()
+            framework_id = json.loads(event.partition(b"\r\n")[2].partition(b"\n")[2])["subscribed"]["framework_id"]
+            calls = [{"type": "SUPPRESS"}, {"type": "NOTHING"}, {"type": "REVIVE"}, {"type": "TEARDOWN"}]
+            sent = [json.dumps({"framework_id": framework_id, **call}).encode() for call in calls]
+            headers = f"Mesos-Stream-Id: {stream_id}\r\n"
+            together = b"".join(post("/api/v1/scheduler", one, headers) for one in sent)
+            return await exchanged(cluster.master, together + post("/api/v1", HEALTH), HEALTHY)
+        finally:
+            writer.close()
+
+    found = runner.run(played())
+    assert re.findall(rb"HTTP/1\.1 (\d+)", found) == [b"202", b"400", b"202", b"202", b"200"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/scheduler", "/api/v1/executor"])
+def test_m_sc_01_a_look_whether_there_is_anybody(runner: asyncio.Runner, cluster: Cluster, path: str) -> None:
+    """mentos asks with GET before it subscribes: a redirect names the leader, a refusal of GET means yes."""
+
+    async def asked() -> httpx.Response:
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+            service = cluster.master if path.endswith("scheduler") else cluster.agent
+            return await client.get(f"http://{service}{path}", headers={"Connection": "close"})
+
+    answer = runner.run(asked())
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
 def _message(data: str) -> dict[str, Any]:
     return {"agent_id": {"value": "a"}, "executor_id": {"value": "e"}, "data": data}
 
@@ -326,6 +369,22 @@ def test_m_le_01_what_command_lines_ask(runner: asyncio.Runner, cluster: Cluster
     found = {one["path"].rpartition("/")[2] for one in read(runner, cluster.agent, _files("browse", executor))}
     assert {"stdout", "stderr"} <= found
     assert read(runner, cluster.agent, _files("read", executor, "/stdout", "&offset=0&length=5"))["offset"] == 0
+
+
+def test_m_le_01_what_the_first_command_line_asks(runner: asyncio.Runner, cluster: Cluster) -> None:
+    """mesos.cli on PyPI, and DC/OS' after it: every path ends in ``.json``, and a file is sized by reading at -1."""
+    (agent,) = read(runner, cluster.master, "/master/state.json")["slaves"]
+    state = read(runner, cluster.agent, "/slave(1)/state.json")
+    assert state["id"] == agent["id"]
+    (executor,) = state["frameworks"][0]["executors"]
+    assert {one["id"] for one in executor["tasks"]} == {"t1"}
+    (usage,) = read(runner, cluster.agent, "/monitor/statistics.json")
+    assert usage["executor_id"] == executor["id"]
+    files = read(runner, cluster.agent, f"/files/browse.json?path={executor['directory']}")
+    (stdout,) = (one for one in files if one["path"].endswith("/stdout"))
+    asked = f"/files/read.json?path={stdout['path']}&offset=-1&length=1024"
+    assert read(runner, cluster.agent, asked) == {"data": "", "offset": stdout["size"]}
+    assert read(runner, cluster.agent, "/files/debug.json") == read(runner, cluster.agent, "/files/debug")
 
 
 def test_m_le_01_what_checks_and_exporters_ask(runner: asyncio.Runner, cluster: Cluster) -> None:

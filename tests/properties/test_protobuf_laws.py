@@ -13,12 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesos_service.wire import agent_operator, executor, operator, scheduler
-from mesos_service.wire.fields import Kind, Label, fields_of
 from mesos_service.wire.protobuf.decode import RefusedProtobufError, read_message
 from mesos_service.wire.protobuf.encode import encode_protobuf
-from mesos_service.wire.protobuf.table import ENUMS, numbered_fields
 from tests.properties.drawn_calls import calls
-from tests.support.descriptors import library_class
+from tests.support.descriptors import as_protobuf_has_it, library_class
 
 MESSAGES: list[type[msgspec.Struct]] = [
     scheduler.Call,
@@ -30,31 +28,6 @@ MESSAGES: list[type[msgspec.Struct]] = [
     agent_operator.Call,
     agent_operator.Response,
 ]
-
-
-def as_protobuf_has_it(cls: type[msgspec.Struct], value: dict[str, Any]) -> dict[str, Any]:
-    """Without the fields and the values of enums that exist in JSON alone."""
-    kept: dict[str, Any] = {}
-    numbered = {one.field.name for one in numbered_fields(cls)}
-    for name, field in fields_of(cls).items():
-        if name not in value or name not in numbered:
-            continue
-        one = value[name]
-        if field.kind is Kind.ENUM:
-            numbers = ENUMS[field.names]
-            if field.label is Label.REPEATED:
-                kept[name] = [each for each in one if numbers[each] is not None]
-            elif numbers[one] is not None:
-                kept[name] = one
-        elif field.message is None:
-            kept[name] = one
-        elif field.label is Label.REPEATED:
-            kept[name] = [as_protobuf_has_it(field.message, each) for each in one]
-        elif field.label is Label.MAP:
-            kept[name] = {key: as_protobuf_has_it(field.message, each) for key, each in one.items()}
-        else:
-            kept[name] = as_protobuf_has_it(field.message, one)
-    return kept
 
 
 def drawn(data: st.DataObject, cls: type[msgspec.Struct]) -> msgspec.Struct:

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from mesos_service.wire.fields import Field, Kind, Label
-from mesos_service.wire.protobuf.table import FIELDS, Numbered, numbered_fields
+from mesos_service.wire.fields import Field, Kind, Label, fields_of
+from mesos_service.wire.protobuf.table import ENUMS, FIELDS, Numbered, numbered_fields
 
 Proto = descriptor_pb2.FieldDescriptorProto
 TYPES = {
@@ -44,6 +44,31 @@ def name_of(cls: type[msgspec.Struct]) -> str:
 def library_class(cls: type[msgspec.Struct]) -> Any:
     """The library's class for the message that ``cls`` stands for."""
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name_of(cls)))
+
+
+def as_protobuf_has_it(cls: type[msgspec.Struct], value: dict[str, Any]) -> dict[str, Any]:
+    """Without the fields and the values of enums that exist in JSON alone."""
+    kept: dict[str, Any] = {}
+    numbered = {one.field.name for one in numbered_fields(cls)}
+    for name, field in fields_of(cls).items():
+        if name not in value or name not in numbered:
+            continue
+        one = value[name]
+        if field.kind is Kind.ENUM:
+            numbers = ENUMS[field.names]
+            if field.label is Label.REPEATED:
+                kept[name] = [each for each in one if numbers[each] is not None]
+            elif numbers[one] is not None:
+                kept[name] = one
+        elif field.message is None:
+            kept[name] = one
+        elif field.label is Label.REPEATED:
+            kept[name] = [as_protobuf_has_it(field.message, each) for each in one]
+        elif field.label is Label.MAP:
+            kept[name] = {key: as_protobuf_has_it(field.message, each) for key, each in one.items()}
+        else:
+            kept[name] = as_protobuf_has_it(field.message, one)
+    return kept
 
 
 @cache
