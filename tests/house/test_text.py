@@ -47,6 +47,16 @@ def test_locked_requirements_name_versions_and_hashes_only() -> None:
         assert pins, f"{place(file)} is empty"
 
 
+def test_locked_packages_of_node_hold_no_addresses() -> None:
+    """npm writes where it had each package from, and where its authors ask for money."""
+    locks = [file for file in committed_text_files() if file.name == "package-lock.json"]
+    assert locks
+    for file in locks:
+        text = file.read_text(encoding="utf-8")
+        assert "://" not in text, f"{place(file)} holds an address: take `resolved` and `funding` out"
+        assert '"integrity": "sha512-' in text, f"{place(file)} has no hashes"
+
+
 def test_every_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = {
